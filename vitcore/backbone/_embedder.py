@@ -1,0 +1,185 @@
+"""A frozen Vision Transformer: images in, vectors out."""
+
+import hashlib
+import json
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from vitcore.backbone._device import Device
+from vitcore.backbone._weights import Backbone, read_weights
+from vitcore.errors import BackboneError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Embedder"]
+
+# Part of every fingerprint: raise it when the vector of an image changes for any reason that the
+# rest of the fingerprint does not show, a change of the image loader included.
+_REVISION = 1
+
+
+class Embedder:
+    """A frozen Vision Transformer that turns images into embeddings.
+
+    The embedding of an image is, for each block that is read, the class token and the mean of the
+    patch tokens, both after the final norm: (D,) with D = blocks × 2 × width, or blocks × width for
+    a backbone without class token. The network is loaded at first use, so that asking for the
+    fingerprint of an embedder costs nothing.
+
+    Args:
+        backbone: Which network, and its weights.
+        device: Where to run it.
+    """
+
+    def __init__(self, backbone: Backbone, device: Device) -> None:
+        self.backbone = backbone
+        self.device = device
+        self._model: nn.Module | None = None
+        self._load_lock = threading.Lock()
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        return self.backbone.spec.embedding_dimension
+
+    @property
+    def input_size(self) -> int:
+        """Side, in pixels, of the square that the backbone sees."""
+        return self.backbone.spec.preprocessing.input_size
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all that decides what vector an image gets, 32 hexadecimal digits."""
+        facts = {
+            "weights": self.backbone.weights_sha256,
+            "architecture": self.backbone.spec.architecture,
+            "preprocessing": asdict(self.backbone.spec.preprocessing),
+            "blocks": self.backbone.spec.blocks,
+            "pooling": "class token and patch mean",
+            "precision": self.device.precision,
+            "revision": _REVISION,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    def batch_size(self) -> int:
+        """Images per forward pass that keep the device busy without much memory."""
+        return 16 if self.device.name == "cpu" else 128
+
+    def prepare(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """The centred square of an RGB image at the size the backbone sees: uint8 (S, S, 3)."""
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        resized = image.resize(
+            (self.input_size, self.input_size),
+            Image.Resampling.BICUBIC,
+            box=(left, top, left + side, top + side),
+            reducing_gap=3.0,  # reduces large images by whole numbers first: faster, same picture
+        )
+        return np.asarray(resized, dtype=np.uint8)
+
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Embed prepared images: uint8 (B, S, S, 3) -> float32 (B, D).
+
+        On a GPU that runs out of memory the batch is halved, again and again if need be.
+
+        Raises:
+            BackboneError: The vectors are not finite, as happens in fp16 with some backbones.
+        """
+        try:
+            vectors = self._forward(pixels)
+        except torch.OutOfMemoryError:
+            if len(pixels) == 1:
+                raise
+            torch.cuda.empty_cache()
+            half = len(pixels) // 2
+            return np.concatenate([self.embed(pixels[:half]), self.embed(pixels[half:])])
+        if not np.isfinite(vectors).all():
+            raise BackboneError(
+                f"{self.backbone.spec.title} gives numbers out of range in {self.device.precision}; "
+                "choose precision fp32."
+            )
+        return vectors
+
+    def tokens(self, pixels: npt.NDArray[np.uint8]) -> list[tuple[torch.Tensor | None, torch.Tensor]]:
+        """Class token (B, W), or None, and patch tokens (B, P, W) of each block that is read."""
+        preprocessing = self.backbone.spec.preprocessing
+        device = torch.device(self.device.name)
+        mean = torch.tensor(preprocessing.mean, device=device).view(1, 3, 1, 1)
+        std = torch.tensor(preprocessing.std, device=device).view(1, 3, 1, 1)
+        batch = torch.from_numpy(pixels).to(device, non_blocking=True)
+        batch = batch.permute(0, 3, 1, 2).float().div(255)  # (B, S, S, 3) -> (B, 3, S, S)
+        model: Any = self._load()
+        reduced = self.device.dtype != torch.float32
+        with torch.inference_mode(), torch.autocast(device.type, self.device.dtype, enabled=reduced):
+            outputs = model.forward_intermediates(
+                (batch - mean) / std,
+                indices=[block - 1 for block in self.backbone.spec.blocks],
+                norm=True,
+                stop_early=True,
+                output_fmt="NLC",
+                intermediates_only=True,
+                return_prefix_tokens=True,
+            )
+        # Without prefix tokens timm returns the patches alone. The class token comes first; register
+        # tokens, which carry no meaning of their own, follow it.
+        pairs = [output if isinstance(output, tuple) else (output, None) for output in outputs]
+        has_class_token = getattr(model, "cls_token", None) is not None
+        return [
+            (prefix[:, 0].float() if has_class_token else None, patches.float()) for patches, prefix in pairs
+        ]
+
+    def _forward(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        parts: list[torch.Tensor] = []
+        for class_token, patches in self.tokens(pixels):
+            if class_token is not None:
+                parts.append(class_token)  # (B, W)
+            parts.append(patches.mean(dim=1))  # (B, P, W) -> (B, W)
+        vectors: npt.NDArray[np.float32] = torch.cat(parts, dim=1).cpu().numpy()
+        return vectors
+
+    def _load(self) -> "nn.Module":
+        with self._load_lock:
+            if self._model is None:
+                self._model = _build(self.backbone).to(self.device.name)
+        assert not self._model.training
+        assert not any(parameter.requires_grad for parameter in self._model.parameters())
+        return self._model
+
+
+def _build(backbone: Backbone) -> "nn.Module":
+    """The network with its weights, frozen.
+
+    Raises:
+        BackboneError: The weights do not fit the architecture.
+    """
+    import sys
+
+    import timm
+
+    spec = backbone.spec
+    model: nn.Module = timm.create_model(
+        spec.architecture, pretrained=False, num_classes=0, img_size=spec.preprocessing.input_size
+    )
+    # Every timm model family knows how to read its published checkpoints: original names, other
+    # numbers of patches.
+    adapt = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", lambda state, _: state)
+    try:
+        result = model.load_state_dict(adapt(read_weights(backbone), model), strict=False)
+    except RuntimeError as error:
+        raise BackboneError(f"{spec.title} does not fit {spec.architecture} ({error}).") from error
+    # The output layer of the original task is what a trained head replaces.
+    surplus = [key for key in result.unexpected_keys if not key.startswith("head.")]
+    if result.missing_keys or surplus:
+        raise BackboneError(
+            f"{spec.title} does not fit {spec.architecture}: {len(result.missing_keys)} tensors are "
+            f"missing and {len(surplus)} are unknown."
+        )
+    return model.eval().requires_grad_(requires_grad=False)

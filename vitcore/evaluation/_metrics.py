@@ -1,0 +1,122 @@
+"""Metrics as pure functions of a confusion matrix or of probabilities.
+
+A confusion matrix is (C, C) with the true classes as rows and the predicted ones as columns.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from vitcore.errors import InputError
+
+__all__ = [
+    "accuracy",
+    "balanced_accuracy",
+    "cohen_kappa",
+    "confusion_matrix",
+    "expected_calibration_error",
+    "log_loss",
+    "macro_f1",
+    "precision_recall_f1",
+]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_SMALLEST = float(np.finfo(np.float64).eps)
+
+
+def confusion_matrix(true: Ints, predicted: Ints, classes: int) -> Ints:
+    """How often each true class was taken for each class: (N,), (N,) -> (C, C).
+
+    Raises:
+        InputError: The two differ in length, or hold a number that is not a class.
+    """
+    if true.shape != predicted.shape or true.ndim != 1:
+        raise InputError(f"Labels of shape {true.shape} and {predicted.shape} do not match; give (N,) twice.")
+    for labels in (true, predicted):
+        if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
+            raise InputError(f"A label is outside 0 … {classes - 1}; give class numbers.")
+    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def accuracy(confusion: Ints) -> float:
+    """Share of images whose class was predicted, 0 … 1; NaN without images."""
+    total = confusion.sum()
+    return float(np.trace(confusion) / total) if total else float("nan")
+
+
+def balanced_accuracy(confusion: Ints) -> float:
+    """Mean over the classes that occur of the share that was recognised, 0 … 1; NaN without images.
+
+    Brodersen et al., "The balanced accuracy and its posterior distribution", 2010.
+    """
+    support = confusion.sum(axis=1)
+    present = support > 0
+    return float(np.mean(np.diag(confusion)[present] / support[present])) if present.any() else float("nan")
+
+
+def cohen_kappa(confusion: Ints) -> float:
+    """Agreement beyond chance: 1 perfect, 0 as good as guessing, down to −1.
+
+    (p_o − p_e) / (1 − p_e) of J. Cohen, "A coefficient of agreement for nominal scales", 1960. NaN
+    where it is not defined: without images, or when truth and prediction are one and the same class
+    throughout.
+    """
+    total = confusion.sum()
+    if not total:
+        return float("nan")
+    expected = confusion.sum(axis=1) @ confusion.sum(axis=0) / total**2
+    if expected == 1:
+        return float("nan")
+    return float((np.trace(confusion) / total - expected) / (1 - expected))
+
+
+def precision_recall_f1(confusion: Ints) -> tuple[Floats, Floats, Floats]:
+    """Precision, recall and F1 of each class, 0 where not defined: (C, C) -> three of (C,)."""
+    hits = np.diag(confusion).astype(np.float64)
+    support, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    precision = hits / np.maximum(predicted, 1)
+    recall = hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(support + predicted, 1)
+    return precision, recall, f1
+
+
+def macro_f1(confusion: Ints) -> float:
+    """Mean F1 over the classes that occur or were predicted, 0 … 1; NaN without images."""
+    seen = (confusion.sum(axis=1) + confusion.sum(axis=0)) > 0
+    return float(precision_recall_f1(confusion)[2][seen].mean()) if seen.any() else float("nan")
+
+
+def log_loss(true: Ints, probabilities: Floats) -> float:
+    """Mean of −ln(probability of the true class), in nats; lower is better, ln C is guessing.
+
+    Args:
+        true: (N,), class numbers.
+        probabilities: (N, C), rows adding up to 1; clipped away from 0 by the machine epsilon.
+    """
+    chosen = probabilities[np.arange(len(true)), true]
+    return float(-np.log(np.clip(chosen, _SMALLEST, 1.0)).mean()) if len(true) else float("nan")
+
+
+def expected_calibration_error(true: Ints, probabilities: Floats, bins: int = 10) -> float:
+    """How far confidence and accuracy are apart on average, 0 … 1; NaN without images.
+
+    The images are sorted by the confidence of their prediction and cut into bins of equal count;
+    the result is the mean of |accuracy − mean confidence| over the bins, weighted by their counts
+    (Nguyen and O'Connor, "Posterior calibration and exploratory analysis", 2015).
+
+    Args:
+        true: (N,), class numbers.
+        probabilities: (N, C).
+        bins: Number of bins; fewer where there are fewer images.
+    """
+    if not len(true):
+        return float("nan")
+    confidence = probabilities.max(axis=1)
+    correct = (probabilities.argmax(axis=1) == true).astype(np.float64)
+    order = np.argsort(confidence, kind="stable")
+    gaps = [
+        len(part) * abs(correct[part].mean() - confidence[part].mean())
+        for part in np.array_split(order, min(bins, len(true)))
+    ]
+    return float(sum(gaps) / len(true))

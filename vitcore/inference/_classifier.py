@@ -1,0 +1,132 @@
+"""Predicting the class of new images."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vitcore.backbone import Embedder
+from vitcore.dataset import load_image
+from vitcore.errors import ImageError
+from vitcore.training import LinearHead
+
+__all__ = ["Classifier", "ImageSource", "Prediction", "Refusal"]
+
+ImageSource = str | Path | bytes
+"""An image: the path of its file, or the bytes of one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What an image shows, most likely.
+
+    Attributes:
+        label: The most probable class.
+        confidence: Its probability, 0 … 1.
+        sure: Whether predictions with such a confidence were right often enough in validation.
+        probabilities: Of every class, most probable first.
+    """
+
+    label: str
+    confidence: float
+    sure: bool
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an image could not be predicted."""
+
+    reason: str
+
+
+class Classifier:
+    """A frozen backbone with a trained head.
+
+    Args:
+        head: The trained output layer, C classes.
+        embedder: The backbone it was trained on.
+        classes: C names.
+        threshold: Confidence from which on a prediction counts as sure.
+    """
+
+    def __init__(
+        self, head: LinearHead, embedder: Embedder, classes: tuple[str, ...], threshold: float
+    ) -> None:
+        self.head = head
+        self.embedder = embedder
+        self.classes = classes
+        self.threshold = threshold
+
+    def predict(self, images: Iterable[ImageSource]) -> list[Prediction]:
+        """The prediction of each image, in order.
+
+        Raises:
+            ImageError: One of them cannot be decoded; `predict_each` goes on instead.
+        """
+        predictions = []
+        for source, result in self.predict_each(images):
+            if isinstance(result, Refusal):
+                name = "An image" if isinstance(source, bytes) else str(source)
+                raise ImageError(f"{name} cannot be predicted: {result.reason}.")
+            predictions.append(result)
+        return predictions
+
+    def predict_each(
+        self, images: Iterable[ImageSource]
+    ) -> Iterator[tuple[ImageSource, Prediction | Refusal]]:
+        """Each image with its prediction, or with the reason why there is none, in order.
+
+        Takes a few batches ahead from `images` and no more: any number of images fits in memory.
+        """
+        size = self.embedder.batch_size
+        workers = min(16, os.cpu_count() or 1)
+        waiting = iter(images)
+        ahead: deque[tuple[ImageSource, Future[npt.NDArray[np.uint8] | Refusal]]] = deque()
+        with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-decode") as pool:
+            while True:
+                for source in islice(waiting, 3 * size - len(ahead)):
+                    ahead.append((source, pool.submit(self._decode, source)))
+                batch = [ahead.popleft() for _ in range(min(size, len(ahead)))]
+                if not batch:
+                    return
+                decoded = [(source, future.result()) for source, future in batch]
+                good = [pixels for _, pixels in decoded if not isinstance(pixels, Refusal)]
+                predictions = iter(self._predict_batch(np.stack(good)) if good else [])
+                for source, pixels in decoded:
+                    yield source, pixels if isinstance(pixels, Refusal) else next(predictions)
+
+    def from_embeddings(self, embeddings: npt.NDArray[np.floating]) -> list[Prediction]:
+        """Predictions from vectors of this classifier's embedder: (N, D)."""
+        # Rounded as in the store, so that an image gets here the very answer it got in training.
+        probabilities = self.head.probabilities(embeddings.astype(np.float16))
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        return [
+            Prediction(
+                label=self.classes[ranked[0]],
+                confidence=float(row[ranked[0]]),
+                sure=bool(row[ranked[0]] >= self.threshold),
+                probabilities={self.classes[number]: float(row[number]) for number in ranked},
+            )
+            for row, ranked in zip(probabilities, order, strict=True)
+        ]
+
+    def _decode(self, source: ImageSource) -> npt.NDArray[np.uint8] | Refusal:
+        try:
+            image = load_image(
+                Path(source) if isinstance(source, str) else source, at_least=self.embedder.input_size
+            )
+        except ImageError as error:
+            return Refusal(str(error))
+        except OSError as error:
+            return Refusal(f"cannot be opened ({error.strerror or error})")
+        return self.embedder.prepare(image)
+
+    def _predict_batch(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:
+        return self.from_embeddings(self.embedder.embed(pixels))

@@ -1,0 +1,98 @@
+"""A classifier as files: what a run keeps and what is handed on.
+
+::
+
+    head.safetensors    the trained output layer
+    config.json         classes, backbone, precision, threshold
+
+The backbone itself is not in the folder, for it did not change: the digest of its weights is, and
+loading fails if they differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.errors import BackboneError, DeviceError, NotFoundError, StorageError
+from vitcore.inference._classifier import Classifier
+from vitcore.training import LinearHead
+from vitcore.workspace import read_json, write_json
+
+__all__ = ["load_classifier", "save_classifier"]
+
+_FORMAT = 1
+
+
+def save_classifier(
+    folder: Path, *, head: LinearHead, embedder: Embedder, classes: Sequence[str], threshold: float
+) -> None:
+    """Write a classifier into a new folder.
+
+    Args:
+        folder: Must not exist yet.
+        head: The trained output layer.
+        embedder: What made the embeddings it was trained on.
+        classes: C names, the order of the head's outputs.
+        threshold: Confidence from which on a prediction counts as sure.
+    """
+    spec = embedder.backbone.spec
+    folder.mkdir()
+    head.save(folder / "head.safetensors")
+    write_json(
+        folder / "config.json",
+        {
+            "format": _FORMAT,
+            "classes": list(classes),
+            "threshold": threshold,
+            "precision": embedder.device.precision,
+            "backbone": {**asdict(spec), "weights_sha256": embedder.backbone.weights_sha256},
+        },
+    )
+
+
+def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
+    """The classifier of a run's folder or of a model folder.
+
+    It works in the precision it was trained in, or in fp32 where the device does not have that.
+
+    Args:
+        folder: `Run.folder`, or a folder with ``head.safetensors`` and ``config.json``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        NotFoundError: There is no classifier in the folder.
+        StorageError: Its files are damaged.
+        BackboneError: Its backbone cannot be had, or has other weights than in training.
+        DeviceError: The device is not on this machine.
+    """
+    folder = Path(folder)
+    model = folder / "model" if (folder / "model").is_dir() else folder
+    if not (model / "config.json").is_file() or not (model / "head.safetensors").is_file():
+        raise NotFoundError(f"There is no classifier in {folder}; give the folder of a finished run.")
+    config = read_json(model / "config.json")
+    try:
+        embedder = _embedder(config, device)
+        head = LinearHead.load(model / "head.safetensors")
+        fits = head.weight.shape == (len(config["classes"]), embedder.dimension)
+        threshold = float(config["threshold"])
+    except (KeyError, TypeError) as error:
+        raise StorageError(f"{model / 'config.json'} is damaged ({error}); train again.") from error
+    if not fits:
+        raise StorageError(f"The head in {model} does not fit its config; train again.")
+    return Classifier(head, embedder, tuple(config["classes"]), threshold)
+
+
+def _embedder(config: dict[str, Any], device: str) -> Embedder:
+    wanted = config["backbone"]
+    backbone = resolve_backbone(wanted["id"], wanted["preprocessing"]["input_size"])
+    if backbone.weights_sha256 != wanted["weights_sha256"]:
+        raise BackboneError(
+            f"The weights of {wanted['title']} here are not those of the training; get the same ones, "
+            "or train again."
+        )
+    try:
+        return Embedder(backbone, choose_device(device, config["precision"]))
+    except DeviceError:
+        return Embedder(backbone, choose_device(device, "fp32"))

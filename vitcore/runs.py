@@ -1,0 +1,260 @@
+"""A run on disk: one training, from its settings to its figures.
+
+::
+
+    <run id>/
+        config.json          all that is needed to repeat it, known before the training starts
+        state.json           how it stands, replaced in one step
+        history.jsonl        one line per finished epoch, appended
+        predictions.csv      one row per validation image
+        probabilities.npy    float32 (M, C), the rows of predictions.csv
+        evaluation.json      metrics and confusion matrix
+        model/               the classifier (vitcore.inference)
+
+A process that works on a run holds its lock. A run that says ``running`` while nobody holds its
+lock was interrupted, whatever ended the process.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitcore.errors import NotFoundError, Stopped, StorageError, VitcoreError
+from vitcore.evaluation import Evaluation
+from vitcore.training import EpochRecord, Hyperparameters
+from vitcore.workspace import Workspace, new_id, read_json, write_json, write_text
+
+__all__ = ["HISTORY_COLUMNS", "Run", "RunWriter", "delete_run", "list_runs", "load_run"]
+
+HISTORY_COLUMNS = (
+    "epoch",
+    "training_loss",
+    "validation_loss",
+    "accuracy",
+    "balanced_accuracy",
+    "cohen_kappa",
+    "learning_rate",
+    "seconds",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A training as it stands on disk when it was loaded.
+
+    Attributes:
+        folder: Where it lies.
+        config: What it was asked to do: name, created, dataset, hyperparameters, backbone, device,
+            classes, versions.
+        state: ``running``, ``complete``, ``stopped``, ``failed`` or ``interrupted``.
+        facts: What is known of its course: message, images, seconds, best_epoch, epochs_run,
+            images_per_second; empty while it runs.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    state: str
+    facts: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Its id in the workspace."""
+        return self.folder.name
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return str(self.config["name"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes it learns, in the order of the head's outputs."""
+        return tuple(self.config["classes"])
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """Its settings."""
+        return Hyperparameters.from_dict(dict(self.config["hyperparameters"]))
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it came far enough to predict and to be judged."""
+        return (self.folder / "evaluation.json").is_file()
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per finished epoch so far, columns `HISTORY_COLUMNS`; read anew each time."""
+        try:
+            lines = (self.folder / "history.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        except FileNotFoundError:
+            lines = []
+        # A line without its end is one that is being written, or was when the process was killed.
+        records = [json.loads(line) for line in lines if line.endswith("\n")]
+        return pd.DataFrame(records, columns=list(HISTORY_COLUMNS))
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Its figures on the validation images.
+
+        Raises:
+            StorageError: The run did not come that far.
+        """
+        self._needs_model()
+        return Evaluation.from_dict(read_json(self.folder / "evaluation.json"))
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per validation image.
+
+        Columns: image_id, name, sha256, file (below the dataset's folder), true, predicted (class
+        names), confidence (probability of the prediction), loss (−ln of the true class's probability).
+
+        Raises:
+            StorageError: The run did not come that far.
+        """
+        self._needs_model()
+        text = dict.fromkeys(("name", "sha256", "file", "true", "predicted"), "str")
+        return pd.read_csv(
+            self.folder / "predictions.csv", dtype=text, keep_default_na=False, float_precision="round_trip"
+        )
+
+    @cached_property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """Probabilities of the validation images, the rows of `predictions`: (M, C).
+
+        Raises:
+            StorageError: The run did not come that far.
+        """
+        self._needs_model()
+        loaded: npt.NDArray[np.float32] = np.load(self.folder / "probabilities.npy", allow_pickle=False)
+        return loaded
+
+    def _needs_model(self) -> None:
+        if not self.has_model:
+            raise StorageError(f"Run '{self.id}' is {self.state} and has no results; train it again.")
+
+
+class RunWriter:
+    """Creates a run and writes its course; one writer per run, as a context manager.
+
+    Leaving the block without `finish` records why: stopped, failed with the error's message, or
+    nothing at all when the process was killed.
+    """
+
+    def __init__(self, workspace: Workspace, config: Mapping[str, Any]) -> None:
+        self._workspace = workspace
+        self.id = new_id()
+        self.folder = workspace.runs / self.id
+        self._config = {"created": _now(), **config}
+        self._lock = workspace.lock(_lock_name(self.id))
+        self._finished = False
+
+    def __enter__(self) -> Self:
+        """Take the lock, then let the run appear."""
+        self._lock.acquire()
+        with self._workspace.staged(self._workspace.runs, self.id) as folder:
+            write_json(folder / "config.json", self._config)
+            write_json(folder / "state.json", {"state": "running", "since": _now()})
+        return self
+
+    def add_epoch(self, record: EpochRecord) -> None:
+        """Append an epoch to the history; a figure that is not defined becomes null."""
+        plain = {
+            key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in record.items()
+        }
+        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(plain) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def add_results(
+        self, evaluation: Evaluation, predictions: pd.DataFrame, probabilities: npt.NDArray[np.float64]
+    ) -> None:
+        """Write the figures and the rows they come from; the figures last, for they make it valid."""
+        write_text(self.folder / "predictions.csv", predictions.to_csv(index=False))
+        with (self.folder / "probabilities.npy").open("wb") as file:
+            np.save(file, probabilities.astype(np.float32), allow_pickle=False)
+        write_json(self.folder / "evaluation.json", evaluation.to_dict())
+
+    def finish(self, state: str, facts: Mapping[str, Any]) -> None:
+        """Record how the run ended, with what is known of its course."""
+        write_json(self.folder / "state.json", {"state": state, "since": _now(), **facts})
+        self._finished = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Record an end that came early, then release the lock."""
+        try:
+            if not self._finished:
+                message = (
+                    str(error) if isinstance(error, VitcoreError) else f"{kind and kind.__name__}: {error}"
+                )
+                self.finish("stopped" if isinstance(error, Stopped) else "failed", {"message": message})
+        finally:
+            self._lock.release()
+
+
+def load_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
+    """The run of that id, as it stands now.
+
+    Raises:
+        NotFoundError: There is none.
+        StorageError: Its files are damaged.
+    """
+    workspace = workspace or Workspace.default()
+    folder = workspace.find(workspace.runs, run_id, "run")
+    config, facts = read_json(folder / "config.json"), read_json(folder / "state.json")
+    state = facts.pop("state")
+    if state == "running" and not workspace.is_locked(_lock_name(run_id)):
+        # It may have ended between the two looks.
+        facts = read_json(folder / "state.json")
+        state = facts.pop("state")
+        state = "interrupted" if state == "running" else state
+    return Run(folder, config, state, facts)
+
+
+def list_runs(workspace: Workspace | None = None) -> list[Run]:
+    """All runs of a workspace, newest first."""
+    workspace = workspace or Workspace.default()
+    runs = []
+    for run_id in workspace.ids(workspace.runs):
+        try:
+            runs.append(load_run(run_id, workspace=workspace))
+        except NotFoundError:
+            continue  # deleted since the names were read
+    return runs
+
+
+def delete_run(run_id: str, *, workspace: Workspace | None = None) -> None:
+    """Delete a run.
+
+    Raises:
+        NotFoundError: There is none.
+        StorageError: It is running.
+    """
+    workspace = workspace or Workspace.default()
+    run = load_run(run_id, workspace=workspace)
+    if run.state == "running":
+        raise StorageError(f"Run '{run_id}' is running; stop it first, then delete it.")
+    workspace.remove(run.folder)
+
+
+def _lock_name(run_id: str) -> str:
+    return f"run-{run_id}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

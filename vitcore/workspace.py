@@ -1,0 +1,211 @@
+"""Where things live on disk.
+
+::
+
+    <root>/
+        datasets/<dataset id>/     images and their index        (vitcore.dataset)
+        features/<fingerprint>/    embeddings of one embedder    (vitcore.features)
+        runs/<run id>/             one training                  (vitcore.runs)
+        locks/                     who is at work on what, held by the operating system
+
+The root is ``$VITCORE_HOME``, or else the platform's folder for user data. Names of files and
+folders are generated here; nothing a user typed or uploaded becomes part of a path.
+
+A folder is first written as a temporary sibling (``.tmp-…``), flushed to the disk and then
+renamed, so that a reader sees all of it or nothing. A lock is an ``flock`` on a file: the operating
+system releases it when its process ends in any way, ``kill -9`` included.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import platformdirs
+
+from vitcore.errors import NotFoundError, StorageError
+
+__all__ = ["Workspace", "new_id", "read_json", "write_json", "write_text"]
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_STAGED = ".tmp-"
+
+
+def new_id() -> str:
+    """A new id such as ``20261123-104512-9f3a1c``: sorted by time, safe as a file name."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader, or a crash, sees the old text or the new one."""
+    temporary = path.with_name(f"{_STAGED}{secrets.token_hex(4)}-{path.name}")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file in one step. Not-a-number and infinity are refused (`ValueError`)."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        StorageError: The file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read ({error}); delete its folder.") from error
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders under one root. Creating the object creates them.
+
+    Raises:
+        StorageError: The root cannot be created.
+    """
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        """Create the folders."""
+        try:
+            for folder in (self.datasets, self.features, self.runs, self._locks):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"The workspace {self.root} cannot be created ({error.strerror}); set VITCORE_HOME "
+                "to a folder that you may write to."
+            ) from error
+
+    @classmethod
+    def default(cls) -> "Workspace":
+        """The workspace at ``$VITCORE_HOME``, or in the platform's folder for user data."""
+        home = os.environ.get("VITCORE_HOME") or platformdirs.user_data_dir("vitcore", False)
+        return cls(Path(home).expanduser().absolute())
+
+    @property
+    def datasets(self) -> Path:
+        """Folder of the datasets."""
+        return self.root / "datasets"
+
+    @property
+    def features(self) -> Path:
+        """Folder of the stored embeddings."""
+        return self.root / "features"
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the runs."""
+        return self.root / "runs"
+
+    @property
+    def _locks(self) -> Path:
+        return self.root / "locks"
+
+    def find(self, parent: Path, item_id: str, what: str) -> Path:
+        """The folder of an id below `parent`.
+
+        Raises:
+            NotFoundError: There is none; the message names the newest ones there are.
+        """
+        folder = parent / item_id
+        if _ID.fullmatch(item_id) and folder.is_dir():
+            return folder
+        known = ", ".join(self.ids(parent)[:3]) or "none yet"
+        raise NotFoundError(f"There is no {what} '{item_id[:80]}' (newest: {known}).")
+
+    def ids(self, parent: Path) -> list[str]:
+        """The ids below `parent`, newest first."""
+        names = (entry.name for entry in os.scandir(parent) if entry.is_dir())
+        return sorted((name for name in names if _ID.fullmatch(name)), reverse=True)
+
+    def lock(self, name: str) -> filelock.BaseFileLock:
+        """The lock of that name, not yet acquired."""
+        return filelock.FileLock(self._locks / f"{name}.lock", timeout=5)
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody, in this process or another, holds the lock of that name."""
+        lock = self.lock(name)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return True
+        lock.release()
+        return False
+
+    @contextmanager
+    def staged(self, parent: Path, item_id: str) -> Iterator[Path]:
+        """A temporary folder that becomes ``parent/item_id`` when the block ends without an error.
+
+        Raises:
+            StorageError: The disk is full or not writable.
+        """
+        name = f"{_STAGED}{item_id}"
+        folder = parent / name
+        with self.lock(name):
+            try:
+                folder.mkdir()
+                yield folder
+                _flush(folder)
+                folder.replace(parent / item_id)
+                _flush_entry(parent)
+            except OSError as error:
+                raise StorageError(
+                    f"{parent} cannot be written ({error.strerror or error}); free some space or "
+                    "set VITCORE_HOME to another folder."
+                ) from error
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self, folder: Path) -> None:
+        """Delete a folder below the workspace: gone from every list at once, then from the disk."""
+        doomed = folder.with_name(f"{_STAGED}{folder.name}-{secrets.token_hex(3)}")
+        folder.replace(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def sweep(self) -> int:
+        """Delete what killed processes left half-written; returns how many folders that were."""
+        swept = 0
+        for parent in (self.datasets, self.runs):
+            for folder in parent.glob(f"{_STAGED}*"):
+                if not self.is_locked(folder.name):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    swept += 1
+        return swept
+
+
+def _flush(folder: Path) -> None:
+    """Ask the operating system to put every file of a folder on the disk."""
+    if hasattr(os, "sync"):
+        os.sync()  # one call for thousands of small files; on Linux it returns when they are written
+        return
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+
+
+def _flush_entry(folder: Path) -> None:
+    """Make renames inside a folder durable, where folders can be opened (not on Windows)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
