@@ -40,7 +40,9 @@ PictureFolder = Callable[..., Path]
 def picture_folder(tmp_path: Path) -> PictureFolder:
     """Makes a folder of class folders with distinct pictures that even a random network tells apart."""
 
-    def make(classes: tuple[str, ...] = ("blue", "green", "red"), count: int = 12, name: str = "photos") -> Path:
+    def make(
+        classes: tuple[str, ...] = ("blue", "green", "red"), count: int = 12, name: str = "photos"
+    ) -> Path:
         root = tmp_path / name
         for number, label in enumerate(classes):
             folder = root / label

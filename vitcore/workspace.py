@@ -33,7 +33,7 @@ import platformdirs
 
 from vitcore.errors import NotFoundError, StorageError
 
-__all__ = ["Workspace", "new_id", "read_json", "write_json", "write_text"]
+__all__ = ["Scratch", "Workspace", "new_id", "read_json", "write_json", "write_text"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _STAGED = ".tmp-"
@@ -135,8 +135,8 @@ class Workspace:
         return sorted((name for name in names if _ID.fullmatch(name)), reverse=True)
 
     def lock(self, name: str) -> filelock.BaseFileLock:
-        """The lock of that name, not yet acquired."""
-        return filelock.FileLock(self._locks / f"{name}.lock", timeout=5)
+        """The lock of that name, not yet acquired; any thread may release it."""
+        return filelock.FileLock(self._locks / f"{name}.lock", timeout=5, thread_local=False)
 
     def is_locked(self, name: str) -> bool:
         """Whether somebody, in this process or another, holds the lock of that name."""
@@ -172,6 +172,14 @@ class Workspace:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def scratch(self) -> "Scratch":
+        """A new folder for work in progress, which `sweep` leaves alone until it is closed."""
+        name = f"{_STAGED}scratch-{new_id()}"
+        lock = self.lock(name)
+        lock.acquire()
+        (self.datasets / name).mkdir()
+        return Scratch(self.datasets / name, lock)
+
     def remove(self, folder: Path) -> None:
         """Delete a folder below the workspace: gone from every list at once, then from the disk."""
         doomed = folder.with_name(f"{_STAGED}{folder.name}-{secrets.token_hex(3)}")
@@ -187,6 +195,19 @@ class Workspace:
                     shutil.rmtree(folder, ignore_errors=True)
                     swept += 1
         return swept
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A folder for work in progress, as `Workspace.scratch` makes it."""
+
+    folder: Path
+    _lock: filelock.BaseFileLock
+
+    def close(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
 
 
 def _flush(folder: Path) -> None:

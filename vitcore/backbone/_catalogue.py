@@ -95,7 +95,7 @@ def _hub(
 _ENTRIES = (
     BackboneSpec(
         id="embedded",
-        title="DINOv2 small, embedded (works offline)",
+        title="DINOv2 small (embedded)",
         architecture="vit_small_patch14_dinov2",
         source="embedded",
         licence="mit",

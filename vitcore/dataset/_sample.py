@@ -16,16 +16,20 @@ __all__ = ["SAMPLE", "SAMPLE_COUNT", "SAMPLE_NAME", "sample_images"]
 SAMPLE = "sample"
 SAMPLE_NAME = "Handwritten digits (sample)"
 SAMPLE_COUNT = 1797
-_SIDE = 128
+_SIDE = 160
 
 
 def sample_images() -> Iterator[tuple[str, str, IO[bytes]]]:
-    """The digits as (name, label, PNG file): dark ink on white paper, 128 × 128 pixels."""
+    """The digits as (name, label, PNG file): dark ink on white paper, 160 × 160 pixels.
+
+    A margin of one of the original pixels is added, for the ink reaches the edges.
+    """
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     for number, (ink, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
-        grey = Image.fromarray((255 - ink / 16 * 255).round().astype(np.uint8))
+        paper = np.pad(255 - ink / 16 * 255, 1, constant_values=255)  # (8, 8) -> (10, 10)
+        grey = Image.fromarray(paper.round().astype(np.uint8))
         file = io.BytesIO()
         grey.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).save(file, "PNG")
         file.seek(0)

@@ -1,0 +1,1 @@
+"""What the pages share. Everything here may use Streamlit; nothing here computes."""

@@ -1,0 +1,211 @@
+"""Starting background work and showing how far it is."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app._compat import release_upload
+from app.state import job_queue, select, workspace
+from app.text import duration, plain
+from vitcore.backbone import choose_device
+from vitcore.charts import loss_chart, score_chart
+from vitcore.dataset import Dataset, import_dataset
+from vitcore.jobs import Job, JobSnapshot
+from vitcore.pipeline import train
+from vitcore.runs import Run, load_run
+from vitcore.training import Hyperparameters
+
+__all__ = ["draw_curves", "import_upload", "start_import", "start_training", "training_panel", "watch_jobs"]
+
+_PHASES = {
+    "import": "Reading the images",
+    "prepare": "Preparing",
+    "embed": "Looking at each image once with the Vision Transformer",
+    "fit": "Training the output layer",
+    "evaluate": "Judging on the validation images",
+}
+
+
+def start_import(source: str, name: str | None = None) -> None:
+    """Import a path on this computer, or the sample set, in the background."""
+
+    def work(job: Job) -> None:
+        made = import_dataset(source, name=name, workspace=workspace(), on_progress=job.report, stop=job.stop)
+        job.announce(made.id)
+
+    title = name or (Path(source).name if source != "sample" else "the sample set")
+    _own(job_queue().submit("dataset", title, work, device="import"))
+
+
+def import_upload(upload: UploadedFile) -> None:
+    """Write an upload to the disk, release it from memory, and import it in the background."""
+    scratch = workspace().scratch()
+    path = scratch.folder / "upload"
+    with path.open("wb") as file:
+        shutil.copyfileobj(upload, file, 2**20)
+    name = PurePosixPath(upload.name).name.partition(".")[0] or "Photos"
+    release_upload(upload)
+
+    def work(job: Job) -> None:
+        try:
+            made = import_dataset(
+                path, name=name, workspace=workspace(), on_progress=job.report, stop=job.stop
+            )
+            job.announce(made.id)
+        finally:
+            scratch.close()
+
+    _own(job_queue().submit("dataset", name, work, device="import"))
+
+
+def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested: Mapping[str, Any]) -> None:
+    """Train in the background.
+
+    Args:
+        dataset: What to learn from.
+        hyperparameters: How.
+        requested: ``backbone``, ``device`` and ``precision``, as `vitcore.train` takes them.
+
+    Raises:
+        DeviceError: The device or the precision is not here.
+    """
+
+    def work(job: Job) -> None:
+        train(
+            dataset,
+            hyperparameters,
+            **requested,
+            workspace=workspace(),
+            on_start=job.announce,
+            on_progress=job.report,
+            stop=job.stop,
+        )
+
+    line = choose_device(requested["device"], requested["precision"]).name
+    _own(job_queue().submit("run", dataset.name, work, device=line))
+
+
+def watch_jobs() -> None:
+    """Show the active jobs in the sidebar, and rerun the page when one has ended."""
+    active = job_queue().active()
+    seen: set[int] = st.session_state.setdefault("seen_jobs", set())
+    seen.update(job.id for job in active)
+    st.fragment(_job_chips, run_every=1.0 if active else None)()
+
+
+def training_panel() -> None:
+    """The training that runs or waits, with live charts; updates itself every second."""
+    st.fragment(_live_training, run_every=1.0)()
+
+
+def draw_curves(run: Run) -> None:
+    """The loss and score curves of a run, side by side."""
+    history = run.history
+    epochs = run.hyperparameters.epochs
+    best = None
+    if len(history):
+        best = int(history.loc[history["validation_loss"].idxmin(), "epoch"])
+    left, right = st.columns(2)
+    left.altair_chart(loss_chart(history, epochs, best), width="stretch", alt="Loss by epoch")
+    right.altair_chart(score_chart(history, epochs, best), width="stretch", alt="Scores by epoch")
+
+
+def _own(job: Job) -> None:
+    """Remember that this session started a job: its result is then selected here and nowhere else."""
+    st.session_state.setdefault("own_jobs", set()).add(job.id)
+    st.session_state.setdefault("seen_jobs", set()).add(job.id)
+
+
+def _job_chips() -> None:
+    ended = False
+    for job in reversed(job_queue().jobs()):
+        snapshot = job.snapshot
+        if snapshot.active:
+            _chip(job, snapshot)
+        elif job.id in st.session_state["seen_jobs"]:
+            st.session_state["seen_jobs"].discard(job.id)
+            _notice(job, snapshot)
+            ended = True
+    if ended:
+        st.rerun()
+
+
+def _chip(job: Job, snapshot: JobSnapshot) -> None:
+    verb = "Training" if job.kind == "run" else "Importing"
+    if snapshot.state == "waiting":
+        st.caption(f":material/schedule: **{verb} {plain(job.title, 30)}** waits in line")
+        return
+    fraction = snapshot.progress.fraction if snapshot.progress else 0.0
+    st.progress(fraction, text=f"**{verb} {plain(job.title, 30)}** · {_position(snapshot)}")
+
+
+def _notice(job: Job, snapshot: JobSnapshot) -> None:
+    """Say how a job of this session ended, at the next rerun, and select what it made."""
+    if job.id not in st.session_state.get("own_jobs", set()):
+        return
+    if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
+        select(job.kind, snapshot.result_id)
+    what = "training" if job.kind == "run" else "import"
+    if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
+        st.session_state["notice"] = (snapshot.state, f"The {what} ended early. {snapshot.message}")
+    elif snapshot.state == "complete":
+        st.session_state["notice"] = (
+            "complete",
+            f"The {what} is done, after {duration(snapshot.elapsed_s)}.",
+        )
+
+
+def _position(snapshot: JobSnapshot) -> str:
+    """How far a job is, in a few words."""
+    progress = snapshot.progress
+    if progress is None:
+        return "starting"
+    if not progress.total:
+        return _PHASES[progress.phase].lower()
+    text = f"{progress.done} of {progress.total} {progress.unit}"
+    if progress.remaining_s is not None and progress.done < progress.total:
+        text += f", {duration(progress.remaining_s)} left"
+    return text
+
+
+def _live_training() -> None:
+    jobs = [job for job in job_queue().active() if job.kind == "run"]
+    if not jobs:
+        return
+    running = next((job for job in jobs if job.snapshot.state == "running"), jobs[0])
+    snapshot = running.snapshot
+    progress = snapshot.progress
+    with st.container(border=True):
+        top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+        phase = _PHASES[progress.phase] if progress else "Starting"
+        if snapshot.state == "waiting":
+            phase = "Waiting for another training to end"
+        top.markdown(f"##### {phase}")
+        if top.button("Stop", icon=":material/stop_circle:", key=f"stop_{running.id}"):
+            job_queue().stop(running)
+        parts = [plain(running.title), f"running for {duration(snapshot.elapsed_s)}"]
+        if progress and progress.total:
+            parts.append(_position(snapshot))
+            if progress.per_second and progress.phase == "embed":
+                parts.append(f"{progress.per_second:.1f} images/s")
+        if progress and progress.message:
+            parts.append(plain(progress.message, 200))
+        if running.stop.is_set():
+            parts.append("stopping after this batch")
+        st.progress(progress.fraction if progress else 0.0, text=" · ".join(parts))
+        run = load_run(snapshot.result_id, workspace=workspace()) if snapshot.result_id else None
+        if run is not None and len(run.history):
+            draw_curves(run)
+        else:
+            st.caption(
+                "The curves appear with the first epoch. You may close this page; the training goes on."
+            )
+        if len(jobs) > 1:
+            st.caption(
+                f"{len(jobs) - 1} more in line: "
+                + ", ".join(plain(job.title, 30) for job in jobs if job is not running)
+            )

@@ -1,0 +1,91 @@
+"""Pieces of a page that look the same everywhere."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import streamlit as st
+
+from app.state import dataset, run
+from vitcore.dataset import Dataset
+from vitcore.errors import VitcoreError
+from vitcore.runs import Run
+
+__all__ = ["gallery", "needed_dataset", "needed_run", "next_page", "opening", "paged"]
+
+PER_PAGE = 24
+
+Chosen = TypeVar("Chosen", Dataset | None, Run | None)
+
+
+def opening(title: str, sentence: str) -> None:
+    """The top of a page: its name, and one sentence on what it is for."""
+    st.title(title, anchor=False)
+    st.markdown(sentence)
+
+
+def next_page(page: str, label: str) -> None:
+    """The button at the end of a page, to the next step of the work."""
+    st.space("small")
+    if st.button(label, icon=":material/arrow_forward:", icon_position="right", key=f"next_{page}"):
+        st.switch_page(f"pages/{page}.py")
+
+
+def needed_dataset() -> Dataset:
+    """The chosen dataset; without one, say so, offer the way there, and end the page."""
+    found = _loaded(dataset)
+    if found is None:
+        _empty("There are no photos yet. Bring some in, or try the sample set.", "dataset", "Go to Dataset")
+    return found
+
+
+def needed_run() -> Run:
+    """The chosen run; without one, say so, offer the way there, and end the page."""
+    needed_dataset()
+    found = _loaded(run)
+    if found is None:
+        _empty("No classifier has been trained on this dataset yet.", "train", "Go to Train")
+    return found
+
+
+def paged(count: int, key: str) -> range:
+    """Page buttons for `count` items; the positions to show on the chosen page."""
+    pages = max(1, -(-count // PER_PAGE))
+    # A filter may have made the list shorter than the page that was chosen before.
+    if st.session_state.get(key, 1) > pages:
+        st.session_state[key] = pages
+    number = st.pagination(pages, key=key) if pages > 1 else 1
+    return range((number - 1) * PER_PAGE, min(number * PER_PAGE, count))
+
+
+def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
+    """Pictures with captions, as many side by side as fit.
+
+    Args:
+        items: A picture's file, None where it is lost, and its caption in Markdown.
+        width: Of a picture, in pixels.
+    """
+    with st.container(horizontal=True, gap="small", key="gallery"):
+        for path, caption in items:
+            with st.container(width=width, gap="xsmall"):
+                if path is None:
+                    st.caption(":material/broken_image: The picture is gone.")
+                else:
+                    st.image(str(path), width="stretch")
+                st.caption(caption)
+
+
+def _loaded(load: Callable[[], Chosen]) -> Chosen:
+    try:
+        return load()
+    except VitcoreError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
+
+
+def _empty(sentence: str, page: str, label: str) -> None:
+    with st.container(border=True, horizontal_alignment="center", gap="medium"):
+        st.markdown(f"### :material/inbox:\n\n{sentence}", text_alignment="center")
+        if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
+            st.switch_page(f"pages/{page}.py")
+    st.stop()

@@ -1,0 +1,80 @@
+"""Predict: new photos in, classes out."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from app.parts import needed_run, next_page, opening
+from app.text import percent, plain
+from vitcore.charts import probability_chart
+from vitcore.dataset import IMAGE_SUFFIXES
+from vitcore.errors import VitcoreError
+from vitcore.inference import Classifier, Prediction, Refusal, load_classifier
+
+MOST = 200
+
+
+@st.cache_resource(show_spinner="Loading the classifier …", max_entries=2)
+def classifier_of(folder: Path) -> Classifier:
+    """The classifier of a run, loaded once for all sessions."""
+    return load_classifier(folder)
+
+
+@st.cache_data(show_spinner="Looking at the photo …", max_entries=2 * MOST)
+def predict(folder: Path, image: bytes) -> Prediction | Refusal:
+    """The prediction for one image file, remembered for as long as the page is open."""
+    return next(classifier_of(folder).predict_each([image]))[1]
+
+
+def show(name: str, image: bytes, result: Prediction | Refusal) -> None:
+    """One photo beside its answer."""
+    with st.container(border=True):
+        if isinstance(result, Refusal):
+            st.markdown(f":material/block: **{plain(name)}** cannot be used: {plain(result.reason, 200)}.")
+            return
+        left, right = st.columns([1, 2], vertical_alignment="center")
+        left.image(image, width="stretch")
+        left.caption(plain(name))
+        verdict = f"### {plain(result.label)}\n\n{percent(result.confidence)} confident"
+        if not result.sure:
+            verdict += (
+                " :material/help: **not sure**: with this confidence it was too often wrong in validation"
+            )
+        right.markdown(verdict)
+        right.altair_chart(
+            probability_chart(result.probabilities), width="stretch", alt="Most probable classes"
+        )
+
+
+run = needed_run()
+opening("Predict", "Drop new photos here and see what the classifier takes them for.")
+uploads = st.file_uploader(
+    "Photos",
+    type=sorted(suffix[1:] for suffix in IMAGE_SUFFIXES),
+    accept_multiple_files=True,
+    key="photos",
+    label_visibility="collapsed",
+)
+if len(uploads) > MOST:
+    st.warning(
+        f"{len(uploads)} photos were dropped and the first {MOST} are shown; for more, use "
+        "`python -m vitcore predict` on a folder.",
+        icon=":material/warning:",
+    )
+    uploads = uploads[:MOST]
+rows = []
+try:
+    for upload in uploads:
+        result = predict(run.folder, upload.getvalue())
+        show(upload.name, upload.getvalue(), result)
+        if isinstance(result, Prediction):
+            rows.append((upload.name, result.label, result.confidence, "yes" if result.sure else "no"))
+except VitcoreError as error:
+    st.error(plain(str(error), 400), icon=":material/error:")
+if rows:
+    table = pd.DataFrame(rows, columns=["file", "label", "confidence", "sure"])
+    st.download_button(
+        "Download as CSV", table.to_csv(index=False), "predictions.csv", "text/csv", on_click="ignore"
+    )
+next_page("runs", "All trainings so far")

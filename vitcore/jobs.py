@@ -1,0 +1,165 @@
+"""Background work: a line of jobs per device, watched through immutable snapshots.
+
+A job is a function that runs in a daemon thread and publishes `Progress`. Whoever holds the
+`JobQueue` can list the jobs, read how far they are and ask them to stop; nobody has to, and a job
+goes on when the browser that started it is gone.
+"""
+
+import itertools
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from vitcore.errors import Stopped, VitcoreError
+from vitcore.progress import Progress
+
+__all__ = ["Job", "JobQueue", "JobSnapshot", "JobState", "Work"]
+
+JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSnapshot:
+    """How a job stands at one moment.
+
+    Attributes:
+        state: ``waiting`` in line, ``running``, or how it ended.
+        progress: The last published progress; None before the first.
+        result_id: Id of what the job makes, once it is known: a run's or a dataset's.
+        message: Why it failed or was stopped, one sentence; else empty.
+        elapsed_s: Seconds since it began to run; 0 while it waits.
+    """
+
+    state: JobState = "waiting"
+    progress: Progress | None = None
+    result_id: str | None = None
+    message: str = ""
+    elapsed_s: float = 0.0
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in {"waiting", "running"}
+
+
+@dataclass(eq=False)
+class Job:
+    """A piece of work in a `JobQueue`. Its work function gets the job and uses the three methods.
+
+    Attributes:
+        id: Counts the jobs of a queue, from 1.
+        kind: What it makes: ``run`` or ``dataset``.
+        title: For people.
+        stop: Set when the job should end early; the work looks at it.
+    """
+
+    id: int
+    kind: Literal["run", "dataset"]
+    title: str
+    stop: threading.Event = field(default_factory=threading.Event)
+    _snapshot: JobSnapshot = field(default_factory=JobSnapshot)
+    _began: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def snapshot(self) -> JobSnapshot:
+        """How it stands now."""
+        with self._lock:
+            if self._snapshot.state == "running":
+                return replace(self._snapshot, elapsed_s=time.monotonic() - self._began)
+            return self._snapshot
+
+    def report(self, progress: Progress) -> None:
+        """Publish progress."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, progress=progress)
+
+    def announce(self, result_id: str) -> None:
+        """Publish the id of what the job makes."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, result_id=result_id)
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._began = time.monotonic()
+            self._snapshot = replace(self._snapshot, state="running")
+
+    def _end(self, state: JobState, message: str = "") -> None:
+        with self._lock:
+            elapsed_s = time.monotonic() - self._began if self._began else 0.0
+            self._snapshot = replace(self._snapshot, state=state, message=message, elapsed_s=elapsed_s)
+
+
+Work = Callable[[Job], None]
+"""Does the work in a thread of its own. Raises `Stopped` when stopped, `VitcoreError` when it fails."""
+
+
+class JobQueue:
+    """The jobs of this process: those of one device run one after another.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: list[Job] = []
+        self._lines: dict[str, queue.SimpleQueue[tuple[Job, Work]]] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def submit(self, kind: Literal["run", "dataset"], title: str, work: Work, *, device: str = "cpu") -> Job:
+        """Put work in the line of a device; it starts when those before it have ended.
+
+        Args:
+            kind: What the work makes.
+            title: For people.
+            work: Called with the job, in a daemon thread.
+            device: Name of the line.
+        """
+        with self._lock:
+            job = Job(next(self._numbers), kind, title)
+            self._jobs.append(job)
+            line = self._lines.get(device)
+            if line is None:
+                line = self._lines[device] = queue.SimpleQueue()
+                name = f"vitcore-jobs-{device}"
+                threading.Thread(target=_work_off, args=(line,), name=name, daemon=True).start()
+        line.put((job, work))
+        return job
+
+    def jobs(self) -> list[Job]:
+        """All jobs, the newest first."""
+        with self._lock:
+            return self._jobs[::-1]
+
+    def active(self) -> list[Job]:
+        """Those that wait or run, in the order in which they were submitted."""
+        return [job for job in reversed(self.jobs()) if job.snapshot.active]
+
+    def stop(self, job: Job) -> None:
+        """Ask a job to end early; one that waits will not start."""
+        job.stop.set()
+
+
+def _work_off(line: "queue.SimpleQueue[tuple[Job, Work]]") -> None:
+    """Run the jobs of one line, for ever."""
+    while True:
+        job, work = line.get()
+        if job.stop.is_set():
+            job._end("stopped", "It was stopped before it started.")  # noqa: SLF001
+            continue
+        job._begin()  # noqa: SLF001
+        try:
+            work(job)
+        except Stopped as stopped:
+            job._end("stopped", str(stopped))  # noqa: SLF001
+        except VitcoreError as error:
+            job._end("failed", str(error))  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001 - the line must go on, and the defect must be seen
+            traceback.print_exc()
+            job._end("failed", f"An unexpected error ({type(error).__name__}: {error}); see the log.")  # noqa: SLF001
+        else:
+            job._end("stopped" if job.stop.is_set() else "complete")  # noqa: SLF001
