@@ -13,7 +13,7 @@ from app.state import job_queue, select, workspace
 from app.text import duration, plain
 from vitcore.backbone import choose_device
 from vitcore.charts import loss_chart, score_chart
-from vitcore.dataset import Dataset, import_dataset
+from vitcore.dataset import SAMPLE, Dataset, import_dataset
 from vitcore.jobs import Job, JobSnapshot
 from vitcore.pipeline import train
 from vitcore.runs import Run, load_run
@@ -37,7 +37,7 @@ def start_import(source: str, name: str | None = None) -> None:
         made = import_dataset(source, name=name, workspace=workspace(), on_progress=job.report, stop=job.stop)
         job.announce(made.id)
 
-    title = name or (Path(source).name if source != "sample" else "the sample set")
+    title = name or (Path(source).name if source != SAMPLE else "the sample set")
     _own(job_queue().submit("dataset", title, work, device="import"))
 
 
@@ -185,7 +185,7 @@ def _live_training() -> None:
         if snapshot.state == "waiting":
             phase = "Waiting for another training to end"
         top.markdown(f"##### {phase}")
-        if top.button("Stop", icon=":material/stop_circle:", key=f"stop_{running.id}"):
+        if top.button("Stop training", icon=":material/stop_circle:", key=f"stop_{running.id}"):
             job_queue().stop(running)
         parts = [plain(running.title), f"running for {duration(snapshot.elapsed_s)}"]
         if progress and progress.total:

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import streamlit as st
 
+from app._compat import require_frame
+from app.jobs import start_import
 from app.state import dataset, run
-from vitcore.dataset import Dataset
+from vitcore.dataset import SAMPLE, Dataset
 from vitcore.errors import VitcoreError
 from vitcore.runs import Run
 
-__all__ = ["gallery", "needed_dataset", "needed_run", "next_page", "opening", "paged"]
+__all__ = ["empty", "figures", "gallery", "needed_dataset", "needed_run", "next_page", "opening", "paged"]
 
 PER_PAGE = 24
 
@@ -20,8 +22,16 @@ Chosen = TypeVar("Chosen", Dataset | None, Run | None)
 
 def opening(title: str, sentence: str) -> None:
     """The top of a page: its name, and one sentence on what it is for."""
+    require_frame()
     st.title(title, anchor=False)
     st.markdown(sentence)
+
+
+def figures(values: Iterable[tuple[str, str, str | None]]) -> None:
+    """Figures side by side, as many as fit: label, value and a help text or None each."""
+    with st.container(horizontal=True):
+        for label, value, meaning in values:
+            st.metric(label, value, help=meaning, border=True, width="stretch")
 
 
 def next_page(page: str, label: str) -> None:
@@ -35,7 +45,8 @@ def needed_dataset() -> Dataset:
     """The chosen dataset; without one, say so, offer the way there, and end the page."""
     found = _loaded(dataset)
     if found is None:
-        _empty("There are no photos yet. Bring some in, or try the sample set.", "dataset", "Go to Dataset")
+        sentence = "There are no photos yet. Bring some in, or try the sample set."
+        empty(sentence, "dataset", "Go to Dataset", sample=True)
     return found
 
 
@@ -44,7 +55,7 @@ def needed_run() -> Run:
     needed_dataset()
     found = _loaded(run)
     if found is None:
-        _empty("No classifier has been trained on this dataset yet.", "train", "Go to Train")
+        empty("No classifier has been trained on this dataset yet.", "train", "Go to Train")
     return found
 
 
@@ -75,17 +86,29 @@ def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
                 st.caption(caption)
 
 
+def empty(sentence: str, page: str, label: str, *, sample: bool = False) -> NoReturn:
+    """Say what is missing, offer the way there, and end the page.
+
+    Args:
+        sentence: What is missing.
+        page: Where it is to be had.
+        label: Of the button that leads there.
+        sample: Whether to offer the sample set as well.
+    """
+    with st.container(border=True, horizontal_alignment="center", gap="medium"):
+        st.markdown(f"### :material/inbox:\n\n{sentence}", text_alignment="center")
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
+                st.switch_page(f"pages/{page}.py")
+            if sample and st.button("Use the sample set", icon=":material/draw:", key="empty_sample"):
+                start_import(SAMPLE)
+                st.switch_page("pages/dataset.py")
+    st.stop()
+
+
 def _loaded(load: Callable[[], Chosen]) -> Chosen:
     try:
         return load()
     except VitcoreError as error:
         st.error(str(error), icon=":material/error:")
         st.stop()
-
-
-def _empty(sentence: str, page: str, label: str) -> None:
-    with st.container(border=True, horizontal_alignment="center", gap="medium"):
-        st.markdown(f"### :material/inbox:\n\n{sentence}", text_alignment="center")
-        if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
-            st.switch_page(f"pages/{page}.py")
-    st.stop()

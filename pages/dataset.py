@@ -6,11 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from app.jobs import import_upload, start_import
-from app.parts import gallery, next_page, opening, paged
+from app.parts import figures, gallery, next_page, opening, paged
 from app.state import dataset, job_queue, runs_of, workspace
 from app.text import plain
 from vitcore.charts import class_count_chart
-from vitcore.dataset import Dataset
+from vitcore.dataset import SAMPLE, Dataset
 from vitcore.errors import VitcoreError
 from vitcore.runs import delete_run
 
@@ -40,7 +40,7 @@ def bring_in(*, expanded: bool) -> None:
         if left.button(
             "Use the sample set", icon=":material/draw:", type="primary" if expanded else "secondary"
         ):
-            start_import("sample")
+            start_import(SAMPLE)
             st.rerun()
         left.caption("1,797 handwritten digits, already here.")
         with right.form("server_path", border=False):
@@ -53,12 +53,15 @@ def bring_in(*, expanded: bool) -> None:
 def report(data: Dataset) -> None:
     """What the import found."""
     sizes = data.index["width"].astype(str) + " × " + data.index["height"].astype(str)
-    columns = st.columns(4)
-    columns[0].metric("Images", f"{len(data.index):,}", border=True)
-    columns[1].metric("Classes", len(data.classes), border=True)
-    columns[2].metric("Files skipped", len(data.skipped), border=True)
     common, count = Counter(sizes).most_common(1)[0]
-    columns[3].metric("Usual size", common, help=f"{count} images have this size in pixels.", border=True)
+    figures(
+        [
+            ("Images", f"{len(data.index):,}", None),
+            ("Classes", str(len(data.classes)), None),
+            ("Files skipped", str(len(data.skipped)), None),
+            ("Usual size", common, f"{count} images have this size in pixels."),
+        ]
+    )
     for warning in data.warnings:
         st.warning(plain(warning, 400), icon=":material/warning:")
     if data.split_counts:
@@ -83,7 +86,7 @@ def report(data: Dataset) -> None:
 
 def browse(data: Dataset) -> None:
     """Class counts and the images themselves."""
-    left, right = st.columns([1, 3], gap="large")
+    left, right = st.columns([2, 5], gap="large")
     with left:
         st.subheader("Images per class", anchor=False)
         st.altair_chart(class_count_chart(data.class_counts), width="stretch", alt="Images per class")
@@ -96,6 +99,7 @@ def browse(data: Dataset) -> None:
         if label == ALL:
             # One class after the other would show only the first on this page.
             rows = rows.sample(frac=1, random_state=0)
+        st.caption("The centre of each photo, which is what the classifier looks at.")
         shown = rows.iloc[list(paged(len(rows), f"page_{data.id}"))]
         gallery(
             (_thumbnail(data, file), plain(label, 24))
@@ -135,5 +139,5 @@ if data is not None:
     st.header(plain(data.name), anchor=False)
     report(data)
     browse(data)
-    manage(data)
     next_page("train", "Train a classifier on these photos")
+    manage(data)

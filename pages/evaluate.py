@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.jobs import draw_curves
-from app.parts import needed_run, next_page, opening
+from app.parts import figures, needed_run, next_page, opening
 from app.text import decimals, percent, plain, span_sentence
 from vitcore.charts import confusion_chart
 from vitcore.evaluation import Evaluation
@@ -58,18 +58,16 @@ def worst_confusions(evaluation: Evaluation) -> list[str]:
     return sentences
 
 
+opening("Evaluate", "How good the classifier is on images that it never learned from.")
 run = needed_run()
 evaluation = run.evaluation
 accuracy = evaluation.metrics["accuracy"]
-opening(
-    "Evaluate",
-    f"Judged on {evaluation.images:,} validation images that it never learned from.",
+figures(
+    (MEANING[name][0], number(name, evaluation.metrics[name].value), MEANING[name][1])
+    for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
 )
-columns = st.columns(3)
-for column, name in zip(columns, ("accuracy", "balanced_accuracy", "cohen_kappa"), strict=True):
-    metric = evaluation.metrics[name]
-    column.metric(MEANING[name][0], number(name, metric.value), help=MEANING[name][1], border=True)
 st.markdown(f"#### {span_sentence(accuracy.low, accuracy.high)}")
+st.caption(f"Judged on {evaluation.images:,} validation images; the more there are, the narrower this range.")
 if run.state == "stopped":
     st.info(
         "This training was stopped early; its best epoch until then is judged.", icon=":material/stop_circle:"

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from PIL import Image
 
 from app.parts import needed_run, next_page, opening
 from app.text import percent, plain
 from vitcore.charts import probability_chart
-from vitcore.dataset import IMAGE_SUFFIXES
+from vitcore.dataset import IMAGE_SUFFIXES, load_image
 from vitcore.errors import VitcoreError
 from vitcore.inference import Classifier, Prediction, Refusal, load_classifier
 
@@ -27,28 +28,35 @@ def predict(folder: Path, image: bytes) -> Prediction | Refusal:
     return next(classifier_of(folder).predict_each([image]))[1]
 
 
+@st.cache_data(show_spinner=False, max_entries=2 * MOST)
+def preview(image: bytes) -> Image.Image:
+    """A small picture of an image file that can be decoded."""
+    small = load_image(image, at_least=200)
+    small.thumbnail((400, 400))
+    return small
+
+
 def show(name: str, image: bytes, result: Prediction | Refusal) -> None:
     """One photo beside its answer."""
     with st.container(border=True):
         if isinstance(result, Refusal):
             st.markdown(f":material/block: **{plain(name)}** cannot be used: {plain(result.reason, 200)}.")
             return
-        left, right = st.columns([1, 2], vertical_alignment="center")
-        left.image(image, width="stretch")
+        left, right = st.columns([1, 3], vertical_alignment="center", gap="medium")
+        left.image(preview(image), width="stretch")
         left.caption(plain(name))
-        verdict = f"### {plain(result.label)}\n\n{percent(result.confidence)} confident"
+        right.markdown(f"### {plain(result.label)}\n\n{percent(result.confidence)} confident")
         if not result.sure:
-            verdict += (
-                " :material/help: **not sure**: with this confidence it was too often wrong in validation"
+            right.caption(
+                ":material/help: Not sure: in validation it was too often wrong when this confident."
             )
-        right.markdown(verdict)
         right.altair_chart(
             probability_chart(result.probabilities), width="stretch", alt="Most probable classes"
         )
 
 
-run = needed_run()
 opening("Predict", "Drop new photos here and see what the classifier takes them for.")
+run = needed_run()
 uploads = st.file_uploader(
     "Photos",
     type=sorted(suffix[1:] for suffix in IMAGE_SUFFIXES),

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.jobs import start_training
-from app.parts import opening
+from app.parts import empty, opening
 from app.state import select, workspace
 from app.text import decimals, duration, local_time, percent, plain
 from vitcore.dataset import load_dataset
@@ -79,11 +79,7 @@ def repeat(run: Run) -> None:
 opening("Runs", "Every training so far. Choose one to open, repeat or delete it.")
 runs = list_runs(workspace())
 if not runs:
-    with st.container(border=True, horizontal_alignment="center", gap="medium"):
-        st.markdown("### :material/inbox:\n\nNothing has been trained yet.", text_alignment="center")
-        if st.button("Go to Train", type="primary", icon=":material/arrow_forward:"):
-            st.switch_page("pages/train.py")
-    st.stop()
+    empty("Nothing has been trained yet.", "train", "Go to Train")
 event = st.dataframe(
     pd.DataFrame([table_row(run) for run in runs]),
     hide_index=True,

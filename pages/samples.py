@@ -58,9 +58,9 @@ def caption(true: str, predicted: str, confidence: float) -> str:
     )
 
 
+opening("Samples", "The validation images one by one: what they are, and what the classifier took them for.")
 run = needed_run()
 data = needed_dataset()
-opening("Samples", "The validation images one by one: what they are, and what the classifier took them for.")
 rows = filtered(run.predictions, run.classes)
 st.caption(f"{len(rows):,} of {len(run.predictions):,} validation images")
 

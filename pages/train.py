@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.jobs import draw_curves, start_training, training_panel
-from app.parts import needed_dataset, next_page, opening
+from app.parts import figures, needed_dataset, next_page, opening
 from app.state import job_queue, run
 from app.text import decimals, duration, percent, plain, span_sentence
 from vitcore.backbone import CATALOGUE
@@ -13,6 +13,7 @@ from vitcore.training import Hyperparameters
 RATES = [round(m * 10.0**e, 6) for e in range(-5, 0) for m in (1, 2, 5)] + [1.0]
 BATCHES = [8, 16, 32, 64, 128, 256, 512, 1024]
 DECAYS = [0.0, 0.0001, 0.001, 0.01, 0.1, 1.0]
+OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD", "adam": "Adam"}
 DEFAULTS = Hyperparameters()
 BACKBONES = {"auto": "Automatic: DINOv2 small"} | {
     name: f"{spec.title} · {spec.parameters_millions:g} M · {spec.licence}"
@@ -81,10 +82,11 @@ def settings() -> tuple[dict[str, object], dict[str, object]]:
         )
         values["optimizer"] = middle.selectbox(
             "Optimizer",
-            ["adamw", "sgd", "adam"],
+            list(OPTIMIZERS),
+            format_func=OPTIMIZERS.__getitem__,
             key="optimizer",
             persist_state="session",
-            help="How steps are taken. SGD wants a learning rate about ten times higher.",
+            help="How steps are taken; AdamW suits most sets.",
         )
         values["schedule"] = middle.selectbox(
             "Schedule",
@@ -163,12 +165,11 @@ def settings() -> tuple[dict[str, object], dict[str, object]]:
     return values, {"backbone": backbone, "device": device, "precision": precision}
 
 
-data = needed_dataset()
 opening(
     "Train",
-    f"A pre-trained Vision Transformer looks at each of the {len(data.index):,} photos once; "
-    "then only its output layer is trained on your classes.",
+    "A pre-trained Vision Transformer looks at each photo once; then only its output layer is trained.",
 )
+data = needed_dataset()
 values, requested = settings()
 if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
     try:
@@ -184,11 +185,14 @@ else:
     if last is not None:
         accuracy = last.evaluation.metrics["accuracy"]
         st.subheader("The chosen classifier", anchor=False)
-        columns = st.columns(4)
-        columns[0].metric("Validation accuracy", percent(accuracy.value), border=True)
-        columns[1].metric("Balanced accuracy", percent(last.evaluation.balanced_accuracy), border=True)
-        columns[2].metric("Cohen's kappa", decimals(last.evaluation.cohen_kappa), border=True)
-        columns[3].metric("Time in all", duration(last.facts["seconds"]["total"]), border=True)
+        figures(
+            [
+                ("Validation accuracy", percent(accuracy.value), None),
+                ("Balanced accuracy", percent(last.evaluation.balanced_accuracy), None),
+                ("Cohen's kappa", decimals(last.evaluation.cohen_kappa), None),
+                ("Time in all", duration(last.facts["seconds"]["total"]), None),
+            ]
+        )
         st.markdown(f"{span_sentence(accuracy.low, accuracy.high)} Best epoch: {last.facts['best_epoch']}.")
         draw_curves(last)
         st.caption(plain(last.config["backbone"]["note"], 200))

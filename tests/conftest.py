@@ -10,6 +10,14 @@ from PIL import Image
 from vitcore.workspace import Workspace
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny networks are fastest on one thread, and by far so when the machine has other work."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """The default workspace, empty, and no model hub."""

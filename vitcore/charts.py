@@ -1,5 +1,6 @@
 """Altair charts as pure functions of tables; the app and the report draw the same ones."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import altair as alt
@@ -11,6 +12,8 @@ __all__ = ["class_count_chart", "confusion_chart", "loss_chart", "probability_ch
 
 # Okabe and Ito, "Color universal design", 2008: told apart by colour-blind eyes.
 _BLUE, _ORANGE, _GREEN = "#0072B2", "#E69F00", "#009E73"
+
+_HEIGHT = 320  # of the curves, in pixels
 
 _LOSSES = {"training_loss": "training", "validation_loss": "validation"}
 _SCORES = {
@@ -28,7 +31,7 @@ def loss_chart(history: pd.DataFrame, epochs: int, best_epoch: int | None = None
         epochs: Length of the axis, so that a chart that grows keeps its scale.
         best_epoch: Marked by a line, if given.
     """
-    return _curves(history, _LOSSES, "loss (cross-entropy)", epochs, best_epoch, zero=True)
+    return _curves(history, _LOSSES, "loss (cross-entropy)", epochs, best_epoch, falling=True)
 
 
 def score_chart(history: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> alt.LayerChart:
@@ -39,7 +42,7 @@ def score_chart(history: pd.DataFrame, epochs: int, best_epoch: int | None = Non
         epochs: Length of the axis.
         best_epoch: Marked by a line, if given.
     """
-    return _curves(history, _SCORES, "validation score", epochs, best_epoch, zero=False)
+    return _curves(history, _SCORES, "validation score", epochs, best_epoch, falling=False)
 
 
 def confusion_chart(
@@ -69,8 +72,10 @@ def confusion_chart(
     order = list(classes)
     slant = 0 if max(map(len, classes)) * 8 < step else -45
     base = alt.Chart(rows).encode(
-        x=alt.X("predicted:N", sort=order, axis=alt.Axis(labelAngle=slant, labelLimit=120)),
-        y=alt.Y("true:N", sort=order, axis=alt.Axis(labelLimit=120)),
+        x=alt.X(
+            "predicted:N", sort=order, axis=alt.Axis(labelAngle=slant, labelLimit=120, labelOverlap=step < 12)
+        ),
+        y=alt.Y("true:N", sort=order, axis=alt.Axis(labelLimit=120, labelOverlap=step < 12)),
         tooltip=[
             alt.Tooltip("true:N"),
             alt.Tooltip("predicted:N"),
@@ -100,7 +105,7 @@ def confusion_chart(
                 color=alt.condition(f"datum.{value} > {0.5 * top}", alt.value(weak), alt.value(strong)),
             )
         )
-    return alt.layer(*layers).properties(width=step * count, height=step * count)
+    return alt.LayerChart(layer=layers).properties(width=step * count, height=step * count)
 
 
 def class_count_chart(counts: Mapping[str, int]) -> alt.LayerChart:
@@ -108,13 +113,13 @@ def class_count_chart(counts: Mapping[str, int]) -> alt.LayerChart:
     rows = pd.DataFrame({"class": list(counts), "images": list(counts.values())})
     base = alt.Chart(rows).encode(
         x=alt.X("images:Q", title="images", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("class:N", sort=list(counts), title=None, axis=alt.Axis(labelLimit=220)),
+        y=alt.Y("class:N", sort=list(counts), title=None, axis=alt.Axis(labelLimit=110)),
         tooltip=["class:N", "images:Q"],
     )
     bars = base.mark_bar(color=_BLUE, cornerRadiusEnd=3)
     # Beside the bar, so that it reads on a light and on a dark page.
     labels = base.mark_text(align="left", dx=4, color="gray").encode(text="images:Q")
-    return alt.layer(bars, labels).properties(height=alt.Step(20))
+    return alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(20))
 
 
 def probability_chart(probabilities: Mapping[str, float], top: int = 5) -> alt.LayerChart:
@@ -141,7 +146,7 @@ def probability_chart(probabilities: Mapping[str, float], top: int = 5) -> alt.L
     labels = base.mark_text(align="left", dx=4, color="gray").encode(
         text=alt.Text("probability:Q", format=".1%")
     )
-    return alt.layer(bars, labels).properties(height=alt.Step(22))
+    return alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(22))
 
 
 def _curves(
@@ -151,10 +156,15 @@ def _curves(
     epochs: int,
     best_epoch: int | None,
     *,
-    zero: bool,
+    falling: bool,
 ) -> alt.LayerChart:
     names = list(columns.values())
     wide = history[["epoch", *columns]].rename(columns=dict(columns))
+    if falling:
+        scale = alt.Scale(zero=True)
+    else:  # from a round number below the lowest score up to a perfect one
+        lowest = float(wide[names].min().min()) if len(wide) else 0.0
+        scale = alt.Scale(domain=[math.floor(min(lowest, 0.94) * 20) / 20, 1.0])
     rows = wide.melt("epoch", var_name="curve", value_name="value").dropna()
     x = alt.X(
         "epoch:Q",
@@ -172,7 +182,7 @@ def _curves(
         .mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=28, strokeWidth=0))
         .encode(
             x=x,
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=zero), axis=alt.Axis(format="~g")),
+            y=alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(format="~g")),
             color=colour,
             # A second sign beside the colour.
             strokeDash=alt.StrokeDash(
@@ -194,7 +204,14 @@ def _curves(
         flip = best_epoch > 0.7 * epochs
         layers.append(
             alt.Chart(best)
-            .mark_text(align="right" if flip else "left", dx=-5 if flip else 5, color="gray", baseline="top")
-            .encode(x=x, y=alt.value(4), text="label:N")
+            .mark_text(
+                align="right" if flip else "left",
+                baseline="middle",
+                color="gray",
+                dx=-5 if flip else 5,
+                dy=8 if falling else -8,
+            )
+            # Where the curves are not: above falling ones, below rising ones.
+            .encode(x=x, y=alt.value(0 if falling else "height"), text="label:N")
         )
-    return alt.layer(*layers).properties(height=280)
+    return alt.LayerChart(layer=layers).properties(height=_HEIGHT)

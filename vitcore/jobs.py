@@ -159,6 +159,8 @@ def _work_off(line: "queue.SimpleQueue[tuple[Job, Work]]") -> None:
         except VitcoreError as error:
             job._end("failed", str(error))  # noqa: SLF001
         except Exception as error:  # noqa: BLE001 - the line must go on, and the defect must be seen
+            if not threading.main_thread().is_alive():
+                return  # the process is ending, and with it the thread pools the work relies on
             traceback.print_exc()
             job._end("failed", f"An unexpected error ({type(error).__name__}: {error}); see the log.")  # noqa: SLF001
         else:

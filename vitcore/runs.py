@@ -17,7 +17,7 @@ lock was interrupted, whatever ended the process.
 
 import json
 import math
-import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -125,9 +125,7 @@ class Run:
         """
         self._needs_model()
         text = dict.fromkeys(("name", "sha256", "file", "true", "predicted"), "str")
-        return pd.read_csv(
-            self.folder / "predictions.csv", dtype=text, keep_default_na=False, float_precision="round_trip"
-        )
+        return pd.read_csv(self.folder / "predictions.csv", dtype=text, keep_default_na=False)
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float32]:
@@ -176,8 +174,6 @@ class RunWriter:
         }
         with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(plain) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
 
     def add_results(
         self, evaluation: Evaluation, predictions: pd.DataFrame, probabilities: npt.NDArray[np.float64]
@@ -198,7 +194,8 @@ class RunWriter:
     ) -> None:
         """Record an end that came early, then release the lock."""
         try:
-            if not self._finished:
+            # When the process is ending under a background job, the run was interrupted, as if killed.
+            if not self._finished and threading.main_thread().is_alive():
                 message = (
                     str(error) if isinstance(error, VitcoreError) else f"{kind and kind.__name__}: {error}"
                 )

@@ -37,6 +37,7 @@ __all__ = ["Scratch", "Workspace", "new_id", "read_json", "write_json", "write_t
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _STAGED = ".tmp-"
+_MANY = 64  # files, from which on flushing everything is faster than flushing each
 
 
 def new_id() -> str:
@@ -212,13 +213,13 @@ class Scratch:
 
 def _flush(folder: Path) -> None:
     """Ask the operating system to put every file of a folder on the disk."""
-    if hasattr(os, "sync"):
-        os.sync()  # one call for thousands of small files; on Linux it returns when they are written
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) > _MANY and hasattr(os, "sync"):
+        os.sync()  # one call; on Linux it returns when all is written
         return
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("r+b") as file:
-                os.fsync(file.fileno())
+    for path in files:
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
 
 
 def _flush_entry(folder: Path) -> None:

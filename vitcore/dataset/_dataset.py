@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
+from PIL import ImageOps
 
 from vitcore.dataset._decode import load_image
 from vitcore.errors import StorageError
@@ -103,11 +104,11 @@ class Dataset:
         return self.folder / file
 
     def thumbnail(self, file: str) -> Path:
-        """A small JPEG of an image, at most 240 pixels wide and high, made at first use."""
+        """A small JPEG of an image's centred square, 240 pixels wide and high, made at first use."""
         path = self.folder / "thumbnails" / PurePosixPath(file).relative_to("images").with_suffix(".jpg")
         if not path.is_file():
             image = load_image(self.path(file), at_least=THUMBNAIL_SIZE // 2)
-            image.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+            image = ImageOps.fit(image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE))
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".tmp-{secrets.token_hex(4)}")
             image.save(temporary, "JPEG", quality=85)

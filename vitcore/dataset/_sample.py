@@ -14,6 +14,7 @@ from PIL import Image
 __all__ = ["SAMPLE", "SAMPLE_COUNT", "SAMPLE_NAME", "sample_images"]
 
 SAMPLE = "sample"
+"""The source that names this set."""
 SAMPLE_NAME = "Handwritten digits (sample)"
 SAMPLE_COUNT = 1797
 _SIDE = 160

@@ -1,0 +1,127 @@
+"""The main job in a real browser, on the sample set, with a tiny backbone."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from vitcore.dataset import list_datasets, load_dataset
+from vitcore.runs import list_runs
+
+pytestmark = pytest.mark.browser
+
+
+def open_page(page: Page, name: str) -> None:
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def settled(page: Page) -> None:
+    """Wait until the script behind the page has run; a click in between may meet what is replaced."""
+    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
+
+
+def set_slider(page: Page, name: str, key: str, shown: str) -> None:
+    page.get_by_role("slider", name=re.compile(f"^{name}")).press(key)
+    expect(page.get_by_test_id("stSlider").filter(has_text=re.compile(f"^{name}"))).to_contain_text(shown)
+    settled(page)
+
+
+def choose_backbone_file(page: Page, path: str) -> None:
+    settled(page)
+    page.get_by_text("More settings").click()
+    choice = page.get_by_test_id("stSelectbox").filter(has_text="Backbone").locator("input")
+    choice.click()
+    choice.fill("A weights file")
+    page.get_by_role("option", name="A weights file on this computer").click()
+    field = page.get_by_label("Weights file")
+    field.fill(path)
+    field.press("Enter")
+    settled(page)
+
+
+def test_sample_set_becomes_a_judged_classifier(
+    page: Page, server: str, tiny_backbone: str, tmp_path: Path
+) -> None:
+    # Dataset: one click brings in the sample set.
+    page.goto(server)
+    page.get_by_role("button", name="Use the sample set").click()
+    expect(page.get_by_test_id("stMetric").filter(has_text="Images")).to_contain_text("1,797")
+    expect(page.get_by_test_id("stImage")).to_have_count(24)
+
+    # Train: several views and many epochs, so that there is time to look away.
+    page.get_by_role("button", name="Train a classifier on these photos").click()
+    choose_backbone_file(page, tiny_backbone)
+    set_slider(page, "Epochs", "End", shown="200")
+    set_slider(page, "Views per image", "ArrowRight", shown="2")
+    page.get_by_role("button", name="Start training").click()
+    stop = page.get_by_role("button", name="Stop training")
+    expect(stop).to_be_visible()
+
+    # A refresh is a new session, and finds the running job; so does a second tab.
+    page.reload()
+    expect(stop).to_be_visible()
+    second = page.context.new_page()
+    second.goto(f"{server}/train")
+    expect(second.get_by_role("button", name="Stop training")).to_be_visible()
+    second.close()
+
+    # The curves grow while it runs.
+    curves = page.get_by_test_id("stVegaLiteChart")
+    expect(curves).to_have_count(2, timeout=120_000)
+    expect(page.get_by_text("The chosen classifier")).to_be_visible()
+    expect(stop).to_have_count(0)
+    expect(curves).to_have_count(2)
+    run = list_runs()[0]
+    assert run.state == "complete"
+    assert len(run.history) == 200
+
+    # Evaluate: the figures are those of the run.
+    page.get_by_role("button", name="See what it gets right and wrong").click()
+    shown = page.get_by_test_id("stMetric").filter(has_text=re.compile("^Accuracy"))
+    expect(shown).to_contain_text(f"{100 * run.evaluation.accuracy:.1f}")
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(page.get_by_role("heading", name="Class by class")).to_be_visible()
+
+    # Samples: the mistakes are those of the run.
+    page.get_by_role("button", name="Look at the images behind the figures").click()
+    wrong = int((run.predictions["true"] != run.predictions["predicted"]).sum())
+    assert wrong > 0
+    page.get_by_role("button", name=f"Mistakes ({wrong})").click()
+    expect(page.get_by_text(f"{wrong} of {len(run.predictions)} validation images")).to_be_visible()
+    expect(page.get_by_test_id("stImage")).to_have_count(min(wrong, 24))
+    expect(page.get_by_text("truly:").first).to_be_visible()
+
+    # Predict: a photo and a file that is none.
+    page.get_by_role("button", name="Try it on new photos").click()
+    dataset = load_dataset(list_datasets()["id"].iloc[0])
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("<html>not a picture</html>")
+    row = run.predictions.iloc[0]
+    page.locator("input[type=file]").set_input_files([dataset.path(row["file"]), broken])
+    expect(page.get_by_text("cannot be used")).to_be_visible()
+    expect(page.get_by_role("heading", name=row["predicted"], exact=True)).to_be_visible()
+    expect(page.get_by_text(f"{100 * row['confidence']:.1f}\N{NO-BREAK SPACE}% confident")).to_be_visible()
+
+    # Runs: it is there.
+    open_page(page, "Runs")
+    expect(page.get_by_role("button", name="Open")).to_be_visible()
+
+
+def test_a_link_to_a_page_works_as_the_very_first_visit(page: Page, server: str) -> None:
+    page.goto(f"{server}/runs")
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    names = page.get_by_test_id("stSidebarNavLink")
+    expect(names).to_have_text(
+        [re.compile(name) for name in ("Dataset", "Train", "Evaluate", "Samples", "Predict", "Runs")]
+    )
+
+
+def test_nothing_is_asked_of_the_internet(page: Page, server: str) -> None:
+    outside: list[str] = []
+    page.on("request", lambda request: outside.append(request.url) if server not in request.url else None)
+    page.goto(server)
+    expect(page.get_by_role("button", name="Use the sample set")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert [url for url in outside if not url.startswith(("data:", "blob:"))] == []

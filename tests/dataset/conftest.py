@@ -1,0 +1,64 @@
+"""Archives of pictures, and pictures as bytes."""
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz")
+
+Files = Mapping[str, bytes]
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    """Makes the bytes of an image file; another number gives another picture."""
+
+    def make(number: int = 0, kind: str = "PNG", size: tuple[int, int] = (24, 16), **options: Any) -> bytes:
+        pixels = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, kind, **options)
+        return file.getvalue()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def animals(picture: Callable[..., bytes]) -> Files:
+    """Two classes of three pictures each."""
+    return {
+        f"photos/{label}/{number}.png": picture(10 * position + number)
+        for position, label in enumerate(("cats", "dogs"))
+        for number in range(3)
+    }
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Callable[..., Path]:
+    """Writes files, given as name and bytes, into a folder, a zip file or a tar file."""
+
+    def make(files: Files, kind: str = "zip", name: str = "source") -> Path:
+        path = tmp_path / (name if kind == "folder" else f"{name}.{kind}")
+        if kind == "folder":
+            for file, content in files.items():
+                (path / file).parent.mkdir(parents=True, exist_ok=True)
+                (path / file).write_bytes(content)
+        elif kind == "zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                for file, content in files.items():
+                    archive.writestr(file, content)
+        else:
+            with tarfile.open(path, "w:" + kind.partition(".")[2]) as archive:
+                for file, content in files.items():
+                    member = tarfile.TarInfo(file)
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+        return path
+
+    return make

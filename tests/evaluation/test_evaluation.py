@@ -1,0 +1,191 @@
+"""What a head is worth on images it never saw."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from vitcore.errors import InputError
+from vitcore.evaluation import (
+    Evaluation,
+    Metric,
+    balanced_accuracy,
+    cohen_kappa,
+    confusion_matrix,
+    evaluate,
+    expected_calibration_error,
+    log_loss,
+    macro_f1,
+    sure_threshold,
+    wilson_interval,
+)
+from vitcore.evaluation import _evaluation as module
+
+CLASSES = ("cat", "dog", "owl")
+
+
+def guesses(count: int = 120, seed: int = 0, skill: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities that know something of them."""
+    random = np.random.default_rng(seed)
+    true = random.integers(0, 3, count)
+    logits = random.normal(size=(count, 3)) + skill * np.eye(3)[true]
+    powers = np.exp(logits)
+    return true, powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return evaluate(*guesses(), CLASSES)
+
+
+def test_all_figures_are_those_of_the_metrics(evaluation):
+    true, probabilities = guesses()
+    confusion = confusion_matrix(true, probabilities.argmax(axis=1), 3)
+    expected = {
+        "accuracy": np.trace(confusion) / 120,
+        "balanced_accuracy": balanced_accuracy(confusion),
+        "cohen_kappa": cohen_kappa(confusion),
+        "macro_f1": macro_f1(confusion),
+        "log_loss": log_loss(true, probabilities),
+        "expected_calibration_error": expected_calibration_error(true, probabilities),
+    }
+    assert {name: metric.value for name, metric in evaluation.metrics.items()} == pytest.approx(expected)
+    assert np.array_equal(evaluation.confusion, confusion)
+    assert (evaluation.classes, evaluation.images) == (CLASSES, 120)
+    assert evaluation.accuracy == pytest.approx(expected["accuracy"])
+    assert evaluation.balanced_accuracy == pytest.approx(expected["balanced_accuracy"])
+    assert evaluation.cohen_kappa == pytest.approx(expected["cohen_kappa"])
+
+
+def test_every_interval_holds_its_figure(evaluation):
+    for name, metric in evaluation.metrics.items():
+        if name == "expected_calibration_error":
+            assert math.isnan(metric.low)
+            assert math.isnan(metric.high)
+        else:
+            assert metric.low < metric.value < metric.high, name
+
+
+def test_the_interval_of_the_accuracy_is_wilsons(evaluation):
+    metric = evaluation.metrics["accuracy"]
+    assert (metric.low, metric.high) == wilson_interval(round(metric.value * 120), 120)
+
+
+def test_the_same_predictions_give_the_same_intervals(evaluation):
+    assert evaluate(*guesses(), CLASSES).to_dict() == evaluation.to_dict()
+
+
+def test_figures_per_class(evaluation):
+    table = evaluation.per_class()
+    assert list(table.columns) == [
+        "class",
+        "precision",
+        "recall",
+        "recall_low",
+        "recall_high",
+        "f1",
+        "support",
+    ]
+    assert table["class"].tolist() == list(CLASSES)
+    assert table["support"].sum() == 120
+    assert (table["recall_low"] < table["recall"]).all()
+    assert (table["recall"] < table["recall_high"]).all()
+    assert table["recall"].mean() == pytest.approx(evaluation.balanced_accuracy)
+    assert table["f1"].mean() == pytest.approx(evaluation.metrics["macro_f1"].value)
+
+
+def test_an_evaluation_comes_back_from_json(evaluation):
+    text = json.dumps(evaluation.to_dict(), allow_nan=False)
+    again = Evaluation.from_dict(json.loads(text))
+    assert again.to_dict() == evaluation.to_dict()
+    assert again.classes == evaluation.classes
+    assert np.array_equal(again.confusion, evaluation.confusion)
+    assert again.confusion.dtype == np.int64
+    assert math.isnan(again.metrics["expected_calibration_error"].low)
+
+
+def test_what_is_not_defined_becomes_null():
+    assert Metric(math.nan).to_dict() == {"value": None, "low": None, "high": None}
+    assert Metric(0.5, 0.25, 0.75).to_dict() == {"value": 0.5, "low": 0.25, "high": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("true", "probabilities"),
+    [
+        pytest.param([0, 0, 0], [[1, 0, 0]] * 3, id="one class throughout"),
+        pytest.param([0], [[0.2, 0.5, 0.3]], id="one image"),
+        pytest.param([0, 1, 2], np.eye(3), id="all right and certain"),
+        pytest.param([1, 2, 0], np.eye(3), id="all wrong and certain"),
+        pytest.param([0, 1, 2] * 4, np.full((12, 3), 1 / 3), id="guessing"),
+    ],
+)
+def test_degenerate_sets_are_judged_without_a_warning(true, probabilities):
+    evaluation = evaluate(np.array(true), np.array(probabilities, dtype=np.float64), CLASSES)
+    json.dumps(evaluation.to_dict(), allow_nan=False)
+    assert math.isfinite(evaluation.metrics["log_loss"].value)
+    assert evaluation.images == len(true)
+    assert len(evaluation.per_class()) == 3
+
+
+def test_large_sets_have_no_bootstrap_intervals(monkeypatch):
+    monkeypatch.setattr(module, "_MAX_BOOTSTRAP_ROWS", 100)
+    large = evaluate(*guesses(101), CLASSES)
+    small = evaluate(*guesses(100), CLASSES)
+    assert math.isnan(large.metrics["cohen_kappa"].low)
+    assert math.isnan(large.metrics["log_loss"].low)
+    assert not math.isnan(large.metrics["accuracy"].low)
+    assert not math.isnan(small.metrics["cohen_kappa"].low)
+
+
+@pytest.mark.parametrize(
+    ("true", "shape"), [([], (0, 3)), ([0, 1], (3, 3)), ([0, 1], (2, 2)), ([0, 3], (2, 3)), ([0, -1], (2, 3))]
+)
+def test_what_does_not_match_is_refused(true, shape):
+    with pytest.raises(InputError):
+        evaluate(np.array(true, dtype=np.int64), np.full(shape, 1 / 3), CLASSES)
+
+
+# --- how sure is sure ------------------------------------------------------------------------
+
+
+def predictions(pairs: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:
+    """Of confidence and whether it was right, two classes."""
+    probabilities = np.array([[confidence, 1 - confidence] for confidence, _ in pairs])
+    return np.array([0 if right else 1 for _, right in pairs]), probabilities
+
+
+def test_the_threshold_is_the_lowest_that_keeps_the_promise():
+    true, probabilities = predictions([(0.95, True), (0.9, True), (0.8, False), (0.7, True), (0.6, False)])
+    assert sure_threshold(true, probabilities, target=1.0) == 0.9
+    assert sure_threshold(true, probabilities, target=0.75) == 0.7
+    assert sure_threshold(true, probabilities, target=0.6) == 0.6
+
+
+def test_if_nothing_is_right_nothing_is_sure():
+    assert sure_threshold(*predictions([(1.0, False), (0.9, False)])) > 1
+
+
+def test_if_all_is_right_all_is_sure():
+    assert sure_threshold(*predictions([(0.55, True), (0.9, True)])) == 0.55
+
+
+def test_equal_confidences_are_counted_together():
+    # Half of the predictions at 0.9 are right, whatever their order.
+    for pairs in ([(0.9, True), (0.9, False)], [(0.9, False), (0.9, True)]):
+        assert sure_threshold(*predictions(pairs)) > 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_at_or_above_the_threshold_enough_predictions_are_right(seed):
+    random = np.random.default_rng(seed)
+    # Rounded, so that many confidences are equal.
+    pairs = [(float(c), bool(random.random() < c)) for c in random.uniform(0.5, 1, 60).round(1 + seed % 3)]
+    true, probabilities = predictions(pairs)
+    threshold = sure_threshold(true, probabilities, target=0.9)
+    sure = probabilities.max(axis=1) >= threshold
+    right = probabilities.argmax(axis=1) == true
+    assert not sure.any() or right[sure].mean() >= 0.9
+    for lower in np.unique(probabilities.max(axis=1)):
+        if lower < threshold:
+            assert right[probabilities.max(axis=1) >= lower].mean() < 0.9

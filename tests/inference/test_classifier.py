@@ -1,0 +1,347 @@
+"""Using a trained classifier on new images."""
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitcore.backbone import Device, Embedder, resolve_backbone
+from vitcore.errors import BackboneError, DeviceError, ImageError, NotFoundError, StorageError
+from vitcore.inference import Classifier, Prediction, Refusal, load_classifier, save_classifier
+from vitcore.training import LinearHead
+
+CPU = Device("cpu", "CPU", "fp32")
+CLASSES = ("cat", "dog", "owl")
+
+
+def picture(number: int) -> bytes:
+    random = np.random.default_rng(number)
+    pixels = (random.uniform(40, 215, 3) + random.normal(0, 20, (20, 30, 3))).clip(0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def head() -> LinearHead:
+    random = np.random.default_rng(0)
+    return LinearHead(
+        weight=random.normal(size=(3, 128)).astype(np.float32),
+        bias=np.zeros(3, dtype=np.float32),
+        mean=np.zeros(128, dtype=np.float32),
+        std=np.ones(128, dtype=np.float32),
+    )
+
+
+@pytest.fixture(scope="module")
+def embedder(tiny_backbone) -> Embedder:
+    return Embedder(resolve_backbone(tiny_backbone), CPU)
+
+
+@pytest.fixture(scope="module")
+def classifier(head, embedder) -> Classifier:
+    return Classifier(head, embedder, CLASSES, threshold=0.6)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{number}.png" for number in range(20)]
+    for number, path in enumerate(paths):
+        path.write_bytes(picture(number))
+    return paths
+
+
+# --- predicting ------------------------------------------------------------------------------
+
+
+def test_a_prediction_ranks_all_classes(classifier, files):
+    [prediction] = classifier.predict(files[:1])
+    assert set(prediction.probabilities) == set(CLASSES)
+    ranked = list(prediction.probabilities.values())
+    assert ranked == sorted(ranked, reverse=True)
+    assert sum(ranked) == pytest.approx(1)
+    assert next(iter(prediction.probabilities.items())) == (prediction.label, prediction.confidence)
+
+
+def test_a_prediction_is_that_of_the_head_on_the_embedding(classifier, files):
+    images = [Image.open(path) for path in files]
+    pixels = np.stack([classifier.embedder.prepare(image.convert("RGB")) for image in images])
+    for image in images:
+        image.close()
+    expected = classifier.head.probabilities(classifier.embedder.embed(pixels).astype(np.float16))
+    for prediction, row in zip(classifier.predict(files), expected, strict=True):
+        assert prediction.label == CLASSES[row.argmax()]
+        assert [prediction.probabilities[label] for label in CLASSES] == pytest.approx(row.tolist(), abs=1e-3)
+
+
+def test_predictions_keep_the_order_of_the_images(classifier, files):
+    forth, back = classifier.predict(files), classifier.predict(files[::-1])
+    assert [p.label for p in forth] == [p.label for p in back][::-1]
+    assert len({p.confidence for p in forth}) == 20
+    assert len({p.label for p in forth}) > 1
+
+
+def test_a_prediction_does_not_depend_on_its_company(classifier, files):
+    together = classifier.predict(files)
+    alone = [classifier.predict([path])[0] for path in files]
+    assert [p.label for p in together] == [p.label for p in alone]
+    assert [p.confidence for p in together] == pytest.approx([p.confidence for p in alone], abs=1e-6)
+
+
+def test_paths_texts_and_bytes_are_the_same_image(classifier, files):
+    path = files[3]
+    first, second, third = classifier.predict([path, str(path), path.read_bytes()])
+    assert first == second == third
+
+
+def test_no_images_have_no_predictions(classifier):
+    assert classifier.predict([]) == []
+    assert list(classifier.predict_each(iter(()))) == []
+
+
+@pytest.mark.parametrize(("threshold", "sure"), [(0.0, True), (1.01, False)])
+def test_the_threshold_decides_what_is_sure(head, embedder, files, threshold, sure):
+    classifier = Classifier(head, embedder, CLASSES, threshold)
+    assert {prediction.sure for prediction in classifier.predict(files[:4])} == {sure}
+
+
+def test_a_confidence_at_the_threshold_is_sure(classifier, files):
+    [prediction] = classifier.predict(files[:1])
+    exact = Classifier(classifier.head, classifier.embedder, CLASSES, prediction.confidence)
+    above = Classifier(classifier.head, classifier.embedder, CLASSES, np.nextafter(prediction.confidence, 2))
+    assert exact.predict(files[:1])[0].sure
+    assert not above.predict(files[:1])[0].sure
+
+
+# --- bad files -------------------------------------------------------------------------------
+
+
+def test_bad_files_are_refused_in_their_place_and_the_rest_predicted(classifier, files, tmp_path):
+    html, empty, cut = tmp_path / "html.jpg", tmp_path / "empty.png", tmp_path / "cut.png"
+    html.write_bytes(b"<html>")
+    empty.write_bytes(b"")
+    cut.write_bytes(picture(1)[:300])
+    sources = [
+        files[0],
+        html,
+        files[1],
+        empty,
+        tmp_path / "missing.png",
+        b"no image",
+        cut,
+        tmp_path,
+        files[2],
+    ]
+    results = list(classifier.predict_each(sources))
+    assert [source for source, _ in results] == sources
+    found = [result.reason if isinstance(result, Refusal) else result for _, result in results]
+    good = classifier.predict(files[:3])
+    assert [found[0], found[2], found[8]] == good
+    assert found[1] == "not an image of a known format"
+    assert found[3] == "the file is empty"
+    assert found[4] == "cannot be opened (No such file or directory)"
+    assert found[5] == "not an image of a known format"
+    assert found[6].startswith("damaged or cut short")
+    assert isinstance(found[7], str)
+
+
+def test_a_batch_of_nothing_but_bad_files_is_refused(classifier):
+    results = list(classifier.predict_each([b"bad"] * 40))
+    assert [type(result) for _, result in results] == [Refusal] * 40
+
+
+def test_a_name_that_cannot_be_a_path_is_refused(classifier, files):
+    results = [result for _, result in classifier.predict_each(["with\0nul.png", "x" * 5000, files[0]])]
+    assert [type(result) for result in results] == [Refusal, Refusal, Prediction]
+
+
+def test_predict_names_the_image_that_cannot_be_decoded(classifier, files, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    with pytest.raises(ImageError, match=r"bad\.png cannot be predicted: not an image"):
+        classifier.predict([files[0], tmp_path / "bad.png"])
+    with pytest.raises(ImageError, match="An image cannot be predicted: not an image"):
+        classifier.predict([b"bad"])
+
+
+# --- many images -----------------------------------------------------------------------------
+
+
+def test_images_are_taken_a_few_batches_ahead_and_no_more(classifier, files):
+    taken = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield files[taken % len(files)]
+
+    results = classifier.predict_each(endless())
+    assert taken == 0
+    for _ in range(3):
+        next(results)
+    first = taken
+    assert first <= 4 * classifier.embedder.batch_size
+    for _ in range(2 * classifier.embedder.batch_size):
+        next(results)
+    assert first < taken <= first + 3 * classifier.embedder.batch_size
+    results.close()
+
+
+def test_an_error_of_the_generator_is_not_swallowed(classifier, files):
+    def broken() -> Iterator[Path]:
+        yield files[0]
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        classifier.predict(broken())
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(classifier, tmp_path) -> Path:
+    path = tmp_path / "model"
+    save_classifier(
+        path,
+        head=classifier.head,
+        embedder=classifier.embedder,
+        classes=CLASSES,
+        threshold=classifier.threshold,
+    )
+    return path
+
+
+def test_a_classifier_comes_back_from_its_folder(classifier, folder, files):
+    again = load_classifier(folder)
+    assert (again.classes, again.threshold) == (CLASSES, 0.6)
+    assert again.embedder.fingerprint == classifier.embedder.fingerprint
+    assert again.predict(files) == classifier.predict(files)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "head.safetensors"]
+
+
+def test_the_folder_around_it_does_as_well(folder, classifier, files):
+    assert load_classifier(str(folder.parent)).predict(files[:2]) == classifier.predict(files[:2])
+
+
+def test_a_folder_can_be_moved(folder, tmp_path, classifier, files):
+    moved = tmp_path / "elsewhere"
+    shutil.move(folder, moved)
+    assert load_classifier(moved).predict(files[:2]) == classifier.predict(files[:2])
+
+
+@pytest.mark.parametrize("missing", ["head.safetensors", "config.json", None])
+def test_a_folder_without_a_classifier_is_not_found(folder, tmp_path, missing):
+    if missing is None:
+        folder = tmp_path / "empty"
+        folder.mkdir()
+    else:
+        (folder / missing).unlink()
+    with pytest.raises(NotFoundError, match="give the folder of a finished run"):
+        load_classifier(folder)
+
+
+def test_a_folder_that_is_not_there_is_not_found(tmp_path):
+    with pytest.raises(NotFoundError):
+        load_classifier(tmp_path / "nope")
+
+
+def change_config(folder: Path, **values: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config.update(values)
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not ...}))
+
+
+def test_other_weights_than_in_training_are_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    change_config(folder, backbone={**config["backbone"], "weights_sha256": "00"})
+    with pytest.raises(BackboneError, match=r"tiny\.safetensors here are not those of the training"):
+        load_classifier(folder)
+
+
+def test_weights_that_changed_on_the_disk_are_refused(tiny_backbone, head, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    shutil.copy(tiny_backbone, weights)
+    embedder = Embedder(resolve_backbone(str(weights)), CPU)
+    save_classifier(tmp_path / "model", head=head, embedder=embedder, classes=CLASSES, threshold=0.5)
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 0xFF
+    weights.write_bytes(bytes(data))
+    with pytest.raises(BackboneError, match="not those of the training"):
+        load_classifier(tmp_path / "model")
+    weights.unlink()
+    with pytest.raises(BackboneError, match="no weights file"):
+        load_classifier(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "{}", "[]", '{"classes": ["a"]}', '{"backbone": null}', '{"backbone": {"id": 3}}']
+)
+def test_a_damaged_config_is_a_storage_error(folder, content):
+    (folder / "config.json").write_text(content)
+    with pytest.raises(StorageError):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize(
+    "values", [{"threshold": ...}, {"threshold": "high"}, {"classes": 3}, {"classes": ["a", "b"]}]
+)
+def test_a_config_that_does_not_fit_is_a_storage_error(folder, values):
+    change_config(folder, **values)
+    with pytest.raises(StorageError):
+        load_classifier(folder)
+
+
+def test_a_damaged_head_is_a_storage_error(folder):
+    (folder / "head.safetensors").write_bytes(b"no head")
+    with pytest.raises(StorageError, match="is not a head"):
+        load_classifier(folder)
+
+
+def test_a_head_of_another_backbone_is_a_storage_error(folder, head):
+    replace(
+        head,
+        weight=head.weight[:, :64],
+        mean=head.mean[:64],
+        std=head.std[:64],
+    ).save(folder / "head.safetensors")
+    with pytest.raises(StorageError, match="does not fit its config"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize(("trained", "works"), [("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp32")])
+def test_a_classifier_works_in_the_precision_of_its_training_where_it_can(folder, trained, works):
+    change_config(folder, precision=trained)
+    assert load_classifier(folder, device="cpu").embedder.device.precision == works
+
+
+def test_a_device_that_is_not_here_is_refused(folder):
+    with pytest.raises(DeviceError, match="is not here"):
+        load_classifier(folder, device="tpu")
+
+
+def test_preprocessing_other_than_in_training_is_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    preprocessing = {**config["backbone"]["preprocessing"], "mean": [0.1, 0.2, 0.3]}
+    change_config(folder, backbone={**config["backbone"], "preprocessing": preprocessing})
+    with pytest.raises(BackboneError):
+        load_classifier(folder)
+
+
+def test_an_input_size_other_than_usual_is_kept(tiny_backbone, head, tmp_path):
+    embedder = Embedder(resolve_backbone(tiny_backbone, 192), CPU)
+    save_classifier(tmp_path / "model", head=head, embedder=embedder, classes=CLASSES, threshold=0.5)
+    assert load_classifier(tmp_path / "model").embedder.fingerprint == embedder.fingerprint
+
+
+def test_a_classifier_is_not_written_over_another(folder, classifier):
+    with pytest.raises(FileExistsError):
+        save_classifier(
+            folder, head=classifier.head, embedder=classifier.embedder, classes=CLASSES, threshold=0.5
+        )

@@ -1,0 +1,279 @@
+"""What the tests of the pages share: an app without a past, finished trainings, ways to look and click."""
+
+import io
+import re
+import shutil
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import streamlit as st
+import streamlit.runtime.pages_manager
+import streamlit.testing.v1.app_test
+from streamlit.testing.v1 import AppTest
+
+from app.state import job_queue
+from vitcore.dataset import import_dataset, load_dataset
+from vitcore.jobs import Job
+from vitcore.pipeline import train
+from vitcore.progress import Progress
+from vitcore.runs import load_run
+from vitcore.training import Hyperparameters
+from vitcore.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 30.0
+
+HOSTILE = (
+    "![x](http://evil/p.png)",
+    "<script>alert(1)</script>",
+    "**b**",
+    ":smile:",
+    "$x$",
+    "[a](javascript:x)",
+    "# title",
+    "y" * 300,
+)
+"""Names of classes that would come alive in Markdown."""
+
+LIVE = re.compile(
+    r"!\[|<script|\*\*b\*\*|:smile:|\$x\$|\]\(javascript|(?<!\\)# title|y{100}|evil/|(?<!\\)://"
+)
+"""What must not be seen of them in Markdown, not even in a part."""
+
+
+@pytest.fixture(autouse=True)
+def app_without_past(workspace, monkeypatch):  # noqa: ARG001 - no app without its workspace
+    """Caches empty and no job running, before and after; `st.navigation` known to the server."""
+
+    class PagesManager(streamlit.runtime.pages_manager.PagesManager):
+        """AppTest pretends before each run that the server has just started; see `test_frame.py`."""
+
+    monkeypatch.setattr(streamlit.testing.v1.app_test, "PagesManager", PagesManager)
+    monkeypatch.setattr(streamlit.runtime.pages_manager.PagesManager, "uses_pages_directory", False)
+    _clear()
+    yield
+    for job in job_queue().active():
+        job_queue().stop(job)
+    finish_jobs()
+    _clear()
+
+
+def _clear() -> None:
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+def finish_jobs() -> None:
+    """Wait until no job is active."""
+    deadline = time.monotonic() + PATIENCE_S
+    while job_queue().active():
+        assert time.monotonic() < deadline, "a job does not end"
+        time.sleep(0.005)
+
+
+# --- opening, looking, clicking ----------------------------------------------------------------
+
+
+@pytest.fixture
+def open_page() -> Callable[[str], AppTest]:
+    """Opens a page in a new browser session."""
+
+    def open_page(name: str) -> AppTest:
+        at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=PATIENCE_S).run()
+        return go_to(at, name)
+
+    return open_page
+
+
+def go_to(at: AppTest, name: str) -> AppTest:
+    at.switch_page(f"pages/{name}.py").run()
+    at._page_hash = ""  # or the next run would go back to that page, wherever the app went meanwhile
+    assert not at.exception
+    return at
+
+
+@pytest.fixture
+def finish() -> Callable[[AppTest], AppTest]:
+    """Waits for the jobs, then lets a session see how they ended."""
+
+    def finish(at: AppTest) -> AppTest:
+        finish_jobs()
+        at.run()
+        assert not at.exception
+        return at
+
+    return finish
+
+
+def find_button(at: AppTest, name: str):
+    """A button by its key, by the beginning of its key, or by the beginning of its label."""
+    buttons = list(at.button)
+    for test in (
+        lambda b: b.key == name,
+        lambda b: (b.key or "").startswith(name),
+        lambda b: b.label.lower().startswith(name),
+    ):
+        if found := [button for button in buttons if test(button)]:
+            return found[0]
+    return None
+
+
+def press(at: AppTest, name: str) -> AppTest:
+    button = find_button(at, name)
+    assert button is not None, f"no button {name!r} among {[b.key or b.label for b in at.button]}"
+    button.click().run()
+    assert not at.exception
+    return at
+
+
+def current_page(at: AppTest) -> str:
+    """The title of the page that is shown."""
+    return at.title[0].value
+
+
+def texts(at: AppTest) -> list[str]:
+    """All that is shown as Markdown, in the page and in the sidebar."""
+    return [*_texts(at.main), *_texts(at.sidebar)]
+
+
+def _texts(node) -> Iterator[str]:
+    if node.type != "json":
+        proto = getattr(node, "proto", None)
+        for name in ("body", "label", "text", "help", "caption"):
+            value = getattr(proto, name, None)
+            if isinstance(value, str):
+                yield value
+        for name in ("expandable", "popover"):
+            yield getattr(getattr(proto, name, None), "label", "")
+    for child in getattr(node, "children", {}).values():
+        yield from _texts(child)
+
+
+def live(at: AppTest) -> list[str]:
+    """The texts of a page in which a hostile name would come alive."""
+    return [text for text in texts(at) if LIVE.search(text)]
+
+
+@pytest.fixture
+def ui() -> SimpleNamespace:
+    """The helpers above, for modules that cannot import a conftest."""
+    return SimpleNamespace(
+        go_to=go_to, press=press, find_button=find_button, current_page=current_page, texts=texts, live=live
+    )
+
+
+# --- jobs --------------------------------------------------------------------------------------
+
+
+class HeldJob:
+    """A job that is seen to run until it is let go or stopped."""
+
+    def __init__(self, device: str, title: str) -> None:
+        self._begun, self._opened = threading.Event(), threading.Event()
+        self.job = job_queue().submit("run", title, self._work, device=device)
+        assert self._begun.wait(PATIENCE_S)
+
+    def _work(self, job: Job) -> None:
+        job.report(Progress(phase="fit", done=3, total=20, unit="epochs", remaining_s=4.0))
+        self._begun.set()
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._opened.wait(0.005) and not job.stop.is_set():
+            assert time.monotonic() < deadline
+
+    def let_go(self) -> None:
+        self._opened.set()
+
+
+@pytest.fixture
+def hold() -> Callable[..., HeldJob]:
+    """Starts a job that runs until it is let go; those behind it in its line wait."""
+
+    def hold(device: str = "cpu", title: str = "held photos") -> HeldJob:
+        return HeldJob(device, title)
+
+    return hold
+
+
+# --- finished trainings ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory) -> Path:
+    """Workspaces that are made once and copied."""
+    return tmp_path_factory.mktemp("homes")
+
+
+@pytest.fixture
+def trained(homes, workspace, picture_folder, tiny_backbone) -> SimpleNamespace:
+    """A dataset of 150 images, some of them in the wrong class, and a run on it."""
+    home = homes / "trained"
+    if not home.exists():
+        photos = picture_folder(count=50, name="with mistakes")
+        for number in range(12):
+            swap(photos / "blue" / f"{number:03}.png", photos / "green" / f"{number:03}.png")
+        make_home(home, photos, "My photos", tiny_backbone)
+    return take_home(home, workspace)
+
+
+@pytest.fixture
+def hostile(homes, workspace, picture_folder, tiny_backbone, tmp_path) -> SimpleNamespace:
+    """A dataset whose names would come alive in Markdown, and a run on it."""
+    home = homes / "hostile"
+    if not home.exists():
+        photos = picture_folder(tuple("abcdefgh"), count=10, name="hostile")
+        for number in range(4):
+            swap(photos / "a" / f"{number:03}.png", photos / "b" / f"{number:03}.png")
+        for path in sorted((photos / "b").iterdir())[6:]:
+            path.unlink()  # so few that the import warns of it, by name
+        archive = tmp_path / "hostile.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            for folder, name in zip("abcdefgh", HOSTILE, strict=True):
+                for path in sorted((photos / folder).iterdir()):
+                    file.write(path, f"{name}/{path.name}")
+                file.writestr(f"{name}/![x](skipped).txt", "no photo")
+        make_home(home, archive, "![d](http://evil/d.png)", tiny_backbone)
+    return take_home(home, workspace)
+
+
+def swap(first: Path, second: Path) -> None:
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+
+
+def make_home(home: Path, source: Path, name: str, backbone: str) -> None:
+    workspace = Workspace(home)
+    dataset = import_dataset(source, name=name, workspace=workspace)
+    # Folders cannot have empty names, so the address lost a slash on its way.
+    for file in (dataset.folder / "index-0001.csv", dataset.folder / "dataset.json"):
+        text = file.read_text(encoding="utf-8").replace("http:/evil/p", "http://evil/p")
+        file.write_text(text, encoding="utf-8")
+    dataset = load_dataset(dataset.id, workspace=workspace)
+    train(dataset, Hyperparameters(epochs=4), backbone=backbone, workspace=workspace)
+
+
+def take_home(home: Path, workspace: Workspace) -> SimpleNamespace:
+    """Copy a workspace into that of the test; its dataset and its run."""
+    shutil.copytree(home, workspace.root, dirs_exist_ok=True)
+    (dataset_id,), (run_id,) = workspace.ids(workspace.datasets), workspace.ids(workspace.runs)
+    return SimpleNamespace(dataset=load_dataset(dataset_id), run=load_run(run_id))
+
+
+@pytest.fixture
+def photos_zip(picture_folder) -> Callable[..., bytes]:
+    """The bytes of a zip file of class folders."""
+
+    def photos_zip(**options) -> bytes:
+        folder = picture_folder(name="to be packed", **options)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as file:
+            for path in sorted(folder.rglob("*.png")):
+                file.write(path, path.relative_to(folder))
+        return packed.getvalue()
+
+    return photos_zip

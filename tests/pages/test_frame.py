@@ -1,0 +1,273 @@
+"""The frame around the pages: sidebar, selection, notices, empty states, names from outside."""
+
+import json
+import shutil
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.state import job_queue
+from vitcore.dataset import import_dataset
+
+PAGES = ["dataset", "train", "evaluate", "samples", "predict", "runs"]
+NEED_A_RUN = ["evaluate", "samples", "predict"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_without_anything(open_page, ui, page):
+    at = open_page(page)
+    assert not at.exception
+    assert len(at.sidebar.selectbox) == 0
+    assert ui.texts(at)
+
+
+@pytest.mark.parametrize("page", ["train", *NEED_A_RUN])
+def test_without_a_dataset_a_page_leads_to_where_photos_come_in(open_page, ui, page):
+    at = ui.press(open_page(page), "empty_dataset")
+    assert ui.current_page(at) == "Dataset"
+
+
+@pytest.mark.parametrize("page", ["train", *NEED_A_RUN])
+def test_without_a_dataset_the_sample_set_is_one_click_away(open_page, ui, page):
+    at = ui.press(open_page(page), "empty_sample")
+    assert ui.current_page(at) == "Dataset"
+    (job,) = job_queue().jobs()
+    assert job.kind == "dataset"
+    job_queue().stop(job)
+
+
+@pytest.mark.parametrize("page", NEED_A_RUN)
+def test_without_a_run_a_page_leads_to_the_training(open_page, ui, picture_folder, page):
+    import_dataset(picture_folder())
+    at = ui.press(open_page(page), "empty_train")
+    assert ui.current_page(at) == "Train"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_with_a_finished_run(open_page, trained, page):
+    at = open_page(page)
+    assert not at.exception
+    assert at.sidebar.selectbox(key="dataset").value == trained.dataset.id
+    assert at.sidebar.selectbox(key="run").value == trained.run.id
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("trained")
+def test_a_page_opens_on_a_dark_page(page):
+    at = AppTest.from_file("../../streamlit_app.py", default_timeout=30)
+    at.context["theme"] = "dark"
+    at.run().switch_page(f"pages/{page}.py").run()
+    assert not at.exception
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_pages_lead_through_the_work(open_page, ui):
+    at = open_page("dataset")
+    for title in ("Train", "Evaluate", "Samples", "Predict", "Runs"):
+        ui.press(at, "next_")
+        assert ui.current_page(at) == title
+    assert ui.find_button(at, "next_") is None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_app_runs_from_any_folder(open_page, trained, tmp_path, monkeypatch, page):
+    monkeypatch.chdir(tmp_path)
+    assert open_page(page).sidebar.selectbox(key="run").value == trained.run.id
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_a_page_that_is_the_first_to_be_opened_has_its_frame(trained, monkeypatch, page):
+    """A server that has just started has not seen `st.navigation` yet: reload a page after a restart."""
+    monkeypatch.undo()
+    monkeypatch.setenv("VITCORE_HOME", str(trained.run.folder.parents[1]))
+    at = AppTest.from_file("../../streamlit_app.py", default_timeout=30).run()
+    at.switch_page(f"pages/{page}.py").run()
+    assert not at.exception
+    assert [box.key for box in at.sidebar.selectbox] == ["dataset", "run"]
+
+
+# --- choosing ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_datasets(trained, picture_folder):
+    """A dataset with a run, and one without, in this order of age."""
+    return trained.dataset, import_dataset(picture_folder(("cat", "dog"), count=5), name="Pets")
+
+
+def test_the_choice_of_a_dataset_is_kept_from_page_to_page(open_page, ui, two_datasets):
+    for chosen in two_datasets:
+        at = open_page("dataset")
+        at.sidebar.selectbox(key="dataset").select(chosen.id).run()
+        for page in ("train", "runs", "dataset"):
+            ui.go_to(at, page)
+            assert at.session_state["dataset"] == chosen.id
+        assert at.metric[0].value == f"{len(chosen.index)}"
+
+
+def test_another_dataset_brings_its_own_runs(open_page, ui, two_datasets, trained):
+    at = open_page("train")
+    at.sidebar.selectbox(key="dataset").select(two_datasets[0].id).run()
+    assert at.session_state["run"] == trained.run.id
+    at.sidebar.selectbox(key="dataset").select(two_datasets[1].id).run()
+    assert [box.key for box in at.sidebar.selectbox] == ["dataset"]
+    ui.go_to(at, "evaluate")
+    assert ui.find_button(at, "empty_train")
+
+
+def test_datasets_of_one_name_can_be_told_apart(open_page, picture_folder):
+    made = [import_dataset(picture_folder(name=name, count=3), name="Photos") for name in ("one", "two")]
+    at = open_page("dataset")
+    options = at.sidebar.selectbox(key="dataset").options
+    assert len(set(options)) == len(options) == 2
+    for dataset in made:
+        at.sidebar.selectbox(key="dataset").select(dataset.id).run()
+        assert at.session_state["dataset"] == dataset.id
+
+
+def test_runs_of_one_second_can_be_told_apart(open_page, trained):
+    twin = trained.run.folder.with_name(trained.run.id[:-6] + "ffffff")
+    shutil.copytree(trained.run.folder, twin)
+    at = open_page("evaluate")
+    options = at.sidebar.selectbox(key="run").options
+    assert len(set(options)) == len(options) == 2
+
+
+def test_what_another_session_imports_does_not_change_the_choice(open_page, finish, ui, trained):
+    mine, other = open_page("dataset"), open_page("dataset")
+    folder = trained.dataset.folder  # any folder with images
+    other.text_input[0].set_value(str(folder / "images"))
+    ui.press(other, "FormSubmitter")
+    mine.run()
+    finish(other)
+    finish(mine)
+    assert mine.session_state["dataset"] == trained.dataset.id
+    assert other.session_state["dataset"] != trained.dataset.id
+
+
+# --- jobs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("trained")
+def test_every_page_shows_the_running_job(open_page, ui, hold, page):
+    hold(title="held photos")
+    shown = [text for text in ui.texts(open_page(page)) if "3 of 20" in text]
+    assert shown
+    assert all("held photos" in text for text in shown)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("trained")
+def test_a_job_that_has_ended_is_no_longer_shown(open_page, finish, ui, hold, page):
+    held = hold()
+    at = open_page(page)
+    held.let_go()
+    finish(at)
+    assert not any("3 of 20" in text for text in ui.texts(at))
+
+
+def test_a_waiting_job_is_shown_as_well(open_page, ui, hold):
+    hold()
+    job_queue().submit("run", "next in line", lambda _job: None)
+    assert any("next in line" in text for text in ui.texts(open_page("dataset")))
+
+
+@pytest.mark.usefixtures("trained")
+def test_only_the_session_that_started_a_job_is_told_once_how_it_ended(open_page, finish, ui, hold, tmp_path):
+    held = hold("import")
+    mine, other = open_page("dataset"), open_page("dataset")
+    mine.text_input[0].set_value(str(tmp_path / "nowhere"))
+    ui.press(mine, "FormSubmitter")
+    other.run()
+    held.let_go()
+    finish(mine)
+    finish(other)
+    assert len(mine.error) == 1
+    assert len(other.error) == 0
+    mine.run()
+    assert len(mine.error) == 0
+
+
+# --- damage ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["dataset", "runs"])
+@pytest.mark.parametrize("file", ["state.json", "config.json", "evaluation.json"])
+def test_a_damaged_run_does_not_take_the_app_down(open_page, trained, page, file):
+    (trained.run.folder / file).write_text("{ this is not JSON")
+    open_page(page)
+
+
+@pytest.mark.parametrize("page", ["dataset", "runs"])
+def test_a_damaged_dataset_does_not_take_the_app_down(open_page, trained, page):
+    (trained.dataset.folder / "dataset.json").write_text("{ this is not JSON")
+    open_page(page)
+
+
+@pytest.mark.parametrize("page", ["dataset", "samples"])
+def test_pictures_that_are_gone_are_said_to_be_gone(open_page, trained, page):
+    for folder in ("images", "thumbnails"):
+        shutil.rmtree(trained.dataset.folder / folder, ignore_errors=True)
+    at = open_page(page)
+    assert not at.exception
+    assert len(at.get("imgs")) == 0
+
+
+# --- names from outside ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("hostile")
+def test_hostile_names_are_shown_as_they_are(open_page, ui, page):
+    assert ui.live(open_page(page)) == []
+
+
+@pytest.mark.parametrize("page", ["dataset", "samples"])
+@pytest.mark.usefixtures("hostile")
+def test_hostile_names_are_shown_in_the_gallery(open_page, ui, page):
+    assert any("script\\>" in text for text in ui.texts(open_page(page)))
+
+
+def test_hostile_names_are_shown_among_the_mistakes(open_page, ui, hostile):
+    assert hostile.run.evaluation.accuracy < 1
+    assert any("script\\>" in text for text in ui.texts(open_page("evaluate")))
+
+
+@pytest.mark.usefixtures("hostile")
+def test_a_prediction_shows_a_hostile_class_as_it_is(open_page, ui, hostile):
+    at = open_page("predict")
+    rows = hostile.dataset.index.drop_duplicates("label")
+    files = [
+        ("![x](http://evil).png", hostile.dataset.path(file).read_bytes(), "image/png")
+        for file in rows["file"]
+    ]
+    at.file_uploader(key="photos").set_value(files).run()
+    assert not at.exception
+    assert ui.live(at) == []
+
+
+@pytest.mark.parametrize("name", ["![x](http://evil/p.png)", "<script>alert(1)</script>", "**b**"])
+def test_the_message_of_a_failed_job_is_shown_as_it_is(open_page, finish, ui, hold, name):
+    held = hold("import")
+    at = open_page("dataset")
+    at.text_input[0].set_value(f"/nowhere/{name}")
+    ui.press(at, "FormSubmitter")
+    held.let_go()
+    finish(at)
+    assert len(at.error) == 1
+    assert ui.live(at) == []
+
+
+@pytest.mark.parametrize("title", ["![x](http://evil/p.png)", "<script>alert(1)</script>", "**b**"])
+@pytest.mark.parametrize("page", ["dataset", "train"])
+def test_the_titles_of_jobs_are_shown_as_they_are(open_page, ui, hold, page, title):
+    hold(title=title)
+    job_queue().submit("run", title, lambda _job: None)
+    assert ui.live(open_page(page)) == []
+
+
+def test_the_reason_of_a_failed_run_is_shown_as_it_is(open_page, ui, hostile):
+    facts = {"state": "failed", "since": "2026-11-23T10:00:00+00:00", "message": "Class '![x](http://evil)'"}
+    (hostile.run.folder / "state.json").write_text(json.dumps(facts))
+    assert ui.live(open_page("runs")) == []

@@ -1,0 +1,660 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from vitcore import load_classifier
+from vitcore.cli import main
+from vitcore.dataset import load_dataset
+from vitcore.runs import list_runs, load_run
+from vitcore.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
+PATIENCE_S = 60.0
+
+METRICS = {
+    "accuracy",
+    "balanced_accuracy",
+    "cohen_kappa",
+    "macro_f1",
+    "log_loss",
+    "expected_calibration_error",
+}
+
+
+@pytest.fixture
+def ask(capsys):
+    """Runs a command with --json and gives its answer, which must be all there is on stdout."""
+
+    def ask(*arguments):
+        capsys.readouterr()
+        assert main([*map(str, arguments), "--json"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 1
+        return json.loads(lines[0])
+
+    return ask
+
+
+@pytest.fixture
+def complain(capsys):
+    """Runs a command that must fail for a reason the user can understand; gives stderr's lines."""
+
+    def complain(*arguments):
+        capsys.readouterr()
+        assert main(list(map(str, arguments))) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert "Traceback" not in captured.err
+        return captured.err.splitlines()
+
+    return complain
+
+
+@pytest.fixture
+def train(ask, tiny_backbone):
+    """Trains with the tiny backbone."""
+
+    def train(source, *options):
+        return ask("train", source, "--backbone", tiny_backbone, *options)
+
+    return train
+
+
+@pytest.fixture
+def photos(picture_folder):
+    return picture_folder()
+
+
+@pytest.fixture
+def trained(train, photos):
+    """A finished run of three epochs."""
+    return train(photos, "--epochs", 3)
+
+
+def steady(history):
+    """A history without what no two trainings share."""
+    return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in history]
+
+
+# --- import ------------------------------------------------------------------------------------
+
+
+def test_import_answers_what_was_found(ask, photos):
+    (photos / "red" / "notes.txt").write_text("not a photo")
+    (photos / "red" / "broken.png").write_bytes(b"not a photo either")
+    answer = ask("import", photos, "--name", "My photos")
+    assert answer.keys() >= {"dataset_id", "name", "classes", "images", "splits", "skipped", "warnings"}
+    assert answer["name"] == "My photos"
+    assert answer["classes"] == {"blue": 12, "green": 12, "red": 12}
+    assert answer["images"] == 36
+    assert answer["splits"] == {}
+    assert [item["name"] for item in answer["skipped"]] == ["red/broken.png", "red/notes.txt"]
+    assert all(item["reason"] for item in answer["skipped"])
+    assert load_dataset(answer["dataset_id"]).name == "My photos"
+
+
+def test_import_reads_a_zip_file_like_its_folder(ask, photos, tmp_path):
+    archive = tmp_path / "packed.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(photos.rglob("*.png")):
+            file.write(path, path.relative_to(photos))
+    folder, packed = ask("import", photos), ask("import", archive)
+    assert packed["name"] == "packed"
+    assert packed["classes"] == folder["classes"]
+
+
+def test_import_keeps_a_ready_made_split(ask, picture_folder, tmp_path):
+    for part in ("train", "val"):
+        picture_folder(name=f"split/{part}", count=3)
+    assert ask("import", tmp_path / "split")["splits"] == {"train": 9, "validation": 9}
+
+
+def test_import_of_the_same_source_gives_the_same_dataset(ask, photos):
+    assert ask("import", photos)["dataset_id"] == ask("import", photos)["dataset_id"]
+
+
+def test_import_warns_of_a_class_with_few_images(ask, picture_folder):
+    assert ask("import", picture_folder(count=3))["warnings"]
+
+
+# --- train -------------------------------------------------------------------------------------
+
+
+def test_train_answers_what_became_of_it(trained, photos, tiny_backbone):
+    assert trained.keys() >= {
+        "run_id",
+        "folder",
+        "classes",
+        "images",
+        "epochs_run",
+        "best_epoch",
+        "validation",
+        "seconds",
+        "device",
+        "dtype",
+        "backbone",
+        "images_per_second",
+    }
+    assert trained["classes"] == ["blue", "green", "red"]
+    assert trained["images"].keys() == {"train", "validation", "skipped"}
+    assert trained["images"]["train"] + trained["images"]["validation"] == len(list(photos.rglob("*.png")))
+    assert trained["images"]["skipped"] == 0
+    assert trained["epochs_run"] == len(trained["history"]) == 3
+    assert 1 <= trained["best_epoch"] <= 3
+    assert trained["validation"].keys() == {"loss", "accuracy", "balanced_accuracy", "cohen_kappa"}
+    assert trained["seconds"].keys() == {"import", "embed", "fit", "evaluate", "total"}
+    assert trained["device"] in {"cpu", "cuda", "mps"}
+    assert trained["dtype"] in {"fp32", "bf16", "fp16"}
+    assert trained["backbone"] == tiny_backbone
+    assert trained["images_per_second"] > 0
+
+
+def test_train_tells_apart_what_is_easily_told_apart(trained):
+    assert trained["validation"]["accuracy"] == 1
+    assert trained["validation"]["cohen_kappa"] == 1
+
+
+def test_train_leaves_the_run_it_answers(trained):
+    run = load_run(trained["run_id"])
+    assert Path(trained["folder"]) == run.folder
+    assert run.state == "complete"
+    assert run.evaluation.accuracy == trained["validation"]["accuracy"]
+    assert run.evaluation.metrics["log_loss"].value == trained["validation"]["loss"]
+
+
+def test_train_keeps_the_epoch_with_the_lowest_loss(trained):
+    losses = [epoch["validation_loss"] for epoch in trained["history"]]
+    assert losses[trained["best_epoch"] - 1] == min(losses)
+
+
+def test_train_takes_its_options(train, photos):
+    options = {
+        "epochs": 2,
+        "learning_rate": 0.02,
+        "batch_size": 8,
+        "optimizer": "sgd",
+        "schedule": "constant",
+        "warmup_epochs": 0,
+        "weight_decay": 0.1,
+        "label_smoothing": 0.05,
+        "class_weights": "balanced",
+        "views": 2,
+        "validation_fraction": 0.25,
+        "seed": 7,
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+    answer = train(photos, *flags, "--device", "cpu", "--precision", "bf16", "--name", "Mine")
+    run = load_run(answer["run_id"])
+    assert run.hyperparameters.to_dict() == options
+    assert run.name == "Mine"
+    assert (answer["device"], answer["dtype"]) == ("cpu", "bf16")
+    assert answer["images"]["validation"] == 9
+
+
+def test_training_twice_needs_no_forward_pass_and_agrees(train, trained, photos):
+    again = train(photos, "--epochs", 3)
+    assert again["run_id"] != trained["run_id"]
+    assert again["dataset_id"] == trained["dataset_id"]
+    assert again["images_per_second"] == 0
+    assert steady(again["history"]) == steady(trained["history"])
+    assert again["validation"] == trained["validation"]
+
+
+@pytest.mark.parametrize("options", [("--learning-rate", 0.1), ("--optimizer", "sgd"), ("--seed", 5)])
+@pytest.mark.usefixtures("trained")
+def test_other_settings_need_no_forward_pass(train, photos, options):
+    assert train(photos, "--epochs", 3, *options)["images_per_second"] == 0
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_new_photo_is_the_only_one_that_needs_a_forward_pass(train, photos, picture_folder):
+    more = picture_folder(("a", "b", "c", "d"), name="more")
+    (more / "d" / "000.png").rename(photos / "red" / "new.png")
+    answer = train(photos, "--epochs", 3)
+    assert answer["images_per_second"] > 0
+    assert answer["images"]["train"] + answer["images"]["validation"] == 37
+
+
+def test_a_dataset_can_be_trained_on_by_its_id(ask, train, photos):
+    dataset_id = ask("import", photos)["dataset_id"]
+    answer = train(dataset_id, "--epochs", 2)
+    assert answer["dataset_id"] == dataset_id
+
+
+def test_one_epoch_is_enough(train, photos):
+    assert train(photos, "--epochs", 1)["epochs_run"] == 1
+
+
+def test_train_says_its_figures_without_json(capsys, photos, tiny_backbone):
+    assert main(["train", str(photos), "--backbone", tiny_backbone, "--epochs", "2"]) == 0
+    assert "100.0" in capsys.readouterr().out
+
+
+def test_a_process_that_trains_warns_of_nothing(photos, tiny_backbone):
+    command = ["train", str(photos), "--backbone", tiny_backbone, "--epochs", "2", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "vitcore", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert json.loads(done.stdout)["epochs_run"] == 2
+    assert [line for line in done.stderr.splitlines() if "warn" in line.lower()] == []
+
+
+# --- evaluate ----------------------------------------------------------------------------------
+
+
+def test_evaluate_answers_the_figures_of_the_run(ask, trained):
+    answer = ask("evaluate", trained["run_id"])
+    assert answer.keys() >= {"metrics", "classes", "confusion", "images"}
+    assert answer["metrics"].keys() >= METRICS
+    for metric in answer["metrics"].values():
+        assert metric.keys() == {"value", "low", "high"}
+        assert (metric["low"] is None) == (metric["high"] is None)
+        assert metric["low"] is None or metric["low"] <= metric["high"]
+    assert answer["classes"] == trained["classes"]
+    assert answer["images"] == trained["images"]["validation"]
+    assert [len(row) for row in answer["confusion"]] == [3, 3, 3]
+    assert sum(map(sum, answer["confusion"])) == answer["images"]
+    assert answer["metrics"]["accuracy"]["value"] == trained["validation"]["accuracy"]
+
+
+def test_evaluate_judges_on_another_set(ask, trained, picture_folder, workspace):
+    # What is called red there shows blue, so row "red" has its images in column "blue".
+    other = picture_folder(("blue", "green"), count=4, name="other")
+    for path in sorted((other / "green").iterdir()):
+        path.write_bytes((other / "blue" / path.name).read_bytes())
+    (other / "green").rename(other / "red")
+    answer = ask("evaluate", trained["run_id"], other)
+    assert answer["images"] == 8
+    assert answer["classes"] == ["blue", "green", "red"]
+    assert answer["confusion"] == [[4, 0, 0], [0, 0, 0], [4, 0, 0]]
+    assert answer["metrics"]["accuracy"]["value"] == 0.5
+    assert len(workspace.ids(workspace.datasets)) == 1
+
+
+def test_evaluate_judges_on_a_dataset_by_its_id(ask, trained):
+    answer = ask("evaluate", trained["run_id"], trained["dataset_id"])
+    assert answer["images"] == 36
+
+
+def test_evaluate_on_a_class_that_is_not_known_is_an_error(complain, trained, picture_folder):
+    lines = complain("evaluate", trained["run_id"], picture_folder(("purple", "red"), name="other"))
+    assert "purple" in lines[-1]
+    assert lines[-1].startswith("vitcore: ")
+
+
+def test_evaluate_says_its_figures_without_json(capsys, trained):
+    assert main(["evaluate", trained["run_id"]]) == 0
+    assert "kappa" in capsys.readouterr().out
+
+
+# --- predict -----------------------------------------------------------------------------------
+
+
+def test_predict_keeps_the_order_and_the_repetitions(ask, trained, photos):
+    paths = [str(photos / name) for name in ("red/001.png", "blue/000.png", "red/001.png", "green/011.png")]
+    answer = ask("predict", trained["run_id"], *paths)
+    assert [row["path"] for row in answer["predictions"]] == paths
+    assert [row["label"] for row in answer["predictions"]] == ["red", "blue", "red", "green"]
+    assert answer["skipped"] == []
+
+
+def test_predict_answers_a_probability_for_every_class(ask, trained, photos):
+    (row,) = ask("predict", trained["run_id"], photos / "red/001.png")["predictions"]
+    assert row.keys() == {"path", "label", "confidence", "sure", "probabilities"}
+    assert row["probabilities"].keys() == {"blue", "green", "red"}
+    assert sum(row["probabilities"].values()) == pytest.approx(1)
+    assert row["confidence"] == row["probabilities"]["red"] == max(row["probabilities"].values())
+    assert isinstance(row["sure"], bool)
+
+
+def test_predict_skips_what_is_no_image_and_goes_on(ask, trained, photos, tmp_path):
+    text, missing = tmp_path / "text.jpg", tmp_path / "missing.jpg"
+    text.write_text("I am not a photo.")
+    answer = ask("predict", trained["run_id"], text, photos / "red/000.png", missing)
+    assert [row["label"] for row in answer["predictions"]] == ["red"]
+    assert [item["path"] for item in answer["skipped"]] == [str(text), str(missing)]
+    assert all(item.keys() == {"path", "reason"} and item["reason"] for item in answer["skipped"])
+
+
+def test_predict_goes_through_folders(ask, trained, photos):
+    (photos / "red" / ".hidden").write_text("not for us")
+    answer = ask("predict", trained["run_id"], photos / "red", photos / "blue/003.png")
+    expected = [*sorted((photos / "red").glob("*.png")), photos / "blue/003.png"]
+    assert [row["path"] for row in answer["predictions"]] == list(map(str, expected))
+    assert answer["skipped"] == []
+
+
+def test_predict_of_an_empty_folder_predicts_nothing(ask, trained, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert ask("predict", trained["run_id"], tmp_path / "empty") == {"predictions": [], "skipped": []}
+
+
+@pytest.mark.parametrize("folder", ["", "model"])
+def test_predict_takes_the_folder_of_a_run_or_of_its_model(ask, trained, photos, folder):
+    image = photos / "green/002.png"
+    by_folder = ask("predict", Path(trained["folder"], folder), image)
+    assert by_folder == ask("predict", trained["run_id"], image)
+
+
+def test_a_model_folder_works_elsewhere(ask, trained, photos, tmp_path, monkeypatch):
+    model = Path(trained["folder"], "model").rename(tmp_path / "taken along")
+    monkeypatch.setenv("VITCORE_HOME", str(tmp_path / "another home"))
+    (row,) = ask("predict", model, photos / "green/002.png")["predictions"]
+    assert row["label"] == "green"
+
+
+def test_predict_agrees_with_what_the_run_says_of_its_validation_images(ask, trained):
+    run, dataset = load_run(trained["run_id"]), load_dataset(trained["dataset_id"])
+    answer = ask("predict", run.id, *(dataset.path(file) for file in run.predictions["file"]))
+    assert [row["label"] for row in answer["predictions"]] == list(run.predictions["predicted"])
+    confidences = [row["confidence"] for row in answer["predictions"]]
+    assert confidences == pytest.approx(list(run.predictions["confidence"]), abs=1e-3)
+
+
+def test_predict_agrees_with_python(ask, trained, photos):
+    image = photos / "blue/004.png"
+    (row,) = ask("predict", trained["run_id"], image)["predictions"]
+    prediction = load_classifier(trained["folder"]).predict([image])[0]
+    assert (row["label"], row["confidence"]) == (prediction.label, prediction.confidence)
+
+
+def test_predict_writes_a_csv_file(ask, trained, photos, tmp_path):
+    table = tmp_path / "answers.csv"
+    images = [photos / "red/000.png", photos / "blue/000.png"]
+    answer = ask("predict", trained["run_id"], *images, "--csv", table)
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["path", "label", "confidence", "sure", "blue", "green", "red"]
+    assert [row["path"] for row in rows] == list(map(str, images))
+    for row, said in zip(rows, answer["predictions"], strict=True):
+        assert row["label"] == said["label"]
+        assert row["sure"] == ("yes" if said["sure"] else "no")
+        assert float(row["confidence"]) == pytest.approx(said["confidence"], rel=1e-5)
+        assert float(row["green"]) == pytest.approx(said["probabilities"]["green"], rel=1e-5)
+
+
+def test_predict_says_one_line_per_image_without_json(capsys, trained, photos, tmp_path):
+    text = tmp_path / "text.jpg"
+    text.write_text("I am not a photo.")
+    capsys.readouterr()
+    assert main(["predict", trained["run_id"], str(photos / "red"), str(text)]) == 0
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 12
+    assert str(text) in captured.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+@pytest.mark.parametrize("csv_options", [(), ("--csv", "answers.csv")])
+def test_predict_copes_with_a_file_name_that_is_no_text(
+    ask, trained, photos, tmp_path, monkeypatch, csv_options
+):
+    monkeypatch.chdir(tmp_path)
+    odd = tmp_path / os.fsdecode(b"\xff.png")
+    odd.write_bytes((photos / "red/000.png").read_bytes())
+    (row,) = ask("predict", trained["run_id"], odd, *csv_options)["predictions"]
+    assert row["label"] == "red"
+
+
+# --- runs --------------------------------------------------------------------------------------
+
+
+def test_no_runs_are_no_error(ask, capsys):
+    assert ask("runs") == {"runs": []}
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_runs_lists_every_run(ask, train, trained, photos):
+    again = train(photos, "--epochs", 2, "--name", "The second")
+    rows = {row["run_id"]: row for row in ask("runs")["runs"]}
+    assert rows.keys() == {trained["run_id"], again["run_id"]}
+    row = rows[again["run_id"]]
+    assert row["name"] == "The second"
+    assert row["state"] == "complete"
+    assert row["epochs_run"] == 2
+    assert row["dataset_id"] == again["dataset_id"]
+    assert row["folder"] == again["folder"]
+    assert row["accuracy"] == again["validation"]["accuracy"]
+    assert row["cohen_kappa"] == again["validation"]["cohen_kappa"]
+
+
+def test_runs_deletes_a_run(ask, train, trained, photos):
+    again = train(photos, "--epochs", 2)
+    rows = ask("runs", "--delete", trained["run_id"])["runs"]
+    assert [row["run_id"] for row in rows] == [again["run_id"]]
+    assert not Path(trained["folder"]).exists()
+
+
+def test_a_failed_run_is_listed_with_its_reason(ask, complain, photos, tiny_backbone):
+    wild = ["--optimizer", "sgd", "--learning-rate", 10, "--weight-decay", 10, "--epochs", 300]
+    lines = complain("train", photos, "--backbone", tiny_backbone, *wild)
+    (row,) = ask("runs")["runs"]
+    assert row["state"] == "failed"
+    assert row["accuracy"] is None
+    assert lines[-1] == f"vitcore: {row['message']}"
+
+
+# --- doctor ------------------------------------------------------------------------------------
+
+
+def test_doctor_answers_what_this_machine_offers(ask, workspace, trained):
+    answer = ask("doctor")
+    assert answer.keys() >= {
+        "python",
+        "system",
+        "packages",
+        "device",
+        "embedded_weights",
+        "model_hub",
+        "datasets",
+        "runs",
+    }
+    assert answer["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert all(answer["packages"].values())
+    assert answer["device"] == trained["device"]
+    assert (answer["datasets"], answer["runs"]) == (1, 1)
+    assert str(workspace.root) in answer.values()
+
+
+# --- errors ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("import", "no-such-folder"),
+        ("import", "no\nsuch\nfolder"),
+        ("import", "text.zip"),
+        ("import", "empty"),
+        ("train", "no-such-folder"),
+        ("train", "20260101-000000-000000"),
+        ("train", "photos", "--epochs", "0"),
+        ("train", "photos", "--epochs", "3", "--warmup-epochs", "3"),
+        ("train", "photos", "--learning-rate", "nan"),
+        ("train", "photos", "--learning-rate", "-1"),
+        ("train", "photos", "--batch-size", "0"),
+        ("train", "photos", "--optimizer", "magic"),
+        ("train", "photos", "--validation-fraction", "1"),
+        ("train", "photos", "--seed", "-1"),
+        ("evaluate", "no-such-run"),
+        ("evaluate", "../../etc"),
+        ("predict", "no-such-run", "photo.png"),
+        ("predict", "empty", "photo.png"),
+        ("predict", "text.zip", "photo.png"),
+        ("runs", "--delete", "no-such-run"),
+        ("runs", "--delete", ".."),
+    ],
+    ids=lambda arguments: " ".join(arguments).replace("\n", "/"),
+)
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+def test_an_error_is_one_line_on_stderr(complain, tmp_path, monkeypatch, arguments, options):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.zip").write_text("not a zip file")
+    (line,) = complain(*arguments, *options)
+    assert line.startswith("vitcore: ")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--backbone", "no-such-network"),
+        ("--backbone", "resnet18"),
+        ("--backbone", "vit_base_patch16_224.augreg2_in21k_ft_in1k"),
+        ("--backbone", "missing.safetensors"),
+        ("--backbone", "text.safetensors"),
+        ("--device", "cpu", "--precision", "fp16"),
+    ],
+    ids=" ".join,
+)
+def test_an_error_before_the_training_starts_leaves_no_run(ask, complain, photos, options, workspace):
+    photos.joinpath("text.safetensors").write_text("not weights")
+    options = [str(photos / part) if part.endswith("text.safetensors") else part for part in options]
+    dataset_id = ask("import", photos)["dataset_id"]
+    (line,) = complain("train", dataset_id, *options)
+    assert line.startswith("vitcore: ")
+    assert workspace.ids(workspace.runs) == []
+
+
+@pytest.mark.parametrize("classes", [("red",), ("red", "x")], ids=["one class", "one image"])
+def test_a_dataset_too_small_to_train_on_is_an_error(complain, picture_folder, tiny_backbone, classes):
+    photos = picture_folder(classes)
+    if "x" in classes:
+        for path in sorted((photos / "x").iterdir())[1:]:
+            path.unlink()
+    lines = complain("train", photos, "--backbone", tiny_backbone)
+    assert lines[-1].startswith("vitcore: ")
+    assert sum(line.startswith("vitcore: ") for line in lines) == 1
+
+
+def test_a_csv_file_that_cannot_be_written_is_an_error(complain, trained, photos, tmp_path):
+    (line,) = complain("predict", trained["run_id"], photos / "red", "--csv", tmp_path / "no" / "answers.csv")
+    assert "answers.csv" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("paint",),
+        ("import",),
+        ("import", "a", "b"),
+        ("train", "photos", "--epochs", "many"),
+        ("train", "photos", "--device", "abacus"),
+        ("train", "photos", "--precision", "fp8"),
+        ("train", "photos", "--epoch", "3"),
+        ("predict", "a-run"),
+        ("evaluate",),
+        ("runs", "--delete"),
+        ("doctor", "--fast"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(capsys, arguments):
+    with pytest.raises(SystemExit) as exit_info:
+        main(list(arguments))
+    assert exit_info.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "usage:" in captured.err
+
+
+@pytest.mark.parametrize("command", [(), ("import",), ("train",), ("evaluate",), ("predict",), ("runs",)])
+def test_help_is_no_error(capsys, command):
+    with pytest.raises(SystemExit) as exit_info:
+        main([*command, "--help"])
+    assert exit_info.value.code == 0
+    assert "usage:" in capsys.readouterr().out
+
+
+# --- the workspace -----------------------------------------------------------------------------
+
+
+def test_everything_lands_in_the_home_that_is_set(train, photos, tmp_path, monkeypatch):
+    home = tmp_path / "somewhere" / "else"
+    monkeypatch.setenv("VITCORE_HOME", str(home))
+    answer = train(photos, "--epochs", 2)
+    assert Path(answer["folder"]).parent == home / "runs"
+    assert [entry.name for entry in (home / "datasets").iterdir()] == [answer["dataset_id"]]
+    assert not (tmp_path / "home" / "runs" / answer["run_id"]).exists()
+
+
+def test_a_home_that_cannot_be_made_is_an_error(complain, photos, monkeypatch):
+    monkeypatch.setenv("VITCORE_HOME", str(photos / "red" / "000.png" / "home"))
+    (line,) = complain("import", photos)
+    assert "VITCORE_HOME" in line
+
+
+# --- being interrupted -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def long_training(photos, tiny_backbone):
+    """A process that trains for very many epochs and has finished some; it is killed in the end."""
+    options = ["--backbone", tiny_backbone, "--epochs", "1000", "--batch-size", "1", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vitcore", "train", str(photos), *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while not any(len(run.history) >= 2 for run in list_runs()):
+                assert process.poll() is None, process.stderr.read()
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_ctrl_c_stops_a_training_and_keeps_its_best_epoch(long_training, ask, photos):
+    assert list_runs()[0].state == "running"
+    long_training.send_signal(signal.SIGINT)
+    stdout, stderr = long_training.communicate(timeout=PATIENCE_S)
+    assert long_training.returncode == 130
+    assert "Traceback" not in stderr
+    answer = json.loads(stdout)
+    run = load_run(answer["run_id"])
+    assert run.state == "stopped"
+    assert run.has_model
+    assert 2 <= len(run.history) == answer["epochs_run"] < 1000
+    (row,) = ask("predict", run.id, photos / "red/000.png")["predictions"]
+    assert row["label"] in run.classes
+
+
+def test_a_killed_training_is_interrupted_and_can_be_deleted(long_training, ask, complain, workspace):
+    (run,) = list_runs()
+    lines = complain("runs", "--delete", run.id)
+    assert run.id in lines[0]
+    assert load_run(run.id).state == "running"
+
+    long_training.kill()
+    assert long_training.wait(PATIENCE_S) == -signal.SIGKILL
+    (row,) = ask("runs")["runs"]
+    assert row["run_id"] == run.id
+    assert row["state"] == "interrupted"
+    assert row["epochs_run"] >= 2
+    assert row["accuracy"] is None
+    assert complain("evaluate", run.id)
+
+    assert ask("runs", "--delete", run.id) == {"runs": []}
+    assert Workspace.default().ids(workspace.runs) == []

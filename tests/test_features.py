@@ -1,0 +1,340 @@
+"""The store of embeddings: each computed once, found again by what the image is."""
+
+import hashlib
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+from PIL import Image
+
+from vitcore.backbone import Device, Embedder, resolve_backbone
+from vitcore.errors import BackboneError, ImageError, Stopped, StorageError
+from vitcore.features import FeatureStore, ImageFile, embed_images
+
+CPU = Device("cpu", "CPU", "fp32")
+
+
+class CountingEmbedder(Embedder):
+    """Counts the images it is given, in batches of four."""
+
+    batch_size = 4
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        self.embedded = 0
+        self.after_batch = lambda: None
+
+    def embed(self, pixels):
+        self.embedded += len(pixels)
+        vectors = super().embed(pixels)
+        self.after_batch()
+        return vectors
+
+
+@pytest.fixture
+def embedder(tiny_backbone: str) -> CountingEmbedder:
+    return CountingEmbedder(resolve_backbone(tiny_backbone), CPU)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[ImageFile]:
+    """Ten small pictures."""
+    random = np.random.default_rng(0)
+    found = []
+    for number in range(10):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(path)
+        found.append(ImageFile(path, hashlib.sha256(path.read_bytes()).hexdigest()))
+    return found
+
+
+def difference(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.abs(first.astype(np.float64) - second).max())
+
+
+def vectors_file(workspace, embedder: Embedder) -> Path:
+    return workspace.features / embedder.fingerprint / "vectors.f16"
+
+
+# --- embedding images ------------------------------------------------------------------------
+
+
+def test_an_embedding_is_that_of_the_prepared_image(embedder, images):
+    found = embed_images(embedder, images[:1])
+    with Image.open(images[0].path) as image:
+        expected = embedder.embed(np.stack([embedder.prepare(image.convert("RGB"))]))
+    assert (found.vectors.shape, found.vectors.dtype) == ((1, 1, 128), np.float16)
+    assert difference(found.vectors[:, 0], expected) < 2e-3
+
+
+def test_a_second_call_computes_nothing_and_gives_the_same_vectors(embedder, images):
+    first = embed_images(embedder, images)
+    assert (first.computed, embedder.embedded) == (10, 10)
+    assert first.seconds > 0
+    assert first.images_per_second == pytest.approx(10 / first.seconds)
+    second = embed_images(embedder, images)
+    assert (second.computed, second.seconds, second.images_per_second, embedder.embedded) == (0, 0.0, 0.0, 10)
+    assert np.array_equal(first.vectors, second.vectors)
+
+
+def test_the_rows_follow_the_order_of_the_images(embedder, images):
+    forth, back = embed_images(embedder, images), embed_images(embedder, images[::-1])
+    assert np.array_equal(forth.vectors, back.vectors[::-1])
+    assert len(np.unique(forth.vectors[:, 0], axis=0)) == 10
+
+
+def test_only_new_images_are_computed(embedder, images):
+    embed_images(embedder, images[:6])
+    assert embed_images(embedder, images).computed == 4
+
+
+def test_a_new_view_computes_only_the_new(embedder, images):
+    plain = embed_images(embedder, images)
+    three = embed_images(embedder, images, views=3)
+    assert (three.vectors.shape, three.computed) == ((10, 3, 128), 20)
+    assert np.array_equal(three.vectors[:, 0], plain.vectors[:, 0])
+    assert len(np.unique(three.vectors.reshape(30, 128), axis=0)) == 30
+    two = embed_images(embedder, images, views=2)
+    assert two.computed == 0
+    assert np.array_equal(two.vectors, three.vectors[:, :2])
+
+
+def test_images_of_the_same_content_are_computed_once(embedder, images, tmp_path):
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(images[0].path.read_bytes())
+    found = embed_images(embedder, [images[0], images[1], ImageFile(copy, images[0].sha256), images[0]])
+    assert (found.computed, embedder.embedded) == (2, 2)
+    assert np.array_equal(found.vectors[0], found.vectors[2])
+    assert np.array_equal(found.vectors[0], found.vectors[3])
+    assert not np.array_equal(found.vectors[0], found.vectors[1])
+
+
+def test_no_images_have_no_vectors(embedder):
+    found = embed_images(embedder, [], views=2)
+    assert (found.vectors.shape, found.computed) == ((0, 2, 128), 0)
+
+
+def test_another_embedder_has_a_store_of_its_own(embedder, images, workspace):
+    embed_images(embedder, images)
+    other = CountingEmbedder(embedder.backbone, Device("cpu", "CPU", "bf16"))
+    assert embed_images(other, images).computed == 10
+    assert len(list(workspace.features.iterdir())) == 2
+
+
+def test_a_stored_image_is_not_needed_any_more(embedder, images):
+    first = embed_images(embedder, images)
+    images[0].path.unlink()
+    assert np.array_equal(embed_images(embedder, images).vectors, first.vectors)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not an image"])
+def test_an_image_that_can_no_longer_be_read_is_named(embedder, images, content):
+    images[7].path.unlink()
+    if content is not None:
+        images[7].path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"7\.png can no longer be read"):
+        embed_images(embedder, images)
+    assert embed_images(embedder, images[:4]).computed == 0
+
+
+def test_progress_starts_at_what_is_stored_and_ends_at_all(embedder, images):
+    embed_images(embedder, images[:3])
+    seen = []
+    embed_images(embedder, [*images, images[0]], views=2, on_progress=seen.append)
+    assert {(progress.phase, progress.unit, progress.total) for progress in seen} == {("embed", "images", 20)}
+    assert (seen[0].done, seen[-1].done) == (3, 20)
+    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
+
+
+def test_stopping_keeps_finished_batches(embedder, images):
+    stop = threading.Event()
+    embedder.after_batch = stop.set
+    with pytest.raises(Stopped, match="what was computed is kept"):
+        embed_images(embedder, images, stop=stop)
+    assert embedder.embedded == 4
+    assert embed_images(embedder, images).computed == 6
+
+
+def test_stopping_before_the_start_computes_nothing(embedder, images):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        embed_images(embedder, images, stop=stop)
+    assert embedder.embedded == 0
+
+
+def test_two_threads_that_embed_the_same_images_agree(tiny_backbone, images):
+    found, errors = [], []
+    start = threading.Barrier(3)
+
+    def work() -> None:
+        mine = CountingEmbedder(resolve_backbone(tiny_backbone), CPU)
+        start.wait()
+        try:
+            found.append(embed_images(mine, images, views=2).vectors)
+        except Exception as error:  # noqa: BLE001 - to be seen in the main thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
+def test_a_vector_too_large_to_be_stored_is_an_error_and_not_infinity(tiny_backbone, images, tmp_path):
+    state = safetensors.torch.load_file(tiny_backbone)
+    state["norm.weight"] *= 1e6
+    path = tmp_path / "loud.safetensors"
+    safetensors.torch.save_file(state, path, {"architecture": "test_vit"})
+    with pytest.raises(BackboneError):
+        embed_images(Embedder(resolve_backbone(str(path)), CPU), images[:2])
+
+
+# --- damage ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept", [0, 1, 255, 256, 256 * 4 + 100, 256 * 9 + 255])
+def test_vectors_missing_from_the_file_are_computed_again(embedder, images, workspace, kept):
+    first = embed_images(embedder, images)
+    path = vectors_file(workspace, embedder)
+    path.write_bytes(path.read_bytes()[:kept])
+    again = embed_images(embedder, images)
+    assert again.computed == 10 - kept // 256
+    assert difference(again.vectors, first.vectors) < 2e-3
+    assert embed_images(embedder, images).computed == 0
+
+
+def test_vectors_lost_once_do_not_come_back_as_zeros(embedder, images, workspace):
+    first = embed_images(embedder, images)
+    path = vectors_file(workspace, embedder)
+    path.write_bytes(path.read_bytes()[: 256 * 4])
+    # Others are stored behind the gap before the lost ones are asked for.
+    embed_images(embedder, images[4:6])
+    again = embed_images(embedder, images)
+    assert difference(again.vectors, first.vectors) < 2e-3
+
+
+def test_recomputing_lost_vectors_can_be_stopped_and_resumed(embedder, images, workspace):
+    first = embed_images(embedder, images)
+    vectors_file(workspace, embedder).write_bytes(b"")
+    stop = threading.Event()
+    embedder.after_batch = stop.set
+    with pytest.raises(Stopped):
+        embed_images(embedder, images, stop=stop)
+    again = embed_images(embedder, images)
+    assert again.computed == 6
+    assert difference(again.vectors, first.vectors) < 2e-3
+
+
+def test_a_deleted_store_is_made_anew(embedder, images, workspace):
+    import shutil
+
+    first = embed_images(embedder, images)
+    shutil.rmtree(workspace.features / embedder.fingerprint)
+    again = embed_images(embedder, images)
+    assert again.computed == 10
+    assert np.array_equal(first.vectors, again.vectors)
+
+
+def test_a_damaged_index_says_what_to_do(embedder, images, workspace):
+    embed_images(embedder, images)
+    for path in (workspace.features / embedder.fingerprint).glob("index.sqlite*"):
+        path.unlink()
+    (workspace.features / embedder.fingerprint / "index.sqlite").write_bytes(b"no database " * 1000)
+    with pytest.raises(StorageError, match="delete that folder"):
+        embed_images(embedder, images)
+
+
+# --- the store -------------------------------------------------------------------------------
+
+
+def keys(*names: str) -> list[tuple[str, str]]:
+    return [(name, "plain") for name in names]
+
+
+def test_what_is_written_is_read(tmp_path):
+    store = FeatureStore(tmp_path / "store", 3)
+    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
+    store.write(keys("a", "b"), vectors)
+    assert store.rows(keys("b", "x", "a", "b")).tolist() == [1, -1, 0, 1]
+    assert np.array_equal(store.read(store.rows(keys("b", "a"))), vectors[::-1])
+    assert store.read(np.array([], dtype=np.int64)).shape == (0, 3)
+
+
+def test_views_are_kept_apart(tmp_path):
+    store = FeatureStore(tmp_path / "store", 1)
+    store.write([("a", "plain"), ("a", "augmented-1-1")], np.array([[1.0], [2.0]], dtype=np.float32))
+    assert store.read(store.rows([("a", "augmented-1-1"), ("a", "plain")])).tolist() == [[2.0], [1.0]]
+    assert store.rows([("a", "augmented-1-2")]).tolist() == [-1]
+
+
+def test_thousands_of_keys_are_found_at_once(tmp_path):
+    store = FeatureStore(tmp_path / "store", 1)
+    names = [f"{number:05}" for number in range(3000)]
+    store.write(keys(*names), np.zeros((3000, 1), dtype=np.float32))
+    assert store.rows(keys(*names[::-1])).tolist() == list(range(3000))[::-1]
+
+
+def test_writing_a_key_again_replaces_it(tmp_path):
+    store = FeatureStore(tmp_path / "store", 1)
+    store.write(keys("a", "b"), np.array([[1.0], [2.0]], dtype=np.float32))
+    store.write(keys("a"), np.array([[3.0]], dtype=np.float32))
+    assert store.read(store.rows(keys("a", "b"))).tolist() == [[3.0], [2.0]]
+
+
+def test_a_store_is_found_again(tmp_path):
+    FeatureStore(tmp_path / "store", 2).write(keys("a"), np.array([[1.0, 2.0]], dtype=np.float32))
+    store = FeatureStore(tmp_path / "store", 2)
+    assert store.read(store.rows(keys("a"))).tolist() == [[1.0, 2.0]]
+
+
+def test_a_write_that_fails_enters_nothing(tmp_path):
+    store = FeatureStore(tmp_path / "store", 1)
+    store.write(keys("a"), np.array([[1.0]], dtype=np.float32))
+    (tmp_path / "store" / "vectors.f16").unlink()
+    (tmp_path / "store" / "vectors.f16").mkdir()
+    with pytest.raises(StorageError, match="free some disk space"):
+        store.write(keys("b"), np.array([[2.0]], dtype=np.float32))
+    (tmp_path / "store" / "vectors.f16").rmdir()
+    (tmp_path / "store" / "vectors.f16").write_bytes(np.array([1.0], dtype=np.float16).tobytes())
+    assert store.rows(keys("a", "b")).tolist() == [0, -1]
+
+
+def test_a_folder_that_cannot_be_used_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be used"):
+        FeatureStore(tmp_path / "file" / "store", 1)
+
+
+def test_many_threads_write_into_a_new_store_and_nothing_is_lost(tmp_path):
+    errors: list[Exception] = []
+
+    def work(folder: Path, worker: int, start: threading.Barrier) -> None:
+        start.wait()
+        try:
+            store = FeatureStore(folder, 2)
+            for number in range(5):
+                store.write(
+                    keys(f"{worker} {number}"), np.full((1, 2), 10 * worker + number, dtype=np.float32)
+                )
+        except Exception as error:  # noqa: BLE001 - to be seen in the main thread
+            errors.append(error)
+
+    for attempt in range(20):
+        folder, start = tmp_path / f"store {attempt}", threading.Barrier(8)
+        threads = [threading.Thread(target=work, args=(folder, worker, start)) for worker in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == [], f"attempt {attempt}"
+        names = [f"{worker} {number}" for worker in range(8) for number in range(5)]
+        store = FeatureStore(folder, 2)
+        expected = [10 * worker + number for worker in range(8) for number in range(5)]
+        assert store.read(store.rows(keys(*names)))[:, 0].tolist() == expected

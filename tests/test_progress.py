@@ -1,0 +1,81 @@
+"""How far a piece of work is."""
+
+from dataclasses import FrozenInstanceError
+from types import SimpleNamespace
+
+import pytest
+
+from vitcore.progress import Meter, Progress
+
+
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr("vitcore.progress.time", SimpleNamespace(perf_counter=lambda: self.now))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "fraction"), [(0, 10, 0.0), (5, 10, 0.5), (12, 10, 1.0), (3, 0, 0.0)]
+)
+def test_the_fraction_stays_between_0_and_1(done, total, fraction):
+    assert Progress(phase="embed", done=done, total=total).fraction == fraction
+
+
+def test_a_snapshot_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        Progress(phase="embed").done = 3
+
+
+def test_a_meter_publishes_its_start_and_its_end(clock):
+    seen = []
+    meter = Meter(seen.append, "embed", 10)
+    for _ in range(10):
+        clock.now += 0.001
+        meter.add(1)
+    assert (seen[0].done, seen[0].total, seen[0].per_second, seen[0].remaining_s) == (0, 10, 0.0, None)
+    assert (seen[-1].done, seen[-1].fraction, seen[-1].remaining_s) == (10, 1.0, 0.0)
+
+
+def test_a_meter_publishes_at_most_ten_times_a_second(clock):
+    seen = []
+    meter = Meter(seen.append, "embed", 100_000)
+    for _ in range(2000):
+        clock.now += 0.001
+        meter.add(1)
+    assert 15 <= len(seen) <= 21
+
+
+def test_speed_and_time_left_follow_from_what_was_done(clock):
+    seen = []
+    meter = Meter(seen.append, "fit", 20, unit="epochs")
+    clock.now += 2.0
+    meter.add(8)
+    assert meter.elapsed_s == 2.0
+    assert (seen[-1].phase, seen[-1].unit, seen[-1].per_second, seen[-1].remaining_s) == (
+        "fit",
+        "epochs",
+        4.0,
+        3.0,
+    )
+
+
+def test_what_was_there_before_does_not_count_for_the_speed(clock):
+    seen = []
+    meter = Meter(seen.append, "embed", 100, done=90)
+    clock.now += 1.0
+    meter.add(5)
+    assert (seen[-1].done, seen[-1].per_second, seen[-1].remaining_s) == (95, 5.0, 1.0)
+
+
+def test_a_meter_works_without_an_audience(clock):
+    meter = Meter(None, "embed", 4)
+    clock.now += 2.0
+    meter.add(4)
+    assert meter.per_second == 2.0

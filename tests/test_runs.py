@@ -1,0 +1,330 @@
+"""A run on disk: one training, from its settings to its figures."""
+
+import json
+import math
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vitcore.errors import DatasetError, NotFoundError, Stopped, StorageError
+from vitcore.evaluation import evaluate
+from vitcore.runs import HISTORY_COLUMNS, RunWriter, delete_run, list_runs, load_run
+from vitcore.training import Hyperparameters
+
+CONFIG = {"name": "My run", "classes": ["a", "b"], "hyperparameters": Hyperparameters(epochs=3).to_dict()}
+
+
+def record(epoch: int, **figures: float) -> dict[str, float]:
+    return {"epoch": epoch, **dict.fromkeys(HISTORY_COLUMNS[1:], 0.5 / epoch), **figures}
+
+
+def results() -> tuple:
+    true = np.array([0, 1, 1, 0])
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.75, 0.25]])
+    predictions = pd.DataFrame(
+        {
+            "image_id": [0, 4, 7, 9],
+            "name": ["a/1.png", "b/NA.png", 'b/quo"te,.png', "a/ 2 .png"],
+            "sha256": ["00", "1e5", "007", "ff"],
+            "file": ["images/1", "images/2", "images/3", "images/4"],
+            "true": ["null", "NA", "NA", "null"],
+            "predicted": ["null", "NA", "null", "null"],
+            "confidence": probabilities.max(axis=1),
+            "loss": -np.log(probabilities[np.arange(4), true]),
+        }
+    )
+    return evaluate(true, probabilities, ("null", "NA")), predictions, probabilities
+
+
+def write_run(workspace, *, state: str = "complete", name: str = "My run") -> str:
+    with RunWriter(workspace, {**CONFIG, "name": name}) as writer:
+        writer.add_epoch(record(1))
+        writer.add_results(*results())
+        writer.finish(state, {"message": "", "best_epoch": 1})
+    return writer.id
+
+
+# --- states ----------------------------------------------------------------------------------
+
+
+def test_a_run_is_running_while_its_writer_is_at_work(workspace):
+    with RunWriter(workspace, CONFIG) as writer:
+        run = load_run(writer.id)
+        assert (run.state, run.name, run.classes, run.id) == ("running", "My run", ("a", "b"), writer.id)
+        assert [run.id for run in list_runs()] == [writer.id]
+        assert not run.has_model
+        assert len(run.history) == 0
+        writer.finish("complete", {})
+
+
+def test_a_run_is_seen_as_running_from_another_thread_too(workspace):
+    seen = []
+    with RunWriter(workspace, CONFIG) as writer:
+        thread = threading.Thread(target=lambda: seen.append(load_run(writer.id).state))
+        thread.start()
+        thread.join()
+        writer.finish("complete", {})
+    assert seen == ["running"]
+
+
+@pytest.mark.parametrize("state", ["complete", "stopped"])
+def test_a_finished_run_says_how_it_ended(workspace, state):
+    run = load_run(write_run(workspace, state=state))
+    assert run.state == state
+    assert run.facts["best_epoch"] == 1
+    assert run.hyperparameters == Hyperparameters(epochs=3)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", run.config["created"])
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "message"),
+    [
+        (DatasetError("Too few images; add some."), "failed", "Too few images; add some."),
+        (Stopped("It was stopped."), "stopped", "It was stopped."),
+        (ZeroDivisionError("by zero"), "failed", "ZeroDivisionError: by zero"),
+        (KeyboardInterrupt(), "failed", "KeyboardInterrupt"),
+    ],
+)
+def test_a_run_that_ends_early_says_why(workspace, error, state, message):
+    writer = RunWriter(workspace, CONFIG)
+
+    def work() -> None:
+        with writer:
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
+    run = load_run(writer.id)
+    assert run.state == state
+    assert run.facts["message"].startswith(message)
+    assert not run.has_model
+
+
+def test_an_error_after_the_end_does_not_change_it(workspace):
+    writer = RunWriter(workspace, CONFIG)
+
+    def work() -> None:
+        with writer:
+            writer.finish("complete", {"message": "fine"})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert (load_run(writer.id).state, load_run(writer.id).facts["message"]) == ("complete", "fine")
+
+
+@pytest.fixture
+def killed(workspace):
+    """Starts a process that works on a run; gives the run's id and a function that kills it."""
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from vitcore.runs import RunWriter\n"
+        "from vitcore.workspace import Workspace\n"
+        f"config = {CONFIG!r}\n"
+        "with RunWriter(Workspace(Path(sys.argv[1])), config) as writer:\n"
+        f"    writer.add_epoch({record(1)!r})\n"
+        "    print(writer.id, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(workspace.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    ) as process:
+
+        def kill() -> None:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+        try:
+            yield process.stdout.readline().strip(), kill
+        finally:
+            kill()
+
+
+def test_a_run_whose_process_was_killed_is_interrupted(killed, workspace):
+    run_id, kill = killed
+    assert load_run(run_id).state == "running"
+    with pytest.raises(StorageError, match="stop it first"):
+        delete_run(run_id)
+    kill()
+
+    run = load_run(run_id)
+    assert run.state == "interrupted"
+    assert run.history["epoch"].tolist() == [1]
+    with pytest.raises(StorageError, match="is interrupted and has no results"):
+        _ = run.evaluation
+
+    # Several who look at once do not take each other for the writer.
+    states: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: states.extend(load_run(run_id).state for _ in range(50)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(states) == {"interrupted"}
+
+    # What it was writing when it was killed is not taken for an epoch.
+    with (run.folder / "history.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "training_lo')
+    assert load_run(run_id).history["epoch"].tolist() == [1]
+
+    delete_run(run_id)
+    assert list_runs() == []
+    assert list(workspace.runs.iterdir()) == []
+
+
+# --- history ---------------------------------------------------------------------------------
+
+
+def test_the_history_grows_epoch_by_epoch(workspace):
+    with RunWriter(workspace, CONFIG) as writer:
+        run = load_run(writer.id)
+        for epoch in (1, 2, 3):
+            writer.add_epoch(record(epoch))
+            assert run.history["epoch"].tolist() == list(range(1, epoch + 1))
+        writer.finish("complete", {})
+    history = load_run(writer.id).history
+    assert list(history.columns) == list(HISTORY_COLUMNS)
+    assert history["training_loss"].tolist() == [0.5, 0.25, 0.5 / 3]
+
+
+def test_a_half_written_last_line_is_ignored(workspace):
+    run = load_run(write_run(workspace))
+    path = run.folder / "history.jsonl"
+    whole = path.read_text()
+    for cut in (whole + '{"epoch": 2', whole + "{", whole[:-1]):
+        path.write_text(cut)
+        assert run.history["epoch"].tolist() == ([1] if cut.startswith(whole) else [])
+
+
+def test_a_figure_that_is_not_defined_is_null_on_disk_and_nan_again(workspace):
+    with RunWriter(workspace, CONFIG) as writer:
+        writer.add_epoch(record(1, cohen_kappa=math.nan))
+        first = load_run(writer.id).history
+        writer.add_epoch(record(2))
+        writer.finish("complete", {})
+    lines = (writer.folder / "history.jsonl").read_text().splitlines()
+    assert json.loads(lines[0], parse_constant=pytest.fail)["cohen_kappa"] is None
+    # Also when the column has nothing else in it.
+    assert isinstance(first["cohen_kappa"].iloc[0], float)
+    assert math.isnan(first["cohen_kappa"].iloc[0])
+    kappa = load_run(writer.id).history["cohen_kappa"]
+    assert math.isnan(kappa[0])
+    assert kappa[1] == 0.25
+
+
+# --- results ---------------------------------------------------------------------------------
+
+
+def test_results_come_back_as_they_were(workspace):
+    run = load_run(write_run(workspace))
+    evaluation, predictions, probabilities = results()
+    assert run.has_model
+    assert run.evaluation.to_dict() == evaluation.to_dict()
+    pd.testing.assert_frame_equal(run.predictions, predictions, check_exact=True)
+    assert run.probabilities.dtype == np.float32
+    assert np.allclose(run.probabilities, probabilities)
+
+
+@pytest.mark.parametrize("result", ["evaluation", "predictions", "probabilities"])
+def test_a_run_without_results_says_so(workspace, result):
+    with RunWriter(workspace, CONFIG) as writer:
+        run = load_run(writer.id)
+        with pytest.raises(StorageError, match=f"Run '{writer.id}' is running and has no results"):
+            getattr(run, result)
+        writer.finish("failed", {"message": ""})
+
+
+# --- finding, listing, deleting --------------------------------------------------------------
+
+
+def test_an_unknown_run_is_answered_with_those_there_are(workspace):
+    with pytest.raises(NotFoundError, match=re.escape("There is no run 'nope' (newest: none yet).")):
+        load_run("nope")
+    run_id = write_run(workspace)
+    with pytest.raises(NotFoundError, match=re.escape(f"There is no run 'nope' (newest: {run_id}).")):
+        load_run("nope")
+    with pytest.raises(NotFoundError):
+        delete_run("../runs")
+
+
+def test_runs_are_listed_newest_first(workspace):
+    assert list_runs() == []
+    ids = [write_run(workspace, name=f"run {number}") for number in range(8)]
+    assert [run.id for run in list_runs()] == ids[::-1]
+    assert [run.name for run in list_runs()] == [f"run {number}" for number in range(8)][::-1]
+
+
+def test_what_is_still_being_made_is_not_listed(workspace):
+    run_id = write_run(workspace)
+    (workspace.runs / ".tmp-20990101-000000-aaaaaa").mkdir()
+    assert [run.id for run in list_runs()] == [run_id]
+
+
+def test_one_damaged_run_does_not_hide_the_others(workspace):
+    good, bad = write_run(workspace), write_run(workspace)
+    (workspace.runs / bad / "state.json").write_text("{")
+    assert good in [run.id for run in list_runs()]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("state.json", ""),
+        ("state.json", "{"),
+        ("state.json", "{}"),
+        ("config.json", ""),
+        ("config.json", "{"),
+    ],
+)
+def test_a_damaged_run_is_a_storage_error(workspace, file, content):
+    run_id = write_run(workspace)
+    (workspace.runs / run_id / file).write_text(content)
+    with pytest.raises(StorageError):
+        load_run(run_id)
+
+
+@pytest.mark.parametrize("file", ["predictions.csv", "probabilities.npy", "evaluation.json"])
+def test_damaged_results_are_a_storage_error(workspace, file):
+    run_id = write_run(workspace)
+    (workspace.runs / run_id / file).write_bytes(b"")
+    run = load_run(run_id)
+    with pytest.raises(StorageError):
+        getattr(run, file.partition(".")[0])
+
+
+def test_a_deleted_run_is_gone(workspace):
+    keep, drop = write_run(workspace), write_run(workspace)
+    delete_run(drop)
+    assert [run.id for run in list_runs()] == [keep]
+    assert [path.name for path in workspace.runs.iterdir()] == [keep]
+    with pytest.raises(NotFoundError):
+        delete_run(drop)
+
+
+def test_a_running_run_is_not_deleted(workspace):
+    with RunWriter(workspace, CONFIG) as writer:
+        with pytest.raises(StorageError, match="is running; stop it first"):
+            delete_run(writer.id)
+        writer.finish("complete", {})
+    delete_run(writer.id)
+    assert list_runs() == []
+
+
+def test_no_lock_is_left_held(workspace):
+    run_id = write_run(workspace)
+    assert not workspace.is_locked(f"run-{run_id}")
