@@ -41,7 +41,7 @@ HOSTILE = (
 """Names of classes that would come alive in Markdown."""
 
 LIVE = re.compile(
-    r"!\[|<script|\*\*b\*\*|:smile:|\$x\$|\]\(javascript|(?<!\\)# title|y{100}|evil/|(?<!\\)://"
+    r"!\[|(?<!\\)<script|\*\*b\*\*|:smile:|\$x\$|\]\(javascript|(?<!\\)# title|y{100}|evil/|http://"
 )
 """What must not be seen of them in Markdown, not even in a part."""
 
