@@ -151,7 +151,10 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
         select(job.kind, snapshot.result_id)
     what = "training" if job.kind == "run" else "import"
     if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
-        st.session_state["notice"] = (snapshot.state, f"The {what} ended early. {snapshot.message}")
+        st.session_state["notice"] = (
+            snapshot.state,
+            f"The {what} ended early. {plain(snapshot.message, 400)}",
+        )
     elif snapshot.state == "complete":
         st.session_state["notice"] = (
             "complete",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.jobs import watch_jobs
-from app.state import apply_selection, datasets, runs_of
+from app.state import apply_selection, datasets, distinct, runs_of
 from app.text import local_time, percent
 from vitcore.backbone import choose_device
 from vitcore.runs import Run
@@ -22,11 +22,12 @@ def draw_sidebar() -> None:
             )
         found = {run.id: run for run in runs_of(st.session_state["dataset"])} if names else {}
         apply_selection("run", list(found))
+        labels = distinct({run_id: _run_label(run) for run_id, run in found.items()})
         if found:
             st.selectbox(
                 "Trained classifier",
                 list(found),
-                format_func=lambda run_id: _run_label(found[run_id]),
+                format_func=labels.__getitem__,
                 key="run",
                 persist_state="session",
             )

@@ -9,7 +9,17 @@ from vitcore.jobs import JobQueue
 from vitcore.runs import Run, list_runs, load_run
 from vitcore.workspace import Workspace
 
-__all__ = ["apply_selection", "dataset", "datasets", "job_queue", "run", "runs_of", "select", "workspace"]
+__all__ = [
+    "apply_selection",
+    "dataset",
+    "datasets",
+    "distinct",
+    "job_queue",
+    "run",
+    "runs_of",
+    "select",
+    "workspace",
+]
 
 Kind = Literal["dataset", "run"]
 
@@ -31,7 +41,7 @@ def job_queue() -> JobQueue:
 def datasets() -> dict[str, str]:
     """Names of the datasets by id, newest first."""
     table = list_datasets(workspace())
-    return _distinct(dict(zip(table["id"], table["name"], strict=True)))
+    return distinct(dict(zip(table["id"], table["name"], strict=True)))
 
 
 def runs_of(dataset_id: str) -> list[Run]:
@@ -76,7 +86,7 @@ def _load_dataset(_root: str, dataset_id: str, version: int) -> Dataset:
     return load_dataset(dataset_id, version=version, workspace=workspace())
 
 
-def _distinct(names: dict[str, str]) -> dict[str, str]:
+def distinct(names: dict[str, str]) -> dict[str, str]:
     """The same names, numbered where one occurs twice: a selector tells its options by their text."""
     seen: dict[str, int] = {}
     distinct = {}

@@ -173,7 +173,7 @@ def test_a_ready_made_split_is_used(picture_folder, tiny_backbone, tmp_path):
     dataset = import_dataset(tmp_path / "set")
     run = train(dataset, SHORT, backbone=tiny_backbone)
     assert run.config["images"] == {"train": 15, "validation": 9, "skipped": 0}
-    assert run.predictions["name"].str.startswith("set/val/").all()
+    assert run.predictions["name"].str.startswith("val/").all()
 
 
 def test_odd_class_names_go_all_the_way(picture_folder, tiny_backbone):

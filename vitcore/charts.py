@@ -58,13 +58,18 @@ def confusion_chart(
     """
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     count = len(classes)
-    rows = pd.DataFrame(
-        {
-            "true": np.repeat(np.array(classes, dtype=object), count),
-            "predicted": np.tile(np.array(classes, dtype=object), count),
-            "count": confusion.ravel(),
-            "share": shares.ravel(),
-        }
+    # Written into the chart as they are: as a table Altair takes no more than 5,000 rows, or 70 classes.
+    rows = alt.InlineData(
+        values=[
+            {
+                "true": true,
+                "predicted": predicted,
+                "count": int(confusion[i, j]),
+                "share": float(shares[i, j]),
+            }
+            for i, true in enumerate(classes)
+            for j, predicted in enumerate(classes)
+        ]
     )
     value, top = ("share", 1.0) if by_row else ("count", float(max(confusion.max(), 1)))
     # The whole is at most 620 pixels wide as long as the squares stay visible.

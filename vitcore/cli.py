@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(stopped, file=sys.stderr)
         return 130
     except VitcoreError as error:
-        print(f"vitcore: {error}", file=sys.stderr)
+        print(f"vitcore: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Whoever read our output has had enough; keep the interpreter from complaining at its end.
@@ -176,7 +176,7 @@ def _predict(options: argparse.Namespace, stop: threading.Event) -> None:
     skipped: list[dict[str, str]] = []
     with _csv_rows(options.csv, classifier.classes) as rows:
         for source, result in classifier.predict_each(_files(options.paths)):
-            path = str(source)
+            path = str(source).encode("utf-8", "replace").decode("utf-8")  # names may be any bytes
             if isinstance(result, Refusal):
                 skipped.append({"path": path, "reason": result.reason})
             else:

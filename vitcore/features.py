@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+import filelock
 import numpy as np
 import numpy.typing as npt
 
@@ -87,7 +88,8 @@ class FeatureStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._vectors_file.touch()
-            with self._connect() as database:
+            # Two who switch to WAL at once do not wait for each other as SQLite's writers do.
+            with filelock.FileLock(folder / "create.lock"), self._connect() as database:
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute(
                     "CREATE TABLE IF NOT EXISTS vectors (sha256 TEXT, view TEXT, row INTEGER UNIQUE NOT NULL,"
@@ -139,6 +141,9 @@ class FeatureStore:
             with self._connect() as database:
                 # Holds off other writers, also those of other processes, until the commit.
                 database.execute("BEGIN IMMEDIATE")
+                # Rows beyond the end of the file are lost, and must not seem to be there once it grows.
+                stored = self._vectors_file.stat().st_size // self._row_bytes
+                database.execute("DELETE FROM vectors WHERE row >= ?", (stored,))
                 (first,) = database.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM vectors").fetchone()
                 with self._vectors_file.open("r+b") as file:
                     file.seek(first * self._row_bytes)
@@ -205,7 +210,7 @@ def embed_images(
             meter.add(len(batch))
         seconds = meter.elapsed_s
         rows = store.rows(keys)
-    vectors = store.read(rows).reshape(len(images), views, -1)  # (N * V, D) -> (N, V, D)
+    vectors = store.read(rows).reshape(len(images), views, embedder.dimension)  # (N * V, D) -> (N, V, D)
     return Embeddings(vectors, len(missing), seconds)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.dataset import Dataset, split_index
-from vitcore.errors import InputError
+from vitcore.errors import InputError, Stopped
 from vitcore.evaluation import Evaluation, evaluate, sure_threshold
 from vitcore.features import ImageFile, embed_images
 from vitcore.inference import Classifier, save_classifier
@@ -129,6 +129,8 @@ def train(
             stop=stop,
         )
 
+        if not result.history:
+            raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
         evaluation_started = time.perf_counter()
         _say(on_progress, Progress(phase="evaluate"))
         evaluation, probabilities = _judge(

@@ -101,7 +101,8 @@ class Run:
             lines = []
         # A line without its end is one that is being written, or was when the process was killed.
         records = [json.loads(line) for line in lines if line.endswith("\n")]
-        return pd.DataFrame(records, columns=list(HISTORY_COLUMNS))
+        history = pd.DataFrame(records, columns=list(HISTORY_COLUMNS)).astype("float64")
+        return history.astype({"epoch": "int64"})
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -125,7 +126,10 @@ class Run:
         """
         self._needs_model()
         text = dict.fromkeys(("name", "sha256", "file", "true", "predicted"), "str")
-        return pd.read_csv(self.folder / "predictions.csv", dtype=text, keep_default_na=False)
+        try:
+            return pd.read_csv(self.folder / "predictions.csv", dtype=text, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise self._damaged(error) from error
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float32]:
@@ -135,8 +139,14 @@ class Run:
             StorageError: The run did not come that far.
         """
         self._needs_model()
-        loaded: npt.NDArray[np.float32] = np.load(self.folder / "probabilities.npy", allow_pickle=False)
+        try:
+            loaded: npt.NDArray[np.float32] = np.load(self.folder / "probabilities.npy", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(error) from error
         return loaded
+
+    def _damaged(self, error: Exception) -> StorageError:
+        return StorageError(f"The results of run '{self.id}' are damaged ({error}); train it again.")
 
     def _needs_model(self) -> None:
         if not self.has_model:
@@ -213,25 +223,31 @@ def load_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
     """
     workspace = workspace or Workspace.default()
     folder = workspace.find(workspace.runs, run_id, "run")
-    config, facts = read_json(folder / "config.json"), read_json(folder / "state.json")
-    state = facts.pop("state")
-    if state == "running" and not workspace.is_locked(_lock_name(run_id)):
-        # It may have ended between the two looks.
-        facts = read_json(folder / "state.json")
+    try:
+        config, facts = read_json(folder / "config.json"), read_json(folder / "state.json")
         state = facts.pop("state")
-        state = "interrupted" if state == "running" else state
-    return Run(folder, config, state, facts)
+        if state == "running" and not workspace.is_locked(_lock_name(run_id)):
+            # It may have ended between the two looks.
+            facts = read_json(folder / "state.json")
+            state = facts.pop("state")
+            state = "interrupted" if state == "running" else state
+        run = Run(folder, config, state, facts)
+        if run.has_model:
+            _ = run.evaluation  # so that a run that is listed can be shown
+    except (LookupError, TypeError, AttributeError) as error:
+        raise StorageError(f"Run '{run_id}' is damaged ({error}); delete {folder}.") from error
+    return run
 
 
 def list_runs(workspace: Workspace | None = None) -> list[Run]:
-    """All runs of a workspace, newest first."""
+    """All runs of a workspace, newest first; one whose files are damaged is left out."""
     workspace = workspace or Workspace.default()
     runs = []
     for run_id in workspace.ids(workspace.runs):
         try:
             runs.append(load_run(run_id, workspace=workspace))
-        except NotFoundError:
-            continue  # deleted since the names were read
+        except (NotFoundError, StorageError):  # the first: deleted since the names were read
+            continue
     return runs
 
 

@@ -41,8 +41,8 @@ _MANY = 64  # files, from which on flushing everything is faster than flushing e
 
 
 def new_id() -> str:
-    """A new id such as ``20261123-104512-9f3a1c``: sorted by time, safe as a file name."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    """A new id such as ``20261123-104512-083155-9f3a``: sorted by time, safe as a file name."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 import streamlit as st
 import streamlit.runtime.pages_manager
 import streamlit.testing.v1.app_test
+from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from app.state import job_queue
@@ -80,12 +81,14 @@ def finish_jobs() -> None:
 
 
 @pytest.fixture
-def open_page() -> Callable[[str], AppTest]:
+def open_page() -> Callable[..., AppTest]:
     """Opens a page in a new browser session."""
 
-    def open_page(name: str) -> AppTest:
-        at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=PATIENCE_S).run()
-        return go_to(at, name)
+    def open_page(name: str, theme: str = "light") -> AppTest:
+        at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=PATIENCE_S)
+        at._bidi_component_manager = BidiComponentManager()  # else all packages are searched for components
+        at.context["theme"] = theme
+        return go_to(at.run(), name)
 
     return open_page
 
@@ -210,11 +213,11 @@ def homes(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def trained(homes, workspace, picture_folder, tiny_backbone) -> SimpleNamespace:
-    """A dataset of 150 images, some of them in the wrong class, and a run on it."""
+    """A dataset of 90 images, some of them in the wrong class, and a run judged on 36 of them."""
     home = homes / "trained"
     if not home.exists():
-        photos = picture_folder(count=50, name="with mistakes")
-        for number in range(12):
+        photos = picture_folder(count=30, name="with mistakes")
+        for number in range(8):
             swap(photos / "blue" / f"{number:03}.png", photos / "green" / f"{number:03}.png")
         make_home(home, photos, "My photos", tiny_backbone)
     return take_home(home, workspace)
@@ -254,7 +257,7 @@ def make_home(home: Path, source: Path, name: str, backbone: str) -> None:
         text = file.read_text(encoding="utf-8").replace("http:/evil/p", "http://evil/p")
         file.write_text(text, encoding="utf-8")
     dataset = load_dataset(dataset.id, workspace=workspace)
-    train(dataset, Hyperparameters(epochs=4), backbone=backbone, workspace=workspace)
+    train(dataset, Hyperparameters(epochs=4, validation_fraction=0.4), backbone=backbone, workspace=workspace)
 
 
 def take_home(home: Path, workspace: Workspace) -> SimpleNamespace:

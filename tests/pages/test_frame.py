@@ -4,7 +4,6 @@ import json
 import shutil
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.state import job_queue
 from vitcore.dataset import import_dataset
@@ -53,11 +52,8 @@ def test_a_page_opens_with_a_finished_run(open_page, trained, page):
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.usefixtures("trained")
-def test_a_page_opens_on_a_dark_page(page):
-    at = AppTest.from_file("../../streamlit_app.py", default_timeout=30)
-    at.context["theme"] = "dark"
-    at.run().switch_page(f"pages/{page}.py").run()
-    assert not at.exception
+def test_a_page_opens_in_the_dark(open_page, page):
+    open_page(page, theme="dark")
 
 
 @pytest.mark.usefixtures("trained")
@@ -76,13 +72,11 @@ def test_the_app_runs_from_any_folder(open_page, trained, tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
-def test_a_page_that_is_the_first_to_be_opened_has_its_frame(trained, monkeypatch, page):
+def test_a_page_that_is_the_first_to_be_opened_has_its_frame(open_page, trained, monkeypatch, page):
     """A server that has just started has not seen `st.navigation` yet: reload a page after a restart."""
     monkeypatch.undo()
     monkeypatch.setenv("VITCORE_HOME", str(trained.run.folder.parents[1]))
-    at = AppTest.from_file("../../streamlit_app.py", default_timeout=30).run()
-    at.switch_page(f"pages/{page}.py").run()
-    assert not at.exception
+    at = open_page(page)
     assert [box.key for box in at.sidebar.selectbox] == ["dataset", "run"]
 
 
@@ -211,7 +205,7 @@ def test_pictures_that_are_gone_are_said_to_be_gone(open_page, trained, page):
         shutil.rmtree(trained.dataset.folder / folder, ignore_errors=True)
     at = open_page(page)
     assert not at.exception
-    assert len(at.get("imgs")) == 0
+    assert len(at.image) == 0
 
 
 # --- names from outside ------------------------------------------------------------------------

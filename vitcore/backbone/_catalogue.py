@@ -199,16 +199,24 @@ def _describe_timm(name: str) -> BackboneSpec:
     """Description of a timm model that is not in the catalogue; the network is built without memory."""
     import timm  # takes two seconds, which a catalogue entry does not need
     import torch
+    from timm.models import Eva, VisionTransformer
 
-    if not timm.is_model(name):
+    if not timm.is_model(name) or not name.isprintable():
         raise BackboneError(
             f"'{name[:80]}' is not a backbone: give 'auto', 'embedded', a Vision Transformer of timm "
             f"(such as '{_ENTRIES[1].id}') or a .safetensors file."
         )
-    with torch.device("meta"):
-        model: Any = timm.create_model(name, pretrained=False)
-    if not all(hasattr(model, part) for part in ("blocks", "patch_embed", "forward_intermediates")):
+    try:
+        with torch.device("meta"):
+            network = timm.create_model(name, pretrained=False)
+    except RuntimeError as error:
+        raise BackboneError(
+            f"'{name}' has no published weights ({error}); leave out or change its tag."
+        ) from error
+    # Others go by that name too, but have no patch tokens that keep their place from block to block.
+    if not isinstance(network, VisionTransformer | Eva):
         raise BackboneError(f"'{name}' is not a Vision Transformer; choose one such as '{_ENTRIES[1].id}'.")
+    model: Any = network
     cfg = model.pretrained_cfg
     tag = cfg.get("tag") or ""
     side: int = cfg["input_size"][-1]

@@ -4,25 +4,24 @@ import hashlib
 import json
 import threading
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from torch import nn
 
 from vitcore.backbone._device import Device
 from vitcore.backbone._weights import Backbone, read_weights
 from vitcore.errors import BackboneError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["Embedder"]
 
 # Part of every fingerprint: raise it when the vector of an image changes for any reason that the
 # rest of the fingerprint does not show, a change of the image loader included.
 _REVISION = 1
+_LARGEST = float(np.finfo(np.float16).max)
 
 
 class Embedder:
@@ -83,7 +82,7 @@ class Embedder:
             box=(left, top, left + side, top + side),
             reducing_gap=3.0,  # reduces large images by whole numbers first: faster, same picture
         )
-        return np.asarray(resized, dtype=np.uint8)
+        return np.array(resized, dtype=np.uint8)
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Embed prepared images: uint8 (B, S, S, 3) -> float32 (B, D).
@@ -91,7 +90,8 @@ class Embedder:
         On a GPU that runs out of memory the batch is halved, again and again if need be.
 
         Raises:
-            BackboneError: The vectors are not finite, as happens in fp16 with some backbones.
+            BackboneError: The vectors are not finite, as happens in fp16 with some backbones, or too
+                large to be kept as float16.
         """
         try:
             vectors = self._forward(pixels)
@@ -101,10 +101,10 @@ class Embedder:
             torch.cuda.empty_cache()
             half = len(pixels) // 2
             return np.concatenate([self.embed(pixels[:half]), self.embed(pixels[half:])])
-        if not np.isfinite(vectors).all():
+        if not (np.abs(vectors) <= _LARGEST).all():  # also what is no number
             raise BackboneError(
                 f"{self.backbone.spec.title} gives numbers out of range in {self.device.precision}; "
-                "choose precision fp32."
+                "choose precision fp32, or another backbone."
             )
         return vectors
 
@@ -128,6 +128,13 @@ class Embedder:
                 intermediates_only=True,
                 return_prefix_tokens=True,
             )
+            # A network that pools before its final norm has that norm under another name.
+            final = getattr(model, "fc_norm", nn.Identity())
+            if isinstance(model.norm, nn.Identity):
+                outputs = [
+                    tuple(map(final, output)) if isinstance(output, tuple) else final(output)
+                    for output in outputs
+                ]
         # Without prefix tokens timm returns the patches alone. The class token comes first; register
         # tokens, which carry no meaning of their own, follow it.
         pairs = [output if isinstance(output, tuple) else (output, None) for output in outputs]
@@ -145,7 +152,7 @@ class Embedder:
         vectors: npt.NDArray[np.float32] = torch.cat(parts, dim=1).cpu().numpy()
         return vectors
 
-    def _load(self) -> "nn.Module":
+    def _load(self) -> nn.Module:
         with self._load_lock:
             if self._model is None:
                 self._model = _build(self.backbone).to(self.device.name)
@@ -154,7 +161,7 @@ class Embedder:
         return self._model
 
 
-def _build(backbone: Backbone) -> "nn.Module":
+def _build(backbone: Backbone) -> nn.Module:
     """The network with its weights, frozen.
 
     Raises:

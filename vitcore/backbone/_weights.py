@@ -1,6 +1,7 @@
 """Where the weights of a backbone come from."""
 
 import hashlib
+import http.client
 import os
 import re
 import threading
@@ -103,12 +104,12 @@ def hub_answers(patience_s: float = HUB_PATIENCE_S) -> bool:
     answered = threading.Event()
 
     def ask() -> None:
-        # The address is the library's own, or one that the user set for it.
-        request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310
         try:
+            # The address is the library's own, or one that the user set for it.
+            request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310
             with urllib.request.urlopen(request, timeout=patience_s):  # noqa: S310
                 answered.set()
-        except OSError:
+        except (OSError, http.client.HTTPException, ValueError):
             return  # no network is an answer too: the event stays unset
 
     # In a thread of its own, for a name look-up has no time limit.

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 from PIL import ImageOps
@@ -153,19 +154,23 @@ def load_dataset(
     workspace = workspace or Workspace.default()
     folder = workspace.find(workspace.datasets, dataset_id, "dataset")
     about = read_json(folder / "dataset.json")
-    version = about["version"] if version is None else version
     try:
+        version = int(about["version"]) if version is None else version
         index = pd.read_csv(
             folder / f"index-{version:04}.csv",
             dtype=dict(INDEX_COLUMNS),
             keep_default_na=False,
             encoding="utf-8",
-        )
-    except (OSError, ValueError) as error:
-        raise StorageError(f"Dataset '{dataset_id}' is damaged ({error}); delete it.") from error
+        )[list(INDEX_COLUMNS)]
+        return _described(folder, about, version, index)
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise StorageError(f"Dataset '{dataset_id}' is damaged ({error}); delete {folder}.") from error
+
+
+def _described(folder: Path, about: dict[str, Any], version: int, index: pd.DataFrame) -> Dataset:
     return Dataset(
         folder=folder,
-        id=dataset_id,
+        id=folder.name,
         name=about["name"],
         version=version,
         created=about["created"],
@@ -178,24 +183,27 @@ def load_dataset(
 
 
 def list_datasets(workspace: Workspace | None = None) -> pd.DataFrame:
-    """The datasets of a workspace, newest first.
+    """The datasets of a workspace, newest first; one whose description is damaged is left out.
 
     Columns: id, name, created, images, classes, version, source_digest.
     """
     workspace = workspace or Workspace.default()
     rows = []
     for dataset_id in workspace.ids(workspace.datasets):
-        about = read_json(workspace.datasets / dataset_id / "dataset.json")
-        rows.append(
-            {
-                "id": dataset_id,
-                "name": about["name"],
-                "created": about["created"],
-                "images": sum(about["classes"].values()),
-                "classes": len(about["classes"]),
-                "version": about["version"],
-                "source_digest": about["source_digest"],
-            }
-        )
+        try:
+            about = read_json(workspace.datasets / dataset_id / "dataset.json")
+            rows.append(
+                {
+                    "id": dataset_id,
+                    "name": about["name"],
+                    "created": about["created"],
+                    "images": sum(about["classes"].values()),
+                    "classes": len(about["classes"]),
+                    "version": about["version"],
+                    "source_digest": about["source_digest"],
+                }
+            )
+        except (StorageError, LookupError, TypeError):
+            continue
     columns = ["id", "name", "created", "images", "classes", "version", "source_digest"]
     return pd.DataFrame(rows, columns=columns)

@@ -74,7 +74,8 @@ def probe_image(source: Path | bytes) -> tuple[str, int, int]:
     with _open(source) as image:
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         width, height = image.size
-        if _orientation(image) >= 5:  # these four exchange rows and columns
+        # These four exchange rows and columns; the TIFF reader has done so by itself.
+        if _orientation(image) >= 5 and kind != "TIFF":
             width, height = height, width
         image.draft(None, (64, 64))  # reads all of the file, does a fraction of the arithmetic
         _decode(image)
@@ -139,11 +140,14 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits: 16-bit by its full range, others by their own."""
-    values = np.asarray(image, dtype=np.float64)
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    values = np.array(image, dtype=np.float64)
+    known = np.isfinite(values)
+    low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
+    # Infinities are as dark or bright as the rest gets, what is no number is dark.
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
     if image.mode.startswith("I") and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0
     elif image.mode == "F" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    scaled = np.nan_to_num((values - low) / max(high - low, 1e-12) * 255)
+    scaled = (values - low) / max(high - low, 1e-12) * 255
     return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8)).convert("RGB")

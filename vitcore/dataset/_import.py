@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from threading import Event
-from typing import IO
 
 import pandas as pd
 
@@ -25,7 +24,7 @@ from vitcore.dataset._dataset import (
 from vitcore.dataset._decode import IMAGE_SUFFIXES, probe_image
 from vitcore.dataset._layout import Labelled, label_entries
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
-from vitcore.dataset._sources import DAMAGED, Entry, is_junk, open_source
+from vitcore.dataset._sources import Entry, Reader, is_junk, open_source
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.progress import Meter, OnProgress
 from vitcore.workspace import Workspace, new_id
@@ -138,7 +137,7 @@ def _source_digest(path: Path | None) -> str:
     return digest.hexdigest()
 
 
-def _sample_files() -> Iterator[tuple[Labelled, IO[bytes]]]:
+def _sample_files() -> Iterator[tuple[Labelled, Reader]]:
     for number, (name, label, file) in enumerate(sample_images()):
         yield Labelled(Entry(number, name, 0), label, ""), file
 
@@ -178,7 +177,7 @@ class _Importer:
             )
         return wanted
 
-    def take(self, folder: Path, files: Iterable[tuple[Labelled, IO[bytes]]], total: int) -> None:
+    def take(self, folder: Path, files: Iterable[tuple[Labelled, Reader]], total: int) -> None:
         """Copy the files into `folder` and check each image, decoding ahead in threads."""
         incoming = folder / "incoming"
         incoming.mkdir()
@@ -224,7 +223,7 @@ class _Importer:
     def _skip(self, entry: Entry, reason: str) -> None:
         self._skipped.append((entry.name, reason))
 
-    def _copy(self, item: Labelled, file: IO[bytes], incoming: Path) -> _Arrived | None:
+    def _copy(self, item: Labelled, file: Reader, incoming: Path) -> _Arrived | None:
         """Copy one file, counting its real bytes: what an archive says of sizes is not trusted."""
         if item.entry.problem:
             self._skip(item.entry, item.entry.problem)
@@ -242,8 +241,8 @@ class _Importer:
                         break
                     digest.update(chunk)
                     copy.write(chunk)
-            except DAMAGED as error:
-                reason = f"damaged in the archive ({error})"
+            except ArchiveError as error:
+                reason = f"cannot be read ({error.__cause__})"
         self._total_bytes += size_bytes
         if self._total_bytes > MAX_TOTAL_BYTES:
             raise ArchiveError(f"Over {MAX_TOTAL_BYTES // 2**30} GB of files; import them in several parts.")
@@ -310,7 +309,12 @@ def _warnings(index: pd.DataFrame) -> Iterator[str]:
             yield f"'{label}' has only {counts[label]} images; with fewer than 10, expect poor results."
     copies = len(index) - index["sha256"].nunique()
     if copies:
-        yield f"{copies} images are exact copies of others; copies always fall on the same side of a split."
+        ready_made = bool((index["split"] != "").any())
+        side = "" if ready_made else "; copies always fall on the same side of a split"
+        yield f"{copies} images are exact copies of others{side}."
+    leaked = int(index.drop_duplicates(["sha256", "split"])["sha256"].duplicated().sum())
+    if leaked:
+        yield f"{leaked} images are in several parts of the ready-made split; its figures will be too good."
     contradictions = int(index.drop_duplicates(["sha256", "label"])["sha256"].duplicated().sum())
     if contradictions:
         yield f"{contradictions} images appear under more than one class; one of the labels is wrong."

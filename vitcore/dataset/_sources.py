@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -19,7 +20,7 @@ from typing import IO, Protocol
 
 from vitcore.errors import ArchiveError
 
-__all__ = ["DAMAGED", "MAX_ENTRIES", "Entry", "Source", "is_junk", "open_source"]
+__all__ = ["MAX_ENTRIES", "Entry", "Reader", "Source", "is_junk", "open_source"]
 
 MAX_ENTRIES = 500_000
 """Most entries that a source may have."""
@@ -27,8 +28,20 @@ MAX_ENTRIES = 500_000
 _JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".gitkeep", ".gitignore"})
 _JUNK_FOLDERS = frozenset({"__macosx", ".git", ".ipynb_checkpoints", "@eadir", "$recycle.bin"})
 
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
-"""What the readers of the standard library raise on damaged archives."""
+# What the readers of the standard library raise on damaged archives.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -53,17 +66,29 @@ class Entry:
         return tuple(part for part in self.name.split("/") if part not in {"", ".", ".."})
 
 
+class Reader(Protocol):
+    """An open entry."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most `size`, none at the end.
+
+        Raises:
+            ArchiveError: The entry is damaged.
+        """
+        ...
+
+
 class Source(Protocol):
-    """A zip file, tar file or folder."""
+    """A zip file, tar file or folder. Whatever is damaged in it raises `ArchiveError`."""
 
     def entries(self) -> list[Entry]:
         """Every file, in order. Folders are not listed."""
         ...
 
-    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, IO[bytes]]]:
-        """The wanted entries with their open files, in order; use each before the next.
+    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
+        """The wanted entries, opened, in order; use each before the next.
 
-        An entry that turns out to be unreadable comes with its `Entry.problem` and an empty file.
+        One that turns out to be unreadable comes with its `Entry.problem` and nothing to read.
         """
         ...
 
@@ -94,8 +119,6 @@ def open_source(path: Path) -> Iterator[Source]:
     source = _open(path)
     try:
         yield source
-    except DAMAGED as error:
-        raise ArchiveError(f"{path.name} is damaged ({error}); make the archive again.") from error
     finally:
         source.close()
 
@@ -103,17 +126,36 @@ def open_source(path: Path) -> Iterator[Source]:
 def _open(path: Path) -> Source:
     if path.is_dir():
         return _Folder(path)
-    try:
+    with _reading(path.name):
         if zipfile.is_zipfile(path):
             return _Zip(path)
         if tarfile.is_tarfile(path):
             return _Tar(path)
-    except (*DAMAGED, OSError, ValueError) as error:
-        raise ArchiveError(f"{path.name} cannot be read ({error}); make the archive again.") from error
     raise ArchiveError(
         f"{path.name} is not a zip or tar file; give a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz file, "
         "or a folder."
     )
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Say of whatever goes wrong in the block that `name` is damaged."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise ArchiveError(f"{name} is damaged ({error}); make the archive again.") from error
+
+
+class _Reader:
+    """A `Reader` of a file."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def read(self, size: int = -1, /) -> bytes:
+        with _reading(self._name):
+            return self._file.read(size)
 
 
 def _clean(name: str) -> str:
@@ -128,31 +170,41 @@ def _check_count(count: int) -> None:
         raise ArchiveError(f"The archive has over {MAX_ENTRIES:,} entries; split it into several.")
 
 
+def _unreadable(entry: Entry, error: BaseException) -> tuple[Entry, Reader]:
+    return replace(entry, problem=entry.problem or f"cannot be read ({error})"), io.BytesIO()
+
+
 class _Folder:
     def __init__(self, path: Path) -> None:
         self._root = path
-        self._paths: list[Path] = []
+        self._files: list[tuple[Entry, Path]] = []
+        for parent, folders, files in os.walk(path, followlinks=False):
+            folders.sort()
+            links = [name for name in folders if Path(parent, name).is_symlink()]
+            for name in sorted([*files, *links]):
+                self._add(Path(parent, name))
+
+    def _add(self, path: Path) -> None:
+        status = path.lstat()
+        problem = "" if stat.S_ISREG(status.st_mode) else "a link or device, not a file"
+        name = _clean(path.relative_to(self._root).as_posix())
+        self._files.append((Entry(len(self._files), name, status.st_size, problem), path))
+        _check_count(len(self._files))
 
     def entries(self) -> list[Entry]:
-        found: list[Entry] = []
-        self._paths = []
-        for parent, folders, files in os.walk(self._root, followlinks=False):
-            folders.sort()
-            for file in sorted(files):
-                path = Path(parent, file)
-                status = path.lstat()
-                problem = "" if stat.S_ISREG(status.st_mode) else "a link or device, not a file"
-                name = _clean(path.relative_to(self._root).as_posix())
-                found.append(Entry(len(found), name, status.st_size, problem))
-                self._paths.append(path)
-            _check_count(len(found))
-        return found
+        return [entry for entry, _ in self._files]
 
-    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, IO[bytes]]]:
-        for entry in self.entries():
-            if entry.number in wanted:
-                with self._paths[entry.number].open("rb") as file:
-                    yield entry, file
+    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
+        for entry, path in self._files:
+            if entry.number not in wanted:
+                continue
+            try:
+                file = path.open("rb")
+            except OSError as error:
+                yield _unreadable(entry, error)
+                continue
+            with file:
+                yield entry, _Reader(file, entry.name)
 
     def close(self) -> None:
         """Nothing is open between reads."""
@@ -161,8 +213,8 @@ class _Folder:
 class _Zip:
     def __init__(self, path: Path) -> None:
         self._zip = zipfile.ZipFile(path)
-        _check_count(len(self._zip.infolist()))
         self._infos = [info for info in self._zip.infolist() if not info.is_dir()]
+        _check_count(len(self._infos))
 
     def entries(self) -> list[Entry]:
         return [
@@ -180,20 +232,17 @@ class _Zip:
         known = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
         return "" if info.compress_type in known else "compressed in an unknown way"
 
-    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, IO[bytes]]]:
+    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
         for entry in self.entries():
             if entry.number not in wanted:
                 continue
             try:
                 file = self._zip.open(self._infos[entry.number])
-            except (*DAMAGED, RuntimeError, NotImplementedError, ValueError) as error:
-                yield (
-                    replace(entry, problem=entry.problem or f"damaged in the archive ({error})"),
-                    io.BytesIO(),
-                )
+            except _DAMAGED as error:
+                yield _unreadable(entry, error)
                 continue
             with file:
-                yield entry, file
+                yield entry, _Reader(file, entry.name)
 
     def close(self) -> None:
         self._zip.close()
@@ -207,24 +256,41 @@ class _Tar:
 
     def _members(self, tar: tarfile.TarFile) -> Iterator[tuple[Entry, tarfile.TarInfo]]:
         number = 0
-        for member in tar:
+        while True:
+            with _reading(self._path.name):
+                member = tar.next()
+            if member is None:
+                return
             if not member.isdir():
                 problem = "" if member.isreg() else "a link or device, not a file"
                 yield Entry(number, _clean(member.name), member.size, problem), member
                 number += 1
                 _check_count(number)
 
+    @contextmanager
+    def _opened(self) -> Iterator[tarfile.TarFile]:
+        with _reading(self._path.name):
+            tar = tarfile.open(self._path, "r:*")  # noqa: SIM115 - closed below
+        with tar:
+            yield tar
+
     def entries(self) -> list[Entry]:
-        with tarfile.open(self._path, "r:*") as tar:
+        with self._opened() as tar:
             return [entry for entry, _ in self._members(tar)]
 
-    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, IO[bytes]]]:
-        with tarfile.open(self._path, "r:*") as tar:
+    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
+        with self._opened() as tar:
             for entry, member in self._members(tar):
-                file = tar.extractfile(member) if entry.number in wanted and not entry.problem else None
+                if entry.number not in wanted:
+                    continue
+                try:
+                    file = None if entry.problem else tar.extractfile(member)
+                except _DAMAGED as error:
+                    yield _unreadable(entry, error)
+                    continue
                 if file is not None:
                     with file:
-                        yield entry, file
+                        yield entry, _Reader(file, entry.name)
 
     def close(self) -> None:
         """Nothing is open between reads."""

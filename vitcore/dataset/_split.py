@@ -54,14 +54,13 @@ def split_index(index: pd.DataFrame, *, validation_fraction: float = 0.2, seed: 
         sizes = group_size[groups].to_numpy()
         wanted = max(1, round(validation_fraction * sizes.sum()))
         taken = 0
-        # The last group always stays in training.
-        for position in random.permutation(len(groups))[: len(groups) - 1]:
-            if taken and taken + sizes[position] > wanted:
-                continue
-            chosen.add(groups[position])
-            taken += sizes[position]
-            if taken >= wanted:
-                break
+        order = random.permutation(len(groups))
+        for position in order[:-1]:  # the last group always stays in training
+            if taken + sizes[position] <= wanted:
+                chosen.add(groups[position])
+                taken += sizes[position]
+        if not taken:  # every group is larger than the whole share
+            chosen.add(groups[order[sizes[order].argmin()]])
     validation = index["sha256"].isin(chosen)
     return validation.map({True: "validation", False: "train"}).astype("str").rename("split")
 

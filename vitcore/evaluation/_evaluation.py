@@ -178,5 +178,6 @@ def sure_threshold(
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = np.cumsum(probabilities.argmax(axis=1)[order] == true[order])
-    good = np.flatnonzero(right >= target * np.arange(1, len(true) + 1))
+    ends = np.append(np.diff(confidence[order]) != 0, True)  # equal confidences count together
+    good = np.flatnonzero(ends & (right >= target * np.arange(1, len(true) + 1)))
     return float(confidence[order[good[-1]]]) if len(good) else 1.01

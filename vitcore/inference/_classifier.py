@@ -124,8 +124,8 @@ class Classifier:
             )
         except ImageError as error:
             return Refusal(str(error))
-        except OSError as error:
-            return Refusal(f"cannot be opened ({error.strerror or error})")
+        except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+            return Refusal(f"cannot be opened ({error})")
         return self.embedder.prepare(image)
 
     def _predict_batch(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:

@@ -77,11 +77,16 @@ def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
         head = LinearHead.load(model / "head.safetensors")
         fits = head.weight.shape == (len(config["classes"]), embedder.dimension)
         threshold = float(config["threshold"])
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise StorageError(f"{model / 'config.json'} is damaged ({error}); train again.") from error
     if not fits:
         raise StorageError(f"The head in {model} does not fit its config; train again.")
     return Classifier(head, embedder, tuple(config["classes"]), threshold)
+
+
+def _listed(value: Any) -> Any:
+    """As JSON gives it back."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _embedder(config: dict[str, Any], device: str) -> Embedder:
@@ -91,6 +96,11 @@ def _embedder(config: dict[str, Any], device: str) -> Embedder:
         raise BackboneError(
             f"The weights of {wanted['title']} here are not those of the training; get the same ones, "
             "or train again."
+        )
+    preprocessing = {name: _listed(value) for name, value in asdict(backbone.spec.preprocessing).items()}
+    if preprocessing != wanted["preprocessing"] or list(backbone.spec.blocks) != wanted["blocks"]:
+        raise BackboneError(
+            f"{wanted['title']} is prepared or read in another way here than in the training; train again."
         )
     try:
         return Embedder(backbone, choose_device(device, config["precision"]))

@@ -42,7 +42,7 @@ class Hyperparameters:
     batch_size: int = 32
     optimizer: Optimizer = "adamw"
     schedule: Schedule = "cosine"
-    warmup_epochs: int = 1
+    warmup_epochs: int = 0
     weight_decay: float = 0.01
     label_smoothing: float = 0.0
     class_weights: ClassWeights = "none"

@@ -1,0 +1,108 @@
+import json
+import re
+import threading
+
+import pytest
+
+from app.text import decimals, percent, plain
+from vitcore.dataset import import_dataset
+from vitcore.pipeline import train
+from vitcore.runs import load_run
+from vitcore.training import Hyperparameters
+
+
+def charts(at):
+    """The Vega-Lite specifications of a page."""
+    return [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
+
+
+def test_the_figures_are_those_of_the_run(open_page, trained):
+    evaluation = trained.run.evaluation
+    assert 0 < evaluation.accuracy < 1
+    at = open_page("evaluate")
+    assert [metric.value for metric in at.metric] == [
+        percent(evaluation.accuracy),
+        percent(evaluation.balanced_accuracy),
+        decimals(evaluation.cohen_kappa),
+    ]
+
+
+def test_the_table_has_a_row_for_every_metric(open_page, trained):
+    metrics = trained.run.evaluation.metrics
+    table = open_page("evaluate").dataframe[0].value
+    assert len(table) == len(metrics)
+    digits = [re.sub(r"[^\d.]", "", text) for text in table["value"]]
+    for shown, metric in zip(digits, metrics.values(), strict=True):
+        assert float(shown) == pytest.approx(metric.value, abs=6e-4) or float(shown) == pytest.approx(
+            100 * metric.value, abs=6e-2
+        )
+
+
+def test_the_weakest_class_comes_first(open_page, trained):
+    table = open_page("evaluate").dataframe[1].value
+    assert sorted(table["class"]) == list(trained.run.classes)
+    assert list(table["recall"]) == sorted(table["recall"])
+    assert table["support"].sum() == trained.run.evaluation.images
+
+
+def test_the_most_frequent_mistakes_are_named(open_page, ui, trained):
+    confusion = trained.run.evaluation.confusion.copy()
+    for number in range(len(confusion)):
+        confusion[number, number] = 0
+    true, predicted = divmod(int(confusion.argmax()), len(confusion))
+    said = " ".join(text for text in ui.texts(open_page("evaluate")) if "taken for" in text)
+    classes = [plain(trained.run.classes[number]) for number in (true, predicted)]
+    first = said.partition("\n- ")[2].partition("\n")[0]
+    assert re.findall("|".join(classes), first) == classes
+    assert str(confusion.max()) in first
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.usefixtures("trained")
+def test_the_confusion_can_be_shown_by_counts_and_by_shares(open_page, theme):
+    at = open_page("evaluate", theme)
+    colour = []
+    for by_row in (False, True):
+        at.toggle(key="by_row").set_value(by_row).run()
+        assert not at.exception
+        colour.append(charts(at)[0]["layer"][0]["encoding"]["color"]["field"])
+    assert colour == ["count", "share"]
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_page_has_the_confusion_and_the_curves(open_page):
+    assert len(charts(open_page("evaluate"))) == 3
+
+
+@pytest.mark.usefixtures("trained")
+def test_figures_and_predictions_can_be_taken_along(open_page):
+    assert len(open_page("evaluate").download_button) == 2
+
+
+@pytest.fixture
+def stopped(workspace, picture_folder, tiny_backbone):
+    """A run that was stopped before its first epoch was finished, but after all images were embedded."""
+    dataset = import_dataset(picture_folder())
+    options = {"backbone": tiny_backbone, "workspace": workspace}
+    first = train(dataset, Hyperparameters(epochs=2), **options)
+    workspace.remove(first.folder)
+    stop = threading.Event()
+
+    def on_progress(progress):
+        if progress.phase == "fit":
+            stop.set()
+
+    return train(dataset, Hyperparameters(epochs=2), on_progress=on_progress, stop=stop, **options)
+
+
+@pytest.mark.parametrize("page", ["train", "evaluate", "samples", "predict", "runs"])
+def test_a_run_that_was_stopped_before_its_first_epoch_can_be_looked_at(open_page, stopped, page):
+    assert stopped.state == "stopped"
+    assert len(stopped.history) == 0
+    assert load_run(stopped.id).has_model
+    open_page(page)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_a_stopped_run_is_said_to_be_stopped(open_page):
+    assert len(open_page("evaluate").info) == 1

@@ -1,0 +1,173 @@
+import json
+import shutil
+from collections import Counter
+
+import pytest
+
+from app.state import job_queue
+from app.text import decimals, percent
+from vitcore.runs import list_runs, load_run
+
+
+def table(at):
+    return at.dataframe[0].value
+
+
+def choose(at, row):
+    at.session_state["runs_table"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+    at.run()
+    assert not at.exception
+    return at
+
+
+def copy_run(run, run_id, **facts):
+    """Another run with the same results; `facts` replaces what is known of its course."""
+    folder = run.folder.with_name(run_id)
+    shutil.copytree(run.folder, folder)
+    if facts:
+        (folder / "state.json").write_text(json.dumps({"since": "2026-11-23T10:00:00+00:00", **facts}))
+    return load_run(run_id)
+
+
+def without_results(run):
+    for name in ("evaluation.json", "predictions.csv", "probabilities.npy"):
+        (run.folder / name).unlink()
+    shutil.rmtree(run.folder / "model")
+    return run
+
+
+@pytest.fixture
+def older(trained):
+    return copy_run(trained.run, "20200101-000000-00000a")
+
+
+@pytest.fixture
+def interrupted(trained):
+    """A run that says it is running while nobody holds its lock."""
+    return without_results(copy_run(trained.run, "20990101-000000-00000a", state="running"))
+
+
+@pytest.fixture
+def failed(trained):
+    facts = {"state": "failed", "message": "The loss grew beyond all bounds."}
+    return without_results(copy_run(trained.run, "20990101-000000-00000b", **facts))
+
+
+def test_without_runs_the_page_leads_to_the_training(open_page, ui):
+    at = ui.press(open_page("runs"), "empty_train")
+    assert ui.current_page(at) == "Train"
+
+
+def test_every_run_has_a_row(open_page, trained, older, interrupted, failed):
+    rows = table(open_page("runs"))
+    assert len(rows) == len({run.id for run in (trained.run, older, interrupted, failed)}) == 4
+    assert Counter(rows["state"]) == {"complete": 2, "interrupted": 1, "failed": 1}
+
+
+def test_a_row_has_the_figures_of_its_run(open_page, trained):
+    (row,) = table(open_page("runs")).to_dict("records")
+    evaluation = trained.run.evaluation
+    assert row["dataset"] == "My photos"
+    assert row["accuracy"] == percent(evaluation.accuracy)
+    assert row["kappa"] == decimals(evaluation.cohen_kappa)
+    assert row["epochs"].split()[0] == "4"
+
+
+def test_a_run_can_be_opened(open_page, ui, trained, older):
+    at = choose(open_page("runs"), 1)
+    ui.press(at, "open")
+    assert ui.current_page(at) == "Evaluate"
+    assert at.session_state["run"] == older.id != trained.run.id
+
+
+def test_the_settings_of_a_run_can_be_looked_at(open_page, trained):
+    (shown,) = open_page("runs").json
+    assert json.loads(shown.value) == dict(trained.run.config)
+
+
+def test_a_run_can_be_repeated(open_page, finish, ui, trained):
+    at = ui.press(open_page("runs"), "repeat")
+    assert ui.current_page(at) == "Train"
+    finish(at)
+    assert at.session_state["run"] != trained.run.id
+    repeated = load_run(at.session_state["run"])
+    assert repeated.state == "complete"
+    assert repeated.config["hyperparameters"] == trained.run.config["hyperparameters"]
+    assert repeated.config["requested"] == trained.run.config["requested"]
+    assert repeated.evaluation.to_dict() == trained.run.evaluation.to_dict()
+
+
+def test_a_run_whose_dataset_is_gone_cannot_be_repeated(open_page, ui, trained, workspace):
+    workspace.remove(trained.dataset.folder)
+    at = ui.press(open_page("runs"), "repeat")
+    assert len(at.error) == 1
+    assert job_queue().jobs() == []
+
+
+def test_a_run_whose_dataset_is_gone_can_still_be_listed_and_deleted(open_page, ui, trained, workspace):
+    workspace.remove(trained.dataset.folder)
+    at = open_page("runs")
+    assert len(table(at)) == 1
+    ui.press(at, "delete")
+    assert list_runs() == []
+
+
+def test_a_run_can_be_deleted(open_page, ui, trained, older):
+    at = choose(open_page("runs"), 1)
+    ui.press(at, "delete")
+    assert [run.id for run in list_runs()] == [trained.run.id]
+    assert len(table(at)) == 1
+    assert not older.folder.exists()
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_last_run_can_be_deleted(open_page, ui):
+    at = ui.press(open_page("runs"), "delete")
+    assert list_runs() == []
+    assert ui.find_button(at, "empty_train")
+
+
+def test_a_click_on_delete_deletes_the_run_that_was_shown_and_no_other(open_page, ui, trained, older):
+    """Another session has deleted it meanwhile."""
+    mine, theirs = open_page("runs"), open_page("runs")
+    ui.press(theirs, "delete")
+    ui.press(mine, "delete")
+    assert not trained.run.folder.exists()
+    assert [run.id for run in list_runs()] == [older.id]
+
+
+def test_a_run_that_came_meanwhile_is_not_deleted_in_place_of_the_one_shown(open_page, ui, trained):
+    at = open_page("runs")
+    newer = copy_run(trained.run, "20990101-000000-00000a")
+    ui.press(at, "delete")
+    assert newer.id in [run.id for run in list_runs()]
+
+
+def test_an_interrupted_run_can_be_repeated_and_deleted_but_not_opened(open_page, ui, interrupted):
+    at = choose(open_page("runs"), 0)
+    assert list(table(at)["state"])[0] == "interrupted"
+    assert len(at.info) == 1
+    assert ui.find_button(at, "open") is None
+    assert ui.find_button(at, "repeat")
+    ui.press(at, "delete")
+    assert not interrupted.folder.exists()
+
+
+@pytest.mark.usefixtures("failed")
+def test_a_failed_run_says_why(open_page, ui):
+    at = open_page("runs")
+    assert any("beyond all bounds" in text for text in ui.texts(at))
+    assert ui.find_button(at, "open") is None
+
+
+def test_an_interrupted_run_is_not_among_the_classifiers(open_page, trained, interrupted):
+    at = open_page("runs")
+    assert len(at.sidebar.selectbox(key="run").options) == 1
+    assert at.session_state["run"] == trained.run.id != interrupted.id
+
+
+def test_a_running_run_can_neither_be_repeated_nor_deleted(open_page, ui, workspace, interrupted):
+    with workspace.lock(f"run-{interrupted.id}"):
+        at = open_page("runs")
+        assert list(table(at)["state"])[0] == "running"
+        assert [name for name in ("open", "repeat", "delete") if ui.find_button(at, name)] == []

@@ -1,0 +1,207 @@
+from dataclasses import fields
+
+import pytest
+import torch
+
+from app.state import job_queue
+from app.text import percent
+from vitcore.dataset import import_dataset
+from vitcore.runs import list_runs, load_run
+from vitcore.training import Hyperparameters
+
+SETTINGS = {
+    "epochs": 5,
+    "learning_rate": 0.02,
+    "batch_size": 64,
+    "optimizer": "sgd",
+    "schedule": "constant",
+    "warmup_epochs": 2,
+    "weight_decay": 0.1,
+    "label_smoothing": 0.1,
+    "class_weights": "balanced",
+    "views": 2,
+    "validation_fraction": 0.25,
+    "seed": 7,
+}
+KINDS = ("slider", "select_slider", "selectbox", "number_input")
+
+
+def widget(at, key):
+    """The widget of a setting, whatever its kind."""
+    return next(found for kind in KINDS for found in getattr(at, kind) if found.key == key)
+
+
+def choose(at, **values):
+    for key, value in values.items():
+        widget(at, key).set_value(value)
+    at.run()
+    assert not at.exception
+    return at
+
+
+@pytest.fixture
+def page(open_page, picture_folder, tiny_backbone):
+    """The page with a dataset and the tiny backbone chosen."""
+    import_dataset(picture_folder())
+    return with_backbone(open_page("train"), tiny_backbone)
+
+
+def with_backbone(at, path):
+    choose(at, backbone="file")
+    at.text_input(key="weights").set_value(path)
+    return at
+
+
+def test_the_settings_shown_first_are_the_defaults(page):
+    for field in fields(Hyperparameters):
+        assert widget(page, field.name).value == field.default
+
+
+def test_there_is_a_setting_for_every_hyperparameter():
+    assert SETTINGS.keys() == {field.name for field in fields(Hyperparameters)}
+
+
+def test_a_training_uses_the_settings_that_are_shown(page, finish, ui, tiny_backbone):
+    choose(page, precision="bf16", device="cpu", **SETTINGS)
+    finish(ui.press(page, "start"))
+    (run,) = list_runs()
+    assert run.hyperparameters == Hyperparameters(**SETTINGS)
+    assert run.config["requested"] == {"backbone": tiny_backbone, "device": "cpu", "precision": "bf16"}
+
+
+def test_the_settings_are_kept_from_page_to_page(page, ui):
+    choose(page, **SETTINGS)
+    ui.go_to(page, "dataset")
+    ui.go_to(page, "train")
+    assert {key: widget(page, key).value for key in SETTINGS} == SETTINGS
+
+
+def test_a_training_ends_with_its_figures(page, finish, ui):
+    choose(page, epochs=3)
+    assert not page.metric
+    finish(ui.press(page, "start"))
+    (run,) = list_runs()
+    assert run.state == "complete"
+    assert page.session_state["run"] == run.id
+    assert percent(run.evaluation.accuracy) in [metric.value for metric in page.metric]
+    assert len(page.get("vega_lite_chart")) == 2
+    assert len(page.success) == 1
+
+
+def test_a_second_training_is_chosen_in_place_of_the_first(page, finish, ui):
+    chosen = []
+    for epochs in (2, 3):
+        finish(ui.press(choose(page, epochs=epochs), "start"))
+        chosen.append(page.session_state["run"])
+    assert [load_run(run_id).hyperparameters.epochs for run_id in chosen] == [2, 3]
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(3, 3), (3, 10), (1, 2)])
+def test_settings_that_contradict_each_other_start_nothing(page, ui, epochs, warmup):
+    ui.press(choose(page, epochs=epochs, warmup_epochs=warmup), "start")
+    assert len(page.error) == 1
+    assert job_queue().jobs() == []
+    assert list_runs() == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is here")
+def test_a_device_that_is_not_here_starts_nothing(page, ui):
+    ui.press(choose(page, device="cuda"), "start")
+    assert len(page.error) == 1
+    assert job_queue().jobs() == []
+
+
+@pytest.mark.parametrize("path", ["", "missing.safetensors", "resnet18", "/etc/passwd"])
+def test_weights_that_cannot_be_used_are_an_error(page, finish, ui, hold, path):
+    held = hold()
+    ui.press(with_backbone(page, path), "start")
+    held.let_go()
+    finish(page)
+    (run_job, _) = job_queue().jobs()
+    assert run_job.snapshot.state == "failed"
+    assert "unexpected" not in run_job.snapshot.message
+    assert len(page.error) == 1
+    assert list_runs() == []
+
+
+def test_a_dataset_too_small_to_learn_from_is_an_error(
+    open_page, finish, ui, hold, picture_folder, tiny_backbone
+):
+    import_dataset(picture_folder(("red",)))
+    held = hold()
+    at = ui.press(with_backbone(open_page("train"), tiny_backbone), "start")
+    held.let_go()
+    finish(at)
+    assert len(at.error) == 1
+    assert list_runs() == []
+
+
+# --- while it runs -----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("trained")
+def test_any_session_sees_the_running_training(open_page, ui, hold):
+    held = hold()
+    for at in (open_page("train"), open_page("train")):
+        assert ui.find_button(at, f"stop_{held.job.id}")
+        assert sum("3 of 20" in text for text in ui.texts(at)) == 2  # in the page and in the sidebar
+        assert not at.metric
+
+
+def test_the_curves_of_a_running_training_are_live(open_page, hold, trained):
+    held = hold()
+    at = open_page("train")
+    assert not at.get("vega_lite_chart")
+    held.job.announce(trained.run.id)
+    at.run()
+    assert not at.exception
+    assert len(at.get("vega_lite_chart")) == 2
+
+
+@pytest.mark.usefixtures("trained")
+def test_any_session_can_stop_the_running_training(open_page, finish, ui, hold):
+    held = hold()
+    at = ui.press(open_page("train"), f"stop_{held.job.id}")
+    finish(at)
+    assert held.job.snapshot.state == "stopped"
+    assert ui.find_button(at, "stop_") is None
+    assert at.metric
+
+
+def test_a_training_waits_for_the_one_before_it(page, finish, ui, hold):
+    held = hold(title="the first")
+    ui.press(page, "start")
+    first, second = job_queue().active()
+    assert (first, second.snapshot.state) == (held.job, "waiting")
+    held.let_go()
+    finish(page)
+    assert second.snapshot.state == "complete"
+
+
+def test_a_training_that_is_stopped_while_it_waits_leaves_no_run(page, finish, ui, hold):
+    held = hold()
+    ui.press(page, "start")
+    job_queue().stop(job_queue().jobs()[0])
+    held.let_go()
+    finish(page)
+    assert list_runs() == []
+    assert len(page.warning) == 1
+
+
+def test_a_waiting_training_can_be_stopped_on_the_page(page, ui, hold):
+    hold()
+    ui.press(page, "start")
+    waiting = job_queue().jobs()[0]
+    ui.press(page, f"stop_{waiting.id}")
+    assert waiting.stop.is_set()
+
+
+def test_a_training_goes_on_when_its_session_is_gone(page, open_page, finish, ui, hold):
+    held = hold()
+    ui.press(page, "start")
+    del page
+    held.let_go()
+    at = finish(open_page("train"))
+    (run,) = list_runs()
+    assert run.state == "complete"
+    assert at.session_state["run"] == run.id
