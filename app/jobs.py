@@ -51,15 +51,10 @@ def import_upload(upload: UploadedFile) -> None:
     release_upload(upload)
 
     def work(job: Job) -> None:
-        try:
-            made = import_dataset(
-                path, name=name, workspace=workspace(), on_progress=job.report, stop=job.stop
-            )
-            job.announce(made.id)
-        finally:
-            scratch.close()
+        made = import_dataset(path, name=name, workspace=workspace(), on_progress=job.report, stop=job.stop)
+        job.announce(made.id)
 
-    _own(job_queue().submit("dataset", name, work, device="import"))
+    _own(job_queue().submit("dataset", name, work, device="import", cleanup=scratch.close))
 
 
 def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested: Mapping[str, Any]) -> None:
@@ -175,6 +170,21 @@ def _position(snapshot: JobSnapshot) -> str:
     return text
 
 
+def _waiting_training(job: Job) -> None:
+    """A training further back in the line, which can be called off."""
+    with st.container(
+        border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        leaving = " · called off" if job.stop.is_set() else ""
+        st.markdown(f":material/schedule: **{plain(job.title, 60)}** waits in line{leaving}")
+        _stop_button("Stop", job)
+
+
+def _stop_button(label: str, job: Job) -> None:
+    icon = ":material/stop_circle:"
+    st.button(label, icon=icon, key=f"stop_{job.id}", on_click=job_queue().stop, args=(job,))
+
+
 def _live_training() -> None:
     jobs = [job for job in job_queue().active() if job.kind == "run"]
     if not jobs:
@@ -188,8 +198,8 @@ def _live_training() -> None:
         if snapshot.state == "waiting":
             phase = "Waiting for another training to end"
         top.markdown(f"##### {phase}")
-        if top.button("Stop training", icon=":material/stop_circle:", key=f"stop_{running.id}"):
-            job_queue().stop(running)
+        with top:
+            _stop_button("Stop training", running)
         parts = [plain(running.title), f"running for {duration(snapshot.elapsed_s)}"]
         if progress and progress.total:
             parts.append(_position(snapshot))
@@ -207,8 +217,6 @@ def _live_training() -> None:
             st.caption(
                 "The curves appear with the first epoch. You may close this page; the training goes on."
             )
-        if len(jobs) > 1:
-            st.caption(
-                f"{len(jobs) - 1} more in line: "
-                + ", ".join(plain(job.title, 30) for job in jobs if job is not running)
-            )
+    for job in jobs:
+        if job is not running:
+            _waiting_training(job)

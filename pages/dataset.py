@@ -122,7 +122,7 @@ def manage(data: Dataset) -> None:
             f"Deletes **{plain(data.name)}** with its {len(data.index):,} images"
             + (f" and the {len(runs)} classifiers trained on it." if runs else ".")
         )
-        if st.button("Delete for good", type="primary", key="delete_dataset"):
+        if st.button("Delete for good", type="primary", key=f"delete_{data.id}"):
             for run in runs:
                 delete_run(run.id, workspace=workspace())
             workspace().remove(data.folder)

@@ -56,7 +56,7 @@ def actions(run: Run) -> None:
         if run.state != "running":
             with st.popover("Delete", icon=":material/delete:"):
                 st.markdown("Deletes this training with its classifier and figures.")
-                if st.button("Delete for good", type="primary", key="delete_run"):
+                if st.button("Delete for good", type="primary", key=f"delete_{run.id}"):
                     delete_run(run.id, workspace=workspace())
                     st.rerun()
     with st.expander("All settings"):

@@ -98,6 +98,9 @@ Work = Callable[[Job], None]
 """Does the work in a thread of its own. Raises `Stopped` when stopped, `VitcoreError` when it fails."""
 
 
+_Waiting = tuple[Job, Work, Callable[[], None] | None]
+
+
 class JobQueue:
     """The jobs of this process: those of one device run one after another.
 
@@ -106,11 +109,19 @@ class JobQueue:
 
     def __init__(self) -> None:
         self._jobs: list[Job] = []
-        self._lines: dict[str, queue.SimpleQueue[tuple[Job, Work]]] = {}
+        self._lines: dict[str, queue.SimpleQueue[_Waiting]] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
-    def submit(self, kind: Literal["run", "dataset"], title: str, work: Work, *, device: str = "cpu") -> Job:
+    def submit(
+        self,
+        kind: Literal["run", "dataset"],
+        title: str,
+        work: Work,
+        *,
+        device: str = "cpu",
+        cleanup: Callable[[], None] | None = None,
+    ) -> Job:
         """Put work in the line of a device; it starts when those before it have ended.
 
         Args:
@@ -118,6 +129,7 @@ class JobQueue:
             title: For people.
             work: Called with the job, in a daemon thread.
             device: Name of the line.
+            cleanup: Called when the job has ended in any way, also when it never started.
         """
         with self._lock:
             job = Job(next(self._numbers), kind, title)
@@ -127,7 +139,7 @@ class JobQueue:
                 line = self._lines[device] = queue.SimpleQueue()
                 name = f"vitcore-jobs-{device}"
                 threading.Thread(target=_work_off, args=(line,), name=name, daemon=True).start()
-        line.put((job, work))
+        line.put((job, work, cleanup))
         return job
 
     def jobs(self) -> list[Job]:
@@ -144,24 +156,32 @@ class JobQueue:
         job.stop.set()
 
 
-def _work_off(line: "queue.SimpleQueue[tuple[Job, Work]]") -> None:
+def _work_off(line: "queue.SimpleQueue[_Waiting]") -> None:
     """Run the jobs of one line, for ever."""
     while True:
-        job, work = line.get()
-        if job.stop.is_set():
-            job._end("stopped", "It was stopped before it started.")  # noqa: SLF001
-            continue
-        job._begin()  # noqa: SLF001
+        job, work, cleanup = line.get()
         try:
-            work(job)
-        except Stopped as stopped:
-            job._end("stopped", str(stopped))  # noqa: SLF001
-        except VitcoreError as error:
-            job._end("failed", str(error))  # noqa: SLF001
-        except Exception as error:  # noqa: BLE001 - the line must go on, and the defect must be seen
-            if not threading.main_thread().is_alive():
-                return  # the process is ending, and with it the thread pools the work relies on
+            state, message = _run(job, work)
+        finally:
+            if cleanup is not None:
+                cleanup()
+        job._end(state, message)  # noqa: SLF001
+
+
+def _run(job: Job, work: Work) -> tuple[JobState, str]:
+    """Do the work of a job; how it ended, and why."""
+    if job.stop.is_set():
+        return "stopped", "It was stopped before it started."
+    job._begin()  # noqa: SLF001
+    try:
+        work(job)
+    except Stopped as stopped:
+        return "stopped", str(stopped)
+    except VitcoreError as error:
+        return "failed", str(error)
+    except Exception as error:  # noqa: BLE001 - the line must go on, and the defect must be seen
+        # When the process is ending, the thread pools that the work relies on end first.
+        if threading.main_thread().is_alive():
             traceback.print_exc()
-            job._end("failed", f"An unexpected error ({type(error).__name__}: {error}); see the log.")  # noqa: SLF001
-        else:
-            job._end("stopped" if job.stop.is_set() else "complete")  # noqa: SLF001
+        return "failed", f"An unexpected error ({type(error).__name__}: {error}); see the log."
+    return ("stopped" if job.stop.is_set() else "complete"), ""

@@ -112,7 +112,10 @@ class Run:
             StorageError: The run did not come that far.
         """
         self._needs_model()
-        return Evaluation.from_dict(read_json(self.folder / "evaluation.json"))
+        try:
+            return Evaluation.from_dict(read_json(self.folder / "evaluation.json"))
+        except (LookupError, TypeError, ValueError) as error:
+            raise self._damaged(error) from error
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -231,12 +234,9 @@ def load_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
             facts = read_json(folder / "state.json")
             state = facts.pop("state")
             state = "interrupted" if state == "running" else state
-        run = Run(folder, config, state, facts)
-        if run.has_model:
-            _ = run.evaluation  # so that a run that is listed can be shown
     except (LookupError, TypeError, AttributeError) as error:
         raise StorageError(f"Run '{run_id}' is damaged ({error}); delete {folder}.") from error
-    return run
+    return Run(folder, config, state, facts)
 
 
 def list_runs(workspace: Workspace | None = None) -> list[Run]:
@@ -245,7 +245,10 @@ def list_runs(workspace: Workspace | None = None) -> list[Run]:
     runs = []
     for run_id in workspace.ids(workspace.runs):
         try:
-            runs.append(load_run(run_id, workspace=workspace))
+            run = load_run(run_id, workspace=workspace)
+            if run.has_model:
+                _ = run.evaluation  # what is listed can be shown
+            runs.append(run)
         except (NotFoundError, StorageError):  # the first: deleted since the names were read
             continue
     return runs

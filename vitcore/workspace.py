@@ -31,6 +31,11 @@ from typing import Any
 import filelock
 import platformdirs
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 from vitcore.errors import NotFoundError, StorageError
 
 __all__ = ["Scratch", "Workspace", "new_id", "read_json", "write_json", "write_text"]
@@ -41,8 +46,8 @@ _MANY = 64  # files, from which on flushing everything is faster than flushing e
 
 
 def new_id() -> str:
-    """A new id such as ``20261123-104512-083155-9f3a``: sorted by time, safe as a file name."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
+    """A new id such as ``20261123-104512-083155-9f3a1c``: sorted by time, safe as a file name."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -137,10 +142,30 @@ class Workspace:
 
     def lock(self, name: str) -> filelock.BaseFileLock:
         """The lock of that name, not yet acquired; any thread may release it."""
-        return filelock.FileLock(self._locks / f"{name}.lock", timeout=5, thread_local=False)
+        return filelock.FileLock(self._lock_file(name), timeout=5, thread_local=False)
+
+    def _lock_file(self, name: str) -> Path:
+        return self._locks / f"{name}.lock"
 
     def is_locked(self, name: str) -> bool:
         """Whether somebody, in this process or another, holds the lock of that name."""
+        if fcntl is None:
+            return self._is_taken(name)
+        # A shared lock: those who look do not get into each other's way.
+        try:
+            descriptor = os.open(self._lock_file(name), os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _is_taken(self, name: str) -> bool:
+        """The same where there is no ``flock``, as on Windows."""
         lock = self.lock(name)
         try:
             lock.acquire(timeout=0)

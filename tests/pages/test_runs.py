@@ -145,7 +145,7 @@ def test_a_run_that_came_meanwhile_is_not_deleted_in_place_of_the_one_shown(open
 
 def test_an_interrupted_run_can_be_repeated_and_deleted_but_not_opened(open_page, ui, interrupted):
     at = choose(open_page("runs"), 0)
-    assert list(table(at)["state"])[0] == "interrupted"
+    assert table(at)["state"].iloc[0] == "interrupted"
     assert len(at.info) == 1
     assert ui.find_button(at, "open") is None
     assert ui.find_button(at, "repeat")
@@ -153,11 +153,13 @@ def test_an_interrupted_run_can_be_repeated_and_deleted_but_not_opened(open_page
     assert not interrupted.folder.exists()
 
 
-@pytest.mark.usefixtures("failed")
-def test_a_failed_run_says_why(open_page, ui):
+@pytest.mark.parametrize("state", ["failed", "stopped"])
+def test_a_run_without_a_result_says_why(open_page, ui, trained, state):
+    without_results(copy_run(trained.run, "20990101-000000-00000b", state=state, message="It went wrong."))
     at = open_page("runs")
-    assert any("beyond all bounds" in text for text in ui.texts(at))
+    assert any("went wrong" in text for text in ui.texts(at))
     assert ui.find_button(at, "open") is None
+    assert ui.find_button(at, "repeat")
 
 
 def test_an_interrupted_run_is_not_among_the_classifiers(open_page, trained, interrupted):
@@ -169,5 +171,5 @@ def test_an_interrupted_run_is_not_among_the_classifiers(open_page, trained, int
 def test_a_running_run_can_neither_be_repeated_nor_deleted(open_page, ui, workspace, interrupted):
     with workspace.lock(f"run-{interrupted.id}"):
         at = open_page("runs")
-        assert list(table(at)["state"])[0] == "running"
+        assert table(at)["state"].iloc[0] == "running"
         assert [name for name in ("open", "repeat", "delete") if ui.find_button(at, name)] == []

@@ -242,7 +242,7 @@ class _Importer:
                     digest.update(chunk)
                     copy.write(chunk)
             except ArchiveError as error:
-                reason = f"cannot be read ({error.__cause__})"
+                reason = f"damaged in the archive ({error.__cause__})"
         self._total_bytes += size_bytes
         if self._total_bytes > MAX_TOTAL_BYTES:
             raise ArchiveError(f"Over {MAX_TOTAL_BYTES // 2**30} GB of files; import them in several parts.")

@@ -171,7 +171,7 @@ def _check_count(count: int) -> None:
 
 
 def _unreadable(entry: Entry, error: BaseException) -> tuple[Entry, Reader]:
-    return replace(entry, problem=entry.problem or f"cannot be read ({error})"), io.BytesIO()
+    return replace(entry, problem=entry.problem or f"damaged in the archive ({error})"), io.BytesIO()
 
 
 class _Folder:

@@ -125,7 +125,7 @@ class Classifier:
         except ImageError as error:
             return Refusal(str(error))
         except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-            return Refusal(f"cannot be opened ({error})")
+            return Refusal(f"cannot be opened ({getattr(error, 'strerror', None) or error})")
         return self.embedder.prepare(image)
 
     def _predict_batch(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:
