@@ -4,8 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.process import prepare_process
 from app.sidebar import draw_sidebar
 
+prepare_process()
 st.set_page_config(page_title="ViT Studio", page_icon=Path("app/icon.png"), layout="wide")
 page = st.navigation(
     [

@@ -88,7 +88,7 @@ def test_sample_set_becomes_a_judged_classifier(
     page.get_by_role("button", name="Look at the images behind the figures").click()
     wrong = int((run.predictions["true"] != run.predictions["predicted"]).sum())
     assert wrong > 0
-    page.get_by_role("button", name=f"Mistakes ({wrong})").click()
+    page.get_by_role("radio", name=f"Mistakes ({wrong})").click()
     expect(page.get_by_text(f"{wrong} of {len(run.predictions)} validation images")).to_be_visible()
     expect(page.get_by_test_id("stImage")).to_have_count(min(wrong, 24))
     expect(page.get_by_text("truly:").first).to_be_visible()
@@ -106,7 +106,7 @@ def test_sample_set_becomes_a_judged_classifier(
 
     # Runs: it is there.
     open_page(page, "Runs")
-    expect(page.get_by_role("button", name="Open")).to_be_visible()
+    expect(page.get_by_test_id("stBaseButton-primary").filter(has_text="Open")).to_be_visible()
 
 
 def test_a_link_to_a_page_works_as_the_very_first_visit(page: Page, server: str) -> None:
