@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from app.parts import needed_run, next_page, opening
+from app.parts import needed_run, next_page, opening, paged
 from app.text import percent, plain
 from vitcore.charts import probability_chart
 from vitcore.dataset import IMAGE_SUFFIXES, load_image
@@ -22,7 +22,7 @@ def classifier_of(folder: Path) -> Classifier:
     return load_classifier(folder)
 
 
-@st.cache_data(show_spinner="Looking at the photo …", max_entries=2 * MOST)
+@st.cache_data(show_spinner=False, max_entries=2 * MOST)
 def predict(folder: Path, image: bytes) -> Prediction | Refusal:
     """The prediction for one image file, remembered for as long as the page is open."""
     return next(classifier_of(folder).predict_each([image]))[1]
@@ -66,20 +66,28 @@ uploads = st.file_uploader(
 )
 if len(uploads) > MOST:
     st.warning(
-        f"{len(uploads)} photos were dropped and the first {MOST} are shown; for more, use "
+        f"{len(uploads)} photos were dropped and the first {MOST} are looked at; for more, use "
         "`python -m vitcore predict` on a folder.",
         icon=":material/warning:",
     )
     uploads = uploads[:MOST]
-rows = []
+answers: list[tuple[str, bytes, Prediction | Refusal]] = []
+progress = st.empty()
 try:
-    for upload in uploads:
-        result = predict(run.folder, upload.getvalue())
-        show(upload.name, upload.getvalue(), result)
-        if isinstance(result, Prediction):
-            rows.append((upload.name, result.label, result.confidence, "yes" if result.sure else "no"))
+    for number, upload in enumerate(uploads):
+        progress.progress(number / len(uploads), text=f"{number} of {len(uploads)} photos")
+        image = upload.getvalue()
+        answers.append((upload.name, image, predict(run.folder, image)))
 except VitcoreError as error:
     st.error(plain(str(error), 400), icon=":material/error:")
+progress.empty()
+for position in paged(len(answers), "predict_page"):
+    show(*answers[position])
+rows = [
+    (name, answer.label, answer.confidence, "yes" if answer.sure else "no")
+    for name, _, answer in answers
+    if isinstance(answer, Prediction)
+]
 if rows:
     table = pd.DataFrame(rows, columns=["file", "label", "confidence", "sure"])
     st.download_button(

@@ -116,10 +116,14 @@ def test_the_answer_follows_the_chosen_photos(open_page):
 
 
 @pytest.mark.usefixtures("trained")
-def test_of_very_many_photos_the_first_are_shown(open_page):
+def test_of_very_many_photos_the_first_are_looked_at_page_by_page(open_page):
     at = upload(open_page("predict"), *[(f"{number}.png", photo()) for number in range(203)])
-    assert pictures(at) == 200
+    assert pictures(at) == 24
     assert len(at.warning) == 1
+    at.session_state["predict_page"] = 9
+    assert pictures(at.run()) == 200 - 8 * 24
+    upload(at, ("one.png", photo()))  # fewer pages than the one that was chosen
+    assert pictures(at) == 1
 
 
 def test_a_classifier_whose_weights_are_gone_is_an_error(open_page, trained):
