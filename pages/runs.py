@@ -26,13 +26,13 @@ def table_row(run: Run) -> dict[str, object]:
     seconds = run.facts.get("seconds", {}).get("total")
     return {
         "state": STATES[run.state],
-        "started": local_time(run.config["created"]),
-        "dataset": run.config["dataset"]["name"],
-        "backbone": run.config["backbone"]["title"],
-        "epochs": f"{len(run.history)} of {run.hyperparameters.epochs}",
         "accuracy": percent(metrics["accuracy"].value) if metrics else "",
         "kappa": decimals(metrics["cohen_kappa"].value) if metrics else "",
+        "dataset": run.config["dataset"]["name"],
+        "started": local_time(run.config["created"]),
+        "epochs": f"{len(run.history)} of {run.hyperparameters.epochs}",
         "time": duration(seconds) if seconds is not None else "",
+        "backbone": run.config["backbone"]["title"],
     }
 
 

@@ -170,6 +170,11 @@ def test_if_all_is_right_all_is_sure():
     assert sure_threshold(*predictions([(0.55, True), (0.9, True)])) == 0.55
 
 
+def test_what_is_more_likely_wrong_is_never_sure():
+    probabilities = np.array([[0.4, 0.35, 0.25], [0.1, 0.8, 0.1]])
+    assert sure_threshold(np.array([0, 1]), probabilities) == 0.5
+
+
 def test_equal_confidences_are_counted_together():
     # Half of the predictions at 0.9 are right, whatever their order.
     for pairs in ([(0.9, True), (0.9, False)], [(0.9, False), (0.9, True)]):

@@ -165,7 +165,10 @@ def evaluate(
 def sure_threshold(
     true: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64], target: float = 0.95
 ) -> float:
-    """The confidence from which on predictions were right often enough.
+    """The confidence from which on predictions were right often enough, and at least one half.
+
+    Where nearly everything is right, even the least confident predictions are right often enough
+    when counted with all the others; one that is by its own account more likely wrong is still not sure.
 
     Args:
         true: (N,), class numbers of images that were not learned from.
@@ -173,11 +176,12 @@ def sure_threshold(
         target: Share of right predictions wanted among those at or above the threshold.
 
     Returns:
-        The lowest such confidence; above 1, so that no prediction counts as sure, if there is none.
+        The lowest such confidence, or 0.5 if it is lower; above 1, so that no prediction counts as
+        sure, if there is none.
     """
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = np.cumsum(probabilities.argmax(axis=1)[order] == true[order])
     ends = np.append(np.diff(confidence[order]) != 0, True)  # equal confidences count together
     good = np.flatnonzero(ends & (right >= target * np.arange(1, len(true) + 1)))
-    return float(confidence[order[good[-1]]]) if len(good) else 1.01
+    return max(float(confidence[order[good[-1]]]), 0.5) if len(good) else 1.01
