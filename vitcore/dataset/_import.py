@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ from vitcore.dataset._dataset import (
 )
 from vitcore.dataset._decode import IMAGE_SUFFIXES, probe_image
 from vitcore.dataset._layout import Labelled, label_entries
+from vitcore.dataset._remarks import warnings_of
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._sources import Entry, Reader, is_junk, open_source
 from vitcore.errors import ArchiveError, ImageError, Stopped
@@ -217,7 +218,7 @@ class _Importer:
             index=index,
             skipped=tuple(Skipped(*pair) for pair in sorted(self._skipped)),
             ignored=self._ignored,
-            warnings=tuple(_warnings(index)),
+            warnings=tuple(warnings_of(index)),
         )
 
     def _skip(self, entry: Entry, reason: str) -> None:
@@ -291,30 +292,3 @@ def _unfit(entry: Entry) -> str:
     if suffix in _ARCHIVES:
         return "an archive inside the archive; unpack it first"
     return f"not an image file ({suffix or 'no file name ending'})"
-
-
-def _warnings(index: pd.DataFrame) -> Iterator[str]:
-    """What to know about the images, before anything is trained on them."""
-    counts = Counter(index["label"])
-    smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-    if len(counts) == 1:
-        yield f"There is only one class, '{smallest}'; training needs at least two."
-    elif counts[largest] >= 5 * counts[smallest]:
-        yield (
-            f"The classes are uneven: '{largest}' has {counts[largest]} images, '{smallest}' only "
-            f"{counts[smallest]}; balanced class weights help."
-        )
-    for label in sorted(counts):
-        if counts[label] < 10:
-            yield f"'{label}' has only {counts[label]} images; with fewer than 10, expect poor results."
-    copies = len(index) - index["sha256"].nunique()
-    if copies:
-        ready_made = bool((index["split"] != "").any())
-        side = "" if ready_made else "; copies always fall on the same side of a split"
-        yield f"{copies} images are exact copies of others{side}."
-    leaked = int(index.drop_duplicates(["sha256", "split"])["sha256"].duplicated().sum())
-    if leaked:
-        yield f"{leaked} images are in several parts of the ready-made split; its figures will be too good."
-    contradictions = int(index.drop_duplicates(["sha256", "label"])["sha256"].duplicated().sum())
-    if contradictions:
-        yield f"{contradictions} images appear under more than one class; one of the labels is wrong."
