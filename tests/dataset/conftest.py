@@ -1,6 +1,10 @@
 """Archives of pictures, and pictures as bytes."""
 
+import bz2
+import gzip
 import io
+import lzma
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -11,7 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz")
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst")
 
 Files = Mapping[str, bytes]
 
@@ -54,7 +63,8 @@ def pack(tmp_path: Path) -> Callable[..., Path]:
                 for file, content in files.items():
                     archive.writestr(file, content)
         else:
-            with tarfile.open(path, "w:" + kind.partition(".")[2]) as archive:
+            compressed = {"tar.gz": gzip, "tar.bz2": bz2, "tar.xz": lzma, "tar.zst": zstd}.get(kind, io)
+            with compressed.open(path, "wb") as packed, tarfile.open(fileobj=packed, mode="w:") as archive:
                 for file, content in files.items():
                     member = tarfile.TarInfo(file)
                     member.size = len(content)

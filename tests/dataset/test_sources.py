@@ -1,6 +1,9 @@
 """Reading zip files, tar files and folders without trusting them."""
 
+import copy
+import gzip
 import os
+import random
 import stat
 import tarfile
 import zipfile
@@ -9,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from vitcore.dataset import _sources
-from vitcore.dataset._sources import Entry, is_junk, open_source
+from vitcore.dataset._sources import Entry, is_junk, open_files, open_source
 from vitcore.errors import ArchiveError
 
-PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz")
+PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst")
 FILES = {"b/two.txt": b"22", "a/one.txt": b"1", "a/deep/three.txt": b"", "top.txt": b"4444"}
 
 
@@ -122,6 +125,43 @@ def test_a_file_name_that_is_no_unicode_can_be_written(tmp_path):
     assert (entry.name.encode(), content) == (b"caf?.png", b"x")
 
 
+def test_files_under_other_names_are_a_source_in_the_order_given(tmp_path):
+    (tmp_path / "0001").write_bytes(b"one")
+    (tmp_path / "0002").write_bytes(b"second")
+    files = [("photos/cats/2.png", tmp_path / "0002"), ("photos/dogs/1.png", tmp_path / "0001")]
+    with open_files(files) as source:
+        entries = source.entries()
+        read = [(entry, file.read()) for entry, file in source.read({0, 1})]
+        [(only, content)] = [(entry, file.read()) for entry, file in source.read({1})]
+    assert entries == [Entry(0, "photos/cats/2.png", 6), Entry(1, "photos/dogs/1.png", 3)]
+    assert read == [(entries[0], b"second"), (entries[1], b"one")]
+    assert (only, content) == (entries[1], b"one")
+
+
+def test_the_names_of_files_under_other_names_are_cleaned_and_never_opened(tmp_path):
+    (tmp_path / "0001").write_bytes(b"one")
+    (tmp_path / "secret").write_bytes(b"secret")
+    names = ["../secret", str(tmp_path / "secret"), "cats\\1.png", "a\nb.png", ""]
+    with open_files([(name, tmp_path / "0001") for name in names]) as source:
+        entries = source.entries()
+        contents = [file.read() for _, file in source.read(set(range(5)))]
+    assert [entry.name for entry in entries[2:]] == ["cats/1.png", "a\N{REPLACEMENT CHARACTER}b.png", ""]
+    assert contents == [b"one"] * 5
+
+
+def test_links_and_missing_files_under_other_names_have_a_problem(tmp_path):
+    (tmp_path / "0001").write_bytes(b"one")
+    (tmp_path / "0002").symlink_to(tmp_path / "0001")
+    files = [("a.png", tmp_path / "0002"), ("b.png", tmp_path / "0003"), ("c.png", tmp_path / "0001")]
+    with open_files(files) as source:
+        problems = [entry.problem for entry in source.entries()]
+        (tmp_path / "0001").unlink()
+        [(gone, file)] = source.read({2})
+        assert file.read() == b""
+    assert problems == ["a link or device, not a file", "cannot be read (No such file or directory)", ""]
+    assert gone.problem.startswith("damaged in the archive")
+
+
 def changed_zip(path: Path, change: dict[str, int]) -> None:
     """Set fields of the first entry of a zip file, in its table of contents."""
     data = bytearray(path.read_bytes())
@@ -162,6 +202,53 @@ def test_a_zip_whose_entry_starts_elsewhere_gives_that_entry_a_problem(pack):
     assert (second.problem, content) == ("", b"2")
 
 
+def test_a_file_in_a_zip_without_a_name_is_listed(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("x.png", b"nameless")
+        archive.filelist[0].filename = ""
+        archive.writestr("a.png", b"a")
+    assert [entry.name for entry in listed(tmp_path / "x.zip")] == ["", "a.png"]
+
+
+def test_files_of_a_zip_that_share_their_bytes_are_read_once(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", b"a" * 1000)
+        archive.writestr("b.png", b"b")
+        info = copy.copy(archive.infolist()[0])
+        archive.filelist += [info] * 5
+    entries = listed(path)
+    overlaps = "damaged in the archive (it overlaps the next file)"
+    assert sorted(entry.problem for entry in entries) == ["", ""] + [overlaps] * 5
+    assert [content for entry, content in contents(path, {e.number for e in entries if not e.problem})] == [
+        b"b",
+        b"a" * 1000,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_name_that_no_disk_could_hold_has_a_problem_and_is_cut(pack, kind):
+    deep, deeper = "a/" * 500 + "1.png", "a/" * 600 + "1.png"
+    first, second = listed(pack({deep: b"1", deeper: b"1"}, kind))
+    assert (first.name, first.problem) == (deep, "")
+    assert (second.name, second.problem) == (deeper[:1024] + "…", "a name of over 1,024 characters")
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_reader_gives_what_was_asked_for(tmp_path, method):
+    content = random.Random(0).randbytes(30_000)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as archive:
+        archive.writestr("a", content)
+    with open_source(tmp_path / "x.zip") as source:
+        [sizes] = [
+            [len(file.read(size)) for size in (10, 20_000, 0, 20_000, 5)] for _, file in source.read({0})
+        ]
+    assert sizes == [10, 20_000, 0, 9990, 0]
+    assert contents(tmp_path / "x.zip")[0][1] == content
+
+
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
 def test_links_and_devices_in_a_tar_have_a_problem_and_are_not_read(tmp_path, kind):
     member = tarfile.TarInfo("a.png")
@@ -170,6 +257,56 @@ def test_links_and_devices_in_a_tar_have_a_problem_and_are_not_read(tmp_path, ki
         archive.addfile(member)
     assert [entry.problem for entry in listed(tmp_path / "x.tar")] == ["a link or device, not a file"]
     assert b"".join(content for _, content in contents(tmp_path / "x.tar")) == b""
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(pack):
+    inner = pack({"inner.txt": b"1"}, "zip", "inner").read_bytes()
+    path = pack({"a.txt": b"a", "more.zip": inner}, "tar")
+    assert zipfile.is_zipfile(path)
+    assert [entry.name for entry in listed(path)] == ["a.txt", "more.zip"]
+
+
+def test_nonsense_between_the_files_of_a_tar_is_not_taken_for_its_end(pack):
+    path = pack({"a.txt": b"a", "b.txt": b"b"}, "tar")
+    data = bytearray(path.read_bytes())
+    data[1024 + 148] ^= 0xFF  # in the checksum of the second header
+    path.write_bytes(bytes(data))
+    with pytest.raises(ArchiveError, match=r"source\.tar is damaged \(something that is no header"):
+        listed(path)
+
+
+@pytest.mark.parametrize("end", [0, 512, 1024])
+def test_a_tar_may_lack_the_zeros_at_its_end(pack, end):
+    path = pack({"a.txt": b"a", "b.txt": b"b"}, "tar")
+    path.write_bytes(path.read_bytes()[: 2048 + end])
+    assert [content for _, content in contents(path)] == [b"a", b"b"]
+
+
+def tar_header(name: str, kind: bytes, size_bytes: int) -> bytes:
+    """The header of a file in a tar file, whose size may be anything."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size_bytes
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
+)
+@pytest.mark.parametrize("size_bytes", [2**40, 10**5, -512])
+def test_a_header_of_a_tar_that_claims_an_impossible_size_is_refused(tmp_path, kind, size_bytes):
+    path = tmp_path / "x.tar"
+    path.write_bytes(
+        tar_header("a", tarfile.REGTYPE, 0) + tar_header("b", kind, size_bytes) + bytes(2 * 10**5)
+    )
+    with pytest.raises(ArchiveError, match="a header of impossible size"):
+        listed(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE, b"Z"])
+def test_a_file_of_negative_size_in_a_tar_is_refused(tmp_path, kind):
+    (tmp_path / "x.tar").write_bytes(tar_header("a", kind, -512) + bytes(1024))
+    with pytest.raises(ArchiveError, match="negative size"):
+        listed(tmp_path / "x.tar")
 
 
 def test_links_and_pipes_in_a_folder_have_a_problem(tmp_path):
@@ -225,8 +362,6 @@ def test_a_path_without_a_file_is_refused(tmp_path):
 
 
 def test_a_single_compressed_file_is_no_archive(tmp_path):
-    import gzip
-
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(b"one file"))
     with pytest.raises(ArchiveError):
@@ -236,7 +371,7 @@ def test_a_single_compressed_file_is_no_archive(tmp_path):
 NOISE = {f"a/{number}.png": bytes(range(number, 256)) * 40 for number in range(8)}
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst"])
 def test_an_archive_cut_short_is_refused(pack, kind):
     path = pack(NOISE, kind)
     data = path.read_bytes()
@@ -246,7 +381,7 @@ def test_an_archive_cut_short_is_refused(pack, kind):
             contents(path)
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst"])
 def test_whatever_byte_of_an_archive_is_changed_nothing_but_an_archive_error_escapes(pack, kind):
     path = pack(NOISE, kind)
     data = path.read_bytes()
@@ -272,3 +407,24 @@ def test_too_many_entries_are_refused(pack, monkeypatch, kind):
     monkeypatch.setattr(_sources, "MAX_ENTRIES", 3)
     with pytest.raises(ArchiveError, match="over 3 entries"):
         listed(path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_folders_count_as_entries(tmp_path, monkeypatch, kind):
+    path = tmp_path / f"x.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for number in range(4):
+                archive.writestr(f"{number}/", b"")
+    else:
+        path.write_bytes(b"".join(tar_header(str(number), tarfile.DIRTYPE, 0) for number in range(4)))
+    assert listed(path) == []
+    monkeypatch.setattr(_sources, "MAX_ENTRIES", 3)
+    with pytest.raises(ArchiveError, match="over 3 entries"):
+        listed(path)
+
+
+def test_too_many_files_under_other_names_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(_sources, "MAX_ENTRIES", 3)
+    with pytest.raises(ArchiveError, match="over 3 entries"), open_files([("a.png", tmp_path)] * 4):
+        pass

@@ -1,11 +1,15 @@
 """The one way from a file to an RGB image, for training, prediction and thumbnails alike."""
 
 import io
+import re
+import threading
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, features
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, features
 
 from vitcore.errors import ImageError
 
@@ -14,7 +18,11 @@ __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "probe_image"]
 MAX_PIXELS = 80_000_000
 """Largest image that is decoded, in pixels; below the limit at which Pillow warns."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if features.check("avif") else []))
+# Without thumbnails, depth maps and the like: less of a file that is not trusted gets parsed.
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+_AVIF = ("AVIF",) if features.check("avif") else ()
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *_AVIF, "HEIF")
 _SUFFIXES = {
     # Pillow's JPEG reader hands over to MPO, a JPEG with a second picture behind it, by itself.
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -24,6 +32,7 @@ _SUFFIXES = {
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
 }
 IMAGE_SUFFIXES = frozenset(suffix for name in _FORMATS for suffix in _SUFFIXES[name])
 """File name endings, in lower case, that are taken for images; the content decides in the end."""
@@ -31,8 +40,17 @@ IMAGE_SUFFIXES = frozenset(suffix for name in _FORMATS for suffix in _SUFFIXES[n
 # Pillow's readers raise anything at all on hostile bytes, KeyError and struct.error included, so
 # the three places below that let them work on a file catch `Exception`.
 
+_DRAFTED = frozenset({"JPEG", "MPO"})
 _PAPER = (255, 255, 255)
 _ORIENTATION = 0x0112
+
+# The sizes of the pictures coded in a HEIC file, in its table of contents: "ispe", version, flags.
+_CODED_SIZE = re.compile(rb"ispe\x00.{3}(.{4})(.{4})", re.DOTALL)
+
+# Large images are decoded one at a time: in eight threads they would need eight times the memory.
+_LARGE_PIXELS = 20_000_000
+_one_large = threading.Lock()
+_STRIP = 2**20  # values that are scaled at once
 
 # Pillow only warns of an image of 90 to 180 megapixels; here it is an error like any larger one.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -43,8 +61,9 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 def load_image(source: Path | bytes, at_least: int | None = None) -> Image.Image:
     """Decode an image file completely.
 
-    The first frame, turned upright as its EXIF says, transparency laid on white, 16-bit and
-    floating-point values scaled to 8 bits.
+    The first frame, turned upright as its EXIF says (in a HEIC or AVIF file, as the container says:
+    there EXIF is a mere copy), transparency laid on white, 16-bit and floating-point values scaled
+    to 8 bits.
 
     Args:
         source: A file, or the bytes of one.
@@ -60,7 +79,7 @@ def load_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
             is wrong and does not name the file.
     """
     with _open(source) as image:
-        if at_least is not None:
+        if at_least is not None and image.format in _DRAFTED:
             image.draft(None, (2 * at_least, 2 * at_least))
         return _decode(image)
 
@@ -72,14 +91,14 @@ def probe_image(source: Path | bytes) -> tuple[str, int, int]:
         ImageError: As for `load_image`.
     """
     with _open(source) as image:
-        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        if image.format not in _DRAFTED:
+            return str(image.format), *_decode(image).size
         width, height = image.size
-        # These four exchange rows and columns; the TIFF reader has done so by itself.
-        if _orientation(image) >= 5 and kind != "TIFF":
+        if _orientation(image) >= 5:  # these four exchange rows and columns
             width, height = height, width
         image.draft(None, (64, 64))  # reads all of the file, does a fraction of the arithmetic
         _decode(image)
-        return kind, width, height
+        return "JPEG", width, height
 
 
 def _open(source: Path | bytes) -> Image.Image:
@@ -91,29 +110,63 @@ def _open(source: Path | bytes) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        reason = "the file is empty" if size == 0 else "not an image of a known format"
-        raise ImageError(reason) from error
-    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(_why_not(source, error)) from error
+    if _pixels(image, source) > MAX_PIXELS:
         image.close()
         raise ImageError(f"more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller")
     return image
 
 
+def _why_not(source: Path | bytes, error: Exception) -> str:
+    """What is wrong with a file that no reader could open."""
+    start = _bytes_of(source, 32)
+    if not start:
+        return "the file is empty"
+    Image.init()  # Pillow loads its readers when they are first needed
+    accepts = [Image.OPEN[name][1] for name in _FORMATS]
+    if not any(accept is not None and accept(start) for accept in accepts):
+        return "not an image of a known format"
+    return "damaged or cut short" if isinstance(error, UnidentifiedImageError) else _damage(error)
+
+
+def _damage(error: Exception) -> str:
+    return f"damaged or cut short ({' '.join(str(error).split())[:80]})"
+
+
+def _bytes_of(source: Path | bytes, size: int = -1) -> bytes:
+    if isinstance(source, bytes):
+        return source[:size] if size >= 0 else source
+    with source.open("rb") as file:
+        return file.read(size)
+
+
+def _pixels(image: Image.Image, source: Path | bytes) -> int:
+    """How many pixels will be decoded: a HEIC file may show a small part of a huge picture."""
+    shown = image.width * image.height
+    if image.format != "HEIF":
+        return shown
+    sizes = _CODED_SIZE.findall(_bytes_of(source))
+    return max([shown, *(int.from_bytes(width) * int.from_bytes(height) for width, height in sizes)])
+
+
 def _decode(image: Image.Image) -> Image.Image:
+    large = image.width * image.height > _LARGE_PIXELS
     try:
-        image.load()
-        if _orientation(image) != 1:
-            image = ImageOps.exif_transpose(image)
-        return _to_rgb(image)
+        with _one_large if large else nullcontext():
+            image.load()
+            if _orientation(image) != 1:
+                image = ImageOps.exif_transpose(image)
+            return _to_rgb(image)
     except MemoryError:
         raise
     except Exception as error:
-        raise ImageError(f"damaged or cut short ({str(error)[:80]})") from error
+        raise ImageError(_damage(error)) from error
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 … 8; 1 where EXIF is absent or unreadable."""
+    """The EXIF orientation, 1 … 8; 1 where EXIF is absent or unreadable, or the reader has heeded it."""
+    if image.format == "HEIF":
+        return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - damaged EXIF in a sound image: shown as it lies
@@ -132,22 +185,31 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         assert converted is not None  # only an in-place conversion returns None
         return converted
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        paper = Image.new("RGBA", rgba.size, _PAPER)
-        return Image.alpha_composite(paper, rgba).convert("RGB")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        paper = Image.new("RGB", rgba.size, _PAPER)
+        paper.paste(rgba, mask=rgba)
+        return paper
     return image.convert("RGB")
 
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits: 16-bit by its full range, others by their own."""
-    values = np.array(image, dtype=np.float64)
-    known = np.isfinite(values)
-    low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
-    # Infinities are as dark or bright as the rest gets, what is no number is dark.
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    if image.mode.startswith("I") and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    elif image.mode == "F" and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    scaled = (values - low) / max(high - low, 1e-12) * 255
-    return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    values = np.asarray(image).reshape(-1)
+    if image.mode == "F":
+        known = np.isfinite(values)
+        low = float(values.min(where=known, initial=np.inf))
+        high = float(values.max(where=known, initial=-np.inf))
+        if low > high or (low >= 0 and high <= 1):  # not one number, or the usual range
+            low, high = 0.0, 1.0
+    else:
+        low, high = float(values.min()), float(values.max())
+        if low >= 0 and high <= 65535:
+            low, high = 0.0, 65535.0
+    grey = np.empty(values.shape, dtype=np.uint8)
+    for start in range(0, len(values), _STRIP):
+        strip = values[start : start + _STRIP].astype(np.float64)
+        # Infinities are as dark or bright as the rest gets, what is no number is dark.
+        strip = np.nan_to_num(strip, nan=low, posinf=high, neginf=low)
+        strip = (strip - low) / max(high - low, 1e-12) * 255
+        grey[start : start + _STRIP] = strip.round().clip(0, 255)
+    return Image.fromarray(grey.reshape(image.height, image.width)).convert("RGB")

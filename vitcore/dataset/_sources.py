@@ -4,26 +4,49 @@ A source lists its entries, then hands out the bytes of those that are wanted, i
 they lie in the file. Names are text and nothing else: no entry is ever written under its own name.
 """
 
+import bz2
+import copy
+import gzip
 import io
+import itertools
 import lzma
 import os
 import stat
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Protocol
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 from vitcore.errors import ArchiveError
 
-__all__ = ["MAX_ENTRIES", "Entry", "Reader", "Source", "is_junk", "open_source"]
+__all__ = ["MAX_ENTRIES", "Entry", "Reader", "Source", "clean_name", "is_junk", "open_files", "open_source"]
 
 MAX_ENTRIES = 500_000
-"""Most entries that a source may have."""
+"""Most entries that a source may have, folders included."""
+
+_MAX_NAME = 1024  # characters; few disks could hold a longer path
+_MAX_TAR_HEADER_BYTES = 64 * 2**10
+_ZIP_HEADER_BYTES = 30  # at least, in front of each file
+
+# What compressed files begin with.
+_COMPRESSIONS: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\0": lzma.LZMAFile,
+    b"]\0\0": lzma.LZMAFile,
+    b"\x28\xb5\x2f\xfd": zstd.ZstdFile,
+}
 
 _JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".gitkeep", ".gitignore"})
 _JUNK_FOLDERS = frozenset({"__macosx", ".git", ".ipynb_checkpoints", "@eadir", "$recycle.bin"})
@@ -34,6 +57,7 @@ _DAMAGED = (
     tarfile.TarError,
     zlib.error,
     lzma.LZMAError,
+    zstd.ZstdError,
     struct.error,
     EOFError,
     LookupError,
@@ -79,7 +103,7 @@ class Reader(Protocol):
 
 
 class Source(Protocol):
-    """A zip file, tar file or folder. Whatever is damaged in it raises `ArchiveError`."""
+    """A zip file, tar file, folder or list of files. What is damaged in it raises `ArchiveError`."""
 
     def entries(self) -> list[Entry]:
         """Every file, in order. Folders are not listed."""
@@ -109,6 +133,14 @@ def is_junk(entry: Entry) -> bool:
     )
 
 
+def clean_name(name: str) -> str:
+    """A name as text: one kind of separator, nothing that cannot be written or shown."""
+    text = name[: _MAX_NAME + 1].encode("utf-8", "replace").decode("utf-8")
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    text = text.replace("\\", "/")
+    return text if len(text) <= _MAX_NAME else text[:_MAX_NAME] + "…"
+
+
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
     """Open a zip file, a tar file (also compressed) or a folder.
@@ -123,17 +155,32 @@ def open_source(path: Path) -> Iterator[Source]:
         source.close()
 
 
+@contextmanager
+def open_files(files: Sequence[tuple[str, Path]]) -> Iterator[Source]:
+    """Open files that lie on the disk under other names than their own.
+
+    Args:
+        files: The name of each, with its folders, and where it lies.
+
+    Raises:
+        ArchiveError: There are too many.
+    """
+    yield _Files(files)
+
+
 def _open(path: Path) -> Source:
     if path.is_dir():
-        return _Folder(path)
-    with _reading(path.name):
+        return _Files(_files_below(path))
+    name = clean_name(path.name)
+    with _reading(name):
+        # A tar file may end with a zip file, and would be taken for it; not so the other way round.
+        if _is_tar(path):
+            return _Tar(path, name)
         if zipfile.is_zipfile(path):
             return _Zip(path)
-        if tarfile.is_tarfile(path):
-            return _Tar(path)
     raise ArchiveError(
-        f"{path.name} is not a zip or tar file; give a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz file, "
-        "or a folder."
+        f"{name} is not a zip or tar file; give a .zip, .tar, .tar.gz, .tar.bz2, .tar.xz or .tar.zst "
+        "file, or a folder."
     )
 
 
@@ -149,7 +196,7 @@ def _reading(name: str) -> Iterator[None]:
 class _Reader:
     """A `Reader` of a file."""
 
-    def __init__(self, file: IO[bytes], name: str) -> None:
+    def __init__(self, file: Reader, name: str) -> None:
         self._file = file
         self._name = name
 
@@ -158,11 +205,11 @@ class _Reader:
             return self._file.read(size)
 
 
-def _clean(name: str) -> str:
-    """A name as text: one kind of separator, nothing that cannot be written or shown."""
-    text = name.encode("utf-8", "replace").decode("utf-8")
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return text.replace("\\", "/")
+def _entry(number: int, name: str, size_bytes: int, problem: str = "") -> Entry:
+    """An entry of that name, which is not trusted."""
+    if not problem and len(name) > _MAX_NAME:
+        problem = f"a name of over {_MAX_NAME:,} characters"
+    return Entry(number, clean_name(name), size_bytes, problem)
 
 
 def _check_count(count: int) -> None:
@@ -174,22 +221,33 @@ def _unreadable(entry: Entry, error: BaseException) -> tuple[Entry, Reader]:
     return replace(entry, problem=entry.problem or f"damaged in the archive ({error})"), io.BytesIO()
 
 
-class _Folder:
-    def __init__(self, path: Path) -> None:
-        self._root = path
-        self._files: list[tuple[Entry, Path]] = []
-        for parent, folders, files in os.walk(path, followlinks=False):
-            folders.sort()
-            links = [name for name in folders if Path(parent, name).is_symlink()]
-            for name in sorted([*files, *links]):
-                self._add(Path(parent, name))
+def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file below a folder, and its path from there; links are not followed."""
+    for parent, folders, files in os.walk(folder, followlinks=False):
+        folders.sort()
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in sorted([*files, *links]):
+            path = Path(parent, name)
+            yield path.relative_to(folder).as_posix(), path
 
-    def _add(self, path: Path) -> None:
-        status = path.lstat()
+
+class _Files:
+    """Files on the disk, each with a name that may be another than that of its path."""
+
+    def __init__(self, files: Iterable[tuple[str, Path]]) -> None:
+        self._files: list[tuple[Entry, Path]] = []
+        for name, path in files:
+            self._files.append((self._entry(len(self._files), name, path), path))
+            _check_count(len(self._files))
+
+    @staticmethod
+    def _entry(number: int, name: str, path: Path) -> Entry:
+        try:
+            status = path.lstat()
+        except OSError as error:
+            return _entry(number, name, 0, f"cannot be read ({error.strerror})")
         problem = "" if stat.S_ISREG(status.st_mode) else "a link or device, not a file"
-        name = _clean(path.relative_to(self._root).as_posix())
-        self._files.append((Entry(len(self._files), name, status.st_size, problem), path))
-        _check_count(len(self._files))
+        return _entry(number, name, status.st_size, problem)
 
     def entries(self) -> list[Entry]:
         return [entry for entry, _ in self._files]
@@ -210,77 +268,206 @@ class _Folder:
         """Nothing is open between reads."""
 
 
+class _Unpacked:
+    """A file of a zip file, unpacked bit by bit, and checked at its end.
+
+    Of bzip2 and LZMA `zipfile` unpacks all that it has read at once, and a hundred bytes of bzip2 can be
+    a hundred megabytes.
+    """
+
+    def __init__(self, packed: IO[bytes], info: zipfile.ZipInfo) -> None:
+        self._file = bz2.BZ2File(packed) if info.compress_type == zipfile.ZIP_BZIP2 else _lzma_file(packed)
+        self._info = info
+        self._left = info.file_size
+        self._crc = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        self._crc = zlib.crc32(data, self._crc)
+        if (not data or self._left == 0) and size != 0 and self._crc != self._info.CRC:
+            raise zipfile.BadZipFile("wrong checksum")
+        return data
+
+
+def _lzma_file(packed: IO[bytes]) -> lzma.LZMAFile:
+    """LZMA as in a zip file: a version, the length of the properties, and these, then the bare stream."""
+    _, _, properties, dictionary_bytes = struct.unpack("<HHBI", packed.read(9))
+    rest, lc = divmod(properties, 9)
+    pb, lp = divmod(rest, 5)
+    settings = {"id": lzma.FILTER_LZMA1, "dict_size": dictionary_bytes, "lc": lc, "lp": lp, "pb": pb}
+    return lzma.LZMAFile(packed, format=lzma.FORMAT_RAW, filters=[settings])
+
+
 class _Zip:
     def __init__(self, path: Path) -> None:
         self._zip = zipfile.ZipFile(path)
-        self._infos = [info for info in self._zip.infolist() if not info.is_dir()]
-        _check_count(len(self._infos))
-
-    def entries(self) -> list[Entry]:
-        return [
-            Entry(number, _clean(info.filename), info.file_size, self._problem(info))
+        _check_count(len(self._zip.infolist()))
+        self._infos = [info for info in self._zip.infolist() if not info.filename.endswith("/")]
+        overlapping = self._overlapping(path)
+        self._entries = [
+            _entry(number, info.filename, info.file_size, self._problem(info, number in overlapping))
             for number, info in enumerate(self._infos)
         ]
 
+    def _overlapping(self, path: Path) -> set[int]:
+        """The entries that reach into the next one: a few bytes, counted many times, make a bomb."""
+        order = sorted(range(len(self._infos)), key=lambda number: self._infos[number].header_offset)
+        if not any(itertools.starmap(self._reaches, itertools.pairwise(order))):
+            return set()
+        # One that starts where no file does is itself the one that is wrong.
+        with path.open("rb") as file:
+            order = [number for number in order if self._is_header(file, number)]
+        return {number for number, following in itertools.pairwise(order) if self._reaches(number, following)}
+
+    def _reaches(self, number: int, following: int) -> bool:
+        info = self._infos[number]
+        end = info.header_offset + _ZIP_HEADER_BYTES + info.compress_size
+        return end > self._infos[following].header_offset
+
+    def _is_header(self, file: IO[bytes], number: int) -> bool:
+        file.seek(max(self._infos[number].header_offset, 0))
+        return file.read(4) == b"PK\3\4"
+
     @staticmethod
-    def _problem(info: zipfile.ZipInfo) -> str:
+    def _problem(info: zipfile.ZipInfo, overlaps: bool) -> str:
         if info.flag_bits & 0x1:
             return "protected by a password"
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in {0, stat.S_IFREG}:
             return "a link or device, not a file"
+        if overlaps:
+            return "damaged in the archive (it overlaps the next file)"
         known = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
         return "" if info.compress_type in known else "compressed in an unknown way"
 
+    def entries(self) -> list[Entry]:
+        return self._entries
+
     def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
-        for entry in self.entries():
+        for entry, info in zip(self._entries, self._infos, strict=True):
             if entry.number not in wanted:
                 continue
-            try:
-                file = self._zip.open(self._infos[entry.number])
-            except _DAMAGED as error:
-                yield _unreadable(entry, error)
-                continue
-            with file:
+            with ExitStack() as stack:
+                try:
+                    file = self._opened(info, stack)
+                except _DAMAGED as error:
+                    yield _unreadable(entry, error)
+                    continue
                 yield entry, _Reader(file, entry.name)
+
+    def _opened(self, info: zipfile.ZipInfo, stack: ExitStack) -> Reader:
+        if info.compress_type not in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}:
+            return stack.enter_context(self._zip.open(info))
+        packed = copy.copy(info)
+        packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
+        del packed.CRC  # that of the unpacked bytes; without it `zipfile` checks nothing
+        return _Unpacked(stack.enter_context(self._zip.open(packed)), info)
 
     def close(self) -> None:
         self._zip.close()
 
 
+class _TarFile(io.RawIOBase):
+    """The file below a tar file, which keeps `tarfile` from believing any size that a header says."""
+
+    def __init__(self, file: io.BufferedIOBase) -> None:
+        super().__init__()
+        self._file = file
+        self._left: int | None = _MAX_TAR_HEADER_BYTES
+        self.last = b""
+
+    @contextmanager
+    def header(self) -> Iterator[None]:
+        """While this is open, no more is read than a header can need."""
+        self._left = _MAX_TAR_HEADER_BYTES
+        try:
+            yield
+        finally:
+            self._left = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._left is not None:
+            if not 0 <= size <= self._left:
+                raise tarfile.ReadError("a header of impossible size")
+            self._left -= size
+        self.last = self._file.read(size)
+        return self.last
+
+    def seek(self, position: int, whence: int = 0, /) -> int:
+        return self._file.seek(position, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _open_tar_file(path: Path) -> io.BufferedIOBase:
+    """The bytes of a tar file, unpacked if it is compressed."""
+    with path.open("rb") as file:
+        start = file.read(max(map(len, _COMPRESSIONS)))
+    for magic, opened in _COMPRESSIONS.items():
+        if start.startswith(magic):
+            return opened(path)
+    return path.open("rb")
+
+
+def _is_tar(path: Path) -> bool:
+    with _open_tar_file(path) as file:
+        try:
+            tarfile.open(fileobj=_TarFile(file), mode="r:").close()
+        except tarfile.TarError:
+            return False
+    return True
+
+
 class _Tar:
     """A tar file is read from its start each time: there is no table of contents."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self._path = path
+        self._name = name
 
-    def _members(self, tar: tarfile.TarFile) -> Iterator[tuple[Entry, tarfile.TarInfo]]:
+    def _members(self, tar: tarfile.TarFile, file: _TarFile) -> Iterator[tuple[Entry, tarfile.TarInfo]]:
         number = 0
-        while True:
-            with _reading(self._path.name):
-                member = tar.next()
+        for count in itertools.count(1):
+            with _reading(self._name), file.header():
+                member = self._next(tar, file)
             if member is None:
                 return
+            _check_count(count)
             if not member.isdir():
                 problem = "" if member.isreg() else "a link or device, not a file"
-                yield Entry(number, _clean(member.name), member.size, problem), member
+                yield _entry(number, member.name, member.size, problem), member
                 number += 1
-                _check_count(number)
+
+    @staticmethod
+    def _next(tar: tarfile.TarFile, file: _TarFile) -> tarfile.TarInfo | None:
+        member = tar.next()
+        # The archive ends with zeros or where the file does. `tarfile` takes any nonsense for the end.
+        if member is None and file.last.strip(b"\0"):
+            raise tarfile.ReadError("something that is no header between two files")
+        if member is not None and member.size < 0:
+            raise tarfile.ReadError("a file of negative size")
+        return member
 
     @contextmanager
-    def _opened(self) -> Iterator[tarfile.TarFile]:
-        with _reading(self._path.name):
-            tar = tarfile.open(self._path, "r:*")  # noqa: SIM115 - closed below
-        with tar:
-            yield tar
+    def _opened(self) -> Iterator[tuple[tarfile.TarFile, _TarFile]]:
+        with ExitStack() as stack:
+            with _reading(self._name):
+                file = _TarFile(stack.enter_context(_open_tar_file(self._path)))
+                tar = stack.enter_context(tarfile.open(fileobj=file, mode="r:"))
+            yield tar, file
 
     def entries(self) -> list[Entry]:
-        with self._opened() as tar:
-            return [entry for entry, _ in self._members(tar)]
+        with self._opened() as (tar, file):
+            return [entry for entry, _ in self._members(tar, file)]
 
     def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
-        with self._opened() as tar:
-            for entry, member in self._members(tar):
+        with self._opened() as (tar, opened):
+            for entry, member in self._members(tar, opened):
                 if entry.number not in wanted:
                     continue
                 try:
