@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from vitcore.dataset import import_dataset, list_datasets, load_dataset
+from vitcore.dataset import INDEX_COLUMNS, Change, import_dataset, list_datasets, load_dataset
 from vitcore.errors import NotFoundError, StorageError
 
 
@@ -20,12 +20,36 @@ def test_a_dataset_is_loaded_as_it_was_imported(dataset):
     assert (again.id, again.name, again.folder, again.version) == (dataset.id, "source", dataset.folder, 1)
     assert (again.skipped, again.ignored, again.warnings) == (dataset.skipped, 0, dataset.warnings)
     assert (again.source_digest, again.created) == (dataset.source_digest, dataset.created)
+    assert (again.changes, again.next_image_id) == (dataset.changes, 6)
     assert again.split_counts == {}
 
 
 def test_an_unknown_dataset_is_not_found(dataset):
     with pytest.raises(NotFoundError, match=rf"There is no dataset 'nope' \(newest: {dataset.id}\)"):
         load_dataset("nope")
+
+
+@pytest.mark.parametrize("version", [-1, 0, 2])
+def test_an_unknown_version_is_not_found(dataset, version):
+    with pytest.raises(NotFoundError, match=rf"has no version {version}; its versions are 1 to 1"):
+        load_dataset(dataset.id, version=version)
+
+
+def test_a_new_dataset_has_one_change_and_nothing_to_undo(dataset):
+    assert dataset.changes == (Change(1, 0, "Imported 6 images.", dataset.created),)
+    assert (dataset.can_undo, dataset.undoable) == (False, "")
+    assert (dataset.excluded.columns.tolist(), len(dataset.excluded)) == (list(INDEX_COLUMNS), 0)
+
+
+def test_a_dataset_from_before_there_were_edits_is_loaded(dataset):
+    about = json.loads((dataset.folder / "dataset.json").read_text())
+    del about["changes"], about["next_image_id"]
+    (dataset.folder / "dataset.json").write_text(json.dumps(about | {"warnings": ["No longer true."]}))
+    dataset.index.drop(columns="excluded").to_csv(dataset.folder / "index-0001.csv", index=False)
+    again = load_dataset(dataset.id)
+    pd.testing.assert_frame_equal(again.index, dataset.index)
+    assert (len(again.excluded), again.warnings) == (0, dataset.warnings)
+    assert (again.changes, again.next_image_id) == (dataset.changes, 6)
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", '{"version": 1}', '{"version": "x"}'])
@@ -35,7 +59,15 @@ def test_a_damaged_description_is_a_storage_error(dataset, content):
         load_dataset(dataset.id)
 
 
-@pytest.mark.parametrize("content", ["", "image_id,name\n0,x\n", "\0\0\0"])
+@pytest.mark.parametrize("changes", [[1], [{}], {"version": 1}, [{"version": "1"}]])
+def test_a_damaged_list_of_changes_is_a_storage_error(dataset, changes):
+    about = json.loads((dataset.folder / "dataset.json").read_text())
+    (dataset.folder / "dataset.json").write_text(json.dumps(about | {"changes": changes}))
+    with pytest.raises(StorageError, match="damaged"):
+        load_dataset(dataset.id)
+
+
+@pytest.mark.parametrize("content", ["", "image_id,name\n0,x\n", ",".join(INDEX_COLUMNS), "\0\0\0"])
 def test_a_damaged_index_is_a_storage_error(dataset, content):
     (dataset.folder / "index-0001.csv").write_text(content)
     with pytest.raises(StorageError, match="damaged"):

@@ -3,15 +3,19 @@
 ::
 
     <dataset id>/
-        dataset.json        name, classes, what was skipped, which index is current
+        dataset.json        name, classes, changes, what was skipped, which index is current
         index-0001.csv      one row per image (`INDEX_COLUMNS`); a new file for every change
         images/ab/abc….jpg  the files as they came, named by their content
         thumbnails/ab/…     made at first use
+
+An index file is never changed once ``dataset.json`` names its version, so a run can say which
+version it learned from, and every version can be loaded again.
 """
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,10 +23,11 @@ import pandas as pd
 from PIL import ImageOps
 
 from vitcore.dataset._decode import load_image
-from vitcore.errors import StorageError
+from vitcore.dataset._remarks import warnings_of
+from vitcore.errors import NotFoundError, StorageError
 from vitcore.workspace import Workspace, read_json, write_json, write_text
 
-__all__ = ["INDEX_COLUMNS", "Dataset", "Skipped", "list_datasets", "load_dataset"]
+__all__ = ["INDEX_COLUMNS", "Change", "Dataset", "Skipped", "list_datasets", "load_dataset"]
 
 INDEX_COLUMNS: Mapping[str, str] = {
     "image_id": "int64",
@@ -35,13 +40,14 @@ INDEX_COLUMNS: Mapping[str, str] = {
     "width": "int64",
     "height": "int64",
     "size_bytes": "int64",
+    "excluded": "bool",
 }
 """Columns of `Dataset.index` and their types.
 
-`image_id` counts from 0 and stays with its image; `name` is the path in the source, as text;
-`split` is ``train``, ``validation`` or ``test`` in a ready-made split, else empty; `sha256` is the
-digest of the file's bytes; `file` is its path below the dataset's folder; `width` and `height` are
-those of the upright image, in pixels.
+`image_id` counts from 0, rises from row to row and stays with its image; `name` is the path in the
+source, as text; `split` is ``train``, ``validation`` or ``test`` in a ready-made split, else empty;
+`sha256` is the digest of the file's bytes; `file` is its path below the dataset's folder; `width`
+and `height` are those of the upright image, in pixels; `excluded` says that the image was taken out.
 """
 
 THUMBNAIL_SIZE = 240
@@ -55,6 +61,24 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True)
+class Change:
+    """One step in the life of a dataset.
+
+    Attributes:
+        version: What it led to, from 1.
+        base: The version that undoing leads back to; 0 if there is nothing to undo. An edit has the
+            version before it; an undo has whatever the version it restored has.
+        text: What was done, one sentence for people.
+        created: When, ISO 8601, UTC.
+    """
+
+    version: int
+    base: int
+    text: str
+    created: str
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
     """Labelled images, as `load_dataset` reads them.
@@ -66,10 +90,11 @@ class Dataset:
         version: Counts the changes made to it, from 1.
         created: Time of import, ISO 8601, UTC.
         source_digest: Digest of what it was imported from.
-        index: One row per image, columns `INDEX_COLUMNS`.
-        skipped: Files of the source that were not taken.
+        rows: One row per image, also of those that were taken out, columns `INDEX_COLUMNS`.
+        next_image_id: What the next image that is added is numbered; no number is used twice.
+        changes: What led to this version, oldest first.
+        skipped: Files that were not taken, of all that was ever imported; not undone by an undo.
         ignored: Number of files left by operating systems, not worth a reason.
-        warnings: What the user should know, one sentence each.
     """
 
     folder: Path
@@ -78,10 +103,40 @@ class Dataset:
     version: int
     created: str
     source_digest: str
-    index: pd.DataFrame
+    rows: pd.DataFrame
+    next_image_id: int
+    changes: tuple[Change, ...]
     skipped: tuple[Skipped, ...]
     ignored: int
-    warnings: tuple[str, ...]
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """One row per image that takes part, columns `INDEX_COLUMNS`."""
+        return self.rows[~self.rows["excluded"]].reset_index(drop=True)
+
+    @cached_property
+    def excluded(self) -> pd.DataFrame:
+        """One row per image that was taken out, columns `INDEX_COLUMNS`."""
+        return self.rows[self.rows["excluded"]].reset_index(drop=True)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the images that take part, one sentence each."""
+        return tuple(warnings_of(self.index))
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to undo."""
+        return self.changes[-1].base > 0
+
+    @property
+    def undoable(self) -> str:
+        """What undoing would take back, ``Moved 3 images to 'dogs'``; empty if there is nothing."""
+        # A version has the images of the one after its base: an edit is that one, and an undo restored
+        # a version with the same base.
+        edit = self.changes[-1].base + 1
+        texts = {change.version: change.text for change in self.changes}
+        return texts[edit].removesuffix(".") if self.can_undo else ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -117,10 +172,31 @@ class Dataset:
         return path
 
 
+def count_of(images: int) -> str:
+    """A number of images in words: ``1 image``, ``1,200 images``."""
+    return f"{images:,} image{'s' * (images != 1)}"
+
+
+def first_change(images: int, created: str) -> Change:
+    """The import of that many images, as the change that made version 1."""
+    return Change(1, 0, f"Imported {count_of(images)}.", created)
+
+
+def numbered(rows: pd.DataFrame, first_id: int) -> pd.DataFrame:
+    """Rows with all `INDEX_COLUMNS` from rows that lack `image_id` and `excluded`."""
+    numbers = range(first_id, first_id + len(rows))
+    index = rows.assign(image_id=numbers, excluded=False).astype(dict(INDEX_COLUMNS))
+    return index[list(INDEX_COLUMNS)].reset_index(drop=True)
+
+
 def save_dataset(dataset: Dataset) -> None:
     """Write the index of a dataset's version, then its description, which names that version."""
-    index_file = f"index-{dataset.version:04}.csv"
-    write_text(dataset.folder / index_file, dataset.index.to_csv(index=False))
+    write_text(dataset.folder / _index_file(dataset.version), dataset.rows.to_csv(index=False))
+    save_description(dataset)
+
+
+def save_description(dataset: Dataset) -> None:
+    """Write what there is to say of a dataset besides its index."""
     write_json(
         dataset.folder / "dataset.json",
         {
@@ -128,13 +204,18 @@ def save_dataset(dataset: Dataset) -> None:
             "created": dataset.created,
             "source_digest": dataset.source_digest,
             "version": dataset.version,
-            "index": index_file,
+            "index": _index_file(dataset.version),
             "classes": dataset.class_counts,
             "skipped": [{"name": item.name, "reason": item.reason} for item in dataset.skipped],
             "ignored": dataset.ignored,
-            "warnings": list(dataset.warnings),
+            "next_image_id": dataset.next_image_id,
+            "changes": [asdict(change) for change in dataset.changes],
         },
     )
+
+
+def _index_file(version: int) -> str:
+    return f"index-{version:04}.csv"
 
 
 def load_dataset(
@@ -148,26 +229,38 @@ def load_dataset(
         workspace: Where to look; the default workspace if not given.
 
     Raises:
-        NotFoundError: There is none.
+        NotFoundError: There is none, or it has no such version.
         StorageError: Its files are damaged.
     """
     workspace = workspace or Workspace.default()
     folder = workspace.find(workspace.datasets, dataset_id, "dataset")
     about = read_json(folder / "dataset.json")
     try:
-        version = int(about["version"]) if version is None else version
-        index = pd.read_csv(
-            folder / f"index-{version:04}.csv",
-            dtype=dict(INDEX_COLUMNS),
-            keep_default_na=False,
-            encoding="utf-8",
-        )[list(INDEX_COLUMNS)]
-        return _described(folder, about, version, index)
+        current = int(about["version"])
+        if version is None:
+            version = current
+        if not 1 <= version <= current:
+            raise NotFoundError(
+                f"Dataset '{dataset_id}' has no version {version}; its versions are 1 to {current}."
+            )
+        return _described(folder, about, version, _read_rows(folder / _index_file(version)))
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise StorageError(f"Dataset '{dataset_id}' is damaged ({error}); delete {folder}.") from error
 
 
-def _described(folder: Path, about: dict[str, Any], version: int, index: pd.DataFrame) -> Dataset:
+def _read_rows(path: Path) -> pd.DataFrame:
+    rows = pd.read_csv(path, dtype=dict(INDEX_COLUMNS), keep_default_na=False, encoding="utf-8")
+    if "excluded" not in rows:  # written before images could be taken out
+        rows["excluded"] = False
+    if rows["excluded"].all():
+        raise ValueError(f"{path.name} has no images")
+    return rows[list(INDEX_COLUMNS)]
+
+
+def _described(folder: Path, about: dict[str, Any], version: int, rows: pd.DataFrame) -> Dataset:
+    # What is looked up with a default was not written before datasets could be edited.
+    changes = [Change(**item) for item in about.get("changes", ())]
+    changes = changes or [first_change(sum(about["classes"].values()), about["created"])]
     return Dataset(
         folder=folder,
         id=folder.name,
@@ -175,10 +268,11 @@ def _described(folder: Path, about: dict[str, Any], version: int, index: pd.Data
         version=version,
         created=about["created"],
         source_digest=about["source_digest"],
-        index=index,
+        rows=rows,
+        next_image_id=about.get("next_image_id", int(rows["image_id"].max()) + 1),
+        changes=tuple(change for change in changes if change.version <= version),
         skipped=tuple(Skipped(**item) for item in about["skipped"]),
         ignored=about["ignored"],
-        warnings=tuple(about["warnings"]),
     )
 
 

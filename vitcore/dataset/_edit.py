@@ -1,0 +1,340 @@
+"""Edits of a dataset: each one makes a new version and leaves the earlier ones as they are.
+
+An edit is on the disk when its function returns; a crash before that leaves the version there was.
+Images are never erased, only taken out, so that every edit can be undone and every earlier version
+still has its images.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import filelock
+import pandas as pd
+
+from vitcore.dataset._dataset import (
+    Change,
+    Dataset,
+    Skipped,
+    count_of,
+    load_dataset,
+    numbered,
+    save_dataset,
+    save_description,
+)
+from vitcore.errors import DatasetError, StorageError
+from vitcore.workspace import Workspace, read_json
+
+__all__ = [
+    "append_images",
+    "delete_class",
+    "exclude",
+    "relabel",
+    "rename_class",
+    "rename_dataset",
+    "restore",
+    "undo",
+]
+
+_MAX_NAME = 200
+
+
+def rename_class(dataset: Dataset, old: str, new: str) -> Dataset:
+    """Give a class another name; if there is a class of that name, the two become one.
+
+    Images of the class that were taken out are renamed with it, so that they come back to it.
+
+    Args:
+        dataset: The current version.
+        old: A class of it.
+        new: Up to 200 printable characters; space around them is dropped.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DatasetError: The names cannot be used, or the dataset was changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    count = _count_of_class(dataset, old)
+    new = _class_name(dataset, new)
+    if new == old:
+        raise DatasetError(f"The class is called '{old}' already; give another name.")
+    label = dataset.rows["label"]
+    rows = dataset.rows.assign(label=label.mask(label == old, new))
+    if new in dataset.classes:
+        return _commit(replace(dataset, rows=rows), f"Merged '{old}' into '{new}' ({count_of(count)}).")
+    return _commit(replace(dataset, rows=rows), f"Renamed '{old}' to '{new}'.")
+
+
+def delete_class(dataset: Dataset, label: str) -> Dataset:
+    """Take all images of a class out; `restore` brings them back.
+
+    Args:
+        dataset: The current version.
+        label: A class of it.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DatasetError: There is no such class or no other, or the dataset was changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    count = _count_of_class(dataset, label)
+    taken = dataset.rows["excluded"] | (dataset.rows["label"] == label)
+    edited = replace(dataset, rows=dataset.rows.assign(excluded=taken))
+    return _commit(edited, f"Took out class '{label}' ({count_of(count)}).")
+
+
+def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
+    """Move images to a class; those that are in it already stay as they are.
+
+    Args:
+        dataset: The current version.
+        image_ids: Images that take part.
+        label: A class of the dataset, or the name of a new one, as for `rename_class`.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DatasetError: Nothing would change, an image or the name cannot be used, or the dataset was
+            changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    label = _class_name(dataset, label)
+    chosen = _chosen(dataset, image_ids)
+    out = int((chosen & dataset.rows["excluded"]).sum())
+    if out:
+        raise DatasetError(
+            f"The choice has {count_of(out)} that had been taken out; restore first, then move."
+        )
+    moved = chosen & (dataset.rows["label"] != label)
+    if not moved.any():
+        raise DatasetError(f"The chosen images are in '{label}' already; choose others or another class.")
+    rows = dataset.rows.assign(label=dataset.rows["label"].mask(moved, label))
+    return _commit(replace(dataset, rows=rows), f"Moved {count_of(int(moved.sum()))} to '{label}'.")
+
+
+def exclude(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
+    """Take images out: they are kept, but no longer learned from or judged on.
+
+    Args:
+        dataset: The current version.
+        image_ids: Images of it; those that are out already stay out.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DatasetError: Nothing would change, or no image would be left; an image is unknown, or the
+            dataset was changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    out = dataset.rows["excluded"]
+    taken = _chosen(dataset, image_ids) & ~out
+    if not taken.any():
+        raise DatasetError("The chosen images were taken out already; choose others.")
+    edited = replace(dataset, rows=dataset.rows.assign(excluded=out | taken))
+    return _commit(edited, f"Took out {count_of(int(taken.sum()))}.")
+
+
+def restore(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
+    """Bring images back that were taken out.
+
+    Args:
+        dataset: The current version.
+        image_ids: Images of it; those that take part already stay as they are.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DatasetError: Nothing would change, an image is unknown, or the dataset was changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    out = dataset.rows["excluded"]
+    brought = _chosen(dataset, image_ids) & out
+    if not brought.any():
+        raise DatasetError("None of the chosen images was taken out; choose from those that were.")
+    edited = replace(dataset, rows=dataset.rows.assign(excluded=out & ~brought))
+    return _commit(edited, f"Brought back {count_of(int(brought.sum()))}.")
+
+
+def append_images(
+    dataset: Dataset, rows: pd.DataFrame, skipped: Iterable[Skipped], ignored: int, text: str
+) -> Dataset:
+    """Add images whose files are in place below the dataset's folder.
+
+    Args:
+        dataset: The current version.
+        rows: One row per image, all `INDEX_COLUMNS` but ``image_id`` and ``excluded``.
+        skipped: Files that came with them and were not taken.
+        ignored: Number of files that were not worth a reason.
+        text: What was done, one sentence, for the list of changes.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DatasetError: There are no rows, or the dataset was changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    if rows.empty:
+        raise DatasetError("There is no image to add; choose others.")
+    first_id = dataset.next_image_id
+    edited = replace(
+        dataset,
+        rows=pd.concat([dataset.rows, numbered(rows, first_id)], ignore_index=True),
+        next_image_id=first_id + len(rows),
+        skipped=tuple(dict.fromkeys([*dataset.skipped, *skipped])),  # the same may be added again
+        ignored=dataset.ignored + ignored,
+    )
+    return _commit(edited, text)
+
+
+def undo(dataset: Dataset) -> Dataset:
+    """Take the last edit back that was not taken back yet; repeated, it leads to the import.
+
+    Args:
+        dataset: The current version.
+
+    Returns:
+        A new version, with the images as they were before that edit.
+
+    Raises:
+        DatasetError: There is nothing to undo, or the dataset was changed elsewhere.
+        StorageError: The disk is full or not writable, or the earlier version is damaged.
+    """
+    if not dataset.can_undo:
+        raise DatasetError("There is nothing to undo; the images are as they were imported.")
+    base = load_dataset(dataset.id, version=dataset.changes[-1].base, workspace=_workspace(dataset))
+    edited = replace(dataset, rows=base.rows)
+    return _commit(edited, f"Undid: {dataset.undoable}.", base=base.changes[-1].base)
+
+
+def rename_dataset(dataset: Dataset, name: str) -> Dataset:
+    """Give the whole dataset another name; its images, and so its version, stay the same.
+
+    Args:
+        dataset: The current version.
+        name: Up to 200 printable characters; space around them is dropped.
+
+    Returns:
+        The same version under the new name.
+
+    Raises:
+        DatasetError: The name cannot be used, or the dataset was changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    name = _usable(name)
+    renamed = replace(dataset, name=name)
+    with _as_current(dataset) as present:
+        if name == present:
+            raise DatasetError(f"The dataset is called '{name}' already; give another name.")
+        save_description(renamed)
+    return renamed
+
+
+def _count_of_class(dataset: Dataset, label: str) -> int:
+    """Number of images of a class, at least one.
+
+    Raises:
+        DatasetError: There is no such class.
+    """
+    counts = dataset.class_counts
+    if label not in counts:
+        shown = ", ".join(f"'{name}'" for name in list(counts)[:5])
+        more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
+        raise DatasetError(f"There is no class '{label[:_MAX_NAME]}'; there are {shown}{more}.")
+    return counts[label]
+
+
+def _class_name(dataset: Dataset, name: str) -> str:
+    """The name of a class there is, whatever the import took it from, or a usable new one."""
+    return name if name in dataset.classes else _usable(name)
+
+
+def _usable(name: str) -> str:
+    """A name that a person typed, without the space around it.
+
+    Raises:
+        DatasetError: It is empty or too long, or parts of it cannot be seen.
+    """
+    name = name.strip()
+    if not name:
+        raise DatasetError(f"The name is empty; give 1 to {_MAX_NAME} characters.")
+    if len(name) > _MAX_NAME:
+        raise DatasetError(f"The name has {len(name)} characters; give {_MAX_NAME} at most.")
+    if not name.isprintable():
+        hidden = next(sign for sign in name if not sign.isprintable())
+        raise DatasetError(
+            f"The name has an invisible character (U+{ord(hidden):04X}); type it without that."
+        )
+    return name
+
+
+def _chosen(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:
+    """Which of the rows have one of these ids, as booleans.
+
+    Raises:
+        DatasetError: There are no ids, or one that the dataset does not have.
+    """
+    wanted = set(image_ids)
+    if not wanted:
+        raise DatasetError("No image is chosen; choose at least one.")
+    chosen = dataset.rows["image_id"].isin(wanted)
+    if chosen.sum() < len(wanted):
+        unknown = min(wanted - set(dataset.rows["image_id"]))
+        raise DatasetError(f"The dataset has no image number {unknown}; choose from those that it has.")
+    return chosen
+
+
+def _commit(edited: Dataset, text: str, *, base: int | None = None) -> Dataset:
+    """Write a version whose rows were edited as the next one, `base` being what undoing leads to."""
+    if edited.rows["excluded"].all():
+        raise DatasetError(
+            "Not a single image would be left; keep at least one, or delete the whole dataset instead."
+        )
+    version = edited.version + 1
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    change = Change(version, edited.version if base is None else base, text, created)
+    with _as_current(edited) as name:
+        edited = replace(edited, name=name, version=version, changes=(*edited.changes, change))
+        save_dataset(edited)
+    return edited
+
+
+@contextmanager
+def _as_current(dataset: Dataset) -> Iterator[str]:
+    """Nobody else writes to the dataset during the block; gives the name it has by now.
+
+    Raises:
+        DatasetError: The version on the disk is another one by now.
+        NotFoundError: It was deleted.
+        StorageError: The disk is full or not writable.
+    """
+    workspace = _workspace(dataset)
+    workspace.find(workspace.datasets, dataset.id, "dataset")
+    try:
+        with workspace.lock(f"dataset-{dataset.id}"):
+            about = read_json(dataset.folder / "dataset.json")
+            if about["version"] != dataset.version:
+                raise DatasetError(
+                    f"'{dataset.name}' was changed elsewhere in the meantime (version {about['version']}, "
+                    f"not {dataset.version}) and stays as it is; look at it again, then repeat your change."
+                )
+            yield about["name"]
+    except filelock.Timeout as error:
+        raise DatasetError(f"'{dataset.name}' is being changed elsewhere; try again in a moment.") from error
+    except OSError as error:
+        raise StorageError(
+            f"{dataset.folder} cannot be written ({error.strerror or error}), so nothing was changed; free "
+            "some space, then try again."
+        ) from error
+
+
+def _workspace(dataset: Dataset) -> Workspace:
+    return Workspace(dataset.folder.parent.parent)
