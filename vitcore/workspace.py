@@ -22,7 +22,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,7 +183,7 @@ class Workspace:
         """
         name = f"{_STAGED}{item_id}"
         folder = parent / name
-        with self.lock(name):
+        with self._owned(name):
             try:
                 folder.mkdir()
                 yield folder
@@ -198,13 +198,22 @@ class Workspace:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    @contextmanager
+    def _owned(self, name: str) -> Iterator[None]:
+        """Hold a lock whose name is used once; its file goes with it."""
+        try:
+            with self.lock(name):
+                yield
+        finally:
+            _forget(self._lock_file(name))
+
     def scratch(self) -> "Scratch":
         """A new folder for work in progress, which `sweep` leaves alone until it is closed."""
         name = f"{_STAGED}scratch-{new_id()}"
         lock = self.lock(name)
         lock.acquire()
         (self.datasets / name).mkdir()
-        return Scratch(self.datasets / name, lock)
+        return Scratch(self.datasets / name, lock, self._lock_file(name))
 
     def remove(self, folder: Path) -> None:
         """Delete a folder below the workspace: gone from every list at once, then from the disk."""
@@ -219,6 +228,7 @@ class Workspace:
             for folder in parent.glob(f"{_STAGED}*"):
                 if not self.is_locked(folder.name):
                     shutil.rmtree(folder, ignore_errors=True)
+                    _forget(self._lock_file(folder.name))
                     swept += 1
         return swept
 
@@ -229,11 +239,19 @@ class Scratch:
 
     folder: Path
     _lock: filelock.BaseFileLock
+    _lock_file: Path
 
     def close(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
+        _forget(self._lock_file)
+
+
+def _forget(lock_file: Path) -> None:
+    """Delete the file of a lock that nobody will ask for again."""
+    with suppress(OSError):  # on Windows, while somebody looks at it
+        lock_file.unlink(missing_ok=True)
 
 
 def _flush(folder: Path) -> None:

@@ -2,13 +2,14 @@
 
 import pytest
 
-from vitcore.dataset._layout import label_entries
+from vitcore.dataset._layout import folder_layouts
 from vitcore.dataset._sources import Entry
 
 
 def labels(*names: str) -> list[tuple[str, str]]:
     entries = [Entry(number, name, 0) for number, name in enumerate(names)]
-    labelled = label_entries(entries)
+    (layout,) = folder_layouts(entries)
+    labelled = list(layout.items)
     assert [item.entry for item in labelled] == entries
     return [(item.label, item.split) for item in labelled]
 

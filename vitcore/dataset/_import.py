@@ -4,33 +4,46 @@ import hashlib
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from threading import Event
 
+import numpy as np
 import pandas as pd
+from PIL import Image, ImageOps
 
 from vitcore.dataset._dataset import (
-    INDEX_COLUMNS,
     Dataset,
     Skipped,
+    count_of,
+    first_change,
     list_datasets,
     load_dataset,
+    numbered,
     save_dataset,
 )
-from vitcore.dataset._decode import IMAGE_SUFFIXES, probe_image
-from vitcore.dataset._layout import Labelled, label_entries
-from vitcore.dataset._remarks import warnings_of
+from vitcore.dataset._decode import load_image, probe_image
+from vitcore.dataset._edit import append_images
+from vitcore.dataset._layout import Labelled
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
-from vitcore.dataset._sources import Entry, Reader, is_junk, open_source
+from vitcore.dataset._sources import Entry, Reader, clean_name
+from vitcore.dataset._survey import Candidate, NamedFile, Reading, Survey, open_parts, survey_parts
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.progress import Meter, OnProgress
 from vitcore.workspace import Workspace, new_id
 
-__all__ = ["MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "import_dataset"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "MAX_TOTAL_BYTES",
+    "SourceLike",
+    "add_images",
+    "import_dataset",
+    "inspect_source",
+    "preview_source",
+]
 
 MAX_FILE_BYTES = 200 * 2**20
 """Largest single image file that is taken."""
@@ -39,10 +52,10 @@ MAX_TOTAL_BYTES = 100 * 2**30
 """Most bytes that one import may unpack."""
 
 # Raise when the same source would give another dataset, so that nothing older is taken for it.
-_REVISION = 1
+_REVISION = 2
+PREVIEW_SIZE = 240
 _FREE_RESERVE_BYTES = 2**30
 _CHUNK_BYTES = 2**20
-_ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 
 
 @dataclass(frozen=True)
@@ -55,37 +68,93 @@ class _Arrived:
     size_bytes: int
 
 
+SourceLike = str | Path | Sequence[str | Path | NamedFile]
+
+
+def inspect_source(source: SourceLike, *, reading: Reading | None = None) -> Survey:
+    """Look at a source without importing it: what would be read in which way, and what is in doubt.
+
+    Only names are looked at, and the CSV files; whether an image can be decoded is found out by the
+    import.
+
+    Args:
+        source: As for `import_dataset`, but not ``sample``.
+        reading: How to read it; found out where it says nothing.
+
+    Raises:
+        ArchiveError: The source cannot be read, or does not have what `reading` names.
+    """
+    paths = _paths(source)
+    with open_parts(paths) as parts:
+        return survey_parts(parts, reading or Reading(), _title(paths))
+
+
+def preview_source(source: SourceLike, candidate: Candidate, *, most: int = 8) -> dict[str, Image.Image]:
+    """The first image of each of the first classes of a reading, to see whether it is meant.
+
+    Args:
+        source: As for `inspect_source`.
+        candidate: One of its candidates.
+        most: How many classes at most.
+
+    Returns:
+        Small images by class; a class whose first image cannot be decoded is left out.
+
+    Raises:
+        ArchiveError: The source cannot be read.
+    """
+    labels: dict[int, str] = {}
+    for item in candidate.items:
+        if item.label and item.label not in labels.values() and len(labels) < most:
+            labels[item.entry.number] = item.label
+    found: dict[str, Image.Image] = {}
+    with open_parts(_paths(source)) as parts:
+        for entry, file in parts.read(set(labels)):
+            try:
+                image = load_image(file.read(MAX_FILE_BYTES), at_least=PREVIEW_SIZE // 2)
+            except (ImageError, ArchiveError):
+                continue
+            found[labels[entry.number]] = ImageOps.fit(image, (PREVIEW_SIZE, PREVIEW_SIZE))
+    return {label: found[label] for label in sorted(found)}
+
+
 def import_dataset(
-    source: str | Path,
+    source: SourceLike,
     *,
     name: str | None = None,
+    reading: Reading | None = None,
     workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
 ) -> Dataset:
-    """Import labelled images: one folder per class in a zip file, a tar file or a folder.
+    """Import labelled images from a zip file, a tar file, a folder, or several of these.
 
-    Wrapping folders are tolerated, and a ready-made split (train/, val/, test/ above the class
-    folders) is kept. Each image is decoded once, so that a file that would fail later is refused
-    here by name. Nothing of the source is needed afterwards. A source that was imported before,
-    under the same name and without changes since, gives the dataset that is already there.
+    The classes are one folder each, or a CSV file says which image is what; wrapping folders are
+    tolerated, and a ready-made split (train/, val/, test/) is kept. Each image is decoded once, so
+    that a file that would fail later is refused here by name. Nothing of the source is needed
+    afterwards. A source that was imported before, in the same way, under the same name and without
+    changes since, gives the dataset that is already there.
 
     Args:
-        source: A path, or ``sample`` for the handwritten digits that come with scikit-learn.
+        source: A path, several of them, or ``sample`` for the handwritten digits of scikit-learn. Of
+            several archives each is read by itself, and one without folders is a class of its name.
         name: What to call the dataset; the source's own name if not given.
+        reading: How to read the classes where several ways are possible, see `inspect_source`.
         workspace: Where to put it; the default workspace if not given.
         on_progress: Called with the progress.
         stop: Set it to give up; nothing is left behind.
 
     Raises:
-        ArchiveError: The source cannot be read, or has no images in class folders.
+        ArchiveError: The source cannot be read, has no images with classes, or can be read in several
+            ways, which the message names.
         StorageError: The disk is full or not writable.
         Stopped: `stop` was set.
     """
     workspace = workspace or Workspace.default()
-    path = None if str(source) == SAMPLE else Path(source).expanduser().absolute()
-    title = (name or "").strip() or _title(path)
-    digest = _source_digest(path)
+    reading = reading or Reading()
+    paths = [] if str(source) == SAMPLE else _paths(source)
+    title = clean_name((name or "").strip()) or (_title(paths) if paths else SAMPLE_NAME)
+    digest = _source_digest(paths, reading)
     known = list_datasets(workspace)
     same = known[(known["source_digest"] == digest) & (known["name"] == title) & (known["version"] == 1)]
     if len(same):
@@ -93,54 +162,113 @@ def import_dataset(
     dataset_id = new_id()
     importer = _Importer(on_progress, stop or Event())
     with workspace.staged(workspace.datasets, dataset_id) as folder:
-        if path is None:
-            importer.take(folder, _sample_files(), total=SAMPLE_COUNT)
+        if paths:
+            importer.read(paths, reading, folder)
         else:
-            with open_source(path) as opened:
-                wanted = {item.entry.number: item for item in importer.choose(opened.entries())}
-                files = (
-                    (replace(wanted[entry.number], entry=entry), file)
-                    for entry, file in opened.read(set(wanted))
-                )
-                importer.take(folder, files, total=len(wanted))
+            importer.take(folder, _sample_files(), total=SAMPLE_COUNT)
         save_dataset(importer.dataset(folder, dataset_id, title, digest))
     return load_dataset(dataset_id, workspace=workspace)
 
 
-def _title(path: Path | None) -> str:
-    """What a source is called: the name of the folder, or of the archive without its endings."""
-    if path is None:
-        return SAMPLE_NAME
-    return (path.name.partition(".")[0] if path.is_file() else path.name) or "Photos"
+def add_images(
+    dataset: Dataset,
+    source: SourceLike,
+    *,
+    reading: Reading | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Dataset:
+    """Add the images of another source to a dataset, as a new version of it.
 
+    Classes are matched by their names; new ones are added. An image that the dataset has already, in
+    the same class, is skipped and named as such. In a dataset with a ready-made split, images that come
+    without one are for training.
 
-def _source_digest(path: Path | None) -> str:
-    """Digest of a source: the bytes of an archive, names, sizes and times of the files of a folder.
+    Args:
+        dataset: Its latest version is added to, whichever this is.
+        source: As for `import_dataset`.
+        reading: As for `import_dataset`; its `Reading.label` is the class of all images.
+        on_progress: Called with the progress.
+        stop: Set it to give up; the dataset stays as it is.
 
     Raises:
-        ArchiveError: There is nothing at `path`.
+        ArchiveError: As for `import_dataset`, or there is nothing new in the source.
+        DatasetError: The dataset is being changed by somebody else.
+        StorageError: The disk is full or not writable.
+        Stopped: `stop` was set.
     """
-    digest = hashlib.sha256(f"{_REVISION}:{SAMPLE if path is None else ''}".encode())
-    if path is None:
-        return digest.hexdigest()
-    if path.is_file():
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
-    if not path.is_dir():
-        raise ArchiveError(f"There is no file or folder {path}; check the path.")
+    workspace = Workspace(dataset.folder.parent.parent)
+    importer = _Importer(on_progress, stop or Event())
+    scratch = workspace.scratch()
+    try:
+        importer.read(_paths(source), reading or Reading(), scratch.folder)
+        dataset = load_dataset(dataset.id, workspace=workspace)  # it may have been edited meanwhile
+        rows = importer.new_rows(dataset)
+        for file in rows["file"].unique():
+            place = dataset.path(file)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (scratch.folder / file).replace(place)
+        return append_images(
+            dataset, rows, importer.skipped, importer.ignored, f"Added {count_of(len(rows))}."
+        )
+    finally:
+        scratch.close()
+
+
+def _paths(source: SourceLike) -> list[str | Path | NamedFile]:
+    """The single sources; what is relative is so to the present folder."""
+    several = [source] if isinstance(source, str | Path) else list(source)
+    if not several:
+        raise ArchiveError("No file was given; give an archive, a folder or several of them.")
+    return [item if isinstance(item, NamedFile) else Path(item).expanduser().absolute() for item in several]
+
+
+def _title(paths: Sequence[str | Path | NamedFile]) -> str:
+    """What a source is called: the name of the folder, or of the archive without its endings."""
+    first = paths[0]
+    if isinstance(first, NamedFile):
+        parts = [part for part in PurePosixPath(clean_name(first.name)).parts if part not in {"/", "..", "."}]
+        name = (parts or [""])[0]
+        return (name if len(parts) > 1 else name.partition(".")[0]) or "Photos"
+    path = Path(first)
+    name = clean_name(path.name)
+    return (name if path.is_dir() else name.partition(".")[0]) or "Photos"
+
+
+def _source_digest(paths: Sequence[str | Path | NamedFile], reading: Reading) -> str:
+    """Digest of a source: the bytes of files, names, sizes and times of those in folders.
+
+    Raises:
+        ArchiveError: There is nothing at a path.
+    """
+    digest = hashlib.sha256(f"{_REVISION}:{'' if paths else SAMPLE}:{reading}".encode())
+    for item in paths:
+        path = item.path if isinstance(item, NamedFile) else Path(item)
+        if isinstance(item, NamedFile) or len(paths) > 1:
+            name = item.name if isinstance(item, NamedFile) else path.name
+            digest.update(f"{name}\0".encode("utf-8", "surrogatepass"))
+        if path.is_file():
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        elif path.is_dir():
+            for line in _folder_lines(path):
+                digest.update(line.encode("utf-8", "surrogatepass"))
+        else:
+            raise ArchiveError(f"There is no file or folder {path}; check the path.")
+    return digest.hexdigest()
+
+
+def _folder_lines(path: Path) -> Iterator[str]:
     for parent, folders, files in os.walk(path):
         folders.sort()
         for file_name in sorted(files):
             status = Path(parent, file_name).lstat()
-            line = f"{Path(parent, file_name)}\0{status.st_size}\0{status.st_mtime_ns}\0"
-            digest.update(line.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+            yield f"{Path(parent, file_name)}\0{status.st_size}\0{status.st_mtime_ns}\0"
 
 
 def _sample_files() -> Iterator[tuple[Labelled, Reader]]:
     for number, (name, label, file) in enumerate(sample_images()):
-        yield Labelled(Entry(number, name, 0), label, ""), file
+        yield Labelled(Entry(number, name, 0), label), file
 
 
 class _Importer:
@@ -154,29 +282,53 @@ class _Importer:
         self._rows: list[dict[str, object]] = []
         self._total_bytes = 0
 
-    def choose(self, entries: Iterable[Entry]) -> list[Labelled]:
-        """The entries worth reading: images in class folders."""
-        images = []
-        for entry in entries:
-            if is_junk(entry):
-                self._ignored += 1
-            elif reason := entry.problem or _unfit(entry):
-                self._skip(entry, reason)
-            else:
-                images.append(entry)
-        wanted = []
-        for item in label_entries(images):
-            if item.label:
-                wanted.append(item)
-            else:
-                self._skip(item.entry, "not inside a class folder")
-        if not wanted:
-            raise ArchiveError(
-                f"No images in class folders were found ({len(images)} images, "
-                f"{len(self._skipped) - len(images)} other files); put the images of each class into a "
-                "folder with the name of the class."
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The files that were not taken, by name."""
+        return tuple(Skipped(*pair) for pair in sorted(self._skipped))
+
+    @property
+    def ignored(self) -> int:
+        """Number of files left by operating systems."""
+        return self._ignored
+
+    def read(self, paths: Sequence[str | Path | NamedFile], reading: Reading, folder: Path) -> None:
+        """Find out what a source holds, then take its images into `folder`."""
+        with open_parts(paths) as parts:
+            survey = survey_parts(parts, reading, _title(paths))
+            chosen = survey.certain()
+            self._ignored = survey.ignored
+            self._skipped += [(entry.name, reason) for entry, reason in survey.skipped]
+            self._skipped += [(item.entry.name, item.reason) for item in chosen.items if not item.label]
+            if chosen.table is not None:
+                self._skipped += [
+                    (name, f"listed in {chosen.table.name}, but not there") for name in chosen.missing
+                ]
+            wanted = {item.entry.number: item for item in chosen.items if item.label}
+            files = (
+                (replace(wanted[entry.number], entry=entry), file) for entry, file in parts.read(set(wanted))
             )
-        return wanted
+            self.take(folder, files, total=len(wanted))
+
+    def new_rows(self, dataset: Dataset) -> pd.DataFrame:
+        """The rows of what was taken that are new to a dataset."""
+        rows = self._sorted_rows()
+        keys = list(zip(rows["sha256"], rows["label"], strict=True))
+        known = set(zip(dataset.index["sha256"], dataset.index["label"], strict=True))
+        new = np.array([key not in known for key in keys], dtype=bool)
+        self._skipped += [(name, "already in the dataset") for name in rows.loc[~new, "name"]]
+        if not new.any():
+            raise ArchiveError(f"All {len(rows)} images are in the dataset already; nothing was added.")
+        rows = rows[new].reset_index(drop=True)
+        # A dataset is divided ready-made as a whole or not at all; what comes later is for learning.
+        if not dataset.split_counts:
+            rows["split"] = ""
+        else:
+            rows["split"] = rows["split"].replace("", "train")
+        return rows
+
+    def _sorted_rows(self) -> pd.DataFrame:
+        return pd.DataFrame(self._rows).sort_values(["label", "name", "sha256"], kind="stable")
 
     def take(self, folder: Path, files: Iterable[tuple[Labelled, Reader]], total: int) -> None:
         """Copy the files into `folder` and check each image, decoding ahead in threads."""
@@ -205,20 +357,20 @@ class _Importer:
 
     def dataset(self, folder: Path, dataset_id: str, name: str, digest: str) -> Dataset:
         """The dataset of what was taken, sorted by name so that the source's order does not matter."""
-        index = pd.DataFrame(self._rows).sort_values(["label", "name", "sha256"], kind="stable")
-        index.insert(0, "image_id", range(len(index)))
-        index = index.astype(dict(INDEX_COLUMNS))[list(INDEX_COLUMNS)].reset_index(drop=True)
+        rows = self._sorted_rows()
+        created = datetime.now(UTC).isoformat(timespec="seconds")
         return Dataset(
             folder=folder,
             id=dataset_id,
             name=name,
             version=1,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            created=created,
             source_digest=digest,
-            index=index,
-            skipped=tuple(Skipped(*pair) for pair in sorted(self._skipped)),
-            ignored=self._ignored,
-            warnings=tuple(warnings_of(index)),
+            rows=numbered(rows, 0),
+            next_image_id=len(rows),
+            changes=(first_change(len(rows), created),),
+            skipped=self.skipped,
+            ignored=self.ignored,
         )
 
     def _skip(self, entry: Entry, reason: str) -> None:
@@ -280,15 +432,3 @@ class _Importer:
                 "size_bytes": arrived.size_bytes,
             }
         )
-
-
-def _unfit(entry: Entry) -> str:
-    """Why a file is no candidate, by its name; an empty string if it is one."""
-    suffix = PurePosixPath(entry.name).suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
-        return ""
-    if suffix in {".heic", ".heif"}:
-        return "HEIC photos cannot be read yet; export them as JPEG"
-    if suffix in _ARCHIVES:
-        return "an archive inside the archive; unpack it first"
-    return f"not an image file ({suffix or 'no file name ending'})"

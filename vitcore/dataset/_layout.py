@@ -1,13 +1,16 @@
-"""From the names in a source to labels and splits."""
+"""From the names in a source to labels and splits, and to the other ways in which they can be read."""
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from vitcore.dataset._sources import Entry
+from vitcore.errors import ArchiveError
 
-__all__ = ["Labelled", "label_entries"]
+__all__ = ["EVERY_FOLDER", "SPLITS", "WHOLE", "Labelled", "Layout", "folder_layouts", "split_name"]
 
-_SPLITS = {
+SPLITS = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -17,50 +20,218 @@ _SPLITS = {
     "test": "test",
     "testing": "test",
 }
+"""Names of the parts of a ready-made split, in lower case."""
+
+WHOLE = "."
+"""The root that keeps the whole path below the wrapping folders as name of the class."""
+
+EVERY_FOLDER = "*"
+"""The root that takes the classes below every top folder together, by their own names."""
+
+NO_FOLDER = "not inside a class folder"
+
+Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """An entry with what its folders say.
+    """An entry with what its folders, or a table, say.
 
     Attributes:
         entry: The file.
-        label: Class name, or an empty string when the file lies in no class folder.
+        label: Class name, or an empty string when it has none.
         split: ``train``, ``validation`` or ``test`` in a ready-made split, else an empty string.
+        reason: Why it has no label.
     """
 
     entry: Entry
     label: str
-    split: str
+    split: str = ""
+    reason: str = ""
 
 
-def label_entries(entries: Sequence[Entry]) -> list[Labelled]:
+@dataclass(frozen=True)
+class Layout:
+    """One way to read classes off a source.
+
+    Attributes:
+        title: What it takes for what, for people; plain text.
+        root: The root that picks this reading; empty if it needs none.
+        items: Every image, in order.
+    """
+
+    title: str
+    root: str
+    items: tuple[Labelled, ...]
+
+    @cached_property
+    def classes(self) -> dict[str, int]:
+        """Number of images by class, sorted by name."""
+        return dict(sorted(Counter(item.label for item in self.items if item.label).items()))
+
+    @cached_property
+    def splits(self) -> dict[str, int]:
+        """Number of images of each part of a ready-made split; empty if there is none."""
+        return dict(Counter(item.split for item in self.items if item.label and item.split))
+
+
+def split_name(name: str) -> str:
+    """The part of a ready-made split that a name stands for, or an empty string."""
+    return SPLITS.get(name.strip().lower(), "")
+
+
+def folder_layouts(entries: Sequence[Entry], root: str = "") -> list[Layout]:
     """Read labels off folders: one folder per class, below any number of wrapping folders.
 
-    Folders called train, val (or validation) and test directly above the class folders are a
-    ready-made split. Classes inside classes keep their whole path as name, ``fruit/apple``.
+    Folders called train, val (or validation) and test directly above the class folders, or directly
+    below them, are a ready-made split. Classes inside classes keep their whole path as name,
+    ``fruit/apple``. Where the same class names lie below several top folders, as in ``2022/cats`` and
+    ``2023/cats``, nothing says what is meant.
 
     Args:
         entries: The images of one source.
+        root: A folder below which alone to look, `WHOLE`, `EVERY_FOLDER`, or empty to find out.
+
+    Returns:
+        One layout if there is no doubt, else one for each candidate.
+
+    Raises:
+        ArchiveError: There is no folder `root`.
     """
-    folders = {entry.number: entry.parts[:-1] for entry in entries}
-    depth = _wrapping_depth({path for path in folders.values() if path})
-    inner = {number: path[depth:] for number, path in folders.items()}
-    tops = {path[0].lower() for path in inner.values() if path}
-    ready_made = len(tops) > 1 and tops <= _SPLITS.keys()
-    labelled = []
-    for entry in entries:
-        path = inner[entry.number]
-        split = _SPLITS[path[0].lower()] if ready_made and path else ""
-        labelled.append(Labelled(entry, "/".join(path[1:] if split else path), split))
-    return labelled
+    paths = {entry.number: entry.parts[:-1] for entry in entries}
+    base: Path = ()
+    if root not in {"", WHOLE, EVERY_FOLDER}:
+        base = _find(paths.values(), root)
+    inside = {number: path for number, path in paths.items() if path[: len(base)] == base}
+    base = _wrapping(base, set(inside.values()))
+    below = {number: path[len(base) :] for number, path in inside.items() if path[: len(base)] == base}
+    reader = _Reader(entries, below, root)
+
+    tops: dict[str, set[Path]] = defaultdict(set)
+    for path in below.values():
+        if path:
+            tops[path[0]].add(path[1:])
+    if root not in {WHOLE, EVERY_FOLDER}:
+        if _parts_above(tops):
+            return [reader.split_above("A ready-made split, with one folder per class in each part")]
+        if _parts_below(tops):
+            return [reader.split_below("One folder per class, with a ready-made split in each")]
+    candidates = [] if root == WHOLE else _sharing(tops)
+    if candidates and root == EVERY_FOLDER:
+        return [reader.every_folder("The classes of all folders together")]
+    if candidates:
+        shown = "/".join(base)
+        return [
+            *(reader.only(name, f"{shown}/{name}".lstrip("/")) for name in candidates),
+            reader.every_folder("The classes of all folders together"),
+            reader.nested("Each inner folder a class of its own", WHOLE),
+        ]
+    nested = any(len(path) > 1 for path in below.values())
+    return [reader.nested("Classes inside folders" if nested else "One folder per class", root)]
 
 
-def _wrapping_depth(paths: set[tuple[str, ...]]) -> int:
-    """How many leading folders all images share, the last folder of a path never being one."""
-    depth = 0
-    while paths and all(len(path) > depth + 1 for path in paths):
-        if len({path[depth] for path in paths}) > 1:
-            break
-        depth += 1
-    return depth
+@dataclass(frozen=True)
+class _Reader:
+    """Makes layouts of entries from their paths below the wrapping folders."""
+
+    entries: Sequence[Entry]
+    below: Mapping[int, Path]
+    root: str
+
+    def nested(self, title: str, root: str) -> Layout:
+        return self._layout(title, root, lambda path: ("/".join(path), ""))
+
+    def split_above(self, title: str) -> Layout:
+        def read(path: Path) -> tuple[str, str]:
+            split = split_name(path[0])
+            return ("/".join(path[1:]), split) if split else ("", "")
+
+        return self._layout(title, self.root, read)
+
+    def split_below(self, title: str) -> Layout:
+        return self._layout(title, self.root, lambda path: (path[0], split_name(path[1])))
+
+    def every_folder(self, title: str) -> Layout:
+        return self._layout(title, EVERY_FOLDER, lambda path: ("/".join(path[1:]), ""))
+
+    def only(self, top: str, root: str) -> Layout:
+        def read(path: Path) -> tuple[str, str]:
+            return ("/".join(path[1:]), "") if path[0] == top else ("", "")
+
+        return self._layout(f"Only the classes in '{root}'", root, read)
+
+    def _layout(self, title: str, root: str, read: Callable[[Path], tuple[str, str]]) -> Layout:
+        items = []
+        for entry in self.entries:
+            path = self.below.get(entry.number)
+            label, split = read(path) if path else ("", "")
+            outside = path is None and root not in {"", WHOLE, EVERY_FOLDER}
+            reason = "" if label else f"not inside the folder '{root}'" if outside else NO_FOLDER
+            items.append(Labelled(entry, label, split if label else "", reason))
+        return Layout(title, root, tuple(items))
+
+
+def _find(paths: Iterable[Path], root: str) -> Path:
+    """The path of a folder that was named by its whole path, or by its last parts."""
+    wanted = tuple(part for part in root.replace("\\", "/").split("/") if part not in {"", ".", ".."})
+    found = {
+        path[:end] for path in paths for end in range(len(path) + 1) if path[:end][-len(wanted) :] == wanted
+    }
+    if wanted and found:
+        return min(found, key=lambda path: (len(path), path))
+    tops = sorted({path[0] for path in paths if path})
+    raise ArchiveError(f"There is no folder '{root}' with images in it; there is {_listed(tops)}.")
+
+
+def _wrapping(base: Path, paths: set[Path]) -> Path:
+    """The folders that all class folders share, `base` being known to be shared.
+
+    The last folder of a path is never one, unless it has several folders in it: then the images
+    beside those belong to no class.
+    """
+    while True:
+        deeper = {path for path in paths if len(path) > len(base) and path[: len(base)] == base}
+        firsts = {path[len(base)] for path in deeper}
+        if len(firsts) != 1:
+            return base
+        inner = (*base, *firsts)
+        seconds = {path[len(inner)] for path in deeper if len(path) > len(inner)}
+        if inner in deeper and len(seconds) < 2:
+            return base
+        base = inner
+
+
+def _parts_above(tops: Mapping[str, set[Path]]) -> bool:
+    """Whether the top folders are the parts of a ready-made split, perhaps with others beside them."""
+    parts = [name for name in tops if split_name(name)]
+    with_classes = [name for name in parts if any(tops[name] - {()})]
+    if len({split_name(name) for name in parts}) < 2:
+        return False
+    return len(parts) == len(tops) or len({split_name(name) for name in with_classes}) > 1
+
+
+def _parts_below(tops: Mapping[str, set[Path]]) -> bool:
+    """Whether every top folder is a class that has the parts of a ready-made split in it."""
+    seconds = [path[:1] for rest in tops.values() for path in rest]
+    names = {path[0] for path in seconds if path}
+    return (
+        len(tops) > 1
+        and all(len(path) == 1 for rest in tops.values() for path in rest)
+        and all(map(split_name, names))
+        and len({split_name(name) for name in names}) > 1
+    )
+
+
+def _sharing(tops: Mapping[str, set[Path]]) -> list[str]:
+    """The top folders with class folders in them, if a class name occurs below more than one."""
+    seconds = {name: {path[0] for path in rest if path} for name, rest in tops.items()}
+    counts = Counter(name for names in seconds.values() for name in names)
+    if not any(count > 1 for count in counts.values()):
+        return []
+    return sorted(name for name, names in seconds.items() if names)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    """Names for a sentence: the first ones, and how many more there are."""
+    shown = ", ".join(f"'{name}'" for name in names[:most]) or "none"
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
