@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import signal
 import subprocess
@@ -13,9 +14,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vitcore.errors import DatasetError, NotFoundError, Stopped, StorageError
+from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.evaluation import evaluate
-from vitcore.runs import HISTORY_COLUMNS, RunWriter, delete_run, list_runs, load_run
+from vitcore.runs import (
+    HISTORY_COLUMNS,
+    RunWriter,
+    delete_run,
+    describe_run,
+    list_runs,
+    load_run,
+    restore_run,
+)
 from vitcore.training import Hyperparameters
 
 CONFIG = {"name": "My run", "classes": ["a", "b"], "hyperparameters": Hyperparameters(epochs=3).to_dict()}
@@ -184,7 +193,7 @@ def test_a_run_whose_process_was_killed_is_interrupted(killed, workspace):
 
     delete_run(run_id)
     assert list_runs() == []
-    assert list(workspace.runs.iterdir()) == []
+    assert workspace.ids(workspace.runs) == []
 
 
 # --- history ---------------------------------------------------------------------------------
@@ -311,7 +320,7 @@ def test_a_deleted_run_is_gone(workspace):
     keep, drop = write_run(workspace), write_run(workspace)
     delete_run(drop)
     assert [run.id for run in list_runs()] == [keep]
-    assert [path.name for path in workspace.runs.iterdir()] == [keep]
+    assert workspace.ids(workspace.runs) == [keep]
     with pytest.raises(NotFoundError):
         delete_run(drop)
 
@@ -328,3 +337,56 @@ def test_a_running_run_is_not_deleted(workspace):
 def test_no_lock_is_left_held(workspace):
     run_id = write_run(workspace)
     assert not workspace.is_locked(f"run-{run_id}")
+
+
+# --- names, notes, second thoughts ---------------------------------------------------------------
+
+
+def test_a_deleted_run_can_be_brought_back_as_it_was(workspace):
+    run_id = write_run(workspace)
+    before = load_run(run_id).evaluation.to_dict()
+    delete_run(run_id)
+    assert list_runs() == []
+    workspace.sweep()
+    assert restore_run(run_id).evaluation.to_dict() == before
+    assert [run.id for run in list_runs()] == [run_id]
+
+
+def test_what_was_deleted_a_week_ago_is_gone_for_good(workspace):
+    run_id = write_run(workspace)
+    delete_run(run_id)
+    (binned,) = (path for path in workspace.runs.iterdir() if run_id in path.name)
+    os.utime(binned, (0, 0))
+    assert workspace.sweep() == 1
+    with pytest.raises(NotFoundError, match="not there any more"):
+        restore_run(run_id)
+
+
+@pytest.mark.parametrize("run_id", ["nothing", "../runs", ""])
+def test_what_was_not_deleted_cannot_be_brought_back(workspace, run_id):
+    write_run(workspace)
+    with pytest.raises(NotFoundError):
+        restore_run(run_id)
+
+
+def test_a_run_can_be_given_a_name_and_a_note(workspace):
+    run_id = write_run(workspace)
+    assert load_run(run_id).note == ""
+    assert describe_run(run_id, name=" The good one ").name == "The good one"
+    described = describe_run(run_id, note="with *all* hats")
+    assert (described.name, described.note) == ("The good one", "with *all* hats")
+    assert describe_run(run_id, name="").name == "My run"
+
+
+@pytest.mark.parametrize("given", [{"name": "x" * 201}, {"note": "x" * 10_001}])
+def test_names_and_notes_have_a_limit(workspace, given):
+    with pytest.raises(SettingsError, match="characters"):
+        describe_run(write_run(workspace), **given)
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{"])
+def test_a_damaged_note_does_not_lose_the_run(workspace, damage):
+    run_id = write_run(workspace)
+    (load_run(run_id).folder / "about.json").write_text(damage)
+    (run,) = list_runs()
+    assert (run.name, run.note) == ("My run", "")

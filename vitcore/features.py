@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitcore.backbone import Embedder
-from vitcore.dataset import load_image, make_view, view_key
+from vitcore.dataset import USUAL_AUGMENTATIONS, load_image, make_view, view_key
 from vitcore.errors import ImageError, Stopped, StorageError
 from vitcore.progress import Meter, OnProgress
 from vitcore.workspace import Workspace
@@ -171,6 +171,7 @@ def embed_images(
     images: Sequence[ImageFile],
     *,
     views: int = 1,
+    augmentations: Sequence[str] = USUAL_AUGMENTATIONS,
     workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
@@ -183,6 +184,7 @@ def embed_images(
         embedder: The frozen backbone.
         images: Which images.
         views: Variants per image (`vitcore.dataset.make_view`); the first is the image itself.
+        augmentations: What the other views vary.
         workspace: Where the store is; the default workspace if not given.
         on_progress: Called with the progress in images, each view counting as one.
         stop: Set it to stop after the current batch; what was computed stays stored.
@@ -193,7 +195,8 @@ def embed_images(
     """
     workspace = workspace or Workspace.default()
     store = FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)
-    keys = [(image.sha256, view_key(view)) for image in images for view in range(views)]
+    view_keys = [view_key(view, augmentations) for view in range(views)]
+    keys = [(image.sha256, key) for image in images for key in view_keys]
     rows = store.rows(keys)
     # One job per key that is missing, also when several images have the same content.
     missing = {
@@ -205,8 +208,8 @@ def embed_images(
         finished = len(set(keys)) - len(missing)
         meter = Meter(on_progress, "embed", len(set(keys)), done=finished)
         jobs = list(missing.values())
-        for batch, pixels in _decoded_batches(embedder, jobs, stop or Event()):
-            store.write([(image.sha256, view_key(view)) for image, view in batch], embedder.embed(pixels))
+        for batch, pixels in _decoded_batches(embedder, jobs, augmentations, stop or Event()):
+            store.write([(image.sha256, view_keys[view]) for image, view in batch], embedder.embed(pixels))
             meter.add(len(batch))
         seconds = meter.elapsed_s
         rows = store.rows(keys)
@@ -215,7 +218,10 @@ def embed_images(
 
 
 def _decoded_batches(
-    embedder: Embedder, jobs: Sequence[tuple[ImageFile, int]], stop: Event
+    embedder: Embedder,
+    jobs: Sequence[tuple[ImageFile, int]],
+    augmentations: Sequence[str],
+    stop: Event,
 ) -> Iterator[tuple[list[tuple[ImageFile, int]], npt.NDArray[np.uint8]]]:
     """Jobs in batches with their pixels (B, S, S, 3), decoded a few batches ahead in threads."""
 
@@ -227,7 +233,7 @@ def _decoded_batches(
             raise ImageError(
                 f"{image.path} can no longer be read ({error}); import the dataset again."
             ) from error
-        return embedder.prepare(make_view(loaded, image.sha256, view))
+        return embedder.prepare(make_view(loaded, image.sha256, view, augmentations))
 
     size = embedder.batch_size
     workers = min(16, os.cpu_count() or 1)

@@ -3,13 +3,14 @@
 ::
 
     <run id>/
-        config.json          all that is needed to repeat it, known before the training starts
+        config.json          all that is needed to repeat it, complete before the first epoch
         state.json           how it stands, replaced in one step
         history.jsonl        one line per finished epoch, appended
         predictions.csv      one row per validation image
         probabilities.npy    float32 (M, C), the rows of predictions.csv
         evaluation.json      metrics and confusion matrix
         model/               the classifier (vitcore.inference)
+        about.json           a name and a note, once somebody gave it these
 
 A process that works on a run holds its lock. A run that says ``running`` while nobody holds its
 lock was interrupted, whatever ended the process.
@@ -30,12 +31,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.errors import NotFoundError, Stopped, StorageError, VitcoreError
+from vitcore.errors import NotFoundError, SettingsError, Stopped, StorageError, VitcoreError
 from vitcore.evaluation import Evaluation
 from vitcore.training import EpochRecord, Hyperparameters
 from vitcore.workspace import Workspace, new_id, read_json, write_json, write_text
 
-__all__ = ["HISTORY_COLUMNS", "Run", "RunWriter", "delete_run", "list_runs", "load_run"]
+__all__ = [
+    "HISTORY_COLUMNS",
+    "Run",
+    "RunWriter",
+    "delete_run",
+    "describe_run",
+    "list_runs",
+    "load_run",
+    "restore_run",
+]
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -55,11 +65,14 @@ class Run:
 
     Attributes:
         folder: Where it lies.
-        config: What it was asked to do: name, created, dataset, hyperparameters, backbone, device,
-            classes, versions.
+        config: What it was asked to do: name, created, dataset, hyperparameters, requested, backbone,
+            device, classes, versions; and as soon as all images are embedded, for only then is it
+            known, images (train, validation, skipped) and split (seed, validation_fraction, groups of
+            more than one image, images in them).
         state: ``running``, ``complete``, ``stopped``, ``failed`` or ``interrupted``.
-        facts: What is known of its course: message, images, seconds, best_epoch, epochs_run,
-            images_per_second; empty while it runs.
+        facts: What is known of its course: message, seconds, best_epoch, epochs_run,
+            images_per_second; with a ready-made split that leaks, leak; if asked for,
+            cross_validation (see `vitcore.pipeline.train`); empty while it runs.
     """
 
     folder: Path
@@ -74,8 +87,22 @@ class Run:
 
     @property
     def name(self) -> str:
-        """For people."""
-        return str(self.config["name"])
+        """For people: what somebody called it, or else what it was called at the start."""
+        return str(self.about.get("name") or self.config["name"])
+
+    @property
+    def note(self) -> str:
+        """What somebody wrote about it."""
+        return str(self.about.get("note", ""))
+
+    @cached_property
+    def about(self) -> Mapping[str, str]:
+        """The name and the note that somebody gave it; empty if nobody did."""
+        try:
+            about = read_json(self.folder / "about.json")
+        except StorageError:  # nobody did; a damaged one is no reason to lose the run
+            return {}
+        return about if isinstance(about, dict) else {}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -179,6 +206,11 @@ class RunWriter:
             write_json(folder / "state.json", {"state": "running", "since": _now()})
         return self
 
+    def amend(self, known: Mapping[str, Any]) -> None:
+        """Add to the configuration what was not known at the start, in one step."""
+        self._config = {**self._config, **known}
+        write_json(self.folder / "config.json", self._config)
+
     def add_epoch(self, record: EpochRecord) -> None:
         """Append an epoch to the history; a figure that is not defined becomes null."""
         plain = {
@@ -255,7 +287,7 @@ def list_runs(workspace: Workspace | None = None) -> list[Run]:
 
 
 def delete_run(run_id: str, *, workspace: Workspace | None = None) -> None:
-    """Delete a run.
+    """Delete a run; `restore_run` brings it back within a week.
 
     Raises:
         NotFoundError: There is none.
@@ -265,7 +297,45 @@ def delete_run(run_id: str, *, workspace: Workspace | None = None) -> None:
     run = load_run(run_id, workspace=workspace)
     if run.state == "running":
         raise StorageError(f"Run '{run_id}' is running; stop it first, then delete it.")
-    workspace.remove(run.folder)
+    workspace.bin(run.folder)
+
+
+def restore_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
+    """Bring a deleted run back.
+
+    Raises:
+        NotFoundError: It was not deleted, or over a week ago.
+    """
+    workspace = workspace or Workspace.default()
+    workspace.unbin(workspace.runs, run_id, "run")
+    return load_run(run_id, workspace=workspace)
+
+
+def describe_run(
+    run_id: str, *, name: str | None = None, note: str | None = None, workspace: Workspace | None = None
+) -> Run:
+    """Give a run a name or a note; what is None stays as it is, an empty name is the first one again.
+
+    Raises:
+        NotFoundError: There is no such run.
+        SettingsError: The name has over 200 characters, or the note over 10,000.
+        StorageError: The disk is full or not writable.
+    """
+    workspace = workspace or Workspace.default()
+    run = load_run(run_id, workspace=workspace)
+    given = {"name": name, "note": note}
+    for what, most in (("name", 200), ("note", 10_000)):
+        text = given[what]
+        if text is not None and len(text) > most:
+            raise SettingsError(f"The {what} has {len(text):,} characters; give {most:,} at most.")
+    about = {**run.about, **{what: text.strip() for what, text in given.items() if text is not None}}
+    try:
+        write_json(run.folder / "about.json", about)
+    except OSError as error:
+        raise StorageError(
+            f"{run.folder} cannot be written ({error.strerror or error}); free some space."
+        ) from error
+    return load_run(run_id, workspace=workspace)
 
 
 def _lock_name(run_id: str) -> str:

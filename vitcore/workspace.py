@@ -21,6 +21,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,16 +39,28 @@ except ImportError:  # Windows
 
 from vitcore.errors import NotFoundError, StorageError
 
-__all__ = ["Scratch", "Workspace", "new_id", "read_json", "write_json", "write_text"]
+__all__ = ["Scratch", "Workspace", "folder_bytes", "new_id", "read_json", "write_json", "write_text"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _STAGED = ".tmp-"
+_BINNED = ".bin-"
+_BINNED_FOR_S = 7 * 24 * 3600
 _MANY = 64  # files, from which on flushing everything is faster than flushing each
 
 
 def new_id() -> str:
     """A new id such as ``20261123-104512-083155-9f3a1c``: sorted by time, safe as a file name."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of all files below a folder; what vanishes meanwhile counts nothing."""
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 - called for every file
+    return total
 
 
 def write_text(path: Path, text: str) -> None:
@@ -221,9 +234,36 @@ class Workspace:
         folder.replace(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
+    def bin(self, folder: Path) -> None:
+        """Take a folder out of every list, for `unbin` to bring back within a week."""
+        binned = folder.with_name(f"{_BINNED}{folder.name}")
+        folder.replace(binned)
+        os.utime(binned)
+
+    def unbin(self, parent: Path, item_id: str, what: str) -> None:
+        """Bring back what `bin` took away.
+
+        Raises:
+            NotFoundError: It is not there any more.
+        """
+        binned = parent / f"{_BINNED}{item_id}"
+        if not (_ID.fullmatch(item_id) and binned.is_dir()):
+            raise NotFoundError(f"The deleted {what} '{item_id[:80]}' is not there any more.")
+        binned.replace(parent / item_id)
+
     def sweep(self) -> int:
-        """Delete what killed processes left half-written; returns how many folders that were."""
+        """Delete what killed processes left half-written, and what was deleted a week ago.
+
+        Returns:
+            How many folders that were.
+        """
         swept = 0
+        now = time.time()
+        for parent in (self.datasets, self.runs):
+            for folder in parent.glob(f"{_BINNED}*"):
+                if now - folder.stat().st_mtime > _BINNED_FOR_S:
+                    self.remove(folder)
+                    swept += 1
         for parent in (self.datasets, self.runs):
             for folder in parent.glob(f"{_STAGED}*"):
                 if not self.is_locked(folder.name):

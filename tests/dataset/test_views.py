@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitcore.dataset import make_view, view_key
+from vitcore.dataset import AUGMENTATIONS, make_view, view_key
 
 SHA256 = "ab" * 32
 
@@ -70,3 +70,29 @@ def test_brightness_varies_within_a_fifth():
 
 def test_each_view_has_a_key_of_its_own():
     assert len({view_key(view) for view in range(64)}) == 64
+
+
+def test_other_augmentations_are_other_views(image):
+    assert view_key(0, ("flip",)) == view_key(0, ("blur",)) == "plain"
+    assert view_key(1, ("flip", "crop")) == view_key(1, ("crop", "flip")) != view_key(1, ("flip",))
+    made = {make_view(image, SHA256, 2, (name,)).tobytes() for name in AUGMENTATIONS}
+    assert len(made) >= len(AUGMENTATIONS) - 1  # a mirror image may not come up
+
+
+def test_one_more_augmentation_leaves_the_others_as_they_were(image):
+    for view in range(1, 10):
+        assert (
+            make_view(image, SHA256, view, ("crop",)).size
+            == make_view(image, SHA256, view, AUGMENTATIONS).size
+        )
+
+
+@pytest.mark.parametrize("name", ["flip", "colour", "rotation", "blur"])
+def test_what_does_not_crop_keeps_the_size(image, name):
+    assert all(make_view(image, SHA256, view, (name,)).size == image.size for view in range(1, 9))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (1, 300)])
+def test_tiny_images_bear_every_augmentation(size):
+    for view in range(1, 9):
+        assert min(make_view(Image.new("RGB", size), SHA256, view, AUGMENTATIONS).size) >= 1
