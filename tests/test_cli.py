@@ -188,6 +188,7 @@ def test_train_takes_its_options(train, photos):
         "class_weights": "balanced",
         "views": 2,
         "validation_fraction": 0.25,
+        "folds": 2,
         "seed": 7,
     }
     flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
@@ -252,6 +253,71 @@ def test_a_process_that_trains_warns_of_nothing(photos, tiny_backbone):
     assert len(done.stdout.splitlines()) == 1
     assert json.loads(done.stdout)["epochs_run"] == 2
     assert [line for line in done.stderr.splitlines() if "warn" in line.lower()] == []
+
+
+def test_train_answers_the_folds_and_says_them_without_json(train, capsys, photos, tiny_backbone):
+    assert train(photos, "--epochs", 2)["cross_validation"] is None
+    crossed = train(photos, "--epochs", 2, "--folds", 3)["cross_validation"]
+    assert crossed.keys() == {"folds", "accuracy", "balanced_accuracy", "cohen_kappa"}
+    assert crossed["folds"] == len(crossed["accuracy"]) == 3
+    assert main(["train", str(photos), "--backbone", tiny_backbone, "--epochs", "2", "--folds", "3"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("Cross-validation on 3 folds: accuracy ")
+    assert said.count("±") == 3
+
+
+def test_train_answers_the_leak_of_a_ready_made_split_and_says_it(train, capsys, picture_folder, tmp_path):
+    for part, count in (("train", 6), ("val", 3)):
+        picture_folder(name=f"split/{part}", count=count)  # the same pictures in both
+    answer = train(tmp_path / "split", "--epochs", 2)
+    assert answer["leak"] == {
+        "images": 9,
+        "accuracy": answer["validation"]["accuracy"],
+        "accuracy_without": None,
+    }
+    assert train(picture_folder(), "--epochs", 2)["leak"] is None
+    backbone = answer["backbone"]
+    assert main(["train", str(tmp_path / "split"), "--backbone", backbone, "--epochs", "2"]) == 0
+    assert "The ready-made split leaks: 9 of its 9 validation images" in capsys.readouterr().out
+
+
+# --- audit -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def flawed(photos):
+    """Twelve photos per class, one copy, and one photo under two labels."""
+    (photos / "red" / "copy.png").write_bytes((photos / "red" / "003.png").read_bytes())
+    (photos / "blue" / "wrong.png").write_bytes((photos / "green" / "005.png").read_bytes())
+    return photos
+
+
+def test_audit_answers_what_is_wrong_with_names_to_look_at(ask, flawed, tiny_backbone):
+    answer = ask("audit", flawed, "--backbone", tiny_backbone)
+    assert answer.keys() == {"dataset_id", "findings", "remarks"}
+    contradiction, copies = answer["findings"]
+    assert contradiction.keys() == {"kind", "sentence", "images", "remedies"}
+    assert contradiction["kind"] == "contradiction"
+    assert contradiction["images"] == [["blue/wrong.png", "green/005.png"]]
+    assert contradiction["remedies"] == ["relabel", "exclude"]
+    assert (copies["kind"], copies["images"]) == ("copies", [["red/003.png", "red/copy.png"]])
+    assert all(remark.keys() == {"good", "sentence"} for remark in answer["remarks"])
+    assert any("exact copies" in remark["sentence"] for remark in answer["remarks"])
+    again = ask("audit", answer["dataset_id"], "--backbone", tiny_backbone)
+    assert again == answer
+
+
+def test_audit_says_its_findings_without_json(capsys, flawed, tiny_backbone):
+    assert main(["audit", str(flawed), "--backbone", tiny_backbone, "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "in more than one class" in said
+    assert "    blue/wrong.png, green/005.png" in said
+
+
+@pytest.mark.usefixtures("trained")
+def test_audit_after_a_training_needs_no_forward_pass(ask, photos, tiny_backbone, monkeypatch):
+    monkeypatch.setattr("vitcore.backbone.Embedder.embed", None)
+    assert ask("audit", photos, "--backbone", tiny_backbone)["findings"] == []
 
 
 # --- evaluate ----------------------------------------------------------------------------------
@@ -490,7 +556,11 @@ def test_doctor_answers_what_this_machine_offers(ask, workspace, trained):
         ("train", "photos", "--batch-size", "0"),
         ("train", "photos", "--optimizer", "magic"),
         ("train", "photos", "--validation-fraction", "1"),
+        ("train", "photos", "--folds", "1"),
+        ("train", "photos", "--folds", "21"),
         ("train", "photos", "--seed", "-1"),
+        ("audit", "no-such-folder"),
+        ("audit", "empty"),
         ("evaluate", "no-such-run"),
         ("evaluate", "../../etc"),
         ("predict", "no-such-run", "photo.png"),
@@ -574,7 +644,9 @@ def test_wrong_usage_exits_with_2(capsys, arguments):
     assert "usage:" in captured.err
 
 
-@pytest.mark.parametrize("command", [(), ("import",), ("train",), ("evaluate",), ("predict",), ("runs",)])
+@pytest.mark.parametrize(
+    "command", [(), ("import",), ("train",), ("audit",), ("evaluate",), ("predict",), ("runs",)]
+)
 def test_help_is_no_error(capsys, command):
     with pytest.raises(SystemExit) as exit_info:
         main([*command, "--help"])

@@ -9,12 +9,15 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.torch
+from PIL import Image
 
 import vitcore
+from vitcore import pipeline
 from vitcore.backbone import Embedder
-from vitcore.dataset import import_dataset, split_index
+from vitcore.dataset import Dataset, exclude, import_dataset, split_index
 from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError, SettingsError, Stopped
 from vitcore.inference import load_classifier
 from vitcore.pipeline import evaluate_on, train
@@ -85,7 +88,7 @@ def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(learn):
 
 def test_the_predictions_are_those_of_the_validation_images(learn, dataset):
     run = learn()
-    split = split_index(dataset.index, validation_fraction=0.2, seed=0)
+    split = split_index(dataset.index, validation_fraction=0.2, seed=0)  # there are no near-duplicates
     expected = dataset.index[split == "validation"]
     for column in ("image_id", "name", "sha256", "file"):
         assert run.predictions[column].tolist() == expected[column].tolist()
@@ -295,6 +298,239 @@ def test_a_learning_rate_that_is_too_high_makes_a_failed_run_that_says_so(learn)
     assert (run.state, run.has_model) == ("failed", False)
     assert "too high" in run.facts["message"]
     assert run.history["training_loss"].notna().all()
+
+
+# --- near-duplicates -------------------------------------------------------------------------
+
+
+def photo(number: int) -> Image.Image:
+    """Soft blobs in many colours; another number gives another picture."""
+    random = np.random.default_rng(number)
+    blobs = random.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    return Image.fromarray(blobs).resize((192, 144), Image.Resampling.BICUBIC)
+
+
+def put(root: Path, name: str, image: Image.Image) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    image.save(root / name)
+
+
+@pytest.fixture
+def with_copies(tmp_path) -> Dataset:
+    """24 pictures in three classes, and copies of nine of them, some in other classes.
+
+    The names of a picture and its copies begin with the same number.
+    """
+    root = tmp_path / "copies"
+    for number in range(24):
+        put(root, f"{'abc'[number % 3]}/{number:02}.png", photo(number))
+    for number in range(9):
+        image, label, other = photo(number), "abc"[number % 3], "abc"[(number + number // 3) % 3]
+        put(root, f"{label}/{number:02} small.png", image.resize((96, 72)))
+        put(root, f"{label}/{number:02} large.jpg", image.resize((400, 300)))
+        put(root, f"{other}/{number:02} saved.jpg", image)
+        put(root, f"{label}/{number:02} again.png", image)
+    return import_dataset(root)
+
+
+def families(names: pd.Series) -> set[str]:
+    return set(names.str.extract(r"/(\d\d)")[0])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_picture_that_judges_was_learned_from_in_any_form(with_copies, tiny_backbone, seed):
+    h = Hyperparameters(epochs=2, seed=seed, validation_fraction=0.3)
+    run = train(with_copies, h, backbone=tiny_backbone, device="cpu")
+    judged = with_copies.index["image_id"].isin(run.predictions["image_id"])
+    learned, judging = families(with_copies.index.loc[~judged, "name"]), families(run.predictions["name"])
+    assert learned & judging == set()
+    assert learned | judging == {f"{number:02}" for number in range(24)}
+    counts = {"train": int((~judged).sum()), "validation": int(judged.sum()), "skipped": 0}
+    assert run.config["images"] == counts
+    assert run.config["split"] == {"seed": seed, "validation_fraction": 0.3, "groups": 9, "images": 45}
+    assert "leak" not in run.facts
+
+
+def test_no_fold_judges_what_its_head_learned_from_in_any_form(with_copies, tiny_backbone, monkeypatch):
+    seen = []
+    fold_index = pipeline.fold_index
+
+    def watching(index: pd.DataFrame, *arguments, **options) -> pd.Series:
+        fold = fold_index(index, *arguments, **options)
+        seen.append((index, fold))
+        return fold
+
+    monkeypatch.setattr(pipeline, "fold_index", watching)
+    train(with_copies, Hyperparameters(epochs=2, folds=3), backbone=tiny_backbone, device="cpu")
+    index, fold = seen[-1]  # the first only looks whether there are enough images
+    assert len(index) == 24 + 9 * 4
+    for number in range(3):
+        judging, learned = (
+            families(index.loc[chosen, "name"]) for chosen in (fold == number, fold != number)
+        )
+        assert judging & learned == set()
+
+
+def test_pictures_taken_out_take_no_part(with_copies, tiny_backbone):
+    copies = with_copies.index.loc[with_copies.index["name"].str.contains(" "), "image_id"]
+    run = train(exclude(with_copies, copies), SHORT, backbone=tiny_backbone, device="cpu")
+    assert run.config["images"]["train"] + run.config["images"]["validation"] == 24
+    assert run.config["split"]["groups"] == 0
+
+
+def test_a_class_of_one_picture_in_many_forms_is_refused(tmp_path, tiny_backbone):
+    root = tmp_path / "few"
+    for number in range(8):
+        put(root, f"a/{number}.png", photo(number))
+        put(root, f"b/{number}.png", photo(20).resize((192 - 8 * number, 144 - 6 * number)))
+    with pytest.raises(DatasetError, match="its 8 images are all near-duplicates of each other"):
+        train(import_dataset(root), SHORT, backbone=tiny_backbone, device="cpu")
+    (run,) = list_runs()
+    assert (run.state, run.has_model) == ("failed", False)
+
+
+def test_distinct_pictures_are_not_grouped(learn):
+    assert learn().config["split"] == {"seed": 0, "validation_fraction": 0.2, "groups": 0, "images": 0}
+
+
+def test_how_many_images_learn_is_written_down_as_soon_as_it_is_known(learn):
+    seen: dict[str, object] = {}
+
+    def on_progress(progress) -> None:
+        (run,) = list_runs() or (None,)
+        if run is not None:
+            seen[progress.phase] = run.config.get("images")
+
+    run = learn(on_progress=on_progress)
+    assert seen["embed"] is None
+    assert seen["fit"] == run.config["images"] == {"train": 30, "validation": 6, "skipped": 0}
+    assert run.config["created"]
+
+
+# --- a ready-made split that leaks -----------------------------------------------------------
+
+
+@pytest.fixture
+def leaking(tmp_path) -> Dataset:
+    """Six validation images per class, of which one is a training image and one nearly so."""
+    root = tmp_path / "leaking"
+    for place, label in enumerate("ab"):
+        for number in range(10):
+            put(root, f"train/{label}/{number}.png", photo(100 * place + number))
+        for number in range(4):
+            put(root, f"val/{label}/{number}.png", photo(100 * place + 50 + number))
+        put(root, f"val/{label}/same.png", photo(100 * place + 3))
+        put(root, f"val/{label}/small.jpg", photo(100 * place + 5).resize((96, 72)))
+    return import_dataset(root)
+
+
+def test_the_leak_of_a_ready_made_split_is_measured(leaking, tiny_backbone):
+    run = train(leaking, Hyperparameters(epochs=40, learning_rate=0.05), backbone=tiny_backbone, device="cpu")
+    assert run.config["images"] == {"train": 20, "validation": 12, "skipped": 0}
+    right = run.predictions["true"] == run.predictions["predicted"]
+    leaked = run.predictions["name"].str.contains("same|small")
+    assert run.facts["leak"] == {
+        "images": 4,
+        "accuracy": pytest.approx(right.mean()),
+        "accuracy_without": pytest.approx(right[~leaked].mean()),
+    }
+    assert run.facts["leak"]["accuracy"] == run.evaluation.accuracy
+
+
+def test_a_split_that_is_nothing_but_a_leak_has_no_accuracy_without_it(leaking, tiny_backbone):
+    rows = leaking.index["name"].str.match(r"val/./\d")
+    dataset = exclude(leaking, leaking.index.loc[rows, "image_id"])
+    run = train(dataset, SHORT, backbone=tiny_backbone, device="cpu")
+    assert (run.facts["leak"]["images"], run.facts["leak"]["accuracy_without"]) == (4, None)
+
+
+# --- cross-validation ------------------------------------------------------------------------
+
+
+def test_the_folds_are_judged_in_turn(learn, forward_passes):
+    run = learn(Hyperparameters(epochs=4, learning_rate=1e-2, folds=3))
+    assert sum(forward_passes) == 36
+    crossed = run.facts["cross_validation"]
+    assert crossed["folds"] == 3
+    for metric in ("accuracy", "balanced_accuracy", "cohen_kappa"):
+        assert len(crossed[metric]) == 3
+        assert all(0.8 < value <= 1 for value in crossed[metric])
+    assert len(run.history) == 4
+    plain = learn()
+    assert figures(plain) == figures(run)
+    assert "cross_validation" not in plain.facts
+
+
+def test_the_folds_are_the_same_when_repeated(learn):
+    h = Hyperparameters(epochs=3, folds=4, seed=2)
+    assert learn(h).facts["cross_validation"] == learn(h).facts["cross_validation"]
+
+
+def test_no_head_of_a_fold_is_chosen_by_the_images_that_judge_it(learn, monkeypatch):
+    calls = []
+    fit_head = pipeline.fit_head
+
+    def watching(training, training_labels, validation, validation_labels, **options):
+        result = fit_head(training, training_labels, validation, validation_labels, **options)
+        calls.append((training, validation, len(result.history)))
+        return result
+
+    monkeypatch.setattr(pipeline, "fit_head", watching)
+    run = learn(Hyperparameters(epochs=6, learning_rate=0.5, folds=3))
+    assert len(calls) == 4
+    for training, validation, epochs in calls[1:]:
+        assert np.array_equal(training[:, 0], validation)
+        assert (len(training), epochs) == (24, run.facts["best_epoch"])
+
+
+def test_the_folds_learn_from_views_and_are_judged_on_plain_images(learn, forward_passes):
+    run = learn(Hyperparameters(epochs=3, learning_rate=1e-2, views=2, folds=2))
+    assert sum(forward_passes) == 36 + 36  # also the views of validation images
+    assert run.config["images"] == {"train": 30, "validation": 6, "skipped": 0}
+    assert len(run.facts["cross_validation"]["accuracy"]) == 2
+
+
+def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_part(
+    picture_folder, tiny_backbone, tmp_path, forward_passes
+):
+    for part, count in (("train", 6), ("val", 3), ("test", 4)):
+        picture_folder(name=f"set/{part}", count=count)
+    for part, shade in (("val", 10), ("test", 20)):  # or they would be copies of the training images
+        for path in (tmp_path / "set" / part).rglob("*.png"):
+            pixels = np.random.default_rng(shade).normal(0, 15, (48, 64, 3)) + np.asarray(Image.open(path))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)[:, ::-1]).save(path)
+    dataset = import_dataset(tmp_path / "set")
+    run = train(dataset, Hyperparameters(epochs=3, folds=3), backbone=tiny_backbone, device="cpu")
+    assert sum(forward_passes) == 3 * (6 + 3)
+    assert run.facts["cross_validation"]["folds"] == 3
+
+
+def test_stopped_in_the_folds_the_run_is_complete_without_them(learn):
+    stop = threading.Event()
+
+    def on_progress(progress) -> None:
+        if progress.phase == "fit" and progress.total == 3 * 5 and progress.done >= 2:
+            stop.set()
+
+    h = Hyperparameters(epochs=5, learning_rate=1e-4, folds=3)  # so low that the last epoch is the best
+    run = learn(h, stop=stop, on_progress=on_progress)
+    assert stop.is_set()
+    assert (run.state, run.has_model, len(run.history)) == ("complete", True, 5)
+    assert "cross_validation" not in run.facts
+
+
+def test_too_many_folds_are_refused_before_there_is_a_run(learn):
+    with pytest.raises(
+        DatasetError, match="each of 13 folds needs one; choose 12 folds or add at least 1 more"
+    ):
+        learn(Hyperparameters(folds=13))
+    assert list_runs() == []
+
+
+@pytest.mark.parametrize("folds", [1, -1, 21, 2.5, True])
+def test_folds_out_of_range_are_refused(folds):
+    with pytest.raises(SettingsError, match="folds is"):
+        Hyperparameters(folds=folds)
 
 
 # --- another set -----------------------------------------------------------------------------

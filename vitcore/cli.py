@@ -12,19 +12,29 @@ import os
 import platform
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from vitcore.dataset import Dataset, import_dataset, load_dataset
+from vitcore.dataset import (
+    Dataset,
+    Reading,
+    SourceLike,
+    add_images,
+    import_dataset,
+    inspect_source,
+    load_dataset,
+    remarks,
+)
 from vitcore.errors import BackboneError, NotFoundError, Stopped, VitcoreError
 from vitcore.progress import Progress
 from vitcore.runs import Run, delete_run, list_runs, load_run
@@ -32,6 +42,8 @@ from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
 __all__ = ["main"]
+
+_SHOWN_GROUPS = 5  # of images, below one finding of an audit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,14 +74,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _import(options: argparse.Namespace, stop: threading.Event) -> None:
-    dataset = import_dataset(
-        options.source, name=options.name, workspace=_workspace(), on_progress=_Printer(), stop=stop
-    )
+    if options.dry_run:
+        _inspect(options)
+        return
+    workspace, printer = _workspace(), _Printer()
+    sources: SourceLike = options.source[0] if len(options.source) == 1 else options.source
+    if options.into is not None:
+        before = load_dataset(options.into, workspace=workspace)
+        dataset = add_images(before, sources, reading=_reading(options), on_progress=printer, stop=stop)
+        done = f"{dataset.changes[-1].text} "
+    else:
+        dataset = import_dataset(
+            sources,
+            name=options.name,
+            reading=_reading(options),
+            workspace=workspace,
+            on_progress=printer,
+            stop=stop,
+        )
+        done = ""
     _answer(
         options,
         {
             "dataset_id": dataset.id,
             "name": dataset.name,
+            "version": dataset.version,
             "classes": dataset.class_counts,
             "images": len(dataset.index),
             "splits": dataset.split_counts,
@@ -77,8 +106,38 @@ def _import(options: argparse.Namespace, stop: threading.Event) -> None:
             "ignored": dataset.ignored,
             "warnings": list(dataset.warnings),
         },
-        f"Dataset {dataset.id} '{dataset.name}': {len(dataset.index)} images in {len(dataset.classes)} "
+        f"{done}Dataset {dataset.id} '{dataset.name}': {len(dataset.index)} images in {len(dataset.classes)} "
         f"classes, {len(dataset.skipped)} files skipped.",
+    )
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    survey = inspect_source(options.source, reading=_reading(options))
+    readings = [
+        {
+            "title": candidate.title,
+            "options": {key: value for key, value in asdict(candidate.reading).items() if value},
+            "classes": dict(candidate.classes),
+            "splits": dict(candidate.splits),
+            "examples": candidate.examples(),
+        }
+        for candidate in survey.candidates
+    ]
+    lines = [f"{survey.images} images, {len(survey.skipped)} other files."]
+    for candidate in survey.candidates:
+        counts = ", ".join(f"{label} {count}" for label, count in candidate.classes.items())
+        lines.append(f"{candidate.title}: {counts}")
+    lines.append(survey.problem or "The first of these would be imported.")
+    _answer(
+        options,
+        {
+            "images": survey.images,
+            "readings": readings,
+            "problem": survey.problem,
+            "skipped": [{"name": entry.name, "reason": reason} for entry, reason in survey.skipped],
+            "ignored": survey.ignored,
+        },
+        "\n".join(lines),
     )
 
 
@@ -92,7 +151,7 @@ def _train(options: argparse.Namespace, stop: threading.Event) -> None:
     )
     workspace = _workspace()
     printer = _Printer()
-    dataset = _dataset(options.source, workspace, printer, stop)
+    dataset = _dataset(options, workspace, printer, stop)
     imported = time.perf_counter()
     run = train(
         dataset,
@@ -132,11 +191,75 @@ def _train(options: argparse.Namespace, stop: threading.Event) -> None:
             "dtype": run.config["device"]["precision"],
             "backbone": run.config["backbone"]["id"],
             "images_per_second": run.facts["images_per_second"],
+            "leak": run.facts.get("leak"),
+            "cross_validation": run.facts.get("cross_validation"),
         },
         f"Run {run.id}: accuracy {metrics['accuracy'].value:.1%} on {run.evaluation.images} validation "
         f"images (95 % interval {metrics['accuracy'].low:.1%} to {metrics['accuracy'].high:.1%}), Cohen's "
-        f"kappa {metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s.",
+        f"kappa {metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
+        f"{_leak_text(run)}{_folds_text(run)}",
     )
+
+
+def _leak_text(run: Run) -> str:
+    if "leak" not in run.facts:
+        return ""
+    leak = run.facts["leak"]
+    without = leak["accuracy_without"]
+    figures = "none is left to be judged on" if without is None else f"the accuracy is {without:.1%}"
+    return (
+        f"\nThe ready-made split leaks: {leak['images']} of its {run.evaluation.images} validation images, "
+        f"or near-duplicates of them, are among the training images; without them {figures}."
+    )
+
+
+def _folds_text(run: Run) -> str:
+    if "cross_validation" not in run.facts:
+        return ""
+    crossed = run.facts["cross_validation"]
+    figures = []
+    for name in ("accuracy", "balanced_accuracy", "cohen_kappa"):
+        values = [value for value in crossed[name] if value is not None]
+        if len(values) > 1:
+            mean, spread = statistics.fmean(values), statistics.stdev(values)
+            shown = f"{mean:.3f} ± {spread:.3f}" if name == "cohen_kappa" else f"{mean:.1%} ± {spread:.1%}"
+            figures.append(f"{name.replace('_', ' ')} {shown}")
+    return f"\nCross-validation on {crossed['folds']} folds: {', '.join(figures)}."
+
+
+def _audit(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.audit import find_issues, measure
+
+    workspace, printer = _workspace(), _Printer()
+    dataset = _dataset(options, workspace, printer, stop)
+    measures = measure(
+        dataset,
+        backbone=options.backbone,
+        device=options.device,
+        precision=options.precision,
+        workspace=workspace,
+        on_progress=printer,
+        stop=stop,
+    )
+    names = dict(zip(dataset.index["image_id"], dataset.index["name"], strict=True))
+    findings = [
+        {
+            "kind": finding.kind,
+            "sentence": finding.sentence,
+            "images": [[names[image_id] for image_id in group] for group in finding.groups],
+            "remedies": list(finding.remedies),
+        }
+        for finding in find_issues(dataset, measures)
+    ]
+    said = [{"good": remark.good, "sentence": remark.sentence} for remark in remarks(dataset.index)]
+    lines = [f"Dataset {dataset.id} '{dataset.name}':"]
+    lines += [f"{'+' if remark['good'] else '-'} {remark['sentence']}" for remark in said]
+    for finding in findings:
+        lines.append(f"- {finding['sentence']}")
+        lines += [f"    {', '.join(group)}" for group in finding["images"][:_SHOWN_GROUPS]]
+        more = len(finding["images"]) - _SHOWN_GROUPS
+        lines += [f"    and {more} more (all of them with --json)"] if more > 0 else []
+    _answer(options, {"dataset_id": dataset.id, "findings": findings, "remarks": said}, "\n".join(lines))
 
 
 def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
@@ -155,7 +278,7 @@ def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
             try:
                 dataset = load_dataset(options.source, workspace=workspace)
             except NotFoundError:
-                dataset = _dataset(options.source, Workspace(Path(folder)), printer, stop)
+                dataset = _dataset(options, Workspace(Path(folder)), printer, stop)
             evaluation = evaluate_on(classifier, dataset, workspace=workspace, on_progress=printer)
     lines = [f"{evaluation.images} images"]
     for name, metric in evaluation.metrics.items():
@@ -256,11 +379,20 @@ def _workspace() -> Workspace:
     return workspace
 
 
-def _dataset(source: str, workspace: Workspace, printer: "_Printer", stop: threading.Event) -> Dataset:
+def _reading(options: argparse.Namespace) -> Reading:
+    return Reading(**{field.name: getattr(options, field.name) for field in fields(Reading)})
+
+
+def _dataset(
+    options: argparse.Namespace, workspace: Workspace, printer: "_Printer", stop: threading.Event
+) -> Dataset:
     """A dataset by its id, or imported from a path or the sample."""
+    source = options.source
     if not Path(source).exists() and source in workspace.ids(workspace.datasets):
         return load_dataset(source, workspace=workspace)
-    return import_dataset(source, workspace=workspace, on_progress=printer, stop=stop)
+    return import_dataset(
+        source, reading=_reading(options), workspace=workspace, on_progress=printer, stop=stop
+    )
 
 
 def _run_row(run: Run) -> dict[str, Any]:
@@ -390,6 +522,21 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         return sub
 
+    def add_reading(sub: argparse.ArgumentParser) -> None:
+        group = sub.add_argument_group("how to read the source, where that is not plain")
+        for flag, metavar, text in (
+            (
+                "--root",
+                "FOLDER",
+                "look below this folder; '*': take the classes of all folders together; '.': whole paths",
+            ),
+            ("--labels", "CSV", "the CSV file in the source that says which image is what"),
+            ("--file-column", "NAME", "its column with the file names"),
+            ("--label-column", "NAME", "its column with the classes"),
+            ("--label", "CLASS", "the class of all images"),
+        ):
+            group.add_argument(flag, metavar=metavar, default="", help=text)
+
     source = "a zip or tar file or a folder with one folder per class, or 'sample'"
     device: dict[str, Any] = {
         "choices": ("auto", "cpu", "cuda", "mps"),
@@ -398,19 +545,33 @@ def _parser() -> argparse.ArgumentParser:
     }
     defaults = Hyperparameters()
 
+    def add_backbone(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--backbone",
+            default="auto",
+            metavar="NAME",
+            help="auto, embedded, a Vision Transformer of timm, or a .safetensors file (default: auto)",
+        )
+        sub.add_argument("--device", **device)
+        sub.add_argument(
+            "--precision",
+            choices=("auto", "fp32", "bf16", "fp16"),
+            default="auto",
+            help="number format of the backbone",
+        )
+
     sub = add("import", _import, "Import labelled images.")
-    sub.add_argument("source", metavar="SOURCE", help=source)
+    sub.add_argument("source", metavar="SOURCE", nargs="+", help=f"{source}; several are taken together")
     sub.add_argument("--name", help="what to call the dataset")
+    sub.add_argument("--into", metavar="DATASET_ID", help="add the images to this dataset instead")
+    sub.add_argument("--dry-run", action="store_true", help="only say what is there and how it can be read")
+    add_reading(sub)
 
     sub = add("train", _train, "Train a classifier and judge it on images it did not learn from.")
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{source}, or the id of a dataset")
+    add_reading(sub)
     sub.add_argument("--name", help="what to call the run")
-    sub.add_argument(
-        "--backbone",
-        default="auto",
-        metavar="NAME",
-        help="auto, embedded, a Vision Transformer of timm, or a .safetensors file (default: auto)",
-    )
+    add_backbone(sub)
     for flag, kind, text in (
         ("--epochs", int, "passes over the training images"),
         ("--learning-rate", float, "step size at its highest"),
@@ -423,21 +584,23 @@ def _parser() -> argparse.ArgumentParser:
         ("--class-weights", str, "none or balanced"),
         ("--views", int, "variants of each training image"),
         ("--validation-fraction", float, "share of the images kept for validation"),
+        ("--folds", int, "folds of a cross-validation after the training, 2 to 20, 0 for none"),
         ("--seed", int, "decides the split and the order of the images"),
     ):
         value = getattr(defaults, flag[2:].replace("-", "_"))
         sub.add_argument(flag, type=kind, metavar="X", help=f"{text} (default: {value})")
-    sub.add_argument("--device", **device)
-    sub.add_argument(
-        "--precision",
-        choices=("auto", "fp32", "bf16", "fp16"),
-        default="auto",
-        help="number format of the backbone",
+
+    sub = add(
+        "audit", _audit, "Find copies, wrong labels, blurred photos and what else is wrong with a dataset."
     )
+    sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{source}, or the id of a dataset")
+    add_reading(sub)
+    add_backbone(sub)
 
     sub = add("evaluate", _evaluate, "Show the figures of a run, or judge it on another labelled set.")
     sub.add_argument("run_id", metavar="RUN_ID")
     sub.add_argument("source", metavar="SOURCE", nargs="?", help=f"{source}, or the id of a dataset")
+    add_reading(sub)
     sub.add_argument("--device", **device)
 
     sub = add("predict", _predict, "Predict the classes of images.")

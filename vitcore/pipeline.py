@@ -1,19 +1,30 @@
 """The walk through the rooms: dataset, features, head, evaluation, and a run that holds it all."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from threading import Event
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vitcore.audit import duplicate_groups, find_duplicates
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
-from vitcore.dataset import Dataset, split_index
-from vitcore.errors import InputError, Stopped
-from vitcore.evaluation import Evaluation, evaluate, sure_threshold
+from vitcore.dataset import Dataset, fold_index, split_index
+from vitcore.errors import InputError, SettingsError, Stopped
+from vitcore.evaluation import (
+    Evaluation,
+    accuracy,
+    balanced_accuracy,
+    cohen_kappa,
+    confusion_matrix,
+    evaluate,
+    sure_threshold,
+)
 from vitcore.features import ImageFile, embed_images
 from vitcore.inference import Classifier, save_classifier
 from vitcore.progress import Meter, OnProgress, Progress
@@ -40,7 +51,17 @@ def train(
     """Train a classifier on a dataset and judge it on images it did not learn from.
 
     The backbone is frozen, so each image goes through it once, ever; the epochs then run on the
-    stored embeddings. Stopped during the epochs, the run keeps its best head and is judged by it.
+    stored embeddings. Near-duplicates are found in these, and kept on one side of the split. Stopped
+    during the epochs, the run keeps its best head and is judged by it.
+
+    A ready-made split is used as it is. If some of its validation images, or near-duplicates of them,
+    are among the training images, ``facts["leak"]`` says how many (``images``), and what the
+    ``accuracy`` is with all and the ``accuracy_without`` them (None if none is left).
+
+    With ``folds``, the training and validation images together are then divided anew, group by group,
+    and each fold is judged by a head that learned from the others, with the same settings:
+    ``facts["cross_validation"]`` has the number of ``folds``, and of each the ``accuracy``, the
+    ``balanced_accuracy`` and the ``cohen_kappa`` (None where not defined). See `_cross_validate`.
 
     Args:
         dataset: What to learn from.
@@ -55,7 +76,7 @@ def train(
         stop: Set it to end early.
 
     Raises:
-        DatasetError: Too few classes or images.
+        DatasetError: Too few classes or images, counting near-duplicates as one.
         BackboneError: The backbone cannot be had.
         DeviceError: The device or the precision is not here.
         SettingsError: The learning rate makes the loss grow beyond all bounds.
@@ -66,12 +87,15 @@ def train(
     workspace = workspace or Workspace.default()
     h = hyperparameters or Hyperparameters()
     _say(on_progress, Progress(phase="prepare"))
+    # What is too small even if all its images are different is refused before anything is made.
     split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
+    rows = dataset.index[split.isin(["train", "validation"])]
+    if h.folds:
+        fold_index(rows, h.folds, seed=h.seed)
     chosen_device = choose_device(device, precision)
     resolved = resolve_backbone(backbone)
     _say(on_progress, Progress(phase="prepare", message=resolved.note))
     embedder = Embedder(resolved, chosen_device)
-    rows = {part: dataset.index[split == part] for part in ("train", "validation")}
     config = {
         "name": name or f"{dataset.name} · {resolved.spec.title}",
         "dataset": {"id": dataset.id, "name": dataset.name, "version": dataset.version},
@@ -85,32 +109,54 @@ def train(
         },
         "device": asdict(chosen_device),
         "classes": list(dataset.classes),
-        "images": {part: len(frame) for part, frame in rows.items()} | {"skipped": len(dataset.skipped)},
         "versions": {package: metadata.version(package) for package in ("torch", "timm", "numpy", "pillow")},
     }
     with RunWriter(workspace, config) as writer:
         if on_start is not None:
             on_start(writer.id)
-        files = [image for part in ("train", "validation") for image in _image_files(dataset, rows[part])]
+        files = _image_files(dataset, rows)
+        truth = _class_numbers(rows["label"], dataset.classes)
         embedding_started = time.perf_counter()
         plain = embed_images(embedder, files, workspace=workspace, on_progress=on_progress, stop=stop)
-        count = len(rows["train"])
-        training = plain.vectors[:count]  # (N, 1, D)
+        vectors = plain.vectors[:, 0]  # (N, D)
+        duplicates = find_duplicates(
+            dataset,
+            rows,
+            vectors,
+            fingerprint=embedder.fingerprint,
+            on_progress=on_progress,
+            stop=stop,
+        )
+        groups = duplicate_groups(rows, duplicates)
+        ready_made = bool((dataset.index["split"] != "").any())
+        if not ready_made:
+            split = split_index(rows, validation_fraction=h.validation_fraction, seed=h.seed, groups=groups)
+        folds = fold_index(rows, h.folds, seed=h.seed, groups=groups).to_numpy() if h.folds else None
+        train_rows, validation_rows = (
+            np.flatnonzero(split[rows.index] == part) for part in ("train", "validation")
+        )
+        writer.amend(_division(dataset, h, train_rows, validation_rows, groups))
+
         computed, seconds = plain.computed, plain.seconds
         if h.views > 1:
+            # Those of a validation image are learned from only in folds in which others are judged.
+            varied_rows = train_rows if folds is None else np.arange(len(rows))
             varied = embed_images(
                 embedder,
-                files[:count],
+                [files[number] for number in varied_rows],
                 views=h.views,
                 workspace=workspace,
                 on_progress=on_progress,
                 stop=stop,
             )
-            training = varied.vectors  # (N, V, D), the first view being the plain one
+            views = varied.vectors  # (N, V, D), the first view being the plain one
+            training = views if folds is None else views[train_rows]
             computed, seconds = computed + varied.computed, seconds + varied.seconds
+        else:
+            views = plain.vectors  # (N, 1, D)
+            training = views[train_rows]
 
         fitting_started = time.perf_counter()
-        truth = {part: _class_numbers(frame["label"], dataset.classes) for part, frame in rows.items()}
         meter = Meter(on_progress, "fit", h.epochs, unit="epochs")
 
         def on_epoch(record: EpochRecord) -> None:
@@ -119,9 +165,9 @@ def train(
 
         result = fit_head(
             training,
-            truth["train"],
-            plain.vectors[count:, 0],
-            truth["validation"],
+            truth[train_rows],
+            vectors[validation_rows],
+            truth[validation_rows],
             classes=len(dataset.classes),
             hyperparameters=h,
             device=chosen_device.name,
@@ -131,27 +177,48 @@ def train(
 
         if not result.history:
             raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
+        known: dict[str, Any] = {}
+        message = ""
+        if folds is not None and result.outcome == "complete":
+            try:
+                crossed = _cross_validate(
+                    views,
+                    truth,
+                    folds,
+                    classes=len(dataset.classes),
+                    hyperparameters=h,
+                    epochs=result.best_epoch,
+                    device=chosen_device.name,
+                    on_progress=on_progress,
+                    stop=stop or Event(),
+                )
+                known |= {} if crossed is None else {"cross_validation": crossed}
+            except SettingsError as error:  # in one fold; the run itself went well
+                message = f"The cross-validation was given up. {error}"
+
         evaluation_started = time.perf_counter()
         _say(on_progress, Progress(phase="evaluate"))
-        evaluation, probabilities = _judge(
-            result.head, plain.vectors[count:, 0], truth["validation"], dataset.classes
-        )
+        judged, judged_truth = vectors[validation_rows], truth[validation_rows]
+        evaluation, probabilities = _judge(result.head, judged, judged_truth, dataset.classes)
+        leaked = np.isin(groups[validation_rows], groups[train_rows])
+        if leaked.any():
+            known["leak"] = _leak(judged_truth, probabilities, leaked)
         save_classifier(
             writer.folder / "model",
             head=result.head,
             embedder=embedder,
             classes=dataset.classes,
-            threshold=sure_threshold(truth["validation"], probabilities),
+            threshold=sure_threshold(judged_truth, probabilities),
         )
         predictions = _prediction_rows(
-            rows["validation"], truth["validation"], probabilities, dataset.classes
+            rows.iloc[validation_rows], judged_truth, probabilities, dataset.classes
         )
         writer.add_results(evaluation, predictions, probabilities)
         ended = time.perf_counter()
         writer.finish(
             result.outcome,
             {
-                "message": "",
+                "message": message,
                 "best_epoch": result.best_epoch,
                 "epochs_run": len(result.history),
                 "images_per_second": computed / seconds if computed else 0.0,
@@ -161,6 +228,7 @@ def train(
                     "evaluate": ended - evaluation_started,
                     "total": ended - started,
                 },
+                **known,
             },
         )
     return load_run(writer.id, workspace=workspace)
@@ -194,6 +262,110 @@ def evaluate_on(
     found = embed_images(classifier.embedder, files, workspace=workspace, on_progress=on_progress)
     truth = _class_numbers(dataset.index["label"], classifier.classes)
     return _judge(classifier.head, found.vectors[:, 0], truth, classifier.classes)[0]
+
+
+def _cross_validate(
+    views: npt.NDArray[np.float16],
+    truth: npt.NDArray[np.int64],
+    folds: npt.NDArray[np.int64],
+    *,
+    classes: int,
+    hyperparameters: Hyperparameters,
+    epochs: int,
+    device: str,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> dict[str, Any] | None:
+    """Judge each fold by a head that learned from the others; None if it was stopped.
+
+    A head must not be picked by the images that judge it, so the epoch that was best for the run
+    itself is the last one here, with the learning rates that the run had up to it. The head is that
+    of the lowest loss on the images it learned from, which is nearly always that last epoch.
+
+    Args:
+        views: (N, V, D), the first view being the image itself.
+        truth: (N,), class numbers.
+        folds: (N,), fold numbers from 0.
+        classes: Number of classes.
+        hyperparameters: Those of the run.
+        epochs: Its best epoch.
+        device: Where to compute.
+        on_progress: Called with the progress, in epochs.
+        stop: Looked at after every epoch.
+    """
+    count = int(folds.max()) + 1
+    _say(on_progress, Progress(phase="fit", message=f"Cross-validation: {count} more trainings."))
+    meter = Meter(on_progress, "fit", count * epochs, unit="epochs")
+    figures: dict[str, list[float | None]] = {}
+    for fold in range(count):
+        if stop.is_set():
+            return None
+        held_out = folds == fold
+        enough = Event()
+
+        def on_epoch(record: EpochRecord, enough: Event = enough) -> None:
+            meter.add(1)
+            if record["epoch"] >= epochs or stop.is_set():
+                enough.set()
+
+        learned, learned_truth = views[~held_out], truth[~held_out]
+        result = fit_head(
+            learned,
+            learned_truth,
+            learned[:, 0],
+            learned_truth,
+            classes=classes,
+            hyperparameters=hyperparameters,
+            device=device,
+            on_epoch=on_epoch,
+            stop=enough,
+        )
+        if stop.is_set():
+            return None
+        predicted = result.head.logits(views[held_out, 0]).argmax(axis=1)
+        confusion = confusion_matrix(truth[held_out], predicted, classes)
+        for metric in (accuracy, balanced_accuracy, cohen_kappa):
+            value = metric(confusion)
+            figures.setdefault(metric.__name__, []).append(None if math.isnan(value) else value)
+    return {"folds": count, **figures}
+
+
+def _division(
+    dataset: Dataset,
+    h: Hyperparameters,
+    train_rows: npt.NDArray[np.int64],
+    validation_rows: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+) -> dict[str, Any]:
+    """How the images were divided, for the configuration of the run."""
+    sizes = np.unique(groups, return_counts=True)[1]
+    return {
+        "images": {
+            "train": len(train_rows),
+            "validation": len(validation_rows),
+            "skipped": len(dataset.skipped),
+        },
+        "split": {
+            "seed": h.seed,
+            "validation_fraction": h.validation_fraction,
+            "groups": int((sizes > 1).sum()),
+            "images": int(sizes[sizes > 1].sum()),
+        },
+    }
+
+
+def _leak(
+    truth: npt.NDArray[np.int64],
+    probabilities: npt.NDArray[np.float64],
+    leaked: npt.NDArray[np.bool_],
+) -> dict[str, Any]:
+    """How much of an accuracy is owed to images that were learned from as well."""
+    right = probabilities.argmax(axis=1) == truth
+    return {
+        "images": int(leaked.sum()),
+        "accuracy": float(right.mean()),
+        "accuracy_without": None if leaked.all() else float(right[~leaked].mean()),
+    }
 
 
 def _judge(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vitcore.dataset import split_index
+from vitcore.dataset import fold_index, split_index
 from vitcore.errors import DatasetError, SettingsError
 
 
@@ -102,6 +102,11 @@ def test_a_test_part_takes_the_place_of_a_missing_validation_part():
     assert split_index(index).tolist() == ["train"] * 4 + ["validation"] * 2
 
 
+def test_images_added_to_a_ready_made_split_are_learned_from():
+    parts = ["train", "train", "validation", "test", "", ""]
+    assert split_index(table(["a", "b"] * 3, split=parts)).tolist() == [*parts[:4], "train", "train"]
+
+
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan"), float("inf")])
 def test_a_fraction_out_of_range_is_refused(fraction):
     with pytest.raises(SettingsError, match="above 0 and below 1"):
@@ -144,3 +149,137 @@ def test_a_fraction_out_of_range_is_refused(fraction):
 def test_what_cannot_be_split_is_refused_with_the_reason(index, message):
     with pytest.raises(DatasetError, match=message):
         split_index(index)
+
+
+# --- groups ------------------------------------------------------------------------------------
+
+
+def random_groups(index: pd.DataFrame, seed: int) -> np.ndarray:
+    """Groups across classes; the first two contents of each class stay by themselves."""
+    groups = (
+        np.random.default_rng(seed).integers(0, int(0.8 * len(index)), len(index)).astype(str).astype("O")
+    )
+    alone = index["sha256"].str.endswith(("first", "second")).to_numpy()
+    groups[alone] = index.loc[alone, "sha256"]
+    return groups
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_group_is_on_one_side_and_so_are_copies_whatever_the_groups_say(seed):
+    index = random_table(seed)
+    groups = random_groups(index, seed)
+    split = split_index(index, validation_fraction=0.25, seed=seed, groups=groups)
+    assert split.groupby(groups).nunique().max() == 1
+    assert split.groupby(index["sha256"]).nunique().max() == 1
+    assert set(split) == {"train", "validation"}
+
+
+def test_groups_may_be_any_values_and_say_nothing_if_all_differ():
+    index = table(["a", "b"] * 20)
+    plain = split_index(index, seed=3)
+    for groups in (np.arange(40) * 7, pd.Series([f"group {n}" for n in range(40)]).sample(frac=1)):
+        pd.testing.assert_series_equal(split_index(index, seed=3, groups=groups), plain)
+
+
+def test_a_group_under_two_labels_counts_for_the_class_with_most_of_it():
+    # All images of b are alike, but for one; three more of the same are in a.
+    index = table(["a"] * 20 + ["b"] * 6)
+    groups = [*range(17), "x", "x", "x", "x", "x", "x", "x", "x", "y"]
+    split = split_index(index, groups=np.array(groups, dtype=object))
+    assert (split.groupby(index["label"]).nunique() == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("index", "groups", "message"),
+    [
+        pytest.param(
+            table(["a"] * 5 + ["b"] * 5),
+            [0, 1, 2, 3, 4, 9, 9, 9, 9, 9],
+            r"'b' has 1 different image \(its 5 images are all near-duplicates of each other\); add at ",
+            id="near-duplicates",
+        ),
+        pytest.param(
+            table(["a", "a", "b", "b", "b"], ["1", "2", "3", "3", "3"]),
+            None,
+            r"'b' has 1 different image \(its 3 images are all copies of each other\)",
+            id="copies",
+        ),
+        pytest.param(
+            table(["a", "a", "a", "b", "b"]),
+            [0, 1, 1, 1, 2],
+            r"'b' has 1 different image \(what else it has is in other classes too\)",
+            id="in another class",
+        ),
+    ],
+)
+def test_a_class_of_one_group_is_refused_so_that_a_person_understands(index, groups, message):
+    with pytest.raises(DatasetError, match=message):
+        split_index(index, groups=None if groups is None else np.array(groups))
+
+
+def test_groups_of_another_length_are_refused():
+    with pytest.raises(DatasetError, match="3 groups for 4 images"):
+        split_index(table(["a", "b"] * 2), groups=np.arange(3))
+
+
+# --- folds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5])
+@pytest.mark.parametrize("sizes", [(10, 10), (5, 50, 500)])
+def test_every_fold_has_its_share_of_every_class(sizes, folds):
+    index = table([f"class {n}" for n, size in enumerate(sizes) for _ in range(size)])
+    fold = fold_index(index, folds, seed=1)
+    assert set(fold) == set(range(folds))
+    for number, size in enumerate(sizes):
+        counts = fold[index["label"] == f"class {number}"].value_counts()
+        assert len(counts) == folds
+        assert size // folds - 1 <= counts.min() <= counts.max() <= -(-size // folds) + 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_group_is_in_one_fold_and_every_fold_leaves_all_classes_to_learn_from(seed):
+    index = random_table(seed)
+    groups = random_groups(index, seed)
+    fold = fold_index(index, 2, seed=seed, groups=groups)
+    assert fold.groupby(groups).nunique().max() == 1
+    assert fold.groupby(index["sha256"]).nunique().max() == 1
+    for number in range(2):
+        assert set(index.loc[fold != number, "label"]) == set(index["label"])
+        assert (fold == number).any()
+
+
+def test_folds_follow_the_seed_and_keep_the_rows_of_the_index():
+    index = table(["a", "b"] * 30, split=["train", "train", "test"] * 20).set_axis(range(100, 160))
+    first, second, other = (fold_index(index, 4, seed=seed) for seed in (3, 3, 4))
+    pd.testing.assert_series_equal(first, second)
+    assert not first.equals(other)
+    assert first.index.equals(index.index)
+    assert (first.name, str(first.dtype)) == ("fold", "int64")
+
+
+@pytest.mark.parametrize(
+    ("index", "folds", "error", "message"),
+    [
+        pytest.param(table(["a", "b"] * 5), 1, SettingsError, "give 2 or more", id="one fold"),
+        pytest.param(table(["a"] * 5), 2, DatasetError, "at least two", id="one class"),
+        pytest.param(
+            table(["a"] * 9 + ["rare"] * 3),
+            5,
+            DatasetError,
+            "'rare' has 3 different images, and each of 5 folds needs one; choose 3 folds or add at least 2",
+            id="rare class",
+        ),
+        pytest.param(
+            table(["a"] * 9 + ["same"] * 4, [*map(str, range(9)), "x", "x", "x", "x"]),
+            2,
+            DatasetError,
+            r"'same' has 1 different image \(its 4 images are all copies of each other\), and each of 2 "
+            "folds needs one; add at least 1 more",
+            id="copies",
+        ),
+    ],
+)
+def test_folds_that_cannot_be_made_are_refused_with_the_reason(index, folds, error, message):
+    with pytest.raises(error, match=message):
+        fold_index(index, folds)

@@ -1,11 +1,32 @@
 """What to know about labelled images before anything is trained on them, in plain words."""
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-__all__ = ["warnings_of"]
+__all__ = ["Remark", "remarks", "warnings_of"]
+
+FEW = 10
+ENOUGH = 50
+SMALL_SIDE = 64
+_NAMED = 5  # classes in one sentence, or sentences about one class
+_Z = 1.959963984540054  # 97.5 % point of the normal distribution
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One thing that is good or bad about a set of images.
+
+    Attributes:
+        good: Whether it is as one would wish.
+        sentence: For people; names of classes are in it as they are.
+    """
+
+    good: bool
+    sentence: str
 
 
 def warnings_of(index: pd.DataFrame) -> Iterator[str]:
@@ -19,17 +40,159 @@ def warnings_of(index: pd.DataFrame) -> Iterator[str]:
             f"The classes are uneven: '{largest}' has {counts[largest]} images, '{smallest}' only "
             f"{counts[smallest]}; balanced class weights help."
         )
-    for label in sorted(counts):
-        if counts[label] < 10:
-            yield f"'{label}' has only {counts[label]} images; with fewer than 10, expect poor results."
+    few = sorted((count, label) for label, count in counts.items() if count < FEW)
+    for count, label in sorted(few[:_NAMED], key=lambda item: item[1]):
+        yield f"'{label}' has only {count} images; with fewer than {FEW}, expect poor results."
+    if len(few) > _NAMED:
+        more = len(few) - _NAMED
+        yield f"And {more} more class{'es have' if more > 1 else ' has'} fewer than {FEW} images."
     copies = len(index) - index["sha256"].nunique()
     if copies:
-        ready_made = bool((index["split"] != "").any())
-        side = "" if ready_made else "; copies always fall on the same side of a split"
+        side = "" if _has_split(index) else "; copies always fall on the same side of a split"
         yield f"{copies} images are exact copies of others{side}."
-    leaked = int(index.drop_duplicates(["sha256", "split"])["sha256"].duplicated().sum())
+    leaked = _in_several(index, _parts(index))
     if leaked:
         yield f"{leaked} images are in several parts of the ready-made split; its figures will be too good."
-    contradictions = int(index.drop_duplicates(["sha256", "label"])["sha256"].duplicated().sum())
+    contradictions = _in_several(index, index["label"])
     if contradictions:
         yield f"{contradictions} images appear under more than one class; one of the labels is wrong."
+
+
+def remarks(index: pd.DataFrame, validation_fraction: float = 0.2) -> list[Remark]:
+    """What is good and what is bad about a set, a few sentences that a person would say.
+
+    One sentence of a kind at most, about the worst classes; what is bad comes first.
+
+    Args:
+        index: Rows as in `Dataset.index`.
+        validation_fraction: Share of the images that will judge the classifier, where no ready-made
+            split says which.
+    """
+    if index.empty:
+        return []
+    counts = index["label"].value_counts().sort_index()
+    judging = _judging(index, validation_fraction)
+    found = [
+        *_about_classes(counts),
+        *_about_judging(counts, judging),
+        *_about_sizes(index),
+        *_about_copies(index),
+    ]
+    return sorted(found, key=lambda remark: remark.good)
+
+
+def _about_classes(counts: pd.Series) -> Iterator[Remark]:
+    least, most = int(counts.min()), int(counts.max())
+    if len(counts) == 1:
+        yield Remark(False, f"There is only one class, '{counts.index[0]}'; training needs at least two.")
+    elif most >= 5 * least:
+        yield Remark(
+            False,
+            f"The classes are uneven: '{counts.idxmax()}' has {_images(most)}, '{counts.idxmin()}' only "
+            f"{least:,}; rare ones are overlooked easily, balanced class weights help.",
+        )
+    elif most <= 2 * least:
+        yield Remark(True, "The classes are of about the same size.")
+    if least >= ENOUGH:
+        yield Remark(True, f"Every class has at least {ENOUGH} images.")
+
+
+def _about_judging(counts: pd.Series, judging: pd.Series) -> Iterator[Remark]:
+    """How well the figures will be known: of the smallest classes, and of the whole."""
+    small = counts[counts < ENOUGH].sort_values(kind="stable")
+    if len(small) and len(counts) > 1:
+        label, images = small.index[0], int(small.iloc[0])
+        judges = int(judging.get(label, 0))
+        others = _listed([f"'{name}' ({count})" for name, count in small.iloc[1:].items()])
+        more = f" Few images as well: {others}." if others else ""
+        why = "none of them judges it"
+        if judges:
+            why = (
+                f"about {judges} of them judge{'s' * (judges == 1)} it, so one mistake more or less moves "
+                f"its figure by {100 / judges:.0f} points"
+            )
+        yield Remark(False, f"Class '{label}' has {_images(images)}; {why}.{more}")
+    total = int(judging.sum())
+    if total and len(counts) > 1:
+        points = 100 * _half_width(0.8, total)
+        known = f"an accuracy of 80 % is known to about ±{points:.0f} points"
+        if points <= 5:
+            yield Remark(True, f"About {total:,} images judge the classifier; {known}.")
+        else:
+            few = f"Only about {total:,} images judge the classifier; {known}"
+            yield Remark(False, f"{few}, so small differences mean nothing.")
+
+
+def _about_sizes(index: pd.DataFrame) -> Iterator[Remark]:
+    sides = index[["width", "height"]].min(axis=1)
+    small = int((sides < SMALL_SIDE).sum())
+    if small:
+        least = index.iloc[int(sides.to_numpy().argmin())]
+        which = "All images are" if small == len(index) else _images(small, "is", "are")
+        yield Remark(
+            False,
+            f"{which} less than {SMALL_SIDE} pixels wide or high (the smallest {least['width']} × "
+            f"{least['height']}); details that small photos do not show cannot be learned.",
+        )
+
+
+def _about_copies(index: pd.DataFrame) -> Iterator[Remark]:
+    contradictions = _in_several(index, index["label"])
+    if contradictions:
+        found = _images(contradictions, "is", "are")
+        yield Remark(False, f"{found} in more than one class; one of the labels is wrong.")
+    leaked = _in_several(index, _parts(index))
+    if leaked:
+        found = _images(leaked, "is", "are")
+        yield Remark(
+            False, f"{found} in several parts of the ready-made split; its figures will be too good."
+        )
+    copies = len(index) - index["sha256"].nunique()
+    if copies:
+        found = _images(copies, "is an exact copy of another", "are exact copies of others")
+        yield Remark(False, f"{found}; nothing new can be learned from that.")
+    else:
+        yield Remark(True, "No image is there twice.")
+
+
+def _judging(index: pd.DataFrame, validation_fraction: float) -> pd.Series:
+    """About how many images of each class will judge it."""
+    if not _has_split(index):
+        counts = index["label"].value_counts()
+        return (counts * validation_fraction).round().astype("int64").clip(lower=1, upper=counts - 1)
+    part = "validation" if (index["split"] == "validation").any() else "test"
+    return index.loc[index["split"] == part, "label"].value_counts()
+
+
+def _half_width(share: float, total: int) -> float:
+    """Half of Wilson's 95 % interval of a share; see `vitcore.evaluation.wilson_interval`."""
+    square = _Z**2 / total
+    return _Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
+
+
+def _has_split(index: pd.DataFrame) -> bool:
+    return bool((index["split"] != "").any())
+
+
+def _parts(index: pd.DataFrame) -> pd.Series:
+    """The part of each row; what was added to a ready-made split later is learned from."""
+    return index["split"].replace("", "train") if _has_split(index) else index["split"]
+
+
+def _in_several(index: pd.DataFrame, kinds: pd.Series) -> int:
+    """How often a content turns up under another kind once more."""
+    pairs = pd.DataFrame({"sha256": index["sha256"], "kind": kinds}).drop_duplicates()
+    return int(pairs["sha256"].duplicated().sum())
+
+
+def _images(count: int, one: str = "", many: str = "") -> str:
+    """A number of images, and what it or they do."""
+    return f"{count:,} image{'s' * (count != 1)} {one if count == 1 else many}".rstrip()
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Some names, and how many more there are."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    more = len(names) - _NAMED
+    return f"{', '.join(names[:_NAMED])} and {more} more class{'es' * (more > 1)}"

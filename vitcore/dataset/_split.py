@@ -1,25 +1,36 @@
 """Dividing a dataset into images to learn from and images to be judged on."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from vitcore.dataset._duplicates import group_pairs
 from vitcore.errors import DatasetError, SettingsError
 
-__all__ = ["split_index"]
+__all__ = ["fold_index", "split_index"]
+
+Ints = npt.NDArray[np.int64]
+Groups = npt.NDArray[Any] | pd.Series
 
 
-def split_index(index: pd.DataFrame, *, validation_fraction: float = 0.2, seed: int = 0) -> pd.Series:
-    """Which part each image belongs to: a stratified, seeded split that keeps copies together.
+def split_index(
+    index: pd.DataFrame, *, validation_fraction: float = 0.2, seed: int = 0, groups: Groups | None = None
+) -> pd.Series:
+    """Which part each image belongs to: a stratified, seeded split that keeps groups together.
 
-    Every class gets its share of validation images, at least one. Files with the same content
-    always fall on the same side, also when they carry different labels, so that no image is ever
-    judged that was learned from. A ready-made split is respected; where it has no validation part,
-    its test part takes that place.
+    Every class gets its share of validation images, at least one. The images of a group always fall
+    on the same side, also when they carry different labels, so that no image is ever judged that was
+    learned from. A ready-made split is respected; where it has no validation part, its test part
+    takes that place, and images that were added to it later are learned from.
 
     Args:
         index: Rows as in `Dataset.index`.
         validation_fraction: Share of the images to be judged on, above 0 and below 1.
         seed: The same seed gives the same split.
+        groups: What group each row belongs to, such as near-duplicates: any values, (N,). Files with
+            the same content are in one group whatever it says, and by themselves if it is not given.
 
     Returns:
         ``train``, ``validation`` or ``test`` per row, with the rows' index.
@@ -35,38 +46,121 @@ def split_index(index: pd.DataFrame, *, validation_fraction: float = 0.2, seed: 
         )
     if (index["split"] != "").any():
         return _ready_made(index)
-    if index["label"].nunique() < 2:
-        raise DatasetError(
-            f"The dataset has {index['label'].nunique()} class; training needs images of at least two."
-        )
+    _check_classes(index)
     random = np.random.default_rng(seed)
-    # A group is all rows of one content; it counts for the class it was first seen with.
-    group_label = index.groupby("sha256", sort=False)["label"].first()
-    group_size = index["sha256"].value_counts()
-    chosen: set[str] = set()
-    for label in sorted(index["label"].unique()):
-        groups = group_label.index[group_label == label].to_numpy()
-        if len(groups) < 2:
+    numbers = _group_numbers(index, groups)
+    by_class = _groups_of_classes(index, numbers)
+    group_size = pd.Series(numbers).value_counts()
+    chosen: set[int] = set()
+    for label, own in by_class.items():
+        if len(own) < 2:
             raise DatasetError(
-                f"Class '{label}' has {len(groups)} different image{'s' * (len(groups) != 1)}; add at least "
-                f"{2 - len(groups)} more, one to learn from and one to be judged on, or remove the class."
+                f"{_too_few(index, numbers, label, len(own))}; add at least {2 - len(own)} more, one to "
+                "learn from and one to be judged on, or remove the class."
             )
-        sizes = group_size[groups].to_numpy()
+        sizes = group_size[own].to_numpy()
         wanted = max(1, round(validation_fraction * sizes.sum()))
         taken = 0
-        order = random.permutation(len(groups))
+        order = random.permutation(len(own))
         for position in order[:-1]:  # the last group always stays in training
             if taken + sizes[position] <= wanted:
-                chosen.add(groups[position])
+                chosen.add(own[position])
                 taken += sizes[position]
         if not taken:  # every group is larger than the whole share
-            chosen.add(groups[order[sizes[order].argmin()]])
-    validation = index["sha256"].isin(chosen)
+            chosen.add(own[order[sizes[order].argmin()]])
+    validation = pd.Series(numbers, index=index.index).isin(chosen)
     return validation.map({True: "validation", False: "train"}).astype("str").rename("split")
 
 
+def fold_index(index: pd.DataFrame, folds: int, *, seed: int = 0, groups: Groups | None = None) -> pd.Series:
+    """Which fold each image belongs to, so that each in turn can be judged by a head of the others.
+
+    Stratified and seeded; the images of a group are in one fold, as in `split_index`. What a
+    ready-made split says is not looked at.
+
+    Args:
+        index: Rows as in `Dataset.index`.
+        folds: Number of folds, 2 or more.
+        seed: The same seed gives the same folds.
+        groups: As for `split_index`.
+
+    Returns:
+        0 … folds − 1 per row, with the rows' index.
+
+    Raises:
+        SettingsError: Fewer than two folds.
+        DatasetError: Fewer than two classes, or a class with too few different images.
+    """
+    if folds < 2:
+        raise SettingsError(f"{folds} folds cannot be judged in turn; give 2 or more.")
+    _check_classes(index)
+    numbers = _group_numbers(index, groups)
+    by_class = _groups_of_classes(index, numbers)
+    label, own = min(by_class.items(), key=lambda item: len(item[1]))
+    if len(own) < folds:
+        fewer = f"choose {len(own)} folds or " if len(own) > 1 else ""
+        raise DatasetError(
+            f"{_too_few(index, numbers, label, len(own))}, and each of {folds} folds needs one; {fewer}add "
+            f"at least {folds - len(own)} more, or remove the class."
+        )
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    fold = np.zeros(len(index), dtype=np.int64)
+    for number, (_, held_out) in enumerate(dealer.split(numbers, index["label"], numbers)):
+        fold[held_out] = number
+    return pd.Series(fold, index=index.index, name="fold")
+
+
+def _check_classes(index: pd.DataFrame) -> None:
+    count = index["label"].nunique()
+    if count < 2:
+        raise DatasetError(f"The dataset has {count} class; training needs images of at least two.")
+
+
+def _group_numbers(index: pd.DataFrame, groups: Groups | None) -> Ints:
+    """The group of each row, numbered as they appear; rows of one content join their groups."""
+    contents, _ = pd.factorize(index["sha256"])
+    if groups is None:
+        return contents.astype(np.int64)
+    numbers, names = pd.factorize(np.asarray(groups), use_na_sentinel=False)
+    if len(numbers) != len(index):
+        raise DatasetError(f"{len(numbers)} groups for {len(index)} images; give one for each.")
+    first = pd.Series(numbers).groupby(contents).transform("first").to_numpy()
+    pairs = np.unique(np.stack([first, numbers], axis=1)[first != numbers], axis=0)
+    return group_pairs(len(names), pairs, np.ones(len(pairs)), largest=len(index))[numbers]
+
+
+def _groups_of_classes(index: pd.DataFrame, numbers: Ints) -> dict[str, Ints]:
+    """The groups that count for each class: those of which it has the most images, or the first."""
+    table = pd.DataFrame({"group": numbers, "label": index["label"].to_numpy()})
+    counts = table.groupby(["group", "label"], sort=False).size().rename("images").reset_index()
+    counts = counts.sort_values("images", ascending=False, kind="stable").drop_duplicates("group")
+    counts = counts.sort_values("group")
+    return {
+        label: counts.loc[counts["label"] == label, "group"].to_numpy()
+        for label in sorted(index["label"].unique())
+    }
+
+
+def _too_few(index: pd.DataFrame, numbers: Ints, label: str, count: int) -> str:
+    """That a class has only so many different images, and why where that is not plain."""
+    rows = (index["label"] == label).to_numpy()
+    images = int(rows.sum())
+    if images == count:
+        why = ""
+    elif len(set(numbers[rows])) > count:
+        why = " (what else it has is in other classes too)"
+    else:
+        alike = "copies" if index.loc[rows, "sha256"].nunique() == count else "near-duplicates"
+        why = f" (its {images} images are all {alike} of each other)"
+        if count > 1:
+            why = f" (many of its {images} images are {alike} of each other)"
+    return f"Class '{label}' has {count} different image{'s' * (count != 1)}{why}"
+
+
 def _ready_made(index: pd.DataFrame) -> pd.Series:
-    split = index["split"].copy()
+    split = index["split"].replace("", "train")
     if not (split == "validation").any():
         split = split.replace("test", "validation")
     train = index.loc[split == "train", "label"]

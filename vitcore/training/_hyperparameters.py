@@ -31,6 +31,7 @@ class Hyperparameters:
         class_weights: ``balanced`` weighs each class by the inverse of its frequency.
         views: Variants of each training image, 1 (the image itself) … 64.
         validation_fraction: Share of the images kept for validation, above 0 and up to 0.9.
+        folds: Folds of a cross-validation after the training, 2 … 20; 0 for none.
         seed: Decides the split and the order of the batches, 0 … 2³² − 1.
 
     Raises:
@@ -48,6 +49,7 @@ class Hyperparameters:
     class_weights: ClassWeights = "none"
     views: int = 1
     validation_fraction: float = 0.2
+    folds: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -63,6 +65,9 @@ class Hyperparameters:
         self._check_choice("class_weights", get_args(ClassWeights))
         self._check_whole("views", 1, 64)
         self._check_number("validation_fraction", 0, 0.9, open_low=True)
+        self._check_whole("folds", 0, 20)
+        if self.folds == 1:
+            raise SettingsError("folds is 1; give 2 to 20, or 0 for no cross-validation.")
         self._check_whole("seed", 0, 2**32 - 1)
         if self.warmup_epochs and self.warmup_epochs >= self.epochs:
             raise SettingsError(

@@ -1,0 +1,158 @@
+"""What to know about labelled images, in plain words."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pytest
+
+from vitcore.dataset import Remark, remarks
+from vitcore.dataset._remarks import warnings_of
+
+
+def table(counts: dict[str, int], *, side: int = 200) -> pd.DataFrame:
+    """Different images, so many of each class."""
+    labels = [label for label, count in counts.items() for _ in range(count)]
+    return pd.DataFrame(
+        {
+            "label": pd.Series(labels, dtype="str"),
+            "sha256": pd.Series([f"content {n}" for n in range(len(labels))], dtype="str"),
+            "split": pd.Series([""] * len(labels), dtype="str"),
+            "width": side,
+            "height": side + 10,
+        }
+    )
+
+
+def said(index: pd.DataFrame, *, good: bool) -> list[str]:
+    return [remark.sentence for remark in remarks(index) if remark.good is good]
+
+
+def one(sentences: Sequence[str], part: str) -> str:
+    (sentence,) = [sentence for sentence in sentences if part in sentence]
+    return sentence
+
+
+def test_a_good_set_is_praised():
+    index = table({"cat": 1000, "dog": 1200})
+    assert said(index, good=False) == []
+    assert said(index, good=True) == [
+        "The classes are of about the same size.",
+        "Every class has at least 50 images.",
+        "About 440 images judge the classifier; an accuracy of 80 % is known to about ±4 points.",
+        "No image is there twice.",
+    ]
+
+
+def test_what_is_bad_comes_first():
+    found = [remark.good for remark in remarks(table({"cat": 100, "hat": 12}))]
+    assert found == sorted(found)
+    assert False in found
+
+
+def test_a_small_class_is_told_what_one_mistake_means():
+    found = said(table({"cat": 60, "hat": 12}), good=False)
+    assert one(found, "hat' has 12") == (
+        "Class 'hat' has 12 images; about 2 of them judge it, so one mistake more or less moves its figure "
+        "by 50 points."
+    )
+
+
+def test_the_fraction_decides_how_many_judge():
+    small = one([r.sentence for r in remarks(table({"cat": 60, "hat": 12}), 0.5)], "hat' has 12")
+    assert "about 6 of them judge it" in small
+    assert "17 points" in small
+
+
+def test_many_small_classes_are_one_sentence_and_five_warnings():
+    counts = {f"class {n:02}": 3 for n in range(50)} | {"large": 9}
+    found = said(table(counts), good=False)
+    assert "'class 00' has 3 images" in one(found, "of them judge")
+    assert one(found, "Few images as well").endswith(
+        "'class 01' (3), 'class 02' (3), 'class 03' (3), 'class 04' (3), 'class 05' (3) and 45 more classes."
+    )
+    assert len(found) <= 4
+    warnings = list(warnings_of(table(counts)))
+    assert warnings[0] == "'class 00' has only 3 images; with fewer than 10, expect poor results."
+    assert warnings[5:] == ["And 46 more classes have fewer than 10 images."]
+
+
+def test_few_small_classes_are_named_one_by_one():
+    warnings = list(warnings_of(table({"b": 4, "a": 9, "c": 10})))
+    assert warnings == [
+        "'a' has only 9 images; with fewer than 10, expect poor results.",
+        "'b' has only 4 images; with fewer than 10, expect poor results.",
+    ]
+
+
+def test_one_class_is_not_enough():
+    index = table({"only": 80})
+    assert "training needs at least two" in one(said(index, good=False), "only one class")
+    assert list(warnings_of(index)) == ["There is only one class, 'only'; training needs at least two."]
+
+
+def test_uneven_classes_are_told():
+    sentence = one(said(table({"many": 500, "few": 60}), good=False), "uneven")
+    assert "'many' has 500 images, 'few' only 60" in sentence
+
+
+def test_few_judges_are_told_with_their_interval():
+    assert one(said(table({"a": 50, "b": 50}), good=False), "Only about 20 images judge").endswith(
+        "an accuracy of 80 % is known to about ±17 points, so small differences mean nothing."
+    )
+
+
+def test_the_interval_is_that_of_the_evaluation():
+    from vitcore.dataset._remarks import _half_width
+    from vitcore.evaluation import wilson_interval
+
+    low, high = wilson_interval(80, 100)
+    assert _half_width(0.8, 100) == pytest.approx((high - low) / 2)
+
+
+def test_a_ready_made_split_says_who_judges():
+    index = table({"a": 60, "b": 60})
+    index["split"] = ["test" if number % 4 == 0 else "train" for number in range(120)]
+    assert one([remark.sentence for remark in remarks(index)], "judge the").startswith("Only about 30 images")
+    index.loc[index["label"] == "b", "split"] = "train"
+    index.loc[80:, "label"] = "c"
+    assert "Class 'b' has 20 images, and none" not in str(remarks(index))
+    assert "none of them judges it" in one(said(index, good=False), "Class 'b' has 20 images")
+
+
+def test_small_images_are_told():
+    index = table({"a": 60, "b": 60})
+    index.loc[7, ["width", "height"]] = 48, 20
+    sentence = one(said(index, good=False), "less than 64 pixels")
+    assert sentence.startswith("1 image is less than 64 pixels wide or high (the smallest 48 × 20)")
+    assert one(said(table({"a": 60}, side=8), good=False), "less than").startswith("All images are")
+
+
+def test_copies_contradictions_and_leaks_are_told():
+    index = table({"a": 60, "b": 60})
+    index.loc[[1, 2], "sha256"] = "content 0"
+    index.loc[60, "sha256"] = "content 5"
+    index["split"] = "train"
+    index.loc[[2, 30, 90], "split"] = "test"
+    found = said(index, good=False)
+    assert one(found, "exact").startswith("3 images are exact copies of others")
+    assert one(found, "more than one class").startswith("1 image is in more than one class")
+    assert one(found, "ready-made split").startswith("1 image is in several parts")
+    assert not any("twice" in sentence for sentence in said(index, good=True))
+    assert len(list(warnings_of(index))) == 3
+
+
+def test_what_was_added_to_a_ready_made_split_counts_as_training():
+    index = table({"a": 20, "b": 20})
+    index["split"] = ["train", "test"] * 20
+    index.loc[2, ["sha256", "split"]] = "content 0", ""  # a copy of a training image
+    assert not any("several parts" in warning for warning in warnings_of(index))
+    index.loc[3, "sha256"] = "content 0"  # and now one of a test image
+    assert any(warning.startswith("1 images are in several parts") for warning in warnings_of(index))
+
+
+def test_nothing_is_said_of_no_images():
+    assert remarks(table({})) == []
+
+
+def test_a_remark_is_plain():
+    assert Remark(True, "Fine.") == Remark(True, "Fine.")
