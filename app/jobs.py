@@ -1,25 +1,38 @@
 """Starting background work and showing how far it is."""
 
-import shutil
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
+from vitcore.audit import measure
 
-from app._compat import release_upload
 from app.state import job_queue, select, workspace
 from app.text import duration, plain
 from vitcore.backbone import choose_device
 from vitcore.charts import loss_chart, score_chart
-from vitcore.dataset import SAMPLE, Dataset, import_dataset
+from vitcore.dataset import (
+    SAMPLE,
+    SAMPLE_NAME,
+    Dataset,
+    Reading,
+    SourceLike,
+    add_images,
+    import_dataset,
+)
 from vitcore.jobs import Job, JobSnapshot
 from vitcore.pipeline import train
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
-__all__ = ["draw_curves", "import_upload", "start_import", "start_training", "training_panel", "watch_jobs"]
+__all__ = [
+    "draw_curves",
+    "start_check",
+    "start_import",
+    "start_sample",
+    "start_training",
+    "training_panel",
+    "watch_jobs",
+]
 
 _PHASES = {
     "import": "Reading the images",
@@ -27,34 +40,60 @@ _PHASES = {
     "embed": "Looking at each image once with the Vision Transformer",
     "fit": "Training the output layer",
     "evaluate": "Judging on the validation images",
+    "check": "Looking at sharpness and light",
 }
+_VERBS = {"run": "Training", "dataset": "Importing", "check": "Checking"}
+_NOUNS = {"run": "training", "dataset": "import", "check": "check"}
 
 
-def start_import(source: str, name: str | None = None) -> None:
-    """Import a path on this computer, or the sample set, in the background."""
+def start_import(
+    source: SourceLike,
+    title: str,
+    *,
+    reading: Reading | None = None,
+    into: Dataset | None = None,
+    cleanup: Callable[[], None] | None = None,
+) -> None:
+    """Import photos in the background.
+
+    Args:
+        source: As for `vitcore.import_dataset`.
+        title: What to call the dataset.
+        reading: How to read it.
+        into: A dataset to add the photos to, instead of making a new one.
+        cleanup: Called when the job has ended in any way.
+    """
 
     def work(job: Job) -> None:
-        made = import_dataset(source, name=name, workspace=workspace(), on_progress=job.report, stop=job.stop)
+        if into is not None:
+            made = add_images(into, source, reading=reading, on_progress=job.report, stop=job.stop)
+        else:
+            made = import_dataset(
+                source,
+                name=title,
+                reading=reading,
+                workspace=workspace(),
+                on_progress=job.report,
+                stop=job.stop,
+            )
         job.announce(made.id)
 
-    title = name or (Path(source).name if source != SAMPLE else "the sample set")
-    _own(job_queue().submit("dataset", title, work, device="import"))
+    _own(job_queue().submit("dataset", title, work, device="import", cleanup=cleanup))
 
 
-def import_upload(upload: UploadedFile) -> None:
-    """Write an upload to the disk, release it from memory, and import it in the background."""
-    scratch = workspace().scratch()
-    path = scratch.folder / "upload"
-    with path.open("wb") as file:
-        shutil.copyfileobj(upload, file, 2**20)
-    name = PurePosixPath(upload.name).name.partition(".")[0] or "Photos"
-    release_upload(upload)
+def start_sample() -> None:
+    """Import the sample set in the background."""
+    start_import(SAMPLE, SAMPLE_NAME)
+
+
+def start_check(dataset: Dataset) -> None:
+    """Look for blurred, dark and near-duplicate photos in the background."""
 
     def work(job: Job) -> None:
-        made = import_dataset(path, name=name, workspace=workspace(), on_progress=job.report, stop=job.stop)
-        job.announce(made.id)
+        measure(dataset, workspace=workspace(), on_progress=job.report, stop=job.stop)
+        job.announce(dataset.id)
 
-    _own(job_queue().submit("dataset", name, work, device="import", cleanup=scratch.close))
+    _own(job_queue().submit("check", dataset.name, work, device=choose_device().name))
 
 
 def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested: Mapping[str, Any]) -> None:
@@ -130,7 +169,7 @@ def _job_chips() -> None:
 
 
 def _chip(job: Job, snapshot: JobSnapshot) -> None:
-    verb = "Training" if job.kind == "run" else "Importing"
+    verb = _VERBS[job.kind]
     if snapshot.state == "waiting":
         st.caption(f":material/schedule: **{verb} {plain(job.title, 30)}** waits in line")
         return
@@ -143,8 +182,8 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
     if job.id not in st.session_state.get("own_jobs", set()):
         return
     if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
-        select(job.kind, snapshot.result_id)
-    what = "training" if job.kind == "run" else "import"
+        select("run" if job.kind == "run" else "dataset", snapshot.result_id)
+    what = _NOUNS[job.kind]
     if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
         st.session_state["notice"] = (
             snapshot.state,

@@ -7,13 +7,23 @@ from typing import NoReturn, TypeVar
 import streamlit as st
 
 from app._compat import require_frame
-from app.jobs import start_import
+from app.jobs import start_sample
 from app.state import dataset, run
-from vitcore.dataset import SAMPLE, Dataset
+from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.runs import Run
 
-__all__ = ["empty", "figures", "gallery", "needed_dataset", "needed_run", "next_page", "opening", "paged"]
+__all__ = [
+    "empty",
+    "figures",
+    "gallery",
+    "needed_dataset",
+    "needed_run",
+    "next_page",
+    "opening",
+    "paged",
+    "thumbnail",
+]
 
 PER_PAGE = 24
 
@@ -86,6 +96,14 @@ def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
                 st.caption(caption)
 
 
+def thumbnail(data: Dataset, file: str) -> Path | None:
+    """The small picture of an image; None if the image is lost."""
+    try:
+        return data.thumbnail(file)
+    except (VitcoreError, OSError):
+        return None
+
+
 def empty(sentence: str, page: str, label: str, *, sample: bool = False) -> NoReturn:
     """Say what is missing, offer the way there, and end the page.
 
@@ -101,7 +119,7 @@ def empty(sentence: str, page: str, label: str, *, sample: bool = False) -> NoRe
             if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
                 st.switch_page(f"pages/{page}.py")
             if sample and st.button("Use the sample set", icon=":material/draw:", key="empty_sample"):
-                start_import(SAMPLE)
+                start_sample()
                 st.switch_page("pages/dataset.py")
     st.stop()
 

@@ -71,8 +71,8 @@ def dataset() -> Dataset | None:
     chosen = st.session_state.get("dataset")
     if chosen is None:
         return None
-    version = int((list_datasets(workspace()).set_index("id")["version"])[chosen])
-    return _load_dataset(str(workspace().root), chosen, version)
+    row = list_datasets(workspace()).set_index("id").loc[chosen]
+    return _load_dataset(chosen, int(row["version"]), str(row["name"]))
 
 
 def run() -> Run | None:
@@ -82,7 +82,7 @@ def run() -> Run | None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _load_dataset(_root: str, dataset_id: str, version: int) -> Dataset:
+def _load_dataset(dataset_id: str, version: int, name: str) -> Dataset:  # noqa: ARG001 - part of the key
     return load_dataset(dataset_id, version=version, workspace=workspace())
 
 

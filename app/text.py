@@ -4,7 +4,7 @@ import math
 import re
 from datetime import datetime
 
-__all__ = ["decimals", "duration", "local_time", "percent", "plain", "span_sentence"]
+__all__ = ["decimals", "duration", "file_size", "local_time", "percent", "plain", "span_sentence"]
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # Markdown would still turn these into links, icons and emoji after the escapes are gone; a word joiner,
@@ -54,6 +54,13 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def file_size(size_bytes: int) -> str:
+    """A size on disk: ``12 kB``, ``3.4 MB``, ``1.2 GB``, a kilobyte being 1,000 bytes."""
+    if size_bytes < 1e6:
+        return f"{size_bytes / 1e3:.0f} kB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:.1f} GB"
 
 
 def local_time(iso: str) -> str:

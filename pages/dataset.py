@@ -1,143 +1,141 @@
-"""Dataset: photos come in, are checked and shown."""
+"""Dataset: photos come in, are checked, shown and mended."""
 
 from collections import Counter
 
-import pandas as pd
+import numpy as np
 import streamlit as st
 
-from app.jobs import import_upload, start_import
-from app.parts import figures, gallery, next_page, opening, paged
+from app.checks import checks
+from app.editing import browse, edit_classes
+from app.intake import bring_in
+from app.parts import figures, next_page, opening
 from app.state import dataset, job_queue, runs_of, workspace
 from app.text import plain
-from vitcore.charts import class_count_chart
-from vitcore.dataset import SAMPLE, Dataset
+from vitcore.charts import class_count_chart, size_chart
+from vitcore.dataset import Dataset, import_report, load_image, make_view, remarks, rename_dataset
 from vitcore.errors import VitcoreError
 from vitcore.runs import delete_run
 
-ALL = "All classes"
+VIEWS = 6
+TALL = 16  # classes, from which on their chart is scrolled
 
 
-def bring_in(*, expanded: bool) -> None:
-    """The ways in: an upload, the sample set, a path on this computer."""
-    with st.expander("Bring in photos", expanded=expanded, icon=":material/upload:"):
-        st.markdown(
-            "Put the photos of each class into a folder with the name of the class, and pack the folders "
-            "into one **zip** (or tar) file."
-        )
-        generation = st.session_state.setdefault("upload_generation", 0)
-        upload = st.file_uploader(
-            "Archive with one folder per class",
-            type=["zip", "tar", "gz", "tgz", "bz2", "xz"],
-            key=f"upload_{generation}",
-            label_visibility="collapsed",
-        )
-        if upload is not None:
-            # A new key gives an empty uploader; the bytes are on the disk by then.
-            st.session_state["upload_generation"] += 1
-            import_upload(upload)
-            st.rerun()
-        left, right = st.columns([1, 2], vertical_alignment="bottom")
-        if left.button(
-            "Use the sample set", icon=":material/draw:", type="primary" if expanded else "secondary"
-        ):
-            start_import(SAMPLE)
-            st.rerun()
-        left.caption("1,797 handwritten digits, already here.")
-        with right.form("server_path", border=False):
-            path = st.text_input("Or a folder or archive on this computer", placeholder="/home/me/photos")
-            if st.form_submit_button("Import") and path.strip():
-                start_import(path.strip())
-                st.rerun()
-
-
-def report(data: Dataset) -> None:
-    """What the import found."""
+def summary(data: Dataset) -> None:
+    """What came in, and what is good and bad about it."""
     sizes = data.index["width"].astype(str) + " × " + data.index["height"].astype(str)
     common, count = Counter(sizes).most_common(1)[0]
     figures(
         [
-            ("Images", f"{len(data.index):,}", None),
+            ("Images", f"{len(data.index):,}", f"Version {data.version} of this dataset."),
             ("Classes", str(len(data.classes)), None),
-            ("Files skipped", str(len(data.skipped)), None),
+            ("Files skipped", str(len(data.skipped)), "Listed with their reasons in the import report."),
             ("Usual size", common, f"{count} images have this size in pixels."),
         ]
     )
-    for warning in data.warnings:
-        st.warning(plain(warning, 400), icon=":material/warning:")
     if data.split_counts:
         parts = ", ".join(f"{count} {part}" for part, count in sorted(data.split_counts.items()))
         st.info(f"This set comes with its own split, which is kept: {parts}.", icon=":material/call_split:")
-    if data.skipped or data.ignored:
-        with st.expander(
-            f"Import report: {len(data.skipped)} files skipped, {data.ignored} system files ignored"
-        ):
-            table = pd.DataFrame(
-                [(item.name, item.reason) for item in data.skipped], columns=["file", "reason"]
-            )
-            st.dataframe(table, hide_index=True, width="stretch")
-            st.download_button(
-                "Download as CSV",
-                table.to_csv(index=False),
-                "import-report.csv",
-                "text/csv",
-                on_click="ignore",
-            )
+    with st.container(border=True):
+        for remark in remarks(data.index):
+            icon = ":green[:material/check_circle:]" if remark.good else ":orange[:material/warning:]"
+            st.markdown(f"{icon} {plain(remark.sentence, 600)}")
+    report(data)
 
 
-def browse(data: Dataset) -> None:
-    """Class counts and the images themselves."""
-    left, right = st.columns([2, 5], gap="large")
+def report(data: Dataset) -> None:
+    """Everything that the import did, as a table to look at and to take away."""
+    title = f"Import report: {len(data.skipped)} files skipped, {data.ignored} system files ignored"
+    with st.expander(title, icon=":material/receipt_long:"):
+        table = import_report(data)
+        st.dataframe(table, hide_index=True, width="stretch")
+        st.download_button(
+            "Download as CSV",
+            table.to_csv(index=False),
+            "import-report.csv",
+            "text/csv",
+            on_click="ignore",
+        )
+
+
+def overview(data: Dataset) -> None:
+    """Class counts and image sizes."""
+    left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Images per class", anchor=False)
-        st.altair_chart(class_count_chart(data.class_counts), width="stretch", alt="Images per class")
+        with st.container(height=380 if len(data.classes) > TALL else "content", border=False):
+            st.altair_chart(class_count_chart(data.class_counts), width="stretch", alt="Images per class")
+        edit_classes(data)
     with right:
-        st.subheader("Look through them", anchor=False)
-        label = st.selectbox(
-            "Class", [ALL, *data.classes], key=f"class_{data.id}", label_visibility="collapsed"
-        )
-        rows = data.index if label == ALL else data.index[data.index["label"] == label]
-        if label == ALL:
-            # One class after the other would show only the first on this page.
-            rows = rows.sample(frac=1, random_state=0)
-        st.caption("The centre of each photo, which is what the classifier looks at.")
-        shown = rows.iloc[list(paged(len(rows), f"page_{data.id}"))]
-        gallery(
-            (_thumbnail(data, file), plain(label, 24))
-            for file, label in zip(shown["file"], shown["label"], strict=True)
-        )
+        st.subheader("Sizes", anchor=False)
+        st.altair_chart(size_chart(data.index), width="stretch", alt="Widths and heights of the images")
 
 
-def _thumbnail(data: Dataset, file: str):  # noqa: ANN202
-    try:
-        return data.thumbnail(file)
-    except (VitcoreError, OSError):
-        return None
+def another_photo() -> None:
+    st.session_state["views_of"] += 1
+
+
+@st.fragment
+def views(data: Dataset) -> None:
+    """What the variants of an image look like, from which a training may learn besides the image."""
+    with st.expander("What the variants of a photo look like", icon=":material/auto_awesome_motion:"):
+        st.markdown(
+            "With more than one **view per image**, the training also learns from variants of each photo: "
+            "cut out, mirrored, brighter or paler. They are the same every time."
+        )
+        number = st.session_state.setdefault("views_of", 0)
+        random = np.random.default_rng(number)
+        row = data.index.iloc[int(random.integers(len(data.index)))]
+        try:
+            image = load_image(data.path(row["file"]), at_least=320)
+        except (VitcoreError, OSError):
+            st.caption(":material/broken_image: The picture is gone.")
+        else:
+            image.thumbnail((320, 320))
+            with st.container(horizontal=True, gap="small"):
+                for view in range(VIEWS):
+                    with st.container(width=160, gap="xsmall"):
+                        st.image(make_view(image, row["sha256"], view), width="stretch")
+                        st.caption("the photo itself" if view == 0 else f"view {view + 1}")
+        st.button("Another photo", icon=":material/shuffle:", key="another_photo", on_click=another_photo)
 
 
 def manage(data: Dataset) -> None:
-    """Deleting the dataset, with what hangs on it."""
+    """Renaming and deleting the dataset, with what hangs on it."""
     runs = runs_of(data.id)
-    with st.popover("Delete this dataset", icon=":material/delete:", type="tertiary"):
-        st.markdown(
-            f"Deletes **{plain(data.name)}** with its {len(data.index):,} images"
-            + (f" and the {len(runs)} classifiers trained on it." if runs else ".")
-        )
-        if st.button("Delete for good", type="primary", key=f"delete_{data.id}"):
-            for run in runs:
-                delete_run(run.id, workspace=workspace())
-            workspace().remove(data.folder)
-            st.rerun()
+    with st.container(horizontal=True):
+        with st.popover("Rename this dataset", icon=":material/edit:", type="tertiary"):
+            name = st.text_input("Name", data.name, max_chars=200, key=f"dataset_name_{data.id}").strip()
+            if st.button("Rename", disabled=name in {"", data.name}, key="rename_dataset"):
+                try:
+                    rename_dataset(data, name)
+                except VitcoreError as error:
+                    st.session_state["notice"] = ("failed", plain(str(error), 300))
+                st.rerun()
+        with st.popover("Delete this dataset", icon=":material/delete:", type="tertiary"):
+            st.markdown(
+                f"Deletes **{plain(data.name)}** with its {len(data.index):,} images"
+                + (f" and the {len(runs)} classifiers trained on it." if runs else ".")
+            )
+            if st.button("Delete for good", type="primary", key=f"delete_{data.id}"):
+                for run in runs:
+                    delete_run(run.id, workspace=workspace())
+                workspace().remove(data.folder)
+                st.rerun()
 
 
 opening("Dataset", "Bring in labelled photos; each one is checked before anything learns from it.")
 importing = any(job.kind == "dataset" for job in job_queue().active())
 data = dataset()
-bring_in(expanded=data is None and not importing)
+bring_in(data, expanded=data is None and not importing)
 if importing:
     st.info("Photos are being read; they appear here when all are checked.", icon=":material/hourglass_top:")
 if data is not None:
     st.header(plain(data.name), anchor=False)
-    report(data)
+    summary(data)
+    overview(data)
+    st.subheader("Look through them", anchor=False)
     browse(data)
+    checks(data)
+    views(data)
     next_page("train", "Train a classifier on these photos")
     manage(data)

@@ -73,6 +73,24 @@ if run.state == "stopped":
         "This training was stopped early; its best epoch until then is judged.", icon=":material/stop_circle:"
     )
 
+if leak := run.facts.get("leak"):
+    without = leak["accuracy_without"]
+    rest = "no other is left" if without is None else f"without them the accuracy is **{percent(without)}**"
+    st.warning(
+        f"{leak['images']:,} of the validation images, or photos that look just like them, are among the "
+        "training images of this ready-made split. With them the accuracy is "
+        f"**{percent(leak['accuracy'])}**; {rest}.",
+        icon=":material/water_drop:",
+    )
+if crossed := run.facts.get("cross_validation"):
+    accuracies = pd.Series(crossed["accuracy"], dtype="float64")
+    st.info(
+        f"Trained anew on {crossed['folds']} other divisions of the same photos: accuracy "
+        f"**{percent(accuracies.mean())} ± {percent(accuracies.std())}** "
+        f"({percent(accuracies.min())} to {percent(accuracies.max())}).",
+        icon=":material/donut_small:",
+    )
+
 table = metric_table(evaluation)
 st.dataframe(table, hide_index=True, width="stretch")
 

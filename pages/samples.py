@@ -1,13 +1,10 @@
 """Samples: the validation images with their true class and the prediction."""
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
-from app.parts import gallery, needed_dataset, needed_run, next_page, opening, paged
+from app.parts import gallery, needed_dataset, needed_run, next_page, opening, paged, thumbnail
 from app.text import percent, plain
-from vitcore.errors import VitcoreError
 
 SHOW = {"all": "All", "right": "Right", "wrong": "Mistakes"}
 ORDERS = {
@@ -63,21 +60,12 @@ run = needed_run()
 data = needed_dataset()
 rows = filtered(run.predictions, run.classes)
 st.caption(f"{len(rows):,} of {len(run.predictions):,} validation images")
-
-
-def picture(file: str) -> Path | None:
-    """The thumbnail, or None when the image is no longer there."""
-    try:
-        return data.thumbnail(file)
-    except (VitcoreError, OSError):
-        return None
-
-
 if rows.empty:
     st.info("No image passes these filters; widen them.", icon=":material/filter_alt_off:")
 else:
     shown = rows.iloc[list(paged(len(rows), "samples_page"))]
     gallery(
-        (picture(row.file), caption(row.true, row.predicted, row.confidence)) for row in shown.itertuples()
+        (thumbnail(data, row.file), caption(row.true, row.predicted, row.confidence))
+        for row in shown.itertuples()
     )
 next_page("predict", "Try it on new photos")

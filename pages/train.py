@@ -14,6 +14,7 @@ RATES = [round(m * 10.0**e, 6) for e in range(-5, 0) for m in (1, 2, 5)] + [1.0]
 BATCHES = [8, 16, 32, 64, 128, 256, 512, 1024]
 DECAYS = [0.0, 0.0001, 0.001, 0.01, 0.1, 1.0]
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD", "adam": "Adam"}
+FOLDS = [0, 2, 3, 4, 5, 6, 8, 10, 15, 20]
 DEFAULTS = Hyperparameters()
 BACKBONES = {"auto": "Automatic: DINOv2 small"} | {
     name: f"{spec.title} · {spec.parameters_millions:g} M · {spec.licence}"
@@ -138,6 +139,16 @@ def settings() -> tuple[dict[str, object], dict[str, object]]:
             key="validation_fraction",
             persist_state="session",
             help="These images are never learned from; the figures come from them.",
+        )
+        values["folds"] = right.select_slider(
+            "Cross-validation",
+            FOLDS,
+            DEFAULTS.folds,
+            format_func=lambda folds: f"{folds} folds" if folds else "none",
+            key="folds",
+            persist_state="session",
+            help="Trains that many more times on other divisions of the photos, and tells how much the "
+            "figures vary.",
         )
         values["seed"] = right.number_input(
             "Seed",

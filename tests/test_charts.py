@@ -5,7 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vitcore.charts import class_count_chart, confusion_chart, loss_chart, probability_chart, score_chart
+from vitcore.charts import (
+    class_count_chart,
+    comparison_chart,
+    confusion_chart,
+    loss_chart,
+    probability_chart,
+    score_chart,
+    size_chart,
+)
 from vitcore.runs import HISTORY_COLUMNS
 
 HOSTILE = (
@@ -215,3 +223,73 @@ def test_more_of_the_probable_classes_can_be_asked_for():
 def test_hostile_class_names_are_data_in_the_probabilities():
     rows = rows_of(spec_of(probability_chart(dict.fromkeys(HOSTILE, 0.1), top=20)))
     assert [row["class"] for row in rows] == list(HOSTILE)
+
+
+# --- smoothing, bands, several runs, sizes ------------------------------------------------------
+
+
+@pytest.mark.parametrize("chart", CURVES)
+@pytest.mark.parametrize("epochs", [0, 1, 2, 20])
+def test_smoothed_curves_start_where_the_curves_do_and_lag_behind(chart, epochs):
+    table = history(epochs)
+    plain, smooth = (
+        pd.DataFrame(rows_of(spec_of(chart(table, 20, smooth=s))), columns=["epoch", "curve", "value"])
+        for s in (False, True)
+    )
+    assert len(plain) == len(smooth)
+    if epochs:
+        assert smooth["value"].iloc[0] == plain["value"].iloc[0]
+    if epochs > 1:
+        assert smooth["value"].iloc[1] != plain["value"].iloc[1]
+
+
+def test_a_smoothed_curve_that_grows_does_not_change_where_it_was():
+    short, long = (rows_of(spec_of(loss_chart(history(n), 20, smooth=True))) for n in (5, 9))
+    known = {(row["epoch"], row["curve"]): row["value"] for row in long}
+    assert all(known[row["epoch"], row["curve"]] == row["value"] for row in short)
+
+
+def test_folds_are_drawn_as_a_band_around_their_mean():
+    folds = pd.concat([history(3, accuracy=value).assign(fold=n) for n, value in enumerate((0.5, 0.7))])
+    spec = spec_of(score_chart(history(3), 3, folds=folds))
+    rows = [row for rows in spec["datasets"].values() for row in rows if "low" in row]
+    band = next(row for row in rows if row["curve"] == "accuracy")
+    deviation = np.std([0.5, 0.7], ddof=1)
+    assert (band["low"], band["high"]) == pytest.approx((0.6 - deviation, 0.6 + deviation))
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_runs_are_drawn_over_each_other(count):
+    histories = {f"{HOSTILE[0]} {number}": history(number + 1) for number in range(count)}
+    rows = rows_of(spec_of(comparison_chart(histories, "accuracy", "accuracy")))
+    assert len(rows) == sum(range(1, count + 1))
+    assert {row["run"] for row in rows} == set(histories)
+
+
+def sizes(pairs):
+    return pd.DataFrame(
+        [(n, f"class {n % 3}", width, height) for n, (width, height) in enumerate(pairs)],
+        columns=["image_id", "label", "width", "height"],
+    )
+
+
+def test_one_size_is_one_circle_with_its_count():
+    spec = spec_of(size_chart(sizes([(40, 30)] * 5 + [(10, 20)])))
+    circles = [row for rows in spec["datasets"].values() for row in rows if "images" in row]
+    assert sorted((row["width"], row["height"], row["images"]) for row in circles) == [
+        (10, 20, 1),
+        (40, 30, 5),
+    ]
+
+
+@pytest.mark.parametrize("pairs", [[(1, 1)], [(1, 20000), (20000, 1)], [(7, 7)] * 3])
+def test_any_sizes_can_be_drawn(pairs):
+    spec_of(size_chart(sizes(pairs)))
+
+
+def test_thousands_of_sizes_are_drawn_as_fewer_circles():
+    pairs = np.random.default_rng(0).integers(300, 4000, (6000, 2)).tolist()
+    spec = spec_of(size_chart(sizes(pairs)))
+    circles = [row for rows in spec["datasets"].values() for row in rows if "images" in row]
+    assert sum(row["images"] for row in circles) == 6000
+    assert len(circles) < 2500

@@ -19,6 +19,7 @@ from vitcore.progress import Progress
 
 __all__ = ["Job", "JobQueue", "JobSnapshot", "JobState", "Work"]
 
+JobKind = Literal["run", "dataset", "check"]
 JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
 
@@ -52,13 +53,13 @@ class Job:
 
     Attributes:
         id: Counts the jobs of a queue, from 1.
-        kind: What it makes: ``run`` or ``dataset``.
+        kind: What it makes: a ``run``, a ``dataset``, or a ``check`` of one.
         title: For people.
         stop: Set when the job should end early; the work looks at it.
     """
 
     id: int
-    kind: Literal["run", "dataset"]
+    kind: JobKind
     title: str
     stop: threading.Event = field(default_factory=threading.Event)
     _snapshot: JobSnapshot = field(default_factory=JobSnapshot)
@@ -115,7 +116,7 @@ class JobQueue:
 
     def submit(
         self,
-        kind: Literal["run", "dataset"],
+        kind: JobKind,
         title: str,
         work: Work,
         *,

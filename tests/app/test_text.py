@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.text import decimals, duration, local_time, percent, plain, span_sentence
+from app.text import decimals, duration, file_size, local_time, percent, plain, span_sentence
 
 HOSTILE = [
     "![x](http://evil/p.png)",
@@ -202,3 +202,11 @@ def test_the_sentence_on_an_interval_names_both_ends():
 
 def test_without_an_interval_the_sentence_names_no_numbers():
     assert not re.search(r"\d|nan", span_sentence(math.nan, math.nan))
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 kB"), (1499, "1 kB"), (999_000, "999 kB"), (3_400_000, "3.4 MB"), (12_340_000_000, "12.3 GB")],
+)
+def test_sizes_on_disk_are_told_in_the_fitting_unit(size, text):
+    assert file_size(size) == text

@@ -162,11 +162,42 @@ def live(at: AppTest) -> list[str]:
     return [text for text in texts(at) if LIVE.search(text)]
 
 
+def look_at_path(at: AppTest, path: Path) -> AppTest:
+    """Name a folder of the server; the page then shows what is in it."""
+    at.button_group(key="way").set_value("path").run()
+    at.text_input[0].set_value(str(path))
+    return press(at, "FormSubmitter")
+
+
+def import_path(at: AppTest, path: Path) -> AppTest:
+    return press(look_at_path(at, path), "import")
+
+
+@pytest.fixture
+def broken_photos(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a folder of class folders whose only file is called like a picture and is none."""
+
+    def broken_photos(name: str = "broken") -> Path:
+        for label in ("one", "two"):
+            (tmp_path / "broken" / label).mkdir(parents=True)
+            (tmp_path / "broken" / label / f"{name.replace('/', ':')}.png").write_text("not a picture")
+        return tmp_path / "broken"
+
+    return broken_photos
+
+
 @pytest.fixture
 def ui() -> SimpleNamespace:
     """The helpers above, for modules that cannot import a conftest."""
     return SimpleNamespace(
-        go_to=go_to, press=press, find_button=find_button, current_page=current_page, texts=texts, live=live
+        go_to=go_to,
+        press=press,
+        find_button=find_button,
+        current_page=current_page,
+        texts=texts,
+        live=live,
+        look_at_path=look_at_path,
+        import_path=import_path,
     )
 
 

@@ -1,6 +1,8 @@
+import gc
 import io
 import re
 import zipfile
+from functools import partial
 
 import pytest
 import streamlit.testing.v1.local_script_runner
@@ -8,7 +10,9 @@ from PIL import Image
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
 from app.state import job_queue
-from vitcore.dataset import import_dataset, list_datasets
+from app.text import plain
+from vitcore.audit import measure
+from vitcore.dataset import import_dataset, list_datasets, load_dataset, remarks
 from vitcore.runs import list_runs
 
 
@@ -18,7 +22,8 @@ def figures(at):
 
 
 def pictures(at):
-    return len(at.image)
+    """The number of photos in the gallery."""
+    return sum(box.key.startswith("pick_") for box in at.checkbox)
 
 
 def half_written(workspace):
@@ -26,16 +31,11 @@ def half_written(workspace):
     return [path.name for parent in (workspace.datasets, workspace.runs) for path in parent.glob(".tmp-*")]
 
 
-def import_path(at, ui, path):
-    at.text_input[0].set_value(str(path))
-    return ui.press(at, "FormSubmitter")
-
-
 # --- bringing photos in ------------------------------------------------------------------------
 
 
 def test_photos_come_in_from_a_folder_of_the_server(open_page, finish, ui, picture_folder):
-    at = import_path(open_page("dataset"), ui, picture_folder())
+    at = ui.import_path(open_page("dataset"), picture_folder())
     finish(at)
     assert list_datasets()["name"].tolist() == ["photos"]
     assert at.session_state["dataset"] == list_datasets()["id"][0]
@@ -47,13 +47,14 @@ def test_photos_come_in_from_a_folder_of_the_server(open_page, finish, ui, pictu
 
 @pytest.mark.parametrize("path", ["", "   "])
 def test_an_empty_path_starts_nothing(open_page, ui, path):
-    import_path(open_page("dataset"), ui, path)
+    at = ui.look_at_path(open_page("dataset"), path)
+    assert ui.find_button(at, "import") is None
     assert job_queue().jobs() == []
 
 
 def test_while_photos_are_read_the_page_says_so(open_page, finish, ui, hold, picture_folder):
     held = hold("import")
-    at = import_path(open_page("dataset"), ui, picture_folder())
+    at = ui.import_path(open_page("dataset"), picture_folder())
     assert len(at.info) == 1
     assert not at.metric
     held.let_go()
@@ -70,23 +71,88 @@ def test_the_sample_set_is_one_click_away(open_page, ui, hold):
 
 
 @pytest.mark.parametrize("source", ["nowhere", "text.zip", "empty"])
-def test_a_source_that_cannot_be_read_is_an_error(open_page, finish, ui, hold, tmp_path, source):
+def test_a_source_that_cannot_be_read_is_an_error(open_page, ui, tmp_path, source):
     (tmp_path / "text.zip").write_text("not a zip file")
     (tmp_path / "empty").mkdir()
-    held = hold("import")
-    at = import_path(open_page("dataset"), ui, tmp_path / source)
-    held.let_go()
-    finish(at)
+    at = ui.look_at_path(open_page("dataset"), tmp_path / source)
     assert len(at.error) == 1
-    assert job_queue().jobs()[0].snapshot.state == "failed"
-    assert not at.metric
+    assert ui.find_button(at, "import") is None
+    ui.press(at, "cancel_import")
+    assert not at.error
+    assert at.button_group(key="way")
+    assert job_queue().jobs() == []
+
+
+def test_what_was_found_is_shown_before_it_is_imported(open_page, ui, picture_folder):
+    folder = picture_folder()
+    (folder / "red" / "notes.txt").write_text("no photo")
+    at = ui.look_at_path(open_page("dataset"), folder)
+    assert figures(at)["Photos to import"] == "36"
+    assert figures(at)["Classes"] == "3"
+    assert figures(at)["Other files"] == "1"
+    counts, left_out = (table.value for table in at.dataframe)
+    assert counts["class"].tolist() == ["blue", "green", "red"]
+    assert counts["photos"].tolist() == [12, 12, 12]
+    assert left_out["file"].tolist() == ["red/notes.txt"]
+    assert len(at.image) == 3
+    assert len(list_datasets()) == 0
+
+
+def test_a_cancelled_import_leaves_nothing(open_page, ui, photos_zip, workspace):
+    at = upload(open_page("dataset"), ("photos.zip", photos_zip()))
+    assert half_written(workspace)
+    ui.press(at, "cancel_import")
+    assert half_written(workspace) == []
+    assert at.file_uploader
+    assert len(list_datasets()) == 0
+
+
+def test_several_readings_have_to_be_chosen_from(open_page, finish, ui, picture_folder, tmp_path):
+    for name in ("a", "b"):
+        picture_folder(name=f"two/{name}", count=4)
+    at = ui.look_at_path(open_page("dataset"), tmp_path / "two")
+    assert len(at.warning) == 1
+    assert ui.find_button(at, "import") is None
+    (readings,) = (radio for radio in at.radio if radio.label == "How to read it")
+    assert readings.value is None
+    readings.set_value(2).run()
+    finish(ui.press(at, "import"))
+    assert figures(at)["Images"] == "24"
+    assert figures(at)["Classes"] == "3"
+
+
+def test_the_column_of_the_classes_can_be_picked(open_page, finish, ui, picture_folder):
+    folder = picture_folder(("all",), count=4)
+    (folder / "labels.csv").write_text(
+        "file,kind,place\n000.png,cat,home\n001.png,dog,home\n002.png,cat,park\n003.png,dog,park\n"
+    )
+    at = ui.look_at_path(open_page("dataset"), folder)
+    at.radio[0].set_value(0).run()
+    at.selectbox(key="label_column_labels.csv").select("place").run()
+    finish(ui.press(at, "import"))
+    assert import_dataset_classes() == {"home": 2, "park": 2}
+
+
+def test_photos_without_classes_can_be_given_one(open_page, finish, ui, picture_folder, trained):
+    folder = picture_folder(("x",), count=3, name="new") / "x"
+    at = ui.look_at_path(open_page("dataset"), folder)
+    at.text_input[0].set_value("violet").run()
+    at.radio(key="destination").set_value("add").run()
+    finish(ui.press(at, "import"))
+    assert load_dataset(trained.dataset.id).class_counts == {**trained.dataset.class_counts, "violet": 3}
+    assert len(list_datasets()) == 1
+
+
+def import_dataset_classes():
+    (dataset_id,) = list_datasets()["id"]
+    return load_dataset(dataset_id).class_counts
 
 
 def test_the_same_photos_twice_are_one_dataset(open_page, finish, ui, picture_folder):
     at = open_page("dataset")
     folder = picture_folder()
     for _ in range(2):
-        finish(import_path(at, ui, folder))
+        finish(ui.import_path(at, folder))
     assert len(list_datasets()) == 1
 
 
@@ -107,25 +173,25 @@ def uploads_in_memory(monkeypatch):
     return lambda: sum(len(files) for manager in managers for files in manager.file_storage.values())
 
 
-def upload(at, name, content):
-    at.file_uploader[0].upload(name, content, "application/zip").run()
+def upload(at, *files):
+    at.file_uploader[0].set_value([(name, content, "application/zip") for name, content in files]).run()
     assert not at.exception
     return at
 
 
-def test_photos_come_in_by_upload(open_page, finish, photos_zip, uploads_in_memory, workspace):
-    at = upload(open_page("dataset"), "holiday.v2.zip", photos_zip())
+def test_photos_come_in_by_upload(open_page, finish, ui, photos_zip, uploads_in_memory, workspace):
+    at = upload(open_page("dataset"), ("holiday.v2.zip", photos_zip()))
     assert uploads_in_memory() == 0
-    finish(at)
+    finish(ui.press(at, "import"))
     assert list_datasets()["name"].tolist() == ["holiday"]
     assert figures(at)["Images"] == "36"
     assert half_written(workspace) == []
 
 
-def test_after_an_upload_the_uploader_is_empty_again(open_page, finish, photos_zip):
-    at = upload(open_page("dataset"), "photos.zip", photos_zip())
-    assert at.file_uploader[0].value is None
-    finish(at)
+def test_after_an_upload_the_uploader_is_empty_again(open_page, finish, ui, photos_zip):
+    at = upload(open_page("dataset"), ("photos.zip", photos_zip()))
+    finish(ui.press(at, "import"))
+    assert at.file_uploader[0].value == []
     for _ in range(3):
         at.run()
     assert len(job_queue().jobs()) == 1
@@ -140,27 +206,44 @@ def test_after_an_upload_the_uploader_is_empty_again(open_page, finish, photos_z
         ("gatos montés.zip", "gatos montés"),
     ],
 )
-def test_an_upload_is_called_after_its_file(open_page, finish, photos_zip, file, name):
-    finish(upload(open_page("dataset"), file, photos_zip(count=2)))
+def test_an_upload_is_called_after_its_file(open_page, finish, ui, photos_zip, file, name):
+    at = upload(open_page("dataset"), (file, photos_zip(count=2)))
+    finish(ui.press(at, "import"))
     assert list_datasets()["name"].tolist() == [name]
 
 
-def test_an_upload_that_is_no_archive_leaves_nothing(open_page, finish, hold, uploads_in_memory, workspace):
-    held = hold("import")
-    at = upload(open_page("dataset"), "photos.zip", b"not a zip file")
-    held.let_go()
-    finish(at)
+def test_several_archives_come_in_together(open_page, finish, ui, photos_zip):
+    files = [(f"{name}.zip", photos_zip(classes=(name,), count=3)) for name in ("cats", "dogs")]
+    finish(ui.press(upload(open_page("dataset"), *files), "import"))
+    assert import_dataset_classes() == {"cats": 6, "dogs": 3}  # the second has the cats as well
+
+
+def test_a_folder_comes_in_under_the_names_of_its_files(open_page, finish, ui, picture_folder):
+    folder = picture_folder(count=2)
+    at = open_page("dataset")
+    at.button_group(key="way").set_value("folder").run()
+    files = [
+        (f"pets/{path.relative_to(folder)}", path.read_bytes()) for path in sorted(folder.rglob("*.png"))
+    ]
+    finish(ui.press(upload(at, *files), "import"))
+    assert list_datasets()["name"].tolist() == ["pets"]
+    assert import_dataset_classes() == {"blue": 2, "green": 2, "red": 2}
+
+
+def test_an_upload_that_is_no_archive_leaves_nothing(open_page, ui, uploads_in_memory, workspace):
+    at = upload(open_page("dataset"), ("photos.zip", b"not a zip file"))
     assert uploads_in_memory() == 0
-    assert half_written(workspace) == []
     assert len(at.error) == 1
+    ui.press(at, "cancel_import")
+    assert half_written(workspace) == []
     assert len(list_datasets()) == 0
 
 
 def test_an_upload_that_is_stopped_while_it_waits_leaves_nothing(
-    open_page, finish, hold, photos_zip, workspace
+    open_page, finish, ui, hold, photos_zip, workspace
 ):
     held = hold("import")
-    at = upload(open_page("dataset"), "photos.zip", photos_zip())
+    at = ui.press(upload(open_page("dataset"), ("photos.zip", photos_zip())), "import")
     job_queue().stop(job_queue().jobs()[0])
     held.let_go()
     finish(at)
@@ -168,15 +251,21 @@ def test_an_upload_that_is_stopped_while_it_waits_leaves_nothing(
     assert len(list_datasets()) == 0
 
 
-def test_the_message_on_a_hostile_upload_is_shown_as_it_is(open_page, finish, ui, hold):
+def test_a_session_that_ends_takes_its_upload_along(open_page, photos_zip, workspace):
+    at = upload(open_page("dataset"), ("photos.zip", photos_zip()))
+    assert half_written(workspace)
+    del at
+    gc.collect()
+    assert half_written(workspace) == []
+
+
+def test_the_message_on_a_hostile_upload_is_shown_as_it_is(open_page, finish, ui):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         for label in ("one", "two"):
             file.writestr(f"{label}/![x](http:evil).png", b"not an image")
-    held = hold("import")
-    at = upload(open_page("dataset"), "photos.zip", packed.getvalue())
-    held.let_go()
-    finish(at)
+    at = upload(open_page("dataset"), ("photos.zip", packed.getvalue()))
+    finish(ui.press(at, "import"))
     assert len(at.error) == 1
     assert ui.live(at) == []
 
@@ -193,13 +282,16 @@ def test_the_report_names_every_file_that_was_skipped(open_page, picture_folder)
     at = open_page("dataset")
     assert figures(at)["Files skipped"] == "2"
     (table,) = at.dataframe
-    assert list(table.value["file"]) == ["red/broken.png", "red/notes.txt"]
-    assert list(table.value["reason"]) == [item.reason for item in data.skipped]
+    skipped = table.value[table.value["about"] == "skipped file"]
+    assert list(skipped["what"]) == ["red/broken.png", "red/notes.txt"]
+    assert list(skipped["detail"]) == [item.reason for item in data.skipped]
 
 
-def test_warnings_are_shown(open_page, picture_folder):
+def test_what_is_good_and_bad_about_the_photos_is_said(open_page, ui, picture_folder):
     data = import_dataset(picture_folder(count=3))
-    assert len(open_page("dataset").warning) == len(data.warnings) > 0
+    shown = ui.texts(open_page("dataset"))
+    for remark in remarks(data.index):
+        assert any(plain(remark.sentence, 600) in text for text in shown)
 
 
 def test_a_ready_made_split_is_told(open_page, picture_folder, tmp_path):
@@ -220,6 +312,10 @@ def test_the_usual_size_is_the_most_frequent_one(open_page, picture_folder):
 # --- looking through ---------------------------------------------------------------------------
 
 
+def class_chooser(at):
+    return next(box for box in at.selectbox if box.key.startswith("class_"))
+
+
 def test_the_gallery_shows_every_image_on_some_page(open_page, trained):
     at = open_page("dataset")
     pager = at.get("pagination")[0]
@@ -235,19 +331,20 @@ def test_the_gallery_shows_every_image_on_some_page(open_page, trained):
 
 def test_a_class_can_be_looked_at_alone(open_page, trained):
     at = open_page("dataset")
-    chooser = at.selectbox(key=f"class_{trained.dataset.id}")
+    chooser = class_chooser(at)
     assert len(chooser.options) == 1 + len(trained.dataset.classes)
-    chooser.select("green").run()
+    chooser.set_value(2).run()
     assert at.get("pagination")[0].num_pages == 2
-    captions = [caption.value for caption in at.caption]
-    assert captions.count("green") == pictures(at) == 24
-    assert "red" not in captions
+    labels = [box.label for box in at.checkbox]
+    assert labels == ["green"] * 24
+    assert pictures(at) == 24
 
 
-def test_a_class_with_fewer_pages_than_the_chosen_one_can_be_looked_at(open_page, trained):
+@pytest.mark.usefixtures("trained")
+def test_a_class_with_fewer_pages_than_the_chosen_one_can_be_looked_at(open_page):
     at = open_page("dataset")
     at.get("pagination")[0].select(4).run()
-    at.selectbox(key=f"class_{trained.dataset.id}").select("blue").run()
+    class_chooser(at).set_value(1).run()
     assert not at.exception
     assert pictures(at) == 6  # the second and last page of 30
 
@@ -257,6 +354,127 @@ def test_few_images_need_no_pages(open_page, picture_folder):
     at = open_page("dataset")
     assert not at.get("pagination")
     assert pictures(at) == 24
+
+
+# --- mending -----------------------------------------------------------------------------------
+
+
+def tick(at, number):
+    at.checkbox[number].check().run()
+    assert not at.exception
+    return at
+
+
+def test_ticked_photos_move_to_another_class_at_once(open_page, ui, trained):
+    at = open_page("dataset")
+    class_chooser(at).set_value(2).run()
+    tick(tick(at, 0), 3)
+    next(box for box in at.selectbox if box.key.startswith("move_to")).set_value("red").run()
+    ui.press(at, "relabel")
+    changed = load_dataset(trained.dataset.id)
+    assert changed.class_counts == {"blue": 30, "green": 28, "red": 32}
+    assert changed.version == 2
+    assert "2 images" in at.success[0].value
+    assert not any(box.value for box in at.checkbox)
+    ui.press(at, "undo")
+    assert load_dataset(trained.dataset.id).class_counts == trained.dataset.class_counts
+
+
+def test_ticked_photos_are_taken_out_and_brought_back(open_page, ui, trained):
+    at = tick(open_page("dataset"), 0)
+    ui.press(at, "exclude")
+    assert figures(at)["Images"] == "89"
+    chooser = class_chooser(at)
+    chooser.set_value(len(chooser.options) - 1).run()
+    assert pictures(at) == 1
+    ui.press(tick(at, 0), "restore")
+    assert figures(at)["Images"] == "90"
+    assert len(load_dataset(trained.dataset.id).excluded) == 0
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_whole_page_can_be_ticked_and_unticked(open_page, ui):
+    at = ui.press(open_page("dataset"), "pick_page")
+    assert all(box.value for box in at.checkbox)
+    ui.press(at, "pick_none")
+    assert not any(box.value for box in at.checkbox)
+
+
+def test_ticks_stay_while_pages_are_turned(open_page, trained):
+    at = tick(open_page("dataset"), 5)
+    at.get("pagination")[0].select(2).run()
+    at.get("pagination")[0].select(1).run()
+    assert [box.value for box in at.checkbox].index(True) == 5
+    assert trained.dataset.version == 1
+
+
+def test_a_class_can_be_renamed_merged_and_taken_out(open_page, ui, trained):
+    at = open_page("dataset")
+
+    def name(text):
+        next(field for field in at.text_input if field.key.startswith("new_name")).set_value(text).run()
+
+    name("azure")
+    ui.press(at, "rename_class")
+    assert load_dataset(trained.dataset.id).classes == ("azure", "green", "red")
+    name("green")
+    ui.press(at, "rename_class")
+    assert load_dataset(trained.dataset.id).class_counts == {"green": 60, "red": 30}
+    ui.press(at, "take_out_class")
+    assert load_dataset(trained.dataset.id).class_counts == {"red": 30}
+
+
+def test_an_edit_that_cannot_be_made_says_why_and_changes_nothing(open_page, ui, trained):
+    mine, theirs = open_page("dataset"), open_page("dataset")
+    ui.press(tick(theirs, 0), "exclude")
+    tick(mine, 1)
+    edit_behind = load_dataset(trained.dataset.id)
+    assert edit_behind.version == 2
+    ui.press(mine, "exclude")
+    assert load_dataset(trained.dataset.id).version in {2, 3}
+    assert not mine.exception
+
+
+def test_the_dataset_can_be_renamed(open_page, ui, trained):
+    at = open_page("dataset")
+    at.text_input(key=f"dataset_name_{trained.dataset.id}").set_value("My holidays").run()
+    ui.press(at, "rename_dataset")
+    assert list_datasets()["name"].tolist() == ["My holidays"]
+
+
+# --- checks ------------------------------------------------------------------------------------
+
+
+def test_copies_are_found_and_taken_out(open_page, ui, picture_folder):
+    folder = picture_folder()
+    for name in ("copy", "copy of the copy"):
+        (folder / "red" / f"{name}.png").write_bytes((folder / "red" / "000.png").read_bytes())
+    data = import_dataset(folder)
+    at = open_page("dataset")
+    ui.press(at, "keep_copies")
+    assert len(load_dataset(data.id).index) == len(data.index) - 2
+    assert ui.find_button(at, "keep_copies") is None
+
+
+def test_one_photo_under_two_classes_is_found_and_given_one(open_page, picture_folder):
+    folder = picture_folder()
+    (folder / "blue" / "copy.png").write_bytes((folder / "red" / "000.png").read_bytes())
+    data = import_dataset(folder)
+    at = open_page("dataset")
+    button = next(b for b in at.button if b.key and re.match("all_contradiction.*red", b.key))
+    button.click().run()
+    assert load_dataset(data.id).class_counts == {"blue": 12, "green": 12, "red": 13}
+
+
+def test_a_closer_look_finds_dark_photos(open_page, finish, ui, picture_folder, monkeypatch, tiny_backbone):
+    folder = picture_folder()
+    Image.new("RGB", (64, 48)).save(folder / "red" / "black.png")
+    import_dataset(folder)
+    monkeypatch.setattr("app.jobs.measure", partial(measure, backbone=tiny_backbone))
+    at = open_page("dataset")
+    finish(ui.press(at, "check"))
+    assert any("Very dark" in expander.label for expander in at.expander)
+    assert ui.find_button(at, "check") is None
 
 
 # --- deleting ----------------------------------------------------------------------------------

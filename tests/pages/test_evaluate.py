@@ -106,3 +106,24 @@ def test_a_stopped_run_can_be_looked_at(open_page, stopped, page):
 @pytest.mark.usefixtures("stopped")
 def test_a_stopped_run_is_said_to_be_stopped(open_page):
     assert len(open_page("evaluate").info) == 1
+
+
+def amend_state(run, **facts):
+    state = json.loads((run.folder / "state.json").read_text())
+    (run.folder / "state.json").write_text(json.dumps({**state, **facts}))
+
+
+@pytest.mark.parametrize(("without", "said"), [(0.5, "50.0"), (None, "no other is left")])
+def test_a_leak_of_a_ready_made_split_is_told_with_both_figures(open_page, trained, without, said):
+    amend_state(trained.run, leak={"images": 3, "accuracy": 0.75, "accuracy_without": without})
+    (warning,) = open_page("evaluate").warning
+    assert "3 of the validation images" in warning.value
+    assert "75.0" in warning.value
+    assert said in warning.value
+
+
+def test_the_figures_of_a_cross_validation_are_told(open_page, trained):
+    amend_state(trained.run, cross_validation={"folds": 3, "accuracy": [0.5, 0.6, 0.7]})
+    (info,) = open_page("evaluate").info
+    for figure in ("3 other divisions", "60.0", "10.0", "50.0", "70.0"):
+        assert figure in info.value

@@ -130,8 +130,7 @@ def test_runs_of_one_second_can_be_told_apart(open_page, trained):
 def test_what_another_session_imports_does_not_change_the_choice(open_page, finish, ui, trained):
     mine, other = open_page("dataset"), open_page("dataset")
     folder = trained.dataset.folder  # any folder with images
-    other.text_input[0].set_value(str(folder / "images"))
-    ui.press(other, "FormSubmitter")
+    ui.import_path(other, folder / "images")
     mine.run()
     finish(other)
     finish(mine)
@@ -168,11 +167,12 @@ def test_a_waiting_job_is_shown_as_well(open_page, ui, hold):
 
 
 @pytest.mark.usefixtures("trained")
-def test_only_the_session_that_started_a_job_is_told_once_how_it_ended(open_page, finish, ui, hold, tmp_path):
+def test_only_the_session_that_started_a_job_is_told_once_how_it_ended(
+    open_page, finish, ui, hold, broken_photos
+):
     held = hold("import")
     mine, other = open_page("dataset"), open_page("dataset")
-    mine.text_input[0].set_value(str(tmp_path / "nowhere"))
-    ui.press(mine, "FormSubmitter")
+    ui.import_path(mine, broken_photos())
     other.run()
     held.let_go()
     finish(mine)
@@ -242,11 +242,9 @@ def test_a_prediction_shows_a_hostile_class_as_it_is(open_page, ui, hostile):
 
 
 @pytest.mark.parametrize("name", ["![x](http://evil/p.png)", "<script>alert(1)</script>", "**b**"])
-def test_the_message_of_a_failed_job_is_shown_as_it_is(open_page, finish, ui, hold, name):
+def test_the_message_of_a_failed_job_is_shown_as_it_is(open_page, finish, ui, hold, broken_photos, name):
     held = hold("import")
-    at = open_page("dataset")
-    at.text_input[0].set_value(f"/nowhere/{name}")
-    ui.press(at, "FormSubmitter")
+    at = ui.import_path(open_page("dataset"), broken_photos(name))
     held.let_go()
     finish(at)
     assert len(at.error) == 1

@@ -13,8 +13,8 @@ def table(at):
     return at.dataframe[0].value
 
 
-def choose(at, row):
-    at.session_state["runs_table"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+def choose(at, *rows):
+    at.session_state["runs_table"] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
     at.run()
     assert not at.exception
     return at
@@ -67,7 +67,7 @@ def test_every_run_has_a_row(open_page, trained, older, interrupted, failed):
 def test_a_row_has_the_figures_of_its_run(open_page, trained):
     (row,) = table(open_page("runs")).to_dict("records")
     evaluation = trained.run.evaluation
-    assert row["dataset"] == "My photos"
+    assert row["dataset"] == "My photos, version 1"
     assert row["accuracy"] == percent(evaluation.accuracy)
     assert row["kappa"] == decimals(evaluation.cohen_kappa)
     assert row["epochs"].split()[0] == "4"
@@ -173,3 +173,53 @@ def test_a_running_run_can_neither_be_repeated_nor_deleted(open_page, ui, worksp
         at = open_page("runs")
         assert table(at)["state"].iloc[0] == "running"
         assert [name for name in ("open", "repeat", "delete") if ui.find_button(at, name)] == []
+
+
+# --- several runs, names, second thoughts ------------------------------------------------------
+
+
+def test_a_deleted_run_can_be_brought_back(open_page, ui, trained, older):
+    at = ui.press(choose(open_page("runs"), 1), "delete")
+    at = ui.press(at, "undo_delete")
+    assert [run.id for run in list_runs()] == [trained.run.id, older.id]
+    assert ui.find_button(at, "undo_delete") is None
+
+
+def test_a_run_can_be_given_a_name_and_a_note(open_page, ui, trained):
+    at = open_page("runs")
+    at.text_input(key=f"name_{trained.run.id}").set_value("The good one")
+    at.text_area(key=f"note_{trained.run.id}").set_value("with all hats").run()
+    ui.press(at, "describe")
+    (row,) = table(at).to_dict("records")
+    assert (row["name"], row["note"]) == ("The good one", "with all hats")
+
+
+def test_several_runs_are_compared_in_what_differs(open_page, trained, older):
+    config = json.loads((older.folder / "config.json").read_text())
+    config["hyperparameters"]["learning_rate"] = 0.5
+    (older.folder / "config.json").write_text(json.dumps(config))
+    at = choose(open_page("runs"), 0, 1)
+    assert "learning rate 0.5" in table(at)["settings that differ"].tolist()[1]
+    side_by_side = at.dataframe[1].value
+    assert list(side_by_side.loc["learning rate"]) == [
+        str(trained.run.hyperparameters.learning_rate),
+        "0.5",
+    ]
+    assert "batch size" not in side_by_side.index
+
+
+def test_several_runs_can_be_deleted_at_once(open_page, ui, trained, older):
+    at = ui.press(choose(open_page("runs"), 0, 1), "delete_several")
+    assert list_runs() == []
+    for run in (older, trained.run):
+        ui.press(at, "undo_delete")
+        assert run.id in [known.id for known in list_runs()]
+
+
+def test_the_spread_over_the_folds_is_told(open_page, trained):
+    state = json.loads((trained.run.folder / "state.json").read_text())
+    state["cross_validation"] = {"folds": 3, "accuracy": [0.5, 0.6, 0.7], "cohen_kappa": [0.1, None, 0.3]}
+    (trained.run.folder / "state.json").write_text(json.dumps(state))
+    (row,) = table(open_page("runs")).to_dict("records")
+    assert "3 folds: 60.0" in row["accuracy"]
+    assert "2 folds: 0.200" in row["kappa"]

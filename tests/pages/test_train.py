@@ -21,6 +21,7 @@ SETTINGS = {
     "class_weights": "balanced",
     "views": 2,
     "validation_fraction": 0.25,
+    "folds": 2,
     "seed": 7,
 }
 KINDS = ("slider", "select_slider", "selectbox", "number_input")
