@@ -623,7 +623,7 @@ def test_a_csv_file_that_cannot_be_written_is_an_error(complain, trained, photos
         (),
         ("paint",),
         ("import",),
-        ("import", "a", "b"),
+        ("import", "photos.zip", "--root"),
         ("train", "photos", "--epochs", "many"),
         ("train", "photos", "--device", "abacus"),
         ("train", "photos", "--precision", "fp8"),
