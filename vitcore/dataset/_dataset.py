@@ -7,6 +7,7 @@
         index-0001.csv      one row per image (`INDEX_COLUMNS`); a new file for every change
         images/ab/abc….jpg  the files as they came, named by their content
         thumbnails/ab/…     made at first use
+        measures.json       and duplicates/, what was found out about the images (vitcore.audit)
 
 An index file is never changed once ``dataset.json`` names its version, so a run can say which
 version it learned from, and every version can be loaded again.
