@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
-from vitcore.audit import Finding, find_issues, load_measures
 
 from app.editing import apply_edit
 from app.jobs import start_check
 from app.parts import thumbnail
 from app.state import job_queue
 from app.text import plain
+from vitcore.audit import Finding, find_issues, load_measures
 from vitcore.dataset import Dataset, exclude, relabel
 from vitcore.errors import VitcoreError
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
-from vitcore.audit import measure
 
 from app.state import job_queue, select, workspace
 from app.text import duration, plain
+from vitcore.audit import measure
 from vitcore.backbone import choose_device
 from vitcore.charts import loss_chart, score_chart
 from vitcore.dataset import (
