@@ -48,7 +48,7 @@ def test_sample_set_becomes_a_judged_classifier(
     page.goto(server)
     page.get_by_role("button", name="Use the sample set").click()
     expect(page.get_by_test_id("stMetric").filter(has_text="Images")).to_contain_text("1,797")
-    expect(page.get_by_test_id("stImage")).to_have_count(24)
+    expect(page.get_by_test_id("stCheckbox")).to_have_count(24)
 
     # Train: several views and many epochs, so that there is time to look away.
     page.get_by_role("button", name="Train a classifier on these photos").click()

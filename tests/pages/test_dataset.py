@@ -259,13 +259,15 @@ def test_a_session_that_ends_takes_its_upload_along(open_page, photos_zip, works
     assert half_written(workspace) == []
 
 
-def test_the_message_on_a_hostile_upload_is_shown_as_it_is(open_page, finish, ui):
+def test_the_message_on_a_hostile_upload_is_shown_as_it_is(open_page, finish, ui, hold):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         for label in ("one", "two"):
             file.writestr(f"{label}/![x](http:evil).png", b"not an image")
-    at = upload(open_page("dataset"), ("photos.zip", packed.getvalue()))
-    finish(ui.press(at, "import"))
+    held = hold("import")
+    at = ui.press(upload(open_page("dataset"), ("photos.zip", packed.getvalue())), "import")
+    held.let_go()
+    finish(at)
     assert len(at.error) == 1
     assert ui.live(at) == []
 
