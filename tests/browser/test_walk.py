@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from vitcore.dataset import list_datasets, load_dataset
+from vitcore.dataset import exclude, list_datasets, load_dataset
 from vitcore.runs import list_runs
 
 pytestmark = pytest.mark.browser
@@ -49,6 +49,13 @@ def test_sample_set_becomes_a_judged_classifier(
     page.get_by_role("button", name="Use the sample set").click()
     expect(page.get_by_test_id("stMetric").filter(has_text="Images")).to_contain_text("1,797")
     expect(page.get_by_test_id("stCheckbox")).to_have_count(24)
+
+    # Some hundreds of them are enough for a walk.
+    dataset = load_dataset(list_datasets()["id"].iloc[0])
+    ids = dataset.index.sample(frac=1, random_state=0)["image_id"].tolist()
+    exclude(dataset, ids[500:])
+    page.reload()
+    expect(page.get_by_test_id("stMetric").filter(has_text="Images")).to_contain_text("500")
 
     # Train: several views and many epochs, so that there is time to look away.
     page.get_by_role("button", name="Train a classifier on these photos").click()
@@ -95,7 +102,6 @@ def test_sample_set_becomes_a_judged_classifier(
 
     # Predict: a photo and a file that is none.
     page.get_by_role("button", name="Try it on new photos").click()
-    dataset = load_dataset(list_datasets()["id"].iloc[0])
     broken = tmp_path / "broken.jpg"
     broken.write_text("<html>not a picture</html>")
     row = run.predictions.iloc[0]
