@@ -164,16 +164,27 @@ def _train(options: argparse.Namespace, stop: threading.Event) -> None:
         on_progress=printer,
         stop=stop,
     )
+    _tell_run(options, run, imported - started, time.perf_counter() - started)
+
+
+def _resume(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.pipeline import resume
+
+    started = time.perf_counter()
+    run = resume(options.run_id, workspace=_workspace(), on_progress=_Printer(), stop=stop)
+    _tell_run(options, run, 0.0, time.perf_counter() - started)
+
+
+def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: float) -> None:
     metrics = run.evaluation.metrics
-    seconds = {"import": imported - started, **run.facts["seconds"]}
-    seconds["total"] = time.perf_counter() - started
+    seconds = {"import": import_s, **run.facts["seconds"], "total": total_s}
     _answer(
         options,
         {
             "run_id": run.id,
             "folder": str(run.folder),
             "state": run.state,
-            "dataset_id": dataset.id,
+            "dataset_id": run.config["dataset"]["id"],
             "classes": list(run.classes),
             "images": dict(run.config["images"]),
             "epochs_run": run.facts["epochs_run"],
@@ -371,6 +382,11 @@ def _doctor(options: argparse.Namespace, _stop: threading.Event) -> None:
 
 
 # --- what they share -------------------------------------------------------------------------
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Words between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _workspace() -> Workspace:
@@ -576,19 +592,36 @@ def _parser() -> argparse.ArgumentParser:
         ("--epochs", int, "passes over the training images"),
         ("--learning-rate", float, "step size at its highest"),
         ("--batch-size", int, "images per step"),
-        ("--optimizer", str, "adamw, sgd or adam"),
+        ("--optimizer", str, "adamw, sgd, adam or lbfgs"),
         ("--schedule", str, "cosine or constant"),
         ("--warmup-epochs", int, "epochs in which the learning rate rises"),
         ("--weight-decay", float, "pull of the weights towards zero"),
         ("--label-smoothing", float, "part of the target spread over all classes"),
-        ("--class-weights", str, "none or balanced"),
+        ("--dropout", float, "share of the features hidden in each step"),
+        ("--noise", float, "noise on the features, in standard deviations"),
+        ("--mixup", float, "how much images are blended, 0 for not at all"),
+        ("--head", str, "linear or hidden"),
+        ("--hidden-units", int, "width of the hidden layer"),
+        ("--patience", int, "epochs without improvement after which to end, 0 for never"),
+        (
+            "--monitor",
+            str,
+            "what the best epoch is best at: loss, accuracy, balanced_accuracy or cohen_kappa",
+        ),
+        ("--balance", str, "none, weights or sampler: how rare classes are helped"),
         ("--views", int, "variants of each training image"),
+        ("--augmentations", _words, "what the variants vary, such as flip,crop,colour"),
+        ("--input-size", int, "pixels that the backbone sees, 0 for its own size"),
         ("--validation-fraction", float, "share of the images kept for validation"),
         ("--folds", int, "folds of a cross-validation after the training, 2 to 20, 0 for none"),
         ("--seed", int, "decides the split and the order of the images"),
     ):
         value = getattr(defaults, flag[2:].replace("-", "_"))
-        sub.add_argument(flag, type=kind, metavar="X", help=f"{text} (default: {value})")
+        shown = ",".join(value) if isinstance(value, tuple) else value
+        sub.add_argument(flag, type=kind, metavar="X", help=f"{text} (default: {shown})")
+
+    sub = add("resume", _resume, "Go on with a training that was stopped or interrupted.")
+    sub.add_argument("run_id", metavar="RUN_ID")
 
     sub = add(
         "audit", _audit, "Find copies, wrong labels, blurred photos and what else is wrong with a dataset."

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from threading import Event
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 
 from vitcore.audit import duplicate_groups, find_duplicates
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
-from vitcore.dataset import Dataset, fold_index, split_index
+from vitcore.dataset import Dataset, fold_index, load_dataset, split_index
 from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import (
     Evaluation,
@@ -28,11 +28,11 @@ from vitcore.evaluation import (
 from vitcore.features import ImageFile, embed_images
 from vitcore.inference import Classifier, save_classifier
 from vitcore.progress import Meter, OnProgress, Progress
-from vitcore.runs import Run, RunWriter, load_run
-from vitcore.training import EpochRecord, Hyperparameters, LinearHead, fit_head
+from vitcore.runs import CHECKPOINT, Run, RunWriter, load_run
+from vitcore.training import Checkpoint, EpochRecord, Head, Hyperparameters, fit_head
 from vitcore.workspace import Workspace
 
-__all__ = ["evaluate_on", "train"]
+__all__ = ["evaluate_on", "resume", "train"]
 
 
 def train(
@@ -83,17 +83,12 @@ def train(
         Stopped: `stop` was set before the first epoch was finished.
         StorageError: The disk is full or not writable.
     """
-    started = time.perf_counter()
     workspace = workspace or Workspace.default()
     h = hyperparameters or Hyperparameters()
     _say(on_progress, Progress(phase="prepare"))
-    # What is too small even if all its images are different is refused before anything is made.
-    split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
-    rows = dataset.index[split.isin(["train", "validation"])]
-    if h.folds:
-        fold_index(rows, h.folds, seed=h.seed)
+    _check_division(dataset, h)
     chosen_device = choose_device(device, precision)
-    resolved = resolve_backbone(backbone)
+    resolved = resolve_backbone(backbone, h.input_size or None)
     _say(on_progress, Progress(phase="prepare", message=resolved.note))
     embedder = Embedder(resolved, chosen_device)
     config = {
@@ -114,124 +109,261 @@ def train(
     with RunWriter(workspace, config) as writer:
         if on_start is not None:
             on_start(writer.id)
-        files = _image_files(dataset, rows)
-        truth = _class_numbers(rows["label"], dataset.classes)
-        embedding_started = time.perf_counter()
-        plain = embed_images(embedder, files, workspace=workspace, on_progress=on_progress, stop=stop)
-        vectors = plain.vectors[:, 0]  # (N, D)
-        duplicates = find_duplicates(
-            dataset,
-            rows,
-            vectors,
-            fingerprint=embedder.fingerprint,
+        _carry_out(writer, dataset, h, embedder, None, workspace, on_progress, stop or Event())
+    return load_run(writer.id, workspace=workspace)
+
+
+def resume(
+    run_id: str,
+    *,
+    workspace: Workspace | None = None,
+    on_start: Callable[[str], None] | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Run:
+    """Go on with a training that was stopped or interrupted, after the last epoch it finished.
+
+    It ends with the result that it would have had without the break.
+
+    Args:
+        run_id: A run that is not complete.
+        workspace: Where it is; the default workspace if not given.
+        on_start: As for `train`.
+        on_progress: As for `train`.
+        stop: As for `train`.
+
+    Raises:
+        NotFoundError: There is no such run, or its dataset is gone.
+        InputError: It is complete, failed or running, or its backbone is not the one of then.
+        StorageError: Its files are damaged, or the disk is full or not writable.
+        Stopped: `stop` was set before another epoch was finished, and there was none before.
+    """
+    workspace = workspace or Workspace.default()
+    run = load_run(run_id, workspace=workspace)
+    if not run.can_resume:
+        raise InputError(
+            f"Run '{run_id}' is {run.state}; only one that was stopped or interrupted can go on. Train again."
+        )
+    _say(on_progress, Progress(phase="prepare"))
+    about, requested, h = run.config["dataset"], run.config["requested"], run.hyperparameters
+    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    # The device and the weights of then, whatever "auto" would choose today.
+    device = choose_device(run.config["device"]["name"], run.config["device"]["precision"])
+    backbone = run.config["backbone"]["id"] if requested["backbone"] == "auto" else requested["backbone"]
+    embedder = Embedder(resolve_backbone(backbone, h.input_size or None), device)
+    if embedder.fingerprint != run.config["backbone"]["fingerprint"]:
+        raise InputError(
+            f"The weights of {run.config['backbone']['title']} are not those that run '{run_id}' began with; "
+            "train again."
+        )
+    checkpoint_file = run.folder / CHECKPOINT
+    checkpoint = Checkpoint.load(checkpoint_file) if checkpoint_file.is_file() else None
+    with RunWriter.reopened(workspace, run) as writer:
+        if on_start is not None:
+            on_start(writer.id)
+        writer.restart_history([] if checkpoint is None else checkpoint.history)
+        _carry_out(writer, dataset, h, embedder, checkpoint, workspace, on_progress, stop or Event())
+    return load_run(run_id, workspace=workspace)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Material:
+    """What heads are trained on and judged by.
+
+    Attributes:
+        rows: Of the dataset's index: the N images of the training and the validation part.
+        truth: (N,), class numbers.
+        groups: (N,), the same number for near-duplicates.
+        train: Positions of the training images.
+        validation: Positions of the validation images.
+        vectors: (N, D), of the images themselves.
+        views: (N or training images, V, D), the first view being the image itself.
+        training: (training images, V, D).
+        folds: (N,), or None if no cross-validation was asked for.
+        computed: Number of forward passes that were needed.
+        computing_s: Seconds they took.
+    """
+
+    rows: pd.DataFrame
+    truth: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+    train: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+    vectors: npt.NDArray[np.float16]
+    views: npt.NDArray[np.float16]
+    training: npt.NDArray[np.float16]
+    folds: npt.NDArray[np.int64] | None
+    computed: int
+    computing_s: float
+
+
+def _check_division(dataset: Dataset, h: Hyperparameters) -> pd.DataFrame:
+    """The rows to learn from and to be judged on.
+
+    Raises:
+        DatasetError: Too small even if all its images are different; refused before anything is made.
+    """
+    split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
+    rows = dataset.index[split.isin(["train", "validation"])]
+    if h.folds:
+        fold_index(rows, h.folds, seed=h.seed)
+    return rows
+
+
+def _prepare(
+    dataset: Dataset,
+    h: Hyperparameters,
+    embedder: Embedder,
+    workspace: Workspace,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> _Material:
+    """Embed the images, find near-duplicates in the embeddings, and divide the images by them."""
+    rows = _check_division(dataset, h)
+    files = _image_files(dataset, rows)
+    plain = embed_images(embedder, files, workspace=workspace, on_progress=on_progress, stop=stop)
+    vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
+    duplicates = find_duplicates(
+        dataset, rows, vectors, fingerprint=embedder.fingerprint, on_progress=on_progress, stop=stop
+    )
+    groups = duplicate_groups(rows, duplicates)
+    ready_made = bool((dataset.index["split"] != "").any())
+    divided = dataset.index if ready_made else rows
+    split = split_index(
+        divided,
+        validation_fraction=h.validation_fraction,
+        seed=h.seed,
+        groups=None if ready_made else groups,
+    )[rows.index]
+    folds = fold_index(rows, h.folds, seed=h.seed, groups=groups).to_numpy() if h.folds else None
+    train_rows, validation_rows = (np.flatnonzero(split == part) for part in ("train", "validation"))
+    views, computed, seconds = plain.vectors, plain.computed, plain.seconds
+    if h.views > 1:
+        # Those of a validation image are learned from only in folds in which others are judged.
+        varied_rows = train_rows if folds is None else np.arange(len(rows))
+        varied = embed_images(
+            embedder,
+            [files[number] for number in varied_rows],
+            views=h.views,
+            augmentations=h.augmentations,
+            workspace=workspace,
             on_progress=on_progress,
             stop=stop,
         )
-        groups = duplicate_groups(rows, duplicates)
-        ready_made = bool((dataset.index["split"] != "").any())
-        if not ready_made:
-            split = split_index(rows, validation_fraction=h.validation_fraction, seed=h.seed, groups=groups)
-        folds = fold_index(rows, h.folds, seed=h.seed, groups=groups).to_numpy() if h.folds else None
-        train_rows, validation_rows = (
-            np.flatnonzero(split[rows.index] == part) for part in ("train", "validation")
-        )
-        writer.amend(_division(dataset, h, train_rows, validation_rows, groups))
+        views, computed, seconds = varied.vectors, computed + varied.computed, seconds + varied.seconds
+    return _Material(
+        rows=rows,
+        truth=_class_numbers(rows["label"], dataset.classes),
+        groups=groups,
+        train=train_rows,
+        validation=validation_rows,
+        vectors=vectors,
+        views=views,
+        training=views if len(views) == len(train_rows) < len(rows) else views[train_rows],
+        folds=folds,
+        computed=computed,
+        computing_s=seconds,
+    )
 
-        computed, seconds = plain.computed, plain.seconds
-        if h.views > 1:
-            # Those of a validation image are learned from only in folds in which others are judged.
-            varied_rows = train_rows if folds is None else np.arange(len(rows))
-            varied = embed_images(
-                embedder,
-                [files[number] for number in varied_rows],
-                views=h.views,
-                workspace=workspace,
+
+def _carry_out(
+    writer: RunWriter,
+    dataset: Dataset,
+    h: Hyperparameters,
+    embedder: Embedder,
+    checkpoint: Checkpoint | None,
+    workspace: Workspace,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> None:
+    """Embed, train, judge, and write it all into a run."""
+    started = time.perf_counter()
+    material = _prepare(dataset, h, embedder, workspace, on_progress, stop)
+    truth, train_rows, validation_rows = material.truth, material.train, material.validation
+    writer.amend(_division(dataset, h, train_rows, validation_rows, material.groups))
+
+    fitting_started = time.perf_counter()
+    done = 0 if checkpoint is None else len(checkpoint.history)
+    meter = Meter(on_progress, "fit", h.epochs, done=done, unit="epochs")
+
+    def on_epoch(record: EpochRecord) -> None:
+        writer.add_epoch(record)
+        meter.add(1)
+
+    result = fit_head(
+        material.training,
+        truth[train_rows],
+        material.vectors[validation_rows],
+        truth[validation_rows],
+        classes=len(dataset.classes),
+        hyperparameters=h,
+        device=embedder.device.name,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+        on_checkpoint=lambda reached: reached.save(writer.folder / CHECKPOINT),
+        stop=stop,
+    )
+    if not result.history:
+        raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
+
+    known: dict[str, Any] = {}
+    message = ""
+    if material.folds is not None and result.outcome == "complete":
+        try:
+            crossed = _cross_validate(
+                material.views,
+                truth,
+                material.folds,
+                classes=len(dataset.classes),
+                hyperparameters=h,
+                epochs=result.best_epoch,
+                device=embedder.device.name,
                 on_progress=on_progress,
                 stop=stop,
             )
-            views = varied.vectors  # (N, V, D), the first view being the plain one
-            training = views if folds is None else views[train_rows]
-            computed, seconds = computed + varied.computed, seconds + varied.seconds
-        else:
-            views = plain.vectors  # (N, 1, D)
-            training = views[train_rows]
+            known |= {} if crossed is None else {"cross_validation": crossed}
+        except SettingsError as error:  # in one fold; the run itself went well
+            message = f"The cross-validation was given up. {error}"
 
-        fitting_started = time.perf_counter()
-        meter = Meter(on_progress, "fit", h.epochs, unit="epochs")
-
-        def on_epoch(record: EpochRecord) -> None:
-            writer.add_epoch(record)
-            meter.add(1)
-
-        result = fit_head(
-            training,
-            truth[train_rows],
-            vectors[validation_rows],
-            truth[validation_rows],
-            classes=len(dataset.classes),
-            hyperparameters=h,
-            device=chosen_device.name,
-            on_epoch=on_epoch,
-            stop=stop,
-        )
-
-        if not result.history:
-            raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
-        known: dict[str, Any] = {}
-        message = ""
-        if folds is not None and result.outcome == "complete":
-            try:
-                crossed = _cross_validate(
-                    views,
-                    truth,
-                    folds,
-                    classes=len(dataset.classes),
-                    hyperparameters=h,
-                    epochs=result.best_epoch,
-                    device=chosen_device.name,
-                    on_progress=on_progress,
-                    stop=stop or Event(),
-                )
-                known |= {} if crossed is None else {"cross_validation": crossed}
-            except SettingsError as error:  # in one fold; the run itself went well
-                message = f"The cross-validation was given up. {error}"
-
-        evaluation_started = time.perf_counter()
-        _say(on_progress, Progress(phase="evaluate"))
-        judged, judged_truth = vectors[validation_rows], truth[validation_rows]
-        evaluation, probabilities = _judge(result.head, judged, judged_truth, dataset.classes)
-        leaked = np.isin(groups[validation_rows], groups[train_rows])
-        if leaked.any():
-            known["leak"] = _leak(judged_truth, probabilities, leaked)
-        save_classifier(
-            writer.folder / "model",
-            head=result.head,
-            embedder=embedder,
-            classes=dataset.classes,
-            threshold=sure_threshold(judged_truth, probabilities),
-        )
-        predictions = _prediction_rows(
-            rows.iloc[validation_rows], judged_truth, probabilities, dataset.classes
-        )
-        writer.add_results(evaluation, predictions, probabilities)
-        ended = time.perf_counter()
-        writer.finish(
-            result.outcome,
-            {
-                "message": message,
-                "best_epoch": result.best_epoch,
-                "epochs_run": len(result.history),
-                "images_per_second": computed / seconds if computed else 0.0,
-                "seconds": {
-                    "embed": fitting_started - embedding_started,
-                    "fit": evaluation_started - fitting_started,
-                    "evaluate": ended - evaluation_started,
-                    "total": ended - started,
-                },
-                **known,
+    evaluation_started = time.perf_counter()
+    _say(on_progress, Progress(phase="evaluate"))
+    judged, judged_truth = material.vectors[validation_rows], truth[validation_rows]
+    evaluation, probabilities = _judge(result.head, judged, judged_truth, dataset.classes)
+    leaked = np.isin(material.groups[validation_rows], material.groups[train_rows])
+    if leaked.any():
+        known["leak"] = _leak(judged_truth, probabilities, leaked)
+    writer.clear_results()
+    save_classifier(
+        writer.folder / "model",
+        head=result.head,
+        embedder=embedder,
+        classes=dataset.classes,
+        threshold=sure_threshold(judged_truth, probabilities),
+    )
+    predictions = _prediction_rows(
+        material.rows.iloc[validation_rows], judged_truth, probabilities, dataset.classes
+    )
+    writer.add_results(evaluation, predictions, probabilities)
+    ended = time.perf_counter()
+    computed = material.computed
+    writer.finish(
+        result.outcome,
+        {
+            "message": message,
+            "best_epoch": result.best_epoch,
+            "epochs_run": len(result.history),
+            "images_per_second": computed / material.computing_s if computed else 0.0,
+            "seconds": {
+                "embed": fitting_started - started,
+                "fit": evaluation_started - fitting_started,
+                "evaluate": ended - evaluation_started,
+                "total": ended - started,
             },
-        )
-    return load_run(writer.id, workspace=workspace)
+            **known,
+        },
+    )
+    if result.outcome == "complete":
+        (writer.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def evaluate_on(
@@ -369,7 +501,7 @@ def _leak(
 
 
 def _judge(
-    head: LinearHead,
+    head: Head,
     embeddings: npt.NDArray[np.float16],
     truth: npt.NDArray[np.int64],
     classes: Sequence[str],

@@ -10,6 +10,7 @@
         probabilities.npy    float32 (M, C), the rows of predictions.csv
         evaluation.json      metrics and confusion matrix
         model/               the classifier (vitcore.inference)
+        checkpoint.safetensors  from which it goes on, until it is complete
         about.json           a name and a note, once somebody gave it these
 
 A process that works on a run holds its lock. A run that says ``running`` while nobody holds its
@@ -18,8 +19,9 @@ lock was interrupted, whatever ended the process.
 
 import json
 import math
+import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,6 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import filelock
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -37,6 +40,7 @@ from vitcore.training import EpochRecord, Hyperparameters
 from vitcore.workspace import Workspace, new_id, read_json, write_json, write_text
 
 __all__ = [
+    "CHECKPOINT",
     "HISTORY_COLUMNS",
     "Run",
     "RunWriter",
@@ -46,6 +50,9 @@ __all__ = [
     "load_run",
     "restore_run",
 ]
+
+CHECKPOINT = "checkpoint.safetensors"
+"""Name of the file from which a training goes on."""
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -118,6 +125,11 @@ class Run:
     def has_model(self) -> bool:
         """Whether it came far enough to predict and to be judged."""
         return (self.folder / "evaluation.json").is_file()
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether it ended before its time and can go on."""
+        return self.state in {"stopped", "interrupted"}
 
     @property
     def history(self) -> pd.DataFrame:
@@ -197,10 +209,28 @@ class RunWriter:
         self._config = {"created": _now(), **config}
         self._lock = workspace.lock(_lock_name(self.id))
         self._finished = False
+        self._is_new = True
+
+    @classmethod
+    def reopened(cls, workspace: Workspace, run: Run) -> Self:
+        """A writer that goes on with a run that nobody works on."""
+        writer = cls(workspace, run.config)
+        writer.id, writer.folder = run.id, run.folder
+        writer._lock = workspace.lock(_lock_name(run.id))
+        writer._is_new = False
+        return writer
 
     def __enter__(self) -> Self:
         """Take the lock, then let the run appear."""
-        self._lock.acquire()
+        try:
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            raise StorageError(f"Run '{self.id}' is running already; wait for it to end.") from error
+        if not self._is_new:
+            # What is known of the first part stays, for its results can be looked at meanwhile.
+            facts = read_json(self.folder / "state.json")
+            write_json(self.folder / "state.json", {**facts, "state": "running", "since": _now()})
+            return self
         with self._workspace.staged(self._workspace.runs, self.id) as folder:
             write_json(folder / "config.json", self._config)
             write_json(folder / "state.json", {"state": "running", "since": _now()})
@@ -211,14 +241,21 @@ class RunWriter:
         self._config = {**self._config, **known}
         write_json(self.folder / "config.json", self._config)
 
+    def restart_history(self, records: Sequence[EpochRecord]) -> None:
+        """Replace the history by that of the checkpoint from which the training goes on."""
+        lines = (json.dumps(_plain(record)) + "\n" for record in records)
+        write_text(self.folder / "history.jsonl", "".join(lines))
+
     def add_epoch(self, record: EpochRecord) -> None:
-        """Append an epoch to the history; a figure that is not defined becomes null."""
-        plain = {
-            key: None if isinstance(value, float) and math.isnan(value) else value
-            for key, value in record.items()
-        }
+        """Append an epoch to the history."""
         with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(plain) + "\n")
+            file.write(json.dumps(_plain(record)) + "\n")
+
+    def clear_results(self) -> None:
+        """Make room for new results: those of the first part of a training that went on."""
+        # The figures first, without which a run has no results; a crash in between leaves one to go on with.
+        (self.folder / "evaluation.json").unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "model", ignore_errors=True)
 
     def add_results(
         self, evaluation: Evaluation, predictions: pd.DataFrame, probabilities: npt.NDArray[np.float64]
@@ -247,6 +284,14 @@ class RunWriter:
                 self.finish("stopped" if isinstance(error, Stopped) else "failed", {"message": message})
         finally:
             self._lock.release()
+
+
+def _plain(record: EpochRecord) -> EpochRecord:
+    """A record for JSON: a figure that is not defined becomes null."""
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in record.items()
+    }
 
 
 def load_run(run_id: str, *, workspace: Workspace | None = None) -> Run:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 
 from vitcore.errors import StorageError
-from vitcore.training import LinearHead, softmax
+from vitcore.training import HiddenHead, LinearHead, load_head, softmax
 
-CLASSES, DIMENSION = 3, 17
+CLASSES, UNITS, DIMENSION = 3, 8, 17
 
 
 @pytest.fixture
@@ -107,3 +108,97 @@ def test_tensors_that_make_no_head_are_refused(tmp_path, tensors):
     safetensors.numpy.save_file(tensors, path)
     with pytest.raises(StorageError, match="is not a head"):
         LinearHead.load(path)
+
+
+# --- with a hidden layer ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def hidden_head() -> HiddenHead:
+    random = np.random.default_rng(2)
+    return HiddenHead(
+        hidden_weight=random.normal(size=(UNITS, DIMENSION)).astype(np.float32),
+        hidden_bias=random.normal(size=UNITS).astype(np.float32),
+        weight=random.normal(size=(CLASSES, UNITS)).astype(np.float32),
+        bias=random.normal(size=CLASSES).astype(np.float32),
+        mean=random.normal(size=DIMENSION).astype(np.float32),
+        std=random.uniform(0.5, 2, DIMENSION).astype(np.float32),
+    )
+
+
+def test_the_shape_of_a_head_is_its_classes_and_the_length_of_an_embedding(head, hidden_head):
+    assert head.shape == hidden_head.shape == (CLASSES, DIMENSION)
+
+
+def test_a_hidden_head_is_two_linear_maps_with_a_gelu_in_between(hidden_head, embeddings):
+    x = torch.from_numpy((embeddings.astype(np.float64) - hidden_head.mean) / hidden_head.std)
+    tensors = {name: torch.from_numpy(array.astype(np.float64)) for name, array in vars(hidden_head).items()}
+    inner = x @ tensors["hidden_weight"].T + tensors["hidden_bias"]
+    hidden = torch.nn.functional.gelu(inner, approximate="tanh")
+    expected = (hidden @ tensors["weight"].T + tensors["bias"]).numpy()
+    found = hidden_head.logits(embeddings)
+    assert (found.shape, found.dtype) == ((200, CLASSES), np.float32)
+    assert np.abs(found - expected).max() < 1e-4
+
+
+def test_the_answer_of_a_hidden_head_for_an_image_does_not_depend_on_its_company(hidden_head, embeddings):
+    together = hidden_head.probabilities(embeddings)
+    alone = np.concatenate([hidden_head.probabilities(embeddings[n : n + 1]) for n in range(200)])
+    halves = np.concatenate(
+        [hidden_head.probabilities(embeddings[:77]), hidden_head.probabilities(embeddings[77:])]
+    )
+    assert np.array_equal(together, alone)
+    assert np.array_equal(together, halves)
+
+
+def test_no_embeddings_have_no_logits_in_a_hidden_head_either(hidden_head):
+    assert hidden_head.probabilities(np.empty((0, DIMENSION), dtype=np.float16)).shape == (0, CLASSES)
+
+
+@pytest.mark.parametrize("kind", ["head", "hidden_head"])
+def test_a_file_tells_what_kind_of_head_it_is(kind, request, embeddings, tmp_path):
+    saved = request.getfixturevalue(kind)
+    saved.save(tmp_path / "head.safetensors")
+    for again in (load_head(tmp_path / "head.safetensors"), type(saved).load(tmp_path / "head.safetensors")):
+        assert type(again) is type(saved)
+        assert np.array_equal(again.logits(embeddings), saved.logits(embeddings))
+
+
+def test_a_head_of_the_other_kind_is_refused(head, hidden_head, tmp_path):
+    head.save(tmp_path / "linear.safetensors")
+    hidden_head.save(tmp_path / "hidden.safetensors")
+    with pytest.raises(StorageError, match="is not a head"):
+        LinearHead.load(tmp_path / "hidden.safetensors")
+    with pytest.raises(StorageError, match="is not a head"):
+        HiddenHead.load(tmp_path / "linear.safetensors")
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"weight": (3, 4)},
+        {"weight": (3,)},
+        {"hidden_weight": (5,)},
+        {"hidden_bias": (4,)},
+        {"bias": (5,)},
+        {"mean": (5,)},
+        {"std": (5,)},
+    ],
+)
+def test_tensors_that_make_no_hidden_head_are_refused(tmp_path, shapes):
+    path = tmp_path / "head.safetensors"
+    usual = {"hidden_weight": (5, 4), "hidden_bias": (5,), "weight": (3, 5)}
+    safetensors.numpy.save_file(zeros(**usual), path)
+    assert load_head(path).shape == (3, 4)
+    safetensors.numpy.save_file(zeros(**(usual | shapes)), path)
+    with pytest.raises(StorageError, match="is not a head"):
+        load_head(path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x80\x04pickle", b"\xff" * 32])
+def test_what_is_no_head_of_any_kind_is_refused(tmp_path, content):
+    path = tmp_path / "head.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"head\.safetensors is not a head"):
+        load_head(path)

@@ -1,5 +1,6 @@
 """The training loop."""
 
+import gc
 import math
 import threading
 
@@ -9,7 +10,16 @@ import torch
 
 from vitcore.errors import SettingsError
 from vitcore.evaluation import log_loss
-from vitcore.training import FitResult, Hyperparameters, LinearHead, fit_head
+from vitcore.training import (
+    Checkpoint,
+    FitResult,
+    HiddenHead,
+    Hyperparameters,
+    LinearHead,
+    fit_head,
+    softmax,
+)
+from vitcore.training._steps import blended, epoch_order, perturbed
 
 DIMENSION = 12
 
@@ -127,7 +137,7 @@ def test_the_head_is_that_of_the_best_epoch():
     assert loss < result.history[-1]["validation_loss"] - 0.01
 
 
-@pytest.mark.parametrize("settings", [{"label_smoothing": 0.3}, {"class_weights": "balanced"}])
+@pytest.mark.parametrize("settings", [{"label_smoothing": 0.3}, {"balance": "weights"}])
 def test_the_validation_loss_is_plain_cross_entropy_whatever_is_minimised(settings):
     vectors, truth = clusters((90, 30, 10), seed=1)
     result = fit(clusters((90, 30, 10)), (vectors, truth), **settings)
@@ -208,12 +218,14 @@ def first_gradient() -> np.ndarray:
 
 def test_a_step_of_sgd_follows_the_gradient_with_nesterov_momentum():
     expected = -0.01 * (1 + 0.9) * first_gradient()
-    assert np.allclose(one_step(optimizer="sgd", weight_decay=0).weight, expected, atol=1e-6)
+    assert np.allclose(
+        one_step(optimizer="sgd", weight_decay=0, label_smoothing=0).weight, expected, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_the_first_step_of_adam_has_the_length_of_the_learning_rate(optimizer):
-    weight = one_step(optimizer=optimizer, weight_decay=0).weight
+    weight = one_step(optimizer=optimizer, weight_decay=0, label_smoothing=0).weight
     assert np.allclose(weight, -0.01 * np.sign(first_gradient()), atol=1e-4)
 
 
@@ -236,7 +248,7 @@ def test_weight_decay_leaves_the_biases_alone():
     # Nothing but the bias can tell these classes apart: all vectors are the same.
     vectors = np.ones((100, 1, DIMENSION), dtype=np.float16)
     labels = np.repeat(np.array([0, 1], dtype=np.int64), [80, 20])
-    settings = {"learning_rate": 0.1, "epochs": 40, "batch_size": 100, "optimizer": "adamw"}
+    settings = {"learning_rate": 0.1, "epochs": 40, "batch_size": 100, "label_smoothing": 0}
     head = fit((vectors, labels), (vectors, labels), weight_decay=10.0, **settings).head
     assert head.probabilities(vectors[:1, 0])[0].tolist() == pytest.approx([0.8, 0.2], abs=0.01)
 
@@ -272,15 +284,16 @@ def test_the_very_first_step_of_a_warm_up_is_small_but_not_zero():
     assert 0 < first < 0.001
 
 
-def test_balanced_class_weights_help_a_rare_class():
+def test_weights_and_a_sampler_help_a_rare_class():
     training, validation = clusters((300, 12), distance=2), clusters((300, 300), distance=2, seed=1)
     settings = {"learning_rate": 0.05, "epochs": 20, "batch_size": 64}
 
-    def recall(class_weights: str) -> float:
-        head = fit(training, validation, class_weights=class_weights, **settings).head
+    def recall(balance: str) -> float:
+        head = fit(training, validation, balance=balance, **settings).head
         return float((head.probabilities(validation[0][300:, 0]).argmax(axis=1) == 1).mean())
 
-    assert recall("balanced") > recall("none") + 0.1
+    assert recall("weights") > recall("none") + 0.1
+    assert recall("sampler") > recall("none") + 0.1
 
 
 def test_label_smoothing_keeps_the_head_from_being_certain():
@@ -304,6 +317,200 @@ def test_a_learning_rate_that_is_too_high_is_named_with_a_better_one():
             warmup_epochs=0,
             schedule="constant",
         )
+
+
+# --- noise, blends, hidden layers ------------------------------------------------------------
+
+ALL_RANDOM = {"dropout": 0.2, "noise": 0.3, "mixup": 0.4, "balance": "sampler"}
+
+
+@pytest.mark.parametrize(
+    "settings", [*({name: value} for name, value in ALL_RANDOM.items()), ALL_RANDOM, {"head": "hidden"}]
+)
+def test_what_can_be_told_apart_is_learned_with_every_setting(settings):
+    training, validation = clusters(distance=8), clusters(distance=8, seed=1)
+    first, second = (fit(training, validation, learning_rate=1e-2, **settings) for _ in range(2))
+    assert first.history[-1]["accuracy"] > 0.95
+    assert plain(first.history) == plain(second.history)
+    assert plain(first.history) != plain(fit(training, validation, learning_rate=1e-2).history)
+    for name, array in vars(first.head).items():
+        assert np.array_equal(array, getattr(second.head, name))
+
+
+def quarters(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes in opposite quarters of the plane, which no line divides."""
+    random = np.random.default_rng(seed)
+    plane = random.normal(size=(400, 1, 2))
+    return plane.astype(np.float16), (plane[:, 0, 0] * plane[:, 0, 1] > 0).astype(np.int64)
+
+
+def test_a_hidden_layer_learns_what_no_linear_head_can():
+    settings = {"learning_rate": 0.02, "epochs": 15}
+    linear = fit(quarters(0), quarters(1), **settings)
+    hidden = fit(quarters(0), quarters(1), head="hidden", hidden_units=32, **settings)
+    assert type(hidden.head) is HiddenHead
+    assert max(record["accuracy"] for record in linear.history) < 0.7
+    assert hidden.history[hidden.best_epoch - 1]["accuracy"] > 0.9
+    vectors, truth = quarters(1)
+    loss = log_loss(truth, hidden.head.probabilities(vectors[:, 0]))
+    assert loss == pytest.approx(hidden.history[hidden.best_epoch - 1]["validation_loss"], abs=1e-5)
+
+
+def test_a_hidden_layer_starts_at_guessing_too():
+    history = fit(learning_rate=1e-8, head="hidden").history
+    assert history[0]["validation_loss"] == pytest.approx(math.log(3), abs=1e-4)
+
+
+def test_noise_and_dropout_leave_the_judging_alone():
+    vectors, truth = clusters(seed=1)
+    result = fit(validation=(vectors, truth), noise=1.0, dropout=0.5)
+    loss = log_loss(truth, result.head.probabilities(vectors[:, 0]))
+    assert loss == pytest.approx(result.history[result.best_epoch - 1]["validation_loss"], abs=1e-5)
+
+
+def test_dropout_scales_up_what_remains():
+    x = torch.ones(1, 200, 500)
+    dropped = perturbed(x, Hyperparameters(dropout=0.25), [np.random.default_rng(0)])
+    assert torch.allclose(dropped.unique(), torch.tensor([0, 4 / 3]))
+    assert float(dropped.mean()) == pytest.approx(1, abs=0.01)
+
+
+def test_noise_has_its_standard_deviation():
+    noisy = perturbed(torch.zeros(1, 200, 500), Hyperparameters(noise=0.5), [np.random.default_rng(0)])
+    assert float(noisy.std()) == pytest.approx(0.5, abs=0.01)
+    assert float(noisy.mean()) == pytest.approx(0, abs=0.01)
+
+
+def test_each_of_several_heads_draws_for_itself():
+    randoms = [np.random.default_rng(seed) for seed in (1, 2, 1)]
+    noisy = perturbed(torch.zeros(3, 4, 5), Hyperparameters(noise=0.5, dropout=0.3), randoms)
+    assert torch.equal(noisy[0], noisy[2])
+    assert not torch.equal(noisy[0], noisy[1])
+
+
+def test_images_and_labels_are_blended_alike():
+    labels = torch.eye(8)[None]  # each image is its own class, and its number its only feature
+    images = torch.arange(8.0)[None, :, None]
+    blend, target = blended([images, labels], 1.0, [np.random.default_rng(0)])
+    assert torch.allclose(target.sum(dim=2), torch.ones(1, 8))
+    assert torch.allclose(target @ torch.arange(8.0), blend[:, :, 0])
+    assert not torch.equal(target, labels)
+
+
+def test_the_sampler_shows_every_class_equally_often():
+    labels = np.repeat(np.arange(4), [900, 90, 0, 10])
+    drawn = epoch_order(labels, 6000, Hyperparameters(balance="sampler"), np.random.default_rng(0))
+    counts = np.bincount(labels[drawn], minlength=4)
+    assert counts[2] == 0
+    assert np.allclose(counts[[0, 1, 3]] / 2000, 1, atol=0.1)
+
+
+def test_without_the_sampler_every_image_comes_once():
+    drawn = epoch_order(np.zeros(50, dtype=np.int64), 50, Hyperparameters(), np.random.default_rng(0))
+    assert sorted(drawn) == list(range(50))
+
+
+# --- the best epoch --------------------------------------------------------------------------
+
+
+def pure_noise() -> tuple[np.ndarray, np.ndarray]:
+    """The longer it is learned, the worse it gets."""
+    random = np.random.default_rng(0)
+    return random.normal(size=(20, 1, DIMENSION)).astype(np.float16), random.integers(0, 3, 20)
+
+
+@pytest.mark.parametrize("monitor", ["accuracy", "balanced_accuracy", "cohen_kappa"])
+def test_the_best_epoch_is_picked_by_what_is_monitored(monitor):
+    result = fit(pure_noise(), clusters(), learning_rate=0.1, epochs=15, monitor=monitor)
+    ranks = [(-record[monitor], record["validation_loss"]) for record in result.history]
+    assert result.best_epoch == min(range(15), key=ranks.__getitem__) + 1
+
+
+def test_of_epochs_that_are_equally_right_the_one_of_lower_loss_is_best():
+    result = fit(clusters(distance=30), clusters(distance=30, seed=1), learning_rate=0.01, monitor="accuracy")
+    assert [record["accuracy"] for record in result.history[-2:]] == [1, 1]
+    assert result.best_epoch == 6
+
+
+def test_a_figure_that_is_not_defined_leaves_it_to_the_loss():
+    # All that is judged is of one class and is told to be it: chance would be as good.
+    result = fit(clusters(distance=30), clusters((30, 0, 0), distance=30, seed=1), monitor="cohen_kappa")
+    assert math.isnan(result.history[-1]["cohen_kappa"])
+    losses = [record["validation_loss"] for record in result.history]
+    assert result.best_epoch == int(np.argmin(losses)) + 1
+
+
+def test_patience_ends_a_training_that_gets_no_better():
+    result = fit(pure_noise(), clusters(), learning_rate=0.1, epochs=30, patience=3)
+    assert result.outcome == "complete"
+    assert len(result.history) == result.best_epoch + 3
+    whole = fit(pure_noise(), clusters(), learning_rate=0.1, epochs=30)
+    assert plain(result.history) == plain(whole.history)[: len(result.history)]
+
+
+def test_without_patience_every_epoch_is_run():
+    assert len(fit(pure_noise(), clusters(), learning_rate=0.1, epochs=30).history) == 30
+
+
+# --- L-BFGS ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("decay", "balance"), [(0.005, "none"), (0.1, "none"), (0.1, "weights")])
+def test_lbfgs_agrees_with_the_logistic_regression_of_scikit_learn(decay, balance):
+    from sklearn.linear_model import LogisticRegression
+
+    vectors, labels = clusters((80, 50, 20), distance=2, views=2)
+    h = Hyperparameters(optimizer="lbfgs", epochs=300, weight_decay=decay, label_smoothing=0, balance=balance)
+    reached: list[Checkpoint] = []
+    result = fit_head(
+        vectors,
+        labels,
+        vectors[:, 0],
+        labels,
+        classes=3,
+        hyperparameters=h,
+        on_checkpoint=reached.append,
+    )
+    x = (vectors.reshape(-1, DIMENSION).astype(np.float64) - result.head.mean) / result.head.std
+    model = LogisticRegression(
+        C=1 / (decay * len(x)),
+        class_weight="balanced" if balance == "weights" else None,
+        tol=1e-8,
+        max_iter=10000,
+    )
+    model.fit(x, np.repeat(labels, 2))
+    # The last one and not the best: the loss without the penalty may have been lower on the way.
+    last = reached[-1].parameters
+    found = softmax(x @ last["weight"][0].T + last["bias"][0])
+    assert np.abs(found - model.predict_proba(x)).max() < 1e-3
+
+
+def test_lbfgs_ends_when_nothing_is_left_to_be_gained():
+    result = fit(optimizer="lbfgs", batch_size=32, epochs=1000, weight_decay=0.1)
+    assert result.outcome == "complete"
+    assert 5 < len(result.history) < 200
+    assert {record["learning_rate"] for record in result.history} == {1.0}
+
+
+def test_lbfgs_repeats_itself_and_can_be_stopped():
+    settings = {"optimizer": "lbfgs", "batch_size": 32, "epochs": 20}
+    first, second = fit(**settings), fit(**settings)
+    assert plain(first.history) == plain(second.history)
+    assert same(first.head, second.head)
+    part = fit(stop=StopAfter(4), **settings)
+    assert (part.outcome, plain(part.history)) == ("stopped", plain(first.history)[:4])
+    assert fit(stop=StopAfter(0), **settings).best_epoch == 0
+
+
+def test_a_training_leaves_nothing_in_memory():
+    def tensors() -> int:
+        gc.collect()
+        return sum(1 for found in gc.get_objects() if type(found) is torch.Tensor)
+
+    before = tensors()
+    for settings in ({}, {"head": "hidden"}, {"optimizer": "lbfgs", "batch_size": 32}):
+        fit(**settings)
+    assert tensors() <= before
 
 
 # --- stopping --------------------------------------------------------------------------------

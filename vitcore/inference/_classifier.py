@@ -14,7 +14,7 @@ import numpy.typing as npt
 from vitcore.backbone import Embedder
 from vitcore.dataset import load_image
 from vitcore.errors import ImageError
-from vitcore.training import LinearHead
+from vitcore.training import Head
 
 __all__ = ["Classifier", "ImageSource", "Prediction", "Refusal"]
 
@@ -56,9 +56,7 @@ class Classifier:
         threshold: Confidence from which on a prediction counts as sure.
     """
 
-    def __init__(
-        self, head: LinearHead, embedder: Embedder, classes: tuple[str, ...], threshold: float
-    ) -> None:
+    def __init__(self, head: Head, embedder: Embedder, classes: tuple[str, ...], threshold: float) -> None:
         self.head = head
         self.embedder = embedder
         self.classes = classes

@@ -17,7 +17,7 @@ from typing import Any
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, NotFoundError, StorageError
 from vitcore.inference._classifier import Classifier
-from vitcore.training import LinearHead
+from vitcore.training import Head, load_head
 from vitcore.workspace import read_json, write_json
 
 __all__ = ["load_classifier", "save_classifier"]
@@ -26,7 +26,7 @@ _FORMAT = 1
 
 
 def save_classifier(
-    folder: Path, *, head: LinearHead, embedder: Embedder, classes: Sequence[str], threshold: float
+    folder: Path, *, head: Head, embedder: Embedder, classes: Sequence[str], threshold: float
 ) -> None:
     """Write a classifier into a new folder.
 
@@ -74,8 +74,8 @@ def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
     config = read_json(model / "config.json")
     try:
         embedder = _embedder(config, device)
-        head = LinearHead.load(model / "head.safetensors")
-        fits = head.weight.shape == (len(config["classes"]), embedder.dimension)
+        head = load_head(model / "head.safetensors")
+        fits = head.shape == (len(config["classes"]), embedder.dimension)
         threshold = float(config["threshold"])
     except (LookupError, TypeError, ValueError) as error:
         raise StorageError(f"{model / 'config.json'} is damaged ({error}); train again.") from error

@@ -1,8 +1,9 @@
-"""The trained output layer: a linear map from embeddings to one logit per class."""
+"""The trained output layer: from embeddings to one logit per class."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +12,69 @@ import safetensors.numpy
 
 from vitcore.errors import StorageError
 
-__all__ = ["LinearHead", "softmax"]
+__all__ = ["Head", "HiddenHead", "LinearHead", "load_head", "softmax"]
 
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class LinearHead:
+class Head(Protocol):
     """Replaces the output layer of a backbone.
+
+    The answer for an image does not depend on which other images came with it.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(C, D): number of classes, length of an embedding."""
+
+    def logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
+        """One number per class: (N, D) -> (N, C)."""
+
+    def probabilities(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Probability of each class: (N, D) -> (N, C), rows adding up to 1."""
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file, which `load_head` reads."""
+
+
+class _Stored:
+    """What the heads have in common: a dataclass of arrays that is a file of the same tensors."""
+
+    def logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
+        raise NotImplementedError
+
+    def probabilities(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Probability of each class: (N, D) -> (N, C), rows adding up to 1."""
+        return softmax(self.logits(embeddings))
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file."""
+        tensors = {name: np.ascontiguousarray(array) for name, array in vars(self).items()}
+        safetensors.numpy.save_file(tensors, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            StorageError: Missing, damaged, or not such a head.
+        """
+        try:
+            head = cls(**_read(path))
+            fits = head._fits()
+        except (ValueError, TypeError) as error:
+            raise StorageError(f"{path} is not a head ({error}); train again.") from error
+        if not fits:
+            raise StorageError(f"{path} is not a head (its shapes do not match); train again.")
+        return head
+
+    def _fits(self) -> bool:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LinearHead(_Stored):
+    """A linear map.
 
     Attributes:
         weight: (C, D), on standardised embeddings.
@@ -32,38 +88,68 @@ class LinearHead:
     mean: Floats
     std: Floats
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(C, D): number of classes, length of an embedding."""
+        return self.weight.shape[0], self.weight.shape[1]
+
     def logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
         """One number per class: (N, D) -> (N, C)."""
-        # einsum adds up each row by itself, so that the answer for an image does not depend on
-        # which other images came with it, as it does (in the last bit) in a matrix product.
+        return _row_by_row((embeddings.astype(np.float32) - self.mean) / self.std, self.weight) + self.bias
+
+    def _fits(self) -> bool:
+        classes, dimension = self.weight.shape
+        return self.bias.shape == (classes,) and self.mean.shape == self.std.shape == (dimension,)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HiddenHead(_Stored):
+    """Two linear maps with a GELU in between.
+
+    Attributes:
+        hidden_weight: (U, D), on standardised embeddings.
+        hidden_bias: (U,).
+        weight: (C, U).
+        bias: (C,).
+        mean: (D,), subtracted from an embedding.
+        std: (D,), above 0; what remains is divided by it.
+    """
+
+    hidden_weight: Floats
+    hidden_bias: Floats
+    weight: Floats
+    bias: Floats
+    mean: Floats
+    std: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(C, D): number of classes, length of an embedding."""
+        return self.weight.shape[0], self.hidden_weight.shape[1]
+
+    def logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
+        """One number per class: (N, D) -> (N, C)."""
         standard = (embeddings.astype(np.float32) - self.mean) / self.std
-        logits: Floats = np.einsum("nd,cd->nc", standard, self.weight) + self.bias
-        return logits
+        hidden = _gelu(_row_by_row(standard, self.hidden_weight) + self.hidden_bias)
+        return _row_by_row(hidden, self.weight) + self.bias
 
-    def probabilities(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Probability of each class: (N, D) -> (N, C), rows adding up to 1."""
-        return softmax(self.logits(embeddings))
+    def _fits(self) -> bool:
+        (units, dimension), (classes, inner) = self.hidden_weight.shape, self.weight.shape
+        return (
+            inner == units
+            and self.hidden_bias.shape == (units,)
+            and self.bias.shape == (classes,)
+            and self.mean.shape == self.std.shape == (dimension,)
+        )
 
-    def save(self, path: Path) -> None:
-        """Write a safetensors file."""
-        tensors = {"weight": self.weight, "bias": self.bias, "mean": self.mean, "std": self.std}
-        safetensors.numpy.save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, path)
 
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+def load_head(path: Path) -> LinearHead | HiddenHead:
+    """Read what the `save` of any head wrote.
 
-        Raises:
-            StorageError: Missing, damaged, or not a head.
-        """
-        try:
-            head = cls(**safetensors.numpy.load_file(path))
-            classes, dimension = head.weight.shape
-        except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
-            raise StorageError(f"{path} is not a head ({error}); train again.") from error
-        if not (head.bias.shape == (classes,) and head.mean.shape == head.std.shape == (dimension,)):
-            raise StorageError(f"{path} is not a head (its shapes do not match); train again.")
-        return head
+    Raises:
+        StorageError: Missing, damaged, or not a head.
+    """
+    return HiddenHead.load(path) if "hidden_weight" in _read(path) else LinearHead.load(path)
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -72,3 +158,27 @@ def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     powers = np.exp(exact - exact.max(axis=-1, keepdims=True))
     probabilities: npt.NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
     return probabilities
+
+
+def _row_by_row(rows: Floats, weight: Floats) -> Floats:
+    """Each row times the weights: (N, D), (C, D) -> (N, C).
+
+    einsum adds up each row by itself, so that the answer for an image does not depend on which other
+    images came with it, as it does (in the last bit) in a matrix product.
+    """
+    product: Floats = np.einsum("nd,cd->nc", rows, weight)
+    return product
+
+
+def _gelu(x: Floats) -> Floats:
+    """By tanh, as in training (Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016)."""
+    inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x**3)
+    activated: Floats = np.float32(0.5) * x * (1 + np.tanh(inner))
+    return activated
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    try:
+        return safetensors.numpy.load_file(path)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise StorageError(f"{path} is not a head ({error}); train again.") from error

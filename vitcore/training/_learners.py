@@ -1,0 +1,223 @@
+"""Two ways to spend an epoch: many steps on batches, or one on all images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vitcore.training._checkpoint import data_digest
+from vitcore.training._hyperparameters import Hyperparameters
+from vitcore.training._network import LinearNetwork, Network, new_network
+from vitcore.training._steps import (
+    blended,
+    epoch_order,
+    make_optimizer,
+    part_of_rate,
+    perturbed,
+    slope,
+    target_table,
+)
+
+__all__ = ["FullBatch", "Learner", "MiniBatches", "Part", "new_learner"]
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one head learns from and is judged on; the embeddings are standardised.
+
+    Attributes:
+        x: (N · V, D), the views of an image after each other.
+        labels: (N · V,).
+        x_validation: (M, D).
+        validation_labels: (M,).
+        mean: (D,), what they were standardised by.
+        std: (D,).
+        seed: Of all that is random.
+    """
+
+    x: torch.Tensor
+    labels: Ints
+    x_validation: torch.Tensor
+    validation_labels: Ints
+    mean: Floats
+    std: Floats
+    seed: int
+
+    def digest(self) -> str:
+        """Of the data; mean and deviation stand for the embeddings learned from, which may be large."""
+        judged = self.x_validation.cpu().numpy()
+        return data_digest(self.mean, self.std, self.labels, judged, self.validation_labels)
+
+
+class Learner(Protocol):
+    """Networks, and what they learn from.
+
+    Attributes:
+        network: H heads.
+        optimizer: Of their parameters.
+        rate: Learning rate of the last step.
+        step_values: Numbers that go into a step.
+    """
+
+    network: Network
+    optimizer: torch.optim.Optimizer
+    rate: float
+    step_values: int
+
+    def learn(self, epoch: int, stop: Event) -> list[float] | None:
+        """Spend an epoch, counted from 1.
+
+        Returns:
+            The training loss of each head: plain cross-entropy in nats, whatever is minimised. None
+            if it was stopped, or if nothing is left to be gained.
+        """
+
+
+class MiniBatches:
+    """Steps on batches in random order, for H heads side by side, one per part.
+
+    An epoch takes as many images of each part as the smallest has.
+    """
+
+    def __init__(self, parts: Sequence[Part], *, classes: int, h: Hyperparameters, device: str) -> None:
+        self._h, self._parts, self._classes, self._device = h, parts, classes, device
+        self._dimension = parts[0].x.shape[1]
+        self._length = min(len(part.x) for part in parts)
+        # The embeddings of all parts below each other, and for each its row in the tables of targets,
+        # where those of the parts are below each other too.
+        self._first = np.cumsum([0, *(len(part.x) for part in parts[:-1])])  # (H,)
+        self._x = parts[0].x if len(parts) == 1 else torch.cat([part.x for part in parts])
+        rows = np.concatenate([part.labels + number * classes for number, part in enumerate(parts)])
+        self._y = torch.from_numpy(rows).to(device)
+        tables = [target_table(part.labels, classes, h) for part in parts]
+        self._aims = torch.cat(tables).to(device)  # (H * C, C), what the objective aims at
+        self._truths = torch.eye(classes).repeat(len(parts), 1).to(device)  # (H * C, C), 1 for the true class
+
+        self.network = new_network(h, [part.seed for part in parts], self._dimension, classes, device)
+        self.optimizer = make_optimizer(self.network, h)
+        self.rate = 0.0
+        self.step_values = len(parts) * h.batch_size * self._dimension
+
+    def learn(self, epoch: int, stop: Event) -> list[float] | None:
+        """Go through the images once."""
+        h = self._h
+        summed = torch.zeros(len(self._parts), device=self._device)  # of the loss; read once per epoch
+        batches, randoms = self.batches(epoch)
+        for step, chosen in enumerate(batches):
+            if stop.is_set():
+                return None
+            rate = h.learning_rate * part_of_rate(h, (epoch - 1) + step / len(batches))
+            summed += self.step(chosen, rate, randoms)
+        losses: list[float] = (summed / self._length).tolist()
+        return losses
+
+    def batches(self, epoch: int) -> tuple[Sequence[torch.Tensor], Sequence[np.random.Generator]]:
+        """Row numbers of each batch, (H, B), and for each head what draws the rest of the epoch.
+
+        Drawn anew for each epoch, so that one after an interruption is what it would have been.
+        """
+        randoms = [np.random.default_rng([part.seed, epoch]) for part in self._parts]
+        orders = [
+            epoch_order(part.labels, self._length, self._h, random)
+            for part, random in zip(self._parts, randoms, strict=True)
+        ]
+        rows = torch.from_numpy(np.stack(orders) + self._first[:, np.newaxis]).to(self._device)
+        return torch.split(rows, self._h.batch_size, dim=1), randoms
+
+    def step(self, chosen: torch.Tensor, rate: float, randoms: Sequence[np.random.Generator]) -> torch.Tensor:
+        """Take one step on the rows of a batch, (H, B); the loss of its images before it, summed: (H,)."""
+        h = self._h
+        self.rate = rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        inputs, aims, truths = self._batch(chosen.flatten())
+        if h.mixup:
+            inputs, aims, truths = blended((inputs, aims, truths), h.mixup, randoms)
+        inputs = perturbed(inputs, h, randoms)
+        log_p = torch.log_softmax(self.network.logits(inputs), dim=2)
+        self.network.backward(inputs, slope(log_p, aims))
+        self.optimizer.step()
+        return -(log_p * truths).sum(dim=(1, 2))
+
+    def _batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Embeddings, what to aim at, and what is true: (H * B,) -> (H, B, D), (H, B, C), (H, B, C)."""
+        heads, y = len(self._parts), self._y.index_select(0, rows)
+        return (
+            self._x.index_select(0, rows).view(heads, -1, self._dimension),
+            self._aims.index_select(0, y).view(heads, -1, self._classes),
+            self._truths.index_select(0, y).view(heads, -1, self._classes),
+        )
+
+
+class FullBatch:
+    """Logistic regression: an iteration of L-BFGS per epoch, for one linear head.
+
+    What is minimised is the mean cross-entropy plus ``weight_decay / 2 · ‖W‖²``. scikit-learn minimises
+    the sum of the cross-entropies times C, plus ``½ ‖W‖²``: the same if C = 1 / (weight_decay · N).
+    """
+
+    def __init__(self, part: Part, *, classes: int, h: Hyperparameters, device: str) -> None:
+        self._x = part.x[None]  # (1, N * V, D)
+        y = torch.from_numpy(part.labels).to(device)
+        self._aims = target_table(part.labels, classes, h).to(device)[y][None]  # (1, N * V, C)
+        self._truths = torch.eye(classes, device=device)[y][None]
+        self._weight_decay = h.weight_decay
+        self._at: list[torch.Tensor] = []  # the point of the last look, with its objective and loss
+        self._objective = self._loss = torch.empty(())
+
+        self.network: Network = LinearNetwork(1, part.x.shape[1], classes, device)
+        self.optimizer = make_optimizer(self.network, h)
+        self.rate = 1.0  # it finds the length of its steps itself
+        self.step_values = part.x.numel()
+
+    def learn(self, epoch: int, stop: Event) -> list[float] | None:  # noqa: ARG002 - every epoch is alike
+        """Take one iteration."""
+        if stop.is_set():
+            return None
+        before = self._here()
+        self.optimizer.step(self._look)  # type: ignore[arg-type]  # a tensor is as good as a number
+        if _equal(before, self._here()):
+            return None
+        self._look()
+        return [self._loss.item()]
+
+    @torch.no_grad()  # LBFGS turns gradients on; then they and the parameters would keep each other alive
+    def _look(self) -> torch.Tensor:
+        """The objective; its gradient goes to the parameters.
+
+        A step begins where the last one ended, so the last point is remembered.
+        """
+        here = self._here()
+        if not _equal(here, self._at):
+            log_p = torch.log_softmax(self.network.logits(self._x), dim=2)
+            self.network.backward(self._x, slope(log_p, self._aims))
+            weight = self.network.parameters["weight"]
+            assert weight.grad is not None
+            weight.grad += self._weight_decay * weight
+            penalty = self._weight_decay / 2 * (weight**2).sum()
+            self._objective = penalty - (log_p * self._aims).sum() / self._aims.sum()
+            self._loss = -(log_p * self._truths).sum() / self._x.shape[1]
+            self._at = here
+        return self._objective
+
+    def _here(self) -> list[torch.Tensor]:
+        return [parameter.detach().clone() for parameter in self.network.parameters.values()]
+
+
+def new_learner(parts: Sequence[Part], *, classes: int, h: Hyperparameters, device: str) -> Learner:
+    """What the settings ask for; with ``lbfgs`` for one part only."""
+    if h.optimizer == "lbfgs":
+        [part] = parts
+        return FullBatch(part, classes=classes, h=h, device=device)
+    return MiniBatches(parts, classes=classes, h=h, device=device)
+
+
+def _equal(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    return len(first) == len(second) and all(torch.equal(a, b) for a, b in zip(first, second, strict=True))

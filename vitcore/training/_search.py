@@ -1,0 +1,417 @@
+"""Looking for settings that suit the images."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from threading import Event
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitcore.errors import SettingsError, Stopped
+from vitcore.training._hyperparameters import Hyperparameters
+from vitcore.training._loop import FitResult, fit_heads, side_by_side
+
+__all__ = ["SearchResult", "SearchTrial", "search_settings"]
+
+Vectors = npt.NDArray[np.float16]
+Ints = npt.NDArray[np.int64]
+Parts = Sequence[tuple[Ints, Ints]]
+
+_SEARCHED = (
+    "head",
+    "optimizer",
+    "learning_rate",
+    "weight_decay",
+    "label_smoothing",
+    "dropout",
+    "noise",
+    "mixup",
+    "batch_size",
+    "views",
+)
+_LBFGS_DECAYS = (0.002, 0.01, 0.05, 0.2)
+_LBFGS_EPOCHS = 30  # an iteration is cheap, and with a weak decay it takes as many
+_BATCHES = (16, 32, 64, 128)
+_STEPS = {"label_smoothing": (0.05, 6), "dropout": (0.1, 8), "noise": (0.25, 6), "mixup": (0.2, 6)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTrial:
+    """Settings that were tried.
+
+    Attributes:
+        number: Counted from 1.
+        hyperparameters: The settings.
+        value: Their score, mean over the folds that were judged; lower is better, infinite if the
+            loss grew beyond all bounds.
+        best: The lowest score so far of settings that were judged on all folds.
+        pruned: Given up early, for the first folds were worse than usual.
+        seconds: How long it took.
+    """
+
+    number: int
+    hyperparameters: Hyperparameters
+    value: float
+    best: float
+    pruned: bool
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        hyperparameters: The best settings.
+        value: Their score; lower is better.
+        baseline: The score of the settings that the search began with.
+        trials: One row per trial: number, value, best, pruned, seconds, and what was searched over.
+        outcome: ``complete``, or ``stopped`` when it was asked to stop.
+    """
+
+    hyperparameters: Hyperparameters
+    value: float
+    baseline: float
+    trials: pd.DataFrame
+    outcome: Literal["complete", "stopped"]
+
+
+def search_settings(
+    training: Vectors,
+    labels: Ints,
+    *,
+    classes: int,
+    base: Hyperparameters,
+    groups: npt.NDArray[Any] | None = None,
+    trials: int | None = 30,
+    seconds: float | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    device: str = "cpu",
+    on_trial: Callable[[SearchTrial], None] | None = None,
+    stop: Event | None = None,
+) -> SearchResult:
+    """Try settings by cross-validation, and find the best.
+
+    First the given settings and a logistic regression with weight decays from weak to strong, so
+    that the result cannot be worse than these. Then what a model of all that was tried finds
+    promising: the tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter
+    Optimization", 2011) as in Optuna (Akiba et al., 2019). Settings whose first folds are worse than the
+    median of the others are given up. All happens within the training images: the validation images
+    play no part, and judge the result fairly.
+
+    With a number of trials and no limit in time, the same seed gives the same result.
+
+    Args:
+        training: (N, V, D), V views of each training image, the first being the image itself.
+        labels: (N,), class numbers.
+        classes: Number of classes C.
+        base: What to begin with, and what is kept of what is not searched over.
+        groups: What group each image belongs to, such as near-duplicates, (N,): a group is never
+            divided between folds. Each image by itself if not given.
+        trials: How many settings to try, the first ones included; any number if None.
+        seconds: How long; none is begun after that. Any time if None.
+        folds: 2 … 20 parts of the images, each judged in turn by a head that learned from the others.
+        seed: Decides the folds and what is tried.
+        device: Where to compute: ``cpu``, ``cuda`` or ``mps``.
+        on_trial: Called after each trial.
+        stop: Set it to end with the best so far.
+
+    Raises:
+        SettingsError: Neither a number of trials nor a time, one below 1, or more folds than there are
+            groups; or the loss of `base` grows beyond all bounds.
+        Stopped: `stop` was set before the first trial was finished.
+    """
+    _check(base, training.shape[1], trials, seconds, folds)
+    started, stop = time.perf_counter(), stop or Event()
+    parts = fold_parts(labels, groups, folds, classes, seed=seed)
+    study = _Study(base, training.shape[1], seed)
+    tried: list[SearchTrial] = []
+    while not (stop.is_set() or _is_over(tried, trials, seconds, started)):
+        began = time.perf_counter()
+        h = study.ask()
+        scores: list[float] = []
+        for together in _folds_at_once(parts, h):
+            scores += _scores(training, labels, together, classes, h, device, stop, must_end=not tried)
+            if stop.is_set() or (len(scores) < folds and study.is_hopeless(scores)):
+                break
+        if stop.is_set():
+            break
+        pruned = len(scores) < folds or not math.isfinite(sum(scores))
+        study.tell(scores, pruned=pruned)
+        value = float(np.mean(scores))
+        tried.append(
+            SearchTrial(
+                number=len(tried) + 1,
+                hyperparameters=h,
+                value=value,
+                best=min([*(trial.best for trial in tried[-1:]), *([] if pruned else [value])]),
+                pruned=pruned,
+                seconds=time.perf_counter() - began,
+            )
+        )
+        if on_trial is not None:
+            on_trial(tried[-1])
+    if not tried:
+        raise Stopped("The search was stopped before its first trial was finished.")
+    winner = min((trial for trial in tried if not trial.pruned), key=lambda trial: trial.value)
+    return SearchResult(
+        hyperparameters=winner.hyperparameters,
+        value=winner.value,
+        baseline=tried[0].value,
+        trials=_table(tried),
+        outcome="stopped" if stop.is_set() else "complete",
+    )
+
+
+def fold_parts(
+    labels: Ints, groups: npt.NDArray[Any] | None, folds: int, classes: int, *, seed: int
+) -> list[tuple[Ints, Ints]]:
+    """Row numbers to learn from and to be judged on, for each fold.
+
+    The groups are dealt, the largest first and else in random order, each to the fold that has the
+    fewest images of its classes so far: every class is spread as evenly as the groups allow.
+
+    Raises:
+        SettingsError: Fewer groups than folds.
+    """
+    numbers = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    counts = np.zeros((numbers.max() + 1, classes), dtype=np.int64)  # (groups, C)
+    np.add.at(counts, (numbers, labels), 1)
+    if len(counts) < folds:
+        raise SettingsError(
+            f"{folds} folds need as many different images, and there are {len(counts)}; add images, or "
+            "choose fewer folds."
+        )
+    order = np.random.default_rng(seed).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    filled = np.zeros((folds, classes), dtype=np.int64)
+    fold_of = np.zeros(len(counts), dtype=np.int64)
+    for group in order:
+        alike, size = filled @ counts[group], filled.sum(axis=1)
+        fold_of[group] = np.lexsort((size, alike))[0]
+        filled[fold_of[group]] += counts[group]
+    fold = fold_of[numbers]
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
+
+
+class _Study:
+    """Proposes settings, and learns from how they did."""
+
+    def __init__(self, base: Hyperparameters, views: int, seed: int) -> None:
+        optuna = _optuna()
+        self._base, self._views = base, views
+        self._first = [base, *(_logistic(base, decay) for decay in _LBFGS_DECAYS)]
+        self._asked: list[Hyperparameters] = []
+        self._study = optuna.create_study(
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=len(self._first), n_warmup_steps=2),
+        )
+        self._trial: Any = None  # of the study, once the first settings are through
+        self._reported = 0
+
+    def ask(self) -> Hyperparameters:
+        """What to try next."""
+        if len(self._asked) < len(self._first):
+            h = self._first[len(self._asked)]
+        else:
+            self._trial, self._reported = self._study.ask(), 0
+            h = _suggested(self._trial, self._base, self._views)
+        self._asked.append(h)
+        return h
+
+    def is_hopeless(self, scores: list[float]) -> bool:
+        """Whether what was asked for last does worse so far than the median of the others did."""
+        if self._trial is None:
+            return False
+        self._report(scores)
+        return bool(self._trial.should_prune())
+
+    def tell(self, scores: list[float], *, pruned: bool) -> None:
+        """How what was asked for last did on each fold."""
+        trial = _optuna().trial
+        value = None if pruned else float(np.mean(scores))
+        if self._trial is not None:
+            self._report(scores)
+            state = trial.TrialState.PRUNED if pruned else trial.TrialState.COMPLETE
+            self._study.tell(self._trial, value, state)
+            return
+        # Not proposed by the study, but it can learn from what it might have proposed.
+        known = trial.FixedTrial(_parameters(self._asked[-1]))
+        if not pruned and _suggested(known, self._base, self._views) == self._asked[-1]:
+            self._study.add_trial(
+                trial.create_trial(
+                    value=value,
+                    params=known.params,
+                    distributions=known.distributions,
+                    intermediate_values=dict(enumerate(_running_means(scores), start=1)),
+                )
+            )
+
+    def _report(self, scores: list[float]) -> None:
+        for judged, mean in enumerate(_running_means(scores), start=1):
+            if judged > self._reported:
+                self._trial.report(mean, judged)
+        self._reported = len(scores)
+
+
+def _suggested(trial: Any, base: Hyperparameters, views: int) -> Hyperparameters:
+    """Settings from a trial of Optuna, or from anything that suggests as it does."""
+    kind = trial.suggest_categorical("kind", ("linear", "hidden", "logistic"))
+    used = trial.suggest_int("views", 1, views) if views > 1 else 1
+    smoothing = _in_steps(trial, "label_smoothing")
+    if kind == "logistic":
+        decay = _two_digits(trial.suggest_float("penalty", 1e-3, 1.0, log=True))
+        return replace(_logistic(base, decay), views=used, label_smoothing=smoothing)
+    optimizer = "adamw" if base.optimizer == "lbfgs" else base.optimizer
+    slow = 10.0 if optimizer == "sgd" else 1.0  # it needs larger rates than Adam and its kin
+    return replace(
+        base,
+        optimizer=optimizer,
+        head=kind,
+        hidden_units=base.hidden_units if kind == "hidden" else Hyperparameters.hidden_units,
+        views=used,
+        label_smoothing=smoothing,
+        learning_rate=_two_digits(slow * trial.suggest_float("rate", 1e-4, 1e-2, log=True)),
+        weight_decay=_two_digits(trial.suggest_float("weight_decay", 1e-4, 1.0, log=True)),
+        batch_size=trial.suggest_categorical("batch_size", _BATCHES),
+        dropout=_in_steps(trial, "dropout"),
+        noise=_in_steps(trial, "noise"),
+        mixup=_in_steps(trial, "mixup"),
+    )
+
+
+def _parameters(h: Hyperparameters) -> dict[str, Any]:
+    """What `_suggested` would have to be told to suggest these settings, if it can, or else others."""
+    steps = {name: min(round(getattr(h, name) / step), most) for name, (step, most) in _STEPS.items()}
+    return {
+        "kind": "logistic" if h.optimizer == "lbfgs" else h.head,
+        "views": h.views,
+        "penalty": float(np.clip(h.weight_decay, 1e-3, 1.0)),
+        "rate": float(np.clip(h.learning_rate / (10.0 if h.optimizer == "sgd" else 1.0), 1e-4, 1e-2)),
+        "weight_decay": float(np.clip(h.weight_decay, 1e-4, 1.0)),
+        "batch_size": h.batch_size if h.batch_size in _BATCHES else _BATCHES[0],
+        **steps,
+    }
+
+
+def _logistic(base: Hyperparameters, weight_decay: float) -> Hyperparameters:
+    """The settings with ``lbfgs``, and without all that it has no use for."""
+    unused = ("head", "hidden_units", "learning_rate", "batch_size", "schedule", "warmup_epochs")
+    usual = {name: getattr(Hyperparameters, name) for name in (*unused, "dropout", "noise", "mixup")}
+    return replace(
+        base,
+        optimizer="lbfgs",
+        weight_decay=weight_decay,
+        epochs=max(base.epochs, _LBFGS_EPOCHS),
+        balance="weights" if base.balance == "sampler" else base.balance,
+        **usual,
+    )
+
+
+def _in_steps(trial: Any, name: str) -> float:
+    """One of equally spaced values from 0 on: what is exactly 0 costs nothing."""
+    step, most = _STEPS[name]
+    return float(round(step * trial.suggest_int(name, 0, most), 3))
+
+
+def _two_digits(value: float) -> float:
+    """Rounded as a person would choose it."""
+    return float(f"{value:.1e}")
+
+
+def _folds_at_once(parts: Parts, h: Hyperparameters) -> Iterator[Parts]:
+    """All of them where that is faster, or else one by one, so that the rest can be given up."""
+    if side_by_side(h):
+        yield parts
+    else:
+        yield from ([part] for part in parts)
+
+
+def _scores(
+    training: Vectors,
+    labels: Ints,
+    parts: Parts,
+    classes: int,
+    h: Hyperparameters,
+    device: str,
+    stop: Event,
+    *,
+    must_end: bool,
+) -> list[float]:
+    """Score on each part; infinite if the loss grew beyond all bounds, unless it must not."""
+    try:
+        results = fit_heads(
+            training[:, : h.views],
+            labels,
+            parts,
+            classes=classes,
+            hyperparameters=h,
+            device=device,
+            stop=stop,
+        )
+    except SettingsError:
+        if must_end:
+            raise
+        return [math.inf] * len(parts)
+    return [_score(result) for result in results]
+
+
+def _score(result: FitResult) -> float:
+    if not result.best_epoch:  # stopped; nobody will look at it
+        return math.inf
+    loss: float = result.history[result.best_epoch - 1]["validation_loss"]
+    return loss
+
+
+def _running_means(scores: list[float]) -> list[float]:
+    means: list[float] = (np.cumsum(scores) / np.arange(1, len(scores) + 1)).tolist()
+    return means
+
+
+def _is_over(tried: list[SearchTrial], trials: int | None, seconds: float | None, started: float) -> bool:
+    if trials is not None and len(tried) >= trials:
+        return True
+    return bool(tried) and seconds is not None and time.perf_counter() - started >= seconds
+
+
+def _table(tried: list[SearchTrial]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "number": trial.number,
+            "value": trial.value,
+            "best": trial.best,
+            "pruned": trial.pruned,
+            "seconds": trial.seconds,
+            **{name: getattr(trial.hyperparameters, name) for name in _SEARCHED},
+        }
+        for trial in tried
+    )
+
+
+def _optuna() -> ModuleType:
+    """Takes a third of a second to import, and tells of every trial unless it is told not to."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def _check(base: Hyperparameters, views: int, trials: int | None, seconds: float | None, folds: int) -> None:
+    if trials is None and seconds is None:
+        raise SettingsError("A search needs an end; give a number of trials, or seconds.")
+    if trials is not None and trials < 1:
+        raise SettingsError(f"{trials} trials find nothing; give 1 or more.")
+    if seconds is not None and not seconds > 0:
+        raise SettingsError(f"{seconds} seconds are over at once; give more than 0.")
+    if not 2 <= folds <= 20:
+        raise SettingsError(f"folds is {folds}; give a whole number from 2 to 20.")
+    if base.views > views:
+        raise SettingsError(
+            f"views is {base.views} and there are {views} of each image; embed more, or ask for fewer."
+        )
