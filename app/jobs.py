@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from app.state import job_queue, select, workspace
@@ -20,7 +21,7 @@ from vitcore.dataset import (
     import_dataset,
 )
 from vitcore.jobs import Job, JobSnapshot
-from vitcore.pipeline import train
+from vitcore.pipeline import resume, train
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
@@ -28,6 +29,7 @@ __all__ = [
     "draw_curves",
     "start_check",
     "start_import",
+    "start_resume",
     "start_sample",
     "start_training",
     "training_panel",
@@ -123,6 +125,22 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested
     _own(job_queue().submit("run", dataset.name, work, device=line))
 
 
+def start_resume(run: Run) -> None:
+    """Go on with a training in the background."""
+
+    def work(job: Job) -> None:
+        resume(
+            run.id,
+            workspace=workspace(),
+            on_start=job.announce,
+            on_progress=job.report,
+            stop=job.stop,
+        )
+
+    title = run.config["dataset"]["name"]
+    _own(job_queue().submit("run", title, work, device=run.config["device"]["name"]))
+
+
 def watch_jobs() -> None:
     """Show the active jobs in the sidebar, and rerun the page when one has ended."""
     active = job_queue().active()
@@ -140,12 +158,20 @@ def draw_curves(run: Run) -> None:
     """The loss and score curves of a run, side by side."""
     history = run.history
     epochs = run.hyperparameters.epochs
-    best = None
-    if len(history):
-        best = int(history.loc[history["validation_loss"].idxmin(), "epoch"])
+    best = best_epoch(history, run.hyperparameters) if len(history) else None
+    smooth = st.toggle("Smooth the curves", key="smooth", persist_state="session")
     left, right = st.columns(2)
-    left.altair_chart(loss_chart(history, epochs, best), width="stretch", alt="Loss by epoch")
-    right.altair_chart(score_chart(history, epochs, best), width="stretch", alt="Scores by epoch")
+    for column, chart, alt in ((left, loss_chart, "Loss by epoch"), (right, score_chart, "Scores by epoch")):
+        column.altair_chart(chart(history, epochs, best, smooth=smooth), width="stretch", alt=alt)
+
+
+def best_epoch(history: pd.DataFrame, hyperparameters: Hyperparameters) -> int:
+    """The best epoch so far by what the training looks at; of equals, that of the lower loss."""
+    monitor = hyperparameters.monitor
+    by_loss = history.sort_values("validation_loss", kind="stable")
+    if monitor != "loss":
+        by_loss = by_loss.sort_values(monitor, ascending=False, kind="stable")
+    return int(by_loss["epoch"].iloc[0])
 
 
 def _own(job: Job) -> None:

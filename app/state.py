@@ -18,6 +18,7 @@ __all__ = [
     "run",
     "runs_of",
     "select",
+    "unfinished_runs",
     "workspace",
 ]
 
@@ -48,6 +49,13 @@ def runs_of(dataset_id: str) -> list[Run]:
     """The runs on a dataset that have results, newest first."""
     found = list_runs(workspace())
     return [item for item in found if item.config["dataset"]["id"] == dataset_id and item.has_model]
+
+
+def unfinished_runs(dataset_id: str) -> list[Run]:
+    """The trainings on a dataset that ended before their time and can go on, newest first."""
+    return [
+        run for run in list_runs(workspace()) if run.config["dataset"]["id"] == dataset_id and run.can_resume
+    ]
 
 
 def select(kind: Kind, item_id: str) -> None:

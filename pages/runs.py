@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.jobs import start_training
+from app.jobs import start_resume, start_training
 from app.parts import empty, opening
 from app.state import distinct, select, workspace
 from app.text import decimals, duration, file_size, local_time, percent, plain
@@ -94,9 +94,7 @@ def actions(run: Run) -> None:
     st.subheader(plain(run.name, 120), anchor=False)
     message = run.facts.get("message", "")
     if run.state == "interrupted":
-        message = (
-            "The process that trained it ended before it was done. Repeat it: images already seen are kept."
-        )
+        message = "The process that trained it ended before it was done. Go on: what was done so far is kept."
     if message:
         st.info(plain(message, 400), icon=":material/info:")
     with st.container(horizontal=True):
@@ -104,6 +102,8 @@ def actions(run: Run) -> None:
             select("dataset", run.config["dataset"]["id"])
             select("run", run.id)
             st.switch_page("pages/evaluate.py")
+        if run.can_resume and st.button("Go on", icon=":material/play_arrow:", key=f"resume_{run.id}"):
+            go_on(run)
         if run.state != "running" and st.button("Repeat", icon=":material/replay:"):
             repeat(run)
         with st.popover("Name and note", icon=":material/edit_note:"):
@@ -177,6 +177,13 @@ def compare(runs: Sequence[Run]) -> None:
     st.dataframe(pd.DataFrame(rows).set_index("run").T, width="stretch")
     if st.button(f"Delete these {len(runs)} runs", icon=":material/delete:", key="delete_several"):
         delete([run for run in runs if run.state != "running"])
+
+
+def go_on(run: Run) -> None:
+    """Go on with a training that ended early, and watch it."""
+    start_resume(run)
+    select("dataset", run.config["dataset"]["id"])
+    st.switch_page("pages/train.py")
 
 
 def repeat(run: Run) -> None:

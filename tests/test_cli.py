@@ -185,13 +185,26 @@ def test_train_takes_its_options(train, photos):
         "warmup_epochs": 0,
         "weight_decay": 0.1,
         "label_smoothing": 0.05,
-        "class_weights": "balanced",
+        "balance": "weights",
+        "head": "hidden",
+        "hidden_units": 8,
+        "dropout": 0.1,
+        "noise": 0.1,
+        "mixup": 0.2,
+        "monitor": "accuracy",
+        "patience": 1,
         "views": 2,
+        "augmentations": ["blur", "flip"],
+        "input_size": 96,
         "validation_fraction": 0.25,
         "folds": 2,
         "seed": 7,
     }
-    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+    flags = [
+        part
+        for name, value in options.items()
+        for part in (f"--{name.replace('_', '-')}", ",".join(value) if isinstance(value, list) else value)
+    ]
     answer = train(photos, *flags, "--device", "cpu", "--precision", "bf16", "--name", "Mine")
     run = load_run(answer["run_id"])
     assert run.hyperparameters.to_dict() == options
@@ -679,6 +692,7 @@ def test_a_home_that_cannot_be_made_is_an_error(complain, photos, monkeypatch):
 def long_training(photos, tiny_backbone):
     """A process that trains for very many epochs and has finished some; it is killed in the end."""
     options = ["--backbone", tiny_backbone, "--epochs", "1000", "--batch-size", "1", "--json"]
+    options += ["--schedule", "constant"]
     process = subprocess.Popen(
         [sys.executable, "-m", "vitcore", "train", str(photos), *options],
         cwd=ROOT,
@@ -711,6 +725,21 @@ def test_ctrl_c_stops_a_training_and_keeps_its_best_epoch(long_training, ask, ph
     assert 2 <= len(run.history) == answer["epochs_run"] < 1000
     (row,) = ask("predict", run.id, photos / "red/000.png")["predictions"]
     assert row["label"] in run.classes
+
+
+def test_a_stopped_training_goes_on(long_training, ask, complain):
+    long_training.send_signal(signal.SIGINT)
+    answer = json.loads(long_training.communicate(timeout=PATIENCE_S)[0])
+    # At a constant learning rate a training may be shortened; nobody wants to wait for a thousand epochs.
+    path = Path(answer["folder"]) / "config.json"
+    config = json.loads(path.read_text())
+    config["hyperparameters"]["epochs"] = epochs = answer["epochs_run"] + 3
+    path.write_text(json.dumps(config))
+    resumed = ask("resume", answer["run_id"])
+    assert (resumed["run_id"], resumed["state"]) == (answer["run_id"], "complete")
+    assert [record["epoch"] for record in resumed["history"]] == list(range(1, epochs + 1))
+    (line,) = complain("resume", answer["run_id"])
+    assert "is complete" in line
 
 
 def test_a_killed_training_is_interrupted_and_can_be_deleted(long_training, ask, complain, workspace):

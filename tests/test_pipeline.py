@@ -20,8 +20,8 @@ from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, exclude, import_dataset, split_index
 from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError, SettingsError, Stopped
 from vitcore.inference import load_classifier
-from vitcore.pipeline import evaluate_on, train
-from vitcore.runs import Run, list_runs, load_run
+from vitcore.pipeline import evaluate_on, resume, train
+from vitcore.runs import CHECKPOINT, Run, RunWriter, list_runs, load_run
 from vitcore.training import Hyperparameters
 
 SHORT = Hyperparameters(epochs=4, learning_rate=1e-2)
@@ -598,3 +598,68 @@ def test_the_whole_way_prints_and_warns_of_nothing(picture_folder, tiny_backbone
     assert done.stderr == ""
     assert json.loads(done.stdout) == ["complete", 3, 6, 36]
     assert len(list(workspace.runs.iterdir())) == 1
+
+
+# --- going on ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped_after(learn, monkeypatch):
+    """Trains until so many epochs are finished, and is then stopped."""
+
+    def stopped_after(epochs: int, hyperparameters: Hyperparameters = SHORT) -> Run:
+        stop = threading.Event()
+        add_epoch = RunWriter.add_epoch
+
+        def counting(self, record):
+            add_epoch(self, record)
+            if record["epoch"] == epochs:
+                stop.set()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RunWriter, "add_epoch", counting)
+            run = learn(hyperparameters, stop=stop)
+        assert (run.state, len(run.history)) == ("stopped", epochs)
+        return run
+
+    return stopped_after
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_never_been_stopped(learn, stopped_after):
+    settings = Hyperparameters(epochs=30, learning_rate=1e-2, batch_size=4, dropout=0.2)
+    stopped = stopped_after(3, settings)
+    resumed, whole = resume(stopped.id), learn(settings)
+    assert (resumed.id, resumed.state) == (stopped.id, "complete")
+    assert resumed.history["epoch"].tolist() == list(range(1, 31))
+    assert figures(resumed) == figures(whole)
+    assert resumed.evaluation.to_dict() == whole.evaluation.to_dict()
+    assert not (resumed.folder / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize("lost", ["nothing", "a line of the history", "the checkpoint"])
+def test_an_interrupted_training_goes_on_from_its_last_checkpoint(learn, stopped_after, lost):
+    settings = Hyperparameters(epochs=30, learning_rate=1e-2, batch_size=4)
+    run = stopped_after(2, settings)
+    (run.folder / "state.json").write_text('{"state": "running"}')
+    history = run.folder / "history.jsonl"
+    if lost == "a line of the history":
+        history.write_text(history.read_text()[:-20])
+    elif lost == "the checkpoint":
+        (run.folder / CHECKPOINT).unlink()
+    assert load_run(run.id).state == "interrupted"
+    resumed = resume(run.id)
+    assert resumed.history["epoch"].tolist() == list(range(1, 31))
+    assert figures(resumed) == figures(learn(settings))
+
+
+def test_what_is_complete_does_not_go_on(learn):
+    run = learn()
+    with pytest.raises(InputError, match="is complete"):
+        resume(run.id)
+    assert load_run(run.id).state == "complete"
+
+
+def test_a_run_goes_on_with_its_version_of_the_dataset(stopped_after, dataset):
+    run = stopped_after(2, Hyperparameters(epochs=30, batch_size=4))
+    exclude(dataset, dataset.index["image_id"].tolist()[:5])
+    assert resume(run.id).config["images"] == run.config["images"]

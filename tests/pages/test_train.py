@@ -1,3 +1,4 @@
+import json
 from dataclasses import fields
 
 import pytest
@@ -7,7 +8,7 @@ from app.state import job_queue
 from app.text import percent
 from vitcore.dataset import import_dataset
 from vitcore.runs import list_runs, load_run
-from vitcore.training import Hyperparameters
+from vitcore.training import PRESETS, Hyperparameters
 
 SETTINGS = {
     "epochs": 5,
@@ -18,13 +19,22 @@ SETTINGS = {
     "warmup_epochs": 2,
     "weight_decay": 0.1,
     "label_smoothing": 0.1,
-    "class_weights": "balanced",
+    "balance": "weights",
+    "head": "hidden",
+    "hidden_units": 64,
+    "dropout": 0.1,
+    "noise": 0.1,
+    "mixup": 0.2,
+    "monitor": "accuracy",
+    "patience": 3,
     "views": 2,
+    "augmentations": ["blur", "flip"],
+    "input_size": 112,
     "validation_fraction": 0.25,
     "folds": 2,
     "seed": 7,
 }
-KINDS = ("slider", "select_slider", "selectbox", "number_input")
+KINDS = ("select_slider", "selectbox", "multiselect", "number_input")
 
 
 def widget(at, key):
@@ -33,6 +43,8 @@ def widget(at, key):
 
 
 def choose(at, **values):
+    if "head" in values:  # whose choice makes others possible
+        widget(at, "head").set_value(values["head"]).run()
     for key, value in values.items():
         widget(at, key).set_value(value)
     at.run()
@@ -55,7 +67,8 @@ def with_backbone(at, path):
 
 def test_the_settings_shown_first_are_the_defaults(page):
     for field in fields(Hyperparameters):
-        assert widget(page, field.name).value == field.default
+        value = widget(page, field.name).value
+        assert (tuple(value) if isinstance(value, list) else value) == field.default
 
 
 def test_there_is_a_setting_for_every_hyperparameter():
@@ -206,3 +219,71 @@ def test_a_training_goes_on_when_its_session_is_gone(page, open_page, finish, ui
     (run,) = list_runs()
     assert run.state == "complete"
     assert at.session_state["run"] == run.id
+
+
+# --- presets, files, other runs -----------------------------------------------------------------
+
+
+def shown(at):
+    """The settings that the widgets show."""
+    values = {field.name: widget(at, field.name).value for field in fields(Hyperparameters)}
+    return Hyperparameters.from_dict(values)
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_sets_every_setting(page, ui, name):
+    choose(page, **SETTINGS)
+    ui.press(page, f"preset_{name}")
+    assert shown(page) == PRESETS[name].hyperparameters
+
+
+def test_settings_are_taken_over_from_a_run(open_page, ui, trained):
+    at = choose(open_page("train"), **SETTINGS)
+    ui.press(at, "take_settings")
+    assert shown(at) == trained.run.hyperparameters
+    assert at.text_input(key="weights").value == trained.run.config["requested"]["backbone"]
+
+
+def settings_file(at, content):
+    uploader = next(found for found in at.file_uploader if found.key.startswith("settings_"))
+    uploader.set_value(("settings.json", content, "application/json")).run()
+    assert not at.exception
+    return at
+
+
+def test_settings_are_brought_back_from_a_file(page):
+    odd = {**SETTINGS, "learning_rate": 0.00123, "epochs": 777}  # on no slider so far
+    settings_file(page, json.dumps({"hyperparameters": odd, "requested": {"device": "cpu"}}).encode())
+    assert shown(page) == Hyperparameters.from_dict(odd)
+    assert widget(page, "device").value == "cpu"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[]", b"null", b"{", b'{"epochs": 0}', b'{"hyperparameters": {"magic": 1}}']
+)
+def test_a_file_that_has_no_settings_changes_none(page, content):
+    before = shown(page)
+    settings_file(page, content)
+    assert len(page.error) == 1
+    assert shown(page) == before
+
+
+def test_with_lbfgs_what_it_has_no_use_for_is_left_alone(page, finish, ui):
+    choose(page, optimizer="lbfgs", dropout=0.1, learning_rate=0.1, epochs=3)
+    assert widget(page, "dropout").disabled
+    finish(ui.press(page, "start"))
+    (run,) = list_runs()
+    assert run.hyperparameters == Hyperparameters(optimizer="lbfgs", epochs=3)
+
+
+def test_a_training_that_ended_early_goes_on(open_page, finish, ui, trained):
+    folder = trained.run.folder
+    config = json.loads((folder / "config.json").read_text())
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "state": "running"}))
+    at = open_page("train")
+    finish(ui.press(at, f"resume_{trained.run.id}"))
+    run = load_run(trained.run.id)
+    assert run.state == "complete"
+    assert len(run.history) == config["hyperparameters"]["epochs"]
+    assert ui.find_button(at, "resume_") is None
