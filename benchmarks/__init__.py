@@ -1,0 +1,39 @@
+"""What is claimed about speed and accuracy, measured on the machine at hand.
+
+::
+
+    python -m benchmarks --list
+    python -m benchmarks second-training page-rerun
+    python -m benchmarks --photos photos.zip --json > rows.json
+
+No figure is meaningful by itself: each is measured side by side with what it is compared to, in one
+run, in turn where it is short enough to be repeated. ``ratio`` is always value / baseline.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from benchmarks._accuracy import accuracy_balanced, views
+from benchmarks._embedding import embedding_pass
+from benchmarks._pages import page_rerun
+from benchmarks._reference import reference_loop
+from benchmarks._rows import Row, machine
+from benchmarks._second import second_training
+from benchmarks._setting import MissingData, Setting
+
+__all__ = ["BENCHMARKS", "Benchmark", "MissingData", "Row", "Setting", "machine"]
+
+Benchmark = Callable[[Setting], list[Row]]
+"""Measures something. The first line of its docstring says what."""
+
+BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
+    {
+        "accuracy-balanced": accuracy_balanced,
+        "embedding-pass": embedding_pass,
+        "page-rerun": page_rerun,
+        "reference-loop": reference_loop,
+        "second-training": second_training,
+        "views": views,
+    }
+)
+"""All benchmarks by name."""

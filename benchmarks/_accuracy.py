@@ -1,0 +1,138 @@
+"""How accurate the settings that are offered are, on photos."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks._rows import Row
+from benchmarks._setting import PassCounter, Setting, image_files
+from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.dataset import Dataset
+from vitcore.features import embed_images
+from vitcore.pipeline import train
+from vitcore.runs import Run
+from vitcore.training import PRESETS, Hyperparameters, search_settings
+from vitcore.workspace import Workspace
+
+__all__ = ["accuracy_balanced", "views"]
+
+SEEDS = range(5)
+_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_TRIALS = 30
+_FOLDS = 5
+
+
+def accuracy_balanced(setting: Setting) -> list[Row]:
+    """Accuracy of the preset "balanced" and of settings that were searched for, against scikit-learn.
+
+    Mean over five splits of the photos. The baseline is a logistic regression on the same embeddings,
+    standardised, its strength chosen by cross-validation in the training part; the search, too, sees the
+    training part alone.
+    """
+    dataset, workspace = setting.photo_dataset()
+    material = _Material(setting, dataset, workspace)
+    preset, searched, baseline = [], [], []
+    for seed in SEEDS:
+        h = replace(PRESETS["balanced"].hyperparameters, seed=seed)
+        run = train(dataset, h, backbone=setting.backbone, workspace=workspace)
+        preset.append(run.evaluation.accuracy)
+        learned, judged = material.parts(run)
+        baseline.append(material.logistic_regression(learned, judged, seed))
+        best = material.search(learned, seed)
+        run = train(dataset, best, backbone=setting.backbone, workspace=workspace)
+        searched.append(run.evaluation.accuracy)
+        setting.say(
+            f"  accuracy-balanced: split {seed}, balanced {preset[-1]:.1%}, searched {searched[-1]:.1%}, "
+            f"scikit-learn {baseline[-1]:.1%}"
+        )
+    return [
+        *_compared("accuracy-balanced", preset, baseline),
+        *_compared("accuracy-balanced: find good settings", searched, baseline),
+    ]
+
+
+def views(setting: Setting) -> list[Row]:
+    """Accuracy of four views per photo against one, and what a second training with views embeds anew.
+
+    Mean over five splits of the photos.
+    """
+    dataset, workspace = setting.photo_dataset()
+
+    def run(h: Hyperparameters, counter: PassCounter | None = None) -> Run:
+        return train(dataset, h, backbone=setting.backbone, workspace=workspace, on_progress=counter)
+
+    one, four = [], []
+    for seed in SEEDS:
+        one.append(run(Hyperparameters(seed=seed)).evaluation.accuracy)
+        four.append(run(Hyperparameters(seed=seed, views=4)).evaluation.accuracy)
+        setting.say(f"  views: split {seed}, one {one[-1]:.1%}, four {four[-1]:.1%}")
+    counter = PassCounter()
+    again = run(Hyperparameters(seed=SEEDS[0], views=4, learning_rate=3e-4), counter)
+    used = 4 * again.config["images"]["train"] + again.config["images"]["validation"]
+    return [
+        *_compared("views", four, one),
+        Row(name="views: embedded again", value=counter.passes, unit="images", baseline=used),
+    ]
+
+
+def _compared(name: str, ours: Sequence[float], baseline: Sequence[float]) -> list[Row]:
+    """Mean accuracies, and their difference."""
+    value, base = 100 * float(np.mean(ours)), 100 * float(np.mean(baseline))
+    return [
+        Row(name=name, value=value, unit="% accuracy", baseline=base),
+        Row(name=f"{name}, difference", value=value - base, unit="points"),
+    ]
+
+
+class _Material:
+    """The embeddings of a dataset, as scikit-learn and the search want them."""
+
+    def __init__(self, setting: Setting, dataset: Dataset, workspace: Workspace) -> None:
+        embedder = setting.embedder()
+        found = embed_images(embedder, image_files(dataset), workspace=workspace)
+        rows = dataset.index
+        self._rows = rows
+        self._classes = len(dataset.classes)
+        self._vectors = found.vectors[:, 0]  # (N, 1, D) -> (N, D)
+        self._truth = rows["label"].map({label: n for n, label in enumerate(dataset.classes)}).to_numpy()
+        pairs = find_duplicates(dataset, rows, self._vectors, fingerprint=embedder.fingerprint)
+        self._groups = duplicate_groups(rows, pairs)
+
+    def parts(self, run: Run) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Positions of the images that a run learned from, and of those it was judged on."""
+        judged = self._rows["image_id"].isin(run.predictions["image_id"]).to_numpy()
+        # Nobody learns from the test part of a ready-made split.
+        learned = ~judged & (self._rows["split"] != "test").to_numpy()
+        return np.flatnonzero(learned), np.flatnonzero(judged)
+
+    def logistic_regression(
+        self, learned: npt.NDArray[np.int64], judged: npt.NDArray[np.int64], seed: int
+    ) -> float:
+        """Accuracy of scikit-learn's, with its strength chosen by cross-validation in the training part."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GridSearchCV, StratifiedKFold
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        vectors = self._vectors.astype(np.float32)
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
+        chosen = GridSearchCV(model, {"logisticregression__C": _STRENGTHS}, cv=folds)
+        chosen.fit(vectors[learned], self._truth[learned])
+        return float(chosen.score(vectors[judged], self._truth[judged]))
+
+    def search(self, learned: npt.NDArray[np.int64], seed: int) -> Hyperparameters:
+        """Settings that the training part itself finds good."""
+        found = search_settings(
+            self._vectors[learned][:, None],  # (N, D) -> (N, 1, D)
+            self._truth[learned],
+            classes=self._classes,
+            base=Hyperparameters(seed=seed),
+            groups=self._groups[learned],
+            trials=_TRIALS,
+            folds=_FOLDS,
+            seed=seed,
+        )
+        return replace(found.hyperparameters, seed=seed)

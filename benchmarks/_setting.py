@@ -1,0 +1,150 @@
+"""What the benchmarks share: where they work, with which images, and how they train."""
+
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.dataset import Dataset, import_dataset
+from vitcore.features import ImageFile
+from vitcore.jobs import Job, JobQueue
+from vitcore.pipeline import train
+from vitcore.progress import Progress
+from vitcore.training import Hyperparameters
+from vitcore.workspace import Workspace
+
+__all__ = ["MissingData", "PassCounter", "Setting", "image_files", "submit_training", "wait_for"]
+
+_PATIENCE_S = 1800.0
+
+
+class MissingData(Exception):
+    """What a benchmark measures with is not on this machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where a benchmark works, and with what.
+
+    Attributes:
+        scratch: A folder for all it leaves behind.
+        backbone: As for `vitcore.train`.
+        photos: An archive or a folder of real photos, for what digits cannot tell.
+        kept: A workspace whose embeddings of the photos are used and added to.
+        images: How many images to work with, instead of what suits two slow cores.
+    """
+
+    scratch: Path
+    backbone: str = "embedded"
+    photos: Path | None = None
+    kept: Workspace | None = None
+    images: int | None = None
+
+    def folder(self) -> Path:
+        """A new folder."""
+        return Path(tempfile.mkdtemp(dir=self.scratch))
+
+    def workspace(self) -> Workspace:
+        """A new workspace, with nothing in it."""
+        return Workspace(self.folder())
+
+    def embedder(self) -> Embedder:
+        """A new one, which has not loaded its network yet."""
+        return Embedder(resolve_backbone(self.backbone), choose_device())
+
+    def digit_files(self, usual: int) -> Path:
+        """A folder of class folders with the first digits of the sample set: `usual`, or as many as asked."""
+        import numpy as np
+        from PIL import Image
+        from sklearn.datasets import load_digits
+
+        root = self.folder() / "digits"
+        digits = load_digits()
+        count = self.images or usual
+        for number, (ink, digit) in enumerate(zip(digits.images[:count], digits.target, strict=False)):
+            folder = root / str(digit)
+            folder.mkdir(parents=True, exist_ok=True)
+            grey = Image.fromarray((255 - ink / 16 * 255).round().astype(np.uint8))
+            grey.resize((160, 160), Image.Resampling.BICUBIC).save(folder / f"{number:04}.png")
+        return root
+
+    def photo_dataset(self) -> tuple[Dataset, Workspace]:
+        """The photos, in a new workspace that shares its embeddings with the one that is kept.
+
+        Raises:
+            MissingData: There are none.
+        """
+        if self.photos is None:
+            raise MissingData("it needs photos; give --photos PATH or set VITCORE_PHOTOS")
+        if not self.photos.exists():
+            raise MissingData(f"there are no photos in {self.photos}")
+        root = self.folder()
+        if self.kept is not None:
+            (root / "features").symlink_to(self.kept.features, target_is_directory=True)
+        workspace = Workspace(root)
+        return import_dataset(self.photos, workspace=workspace), workspace
+
+    @staticmethod
+    def say(text: str) -> None:
+        """Tell those who wait what is going on."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class PassCounter:
+    """Counts the forward passes that trainings need, by listening to their progress."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+        self._before = Progress(phase="")
+
+    def __call__(self, progress: Progress) -> None:
+        """Add what was done since the last report, if that was one of the same phase."""
+        before, self._before = self._before, progress
+        if before.phase == progress.phase == "embed" and before.total == progress.total:
+            self.passes += progress.done - before.done
+
+
+def image_files(dataset: Dataset) -> list[ImageFile]:
+    """The images of a dataset, in the order of its index."""
+    rows = dataset.index
+    return [
+        ImageFile(dataset.path(file), sha256)
+        for file, sha256 in zip(rows["file"], rows["sha256"], strict=True)
+    ]
+
+
+def submit_training(
+    queue: JobQueue, dataset: Dataset, h: Hyperparameters, *, backbone: str, workspace: Workspace
+) -> Job:
+    """Train in the background, as the app does."""
+
+    def work(job: Job) -> None:
+        train(
+            dataset,
+            h,
+            backbone=backbone,
+            workspace=workspace,
+            on_start=job.announce,
+            on_progress=job.report,
+            stop=job.stop,
+        )
+
+    return queue.submit("run", dataset.name, work, device=choose_device().name)
+
+
+def wait_for(job: Job) -> None:
+    """Wait until a job has ended.
+
+    Raises:
+        RuntimeError: It failed.
+        TimeoutError: It does not end.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while job.snapshot.active:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Job '{job.title}' does not end; it stands at {job.snapshot.progress}.")
+        time.sleep(0.005)
+    if job.snapshot.state == "failed":
+        raise RuntimeError(job.snapshot.message)
