@@ -142,7 +142,7 @@ class Child:
         time.sleep(delay_s)
 
     def finish(self) -> dict[str, float]:
-        """Let it end by itself; seconds from the beginning of each phase to that of the next or to the end."""
+        """Let it end by itself; seconds from the beginning of each phase to the next one or to the end."""
         assert self._process.wait(PATIENCE_S) == 0
         self._reader.join()
         times = [*self._began.values(), time.monotonic()]
