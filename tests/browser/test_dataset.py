@@ -20,7 +20,8 @@ def choose(page: Page, name: str, option: str) -> None:
     field = page.get_by_role("combobox", name=name)
     field.click()
     field.fill(option)
-    page.get_by_role("option").filter(has_text=option).first.click()
+    expect(page.get_by_role("option").filter(has_text=option).first).to_be_visible()
+    field.press("Enter")  # a click may meet an option that is just being drawn anew
     settled(page)
 
 

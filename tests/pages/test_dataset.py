@@ -524,7 +524,7 @@ def test_a_dataset_that_is_being_learned_from_is_not_pulled_away(
     at = open_page("train")
     at.selectbox(key="backbone").select("file").run()
     at.text_input(key="weights").set_value(tiny_backbone)
-    at.slider(key="views").set_value(2)
+    at.select_slider(key="views").set_value(2)
     ui.press(at, "start")
     job = job_queue().jobs()[0]
     ui.go_to(at, "dataset")
