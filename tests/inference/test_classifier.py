@@ -14,7 +14,7 @@ from PIL import Image
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, ImageError, NotFoundError, StorageError
 from vitcore.inference import Classifier, Prediction, Refusal, load_classifier, save_classifier
-from vitcore.training import LinearHead
+from vitcore.training import HiddenHead, LinearHead
 
 CPU = Device("cpu", "CPU", "fp32")
 CLASSES = ("cat", "dog", "owl")
@@ -224,6 +224,45 @@ def test_a_classifier_comes_back_from_its_folder(classifier, folder, files):
     assert again.embedder.fingerprint == classifier.embedder.fingerprint
     assert again.predict(files) == classifier.predict(files)
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "head.safetensors"]
+
+
+@pytest.fixture(scope="module")
+def hidden(embedder) -> Classifier:
+    """A classifier whose head has a hidden layer."""
+    random = np.random.default_rng(1)
+    head = HiddenHead(
+        hidden_weight=random.normal(size=(16, 128)).astype(np.float32),
+        hidden_bias=np.zeros(16, dtype=np.float32),
+        weight=random.normal(size=(3, 16)).astype(np.float32),
+        bias=np.zeros(3, dtype=np.float32),
+        mean=np.zeros(128, dtype=np.float32),
+        std=np.ones(128, dtype=np.float32),
+    )
+    return Classifier(head, embedder, CLASSES, threshold=0.6)
+
+
+def test_a_classifier_with_a_hidden_layer_comes_back_from_its_folder(hidden, files, tmp_path):
+    save_classifier(
+        tmp_path / "model", head=hidden.head, embedder=hidden.embedder, classes=CLASSES, threshold=0.6
+    )
+    again = load_classifier(tmp_path / "model")
+    assert type(again.head) is HiddenHead
+    assert again.predict(files) == hidden.predict(files)
+
+
+def test_a_hidden_head_of_another_backbone_is_a_storage_error(folder, hidden):
+    head = hidden.head
+    replace(head, hidden_weight=head.hidden_weight[:, :64], mean=head.mean[:64], std=head.std[:64]).save(
+        folder / "head.safetensors"
+    )
+    with pytest.raises(StorageError, match="does not fit its config"):
+        load_classifier(folder)
+
+
+def test_the_answer_of_a_hidden_layer_does_not_depend_on_other_images(hidden):
+    embeddings = np.random.default_rng(0).normal(size=(20, 128))
+    together = hidden.from_embeddings(embeddings)
+    assert together == [hidden.from_embeddings(embeddings[n : n + 1])[0] for n in range(20)]
 
 
 def test_the_folder_around_it_does_as_well(folder, classifier, files):

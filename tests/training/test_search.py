@@ -1,13 +1,15 @@
 """Looking for settings, and for learning rates, on clusters that nearly touch."""
 
 import threading
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from vitcore.errors import SettingsError, Stopped
-from vitcore.training import Hyperparameters, learning_rate_curve, search_settings
+from vitcore.training import Hyperparameters, fit_head, fit_heads, learning_rate_curve, search_settings
+from vitcore.training._search import fold_parts
 
 CLASSES = 3
 BASE = Hyperparameters(epochs=4, batch_size=16)
@@ -38,7 +40,25 @@ def test_the_result_is_no_worse_than_what_it_began_with(search):
     assert len(found.trials) == 7
     assert found.value <= found.baseline == found.trials["value"].iloc[0]
     assert found.value == found.trials.loc[~found.trials["pruned"], "value"].min()
-    assert found.hyperparameters.epochs > 0
+    assert 0 <= found.value < 0.5
+    assert set(found.trials) == {
+        "number",
+        "value",
+        "loss",
+        "best",
+        "pruned",
+        "seconds",
+        "head",
+        "optimizer",
+        "learning_rate",
+        "weight_decay",
+        "label_smoothing",
+        "dropout",
+        "noise",
+        "mixup",
+        "batch_size",
+        "views",
+    }
 
 
 def test_the_same_seed_finds_the_same(search):
@@ -87,13 +107,130 @@ def test_a_search_that_cannot_be_made_is_refused(search, options):
 
 
 def test_a_group_is_never_divided_between_folds():
-    from vitcore.training._search import fold_parts
-
     random = np.random.default_rng(1)
     labels, groups = random.integers(0, 3, 90), random.integers(0, 25, 90)
     for learned, judged in fold_parts(labels, groups, 5, 3, seed=0):
         assert not set(groups[learned]) & set(groups[judged])
         assert sorted([*learned, *judged]) == list(range(90))
+
+
+def test_every_class_is_spread_evenly_over_the_folds():
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(3), [50, 20, 7]))
+    for _, judged in fold_parts(labels, None, 5, 3, seed=0):
+        assert np.array_equal(np.bincount(labels[judged], minlength=3)[:2], [10, 4])
+        assert np.bincount(labels[judged], minlength=3)[2] in {1, 2}
+        assert len(judged) in {15, 16}
+
+
+def test_another_seed_deals_the_folds_anew():
+    labels = np.repeat(np.arange(3), 20)
+    first, again, other = (fold_parts(labels, None, 4, 3, seed=seed)[0][1] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_trial_is_judged_as_its_settings_are_trained(clusters, search):
+    vectors, labels = clusters
+    seen = []
+    search(on_trial=seen.append, trials=2, seed=3)
+    for trial in seen:
+        results = fit_heads(
+            vectors,
+            labels,
+            fold_parts(labels, None, 3, CLASSES, seed=3),
+            classes=CLASSES,
+            hyperparameters=trial.hyperparameters,
+        )
+        best = [max(record["accuracy"] for record in result.history) for result in results]
+        assert trial.value == pytest.approx(1 - np.mean(best))
+
+
+@pytest.mark.parametrize("monitor", ["balanced_accuracy", "cohen_kappa"])
+def test_what_is_monitored_is_what_is_searched_for(clusters, search, monitor):
+    vectors, labels = clusters
+    found = search(base=replace(BASE, monitor=monitor), trials=1)
+    results = fit_heads(
+        vectors,
+        labels,
+        fold_parts(labels, None, 3, CLASSES, seed=0),
+        classes=CLASSES,
+        hyperparameters=found.hyperparameters,
+    )
+    best = [max(record[monitor] for record in result.history) for result in results]
+    assert found.value == pytest.approx(1 - np.mean(best))
+
+
+def test_what_is_not_searched_over_stays(clusters):
+    base = replace(BASE, balance="sampler", seed=5, schedule="constant", validation_fraction=0.3, patience=2)
+    seen = []
+    search_settings(*clusters, classes=CLASSES, base=base, trials=14, folds=2, seed=1, on_trial=seen.append)
+    assert {trial.hyperparameters.optimizer for trial in seen[5:]} == {"adamw", "lbfgs"}
+    for h in (trial.hyperparameters for trial in seen):
+        assert (h.seed, h.validation_fraction, h.patience) == (5, 0.3, 2)
+        assert h.balance == ("weights" if h.optimizer == "lbfgs" else "sampler")
+        assert h.schedule == ("cosine" if h.optimizer == "lbfgs" else "constant")
+
+
+def test_views_are_searched_over_where_there_are_some(clusters):
+    vectors, labels = clusters
+    seen = []
+    views = np.repeat(vectors, 3, axis=1)
+    search_settings(views, labels, classes=CLASSES, base=BASE, trials=16, folds=2, on_trial=seen.append)
+    assert {trial.hyperparameters.views for trial in seen[:5]} == {1}
+    assert {trial.hyperparameters.views for trial in seen[5:]} == {1, 2, 3}
+
+
+def test_more_views_than_there_are_cannot_be_asked_for(search):
+    with pytest.raises(SettingsError, match="views is 4 and there are 1 of each image"):
+        search(base=replace(BASE, views=4))
+
+
+def test_only_what_was_judged_on_all_folds_is_chosen(clusters):
+    seen = []
+    found = search_settings(
+        *clusters, classes=CLASSES, base=BASE, trials=25, folds=4, seed=2, on_trial=seen.append
+    )
+    pruned = [trial for trial in seen if trial.pruned]
+    assert pruned
+    assert {trial.hyperparameters.head for trial in pruned} == {"hidden"}
+    assert found.hyperparameters not in [trial.hyperparameters for trial in pruned]
+    assert seen[-1].best == found.value == min(trial.value for trial in seen if not trial.pruned)
+
+
+def test_settings_whose_loss_grows_beyond_all_bounds_are_not_chosen(search, monkeypatch):
+    def fit(*arguments: object, hyperparameters: Hyperparameters, **others: object) -> object:
+        if hyperparameters.optimizer == "lbfgs":
+            raise SettingsError("The loss grew beyond all bounds.")
+        return fit_heads(*arguments, hyperparameters=hyperparameters, **others)
+
+    monkeypatch.setattr("vitcore.training._search.fit_heads", fit)
+    found = search(trials=9)
+    lost = found.trials["optimizer"] == "lbfgs"
+    assert lost.sum() >= 4
+    assert found.trials.loc[lost, "pruned"].all()
+    assert np.isinf(found.trials.loc[lost, "value"]).all()
+    assert found.hyperparameters.optimizer == "adamw"
+    with pytest.raises(SettingsError, match="beyond all bounds"):
+        search(base=Hyperparameters(optimizer="lbfgs"))
+
+
+def test_a_search_stopped_in_the_middle_of_a_trial_forgets_that_trial(search):
+    class StopAfter(threading.Event):
+        looks = 50
+
+        def is_set(self) -> bool:
+            self.looks -= 1
+            return self.looks < 0
+
+    found = search(stop=StopAfter())
+    assert found.outcome == "stopped"
+    assert 1 <= len(found.trials) < 7
+    assert not found.trials["pruned"].any()
+
+
+def test_optuna_says_nothing(search, capfd):
+    search(trials=7)
+    assert capfd.readouterr() == ("", "")
 
 
 # --- learning rates ----------------------------------------------------------------------------
@@ -112,3 +249,45 @@ def test_a_curve_that_cannot_be_made_is_refused(clusters, settings, steps):
     h = Hyperparameters(**settings)
     with pytest.raises(SettingsError):
         learning_rate_curve(*clusters, classes=CLASSES, hyperparameters=h, steps=steps)
+
+
+def test_the_same_seed_gives_the_same_curve(clusters):
+    first, again = (learning_rate_curve(*clusters, classes=CLASSES, hyperparameters=BASE) for _ in range(2))
+    assert first.curve.equals(again.curve)
+    assert first.suggestion == again.suggestion
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"optimizer": "sgd"}, {"head": "hidden"}, {"mixup": 0.4, "noise": 0.2}]
+)
+def test_the_suggested_rate_learns_more_than_a_hundredth_of_it_and_is_safe(clusters, settings):
+    vectors, labels = clusters
+    h = replace(BASE, **settings)
+    found = learning_rate_curve(vectors, labels, classes=CLASSES, hyperparameters=h)
+
+    def loss(rate: float) -> float:
+        result = fit_head(
+            vectors,
+            labels,
+            vectors[:, 0],
+            labels,
+            classes=CLASSES,
+            hyperparameters=replace(h, learning_rate=rate),
+        )
+        return result.history[-1]["validation_loss"]
+
+    assert loss(found.suggestion) < loss(found.suggestion / 100) - 0.1
+
+
+def test_a_curve_ends_where_the_loss_grows_beyond_all_bounds(clusters):
+    found = learning_rate_curve(*clusters, classes=CLASSES, hyperparameters=replace(BASE, head="hidden"))
+    assert len(found.curve) < 100
+    assert np.isfinite(found.curve.to_numpy()).all()
+
+
+def test_a_curve_can_be_stopped(clusters):
+    stop = threading.Event()
+    stop.set()
+    found = learning_rate_curve(*clusters, classes=CLASSES, hyperparameters=BASE, stop=stop)
+    assert found.curve.empty
+    assert found.suggestion == Hyperparameters().learning_rate

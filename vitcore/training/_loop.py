@@ -20,7 +20,7 @@ from vitcore.training._learners import Part, new_learner
 from vitcore.training._network import Network
 from vitcore.training._steps import moments, threads_for
 
-__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "make_part", "side_by_side"]
+__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "make_part"]
 
 EpochRecord = dict[str, Any]
 """One epoch: ``epoch`` (from 1), ``training_loss``, ``validation_loss`` (cross-entropy in nats, without
@@ -150,7 +150,7 @@ def fit_heads(
     h = hyperparameters
     seeds = [h.seed] * len(parts) if seeds is None else list(seeds)
     rows = sum(len(learned) for learned, _ in parts) * vectors.shape[1]
-    together = side_by_side(h) and rows * vectors.shape[2] * 4 <= _STACKED_BYTES
+    together = _side_by_side(h) and rows * vectors.shape[2] * 4 <= _STACKED_BYTES
     prepared = (
         make_part(vectors[learned], labels[learned], vectors[judged, 0], labels[judged], seed, device)
         for (learned, judged), seed in zip(parts, seeds, strict=True)
@@ -160,7 +160,7 @@ def fit_heads(
     return [_fit([part], classes=classes, h=h, device=device, stop=stop)[0] for part in prepared]
 
 
-def side_by_side(h: Hyperparameters) -> bool:
+def _side_by_side(h: Hyperparameters) -> bool:
     """Whether heads with these settings are trained faster together than one after the other.
 
     Five linear heads on 480 embeddings of length 2304 take 0.6 of the time, for there are fewer and
