@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Meter", "OnProgress", "Progress"]
+__all__ = ["Meter", "OnProgress", "Progress", "tell"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,3 +93,9 @@ class Meter:
                 remaining_s=(self._total - self._done) / rate if rate else None,
             )
         )
+
+
+def tell(on_progress: OnProgress | None, progress: Progress) -> None:
+    """Publish progress, if anybody listens."""
+    if on_progress is not None:
+        on_progress(progress)

@@ -79,7 +79,7 @@ class Run:
         state: ``running``, ``complete``, ``stopped``, ``failed`` or ``interrupted``.
         facts: What is known of its course: message, seconds, best_epoch, epochs_run,
             images_per_second; with a ready-made split that leaks, leak; if asked for,
-            cross_validation (see `vitcore.pipeline.train`); empty while it runs.
+            cross_validation and repeats (see `vitcore.pipeline.train`); empty while it runs.
     """
 
     folder: Path
@@ -142,6 +142,20 @@ class Run:
         records = [json.loads(line) for line in lines if line.endswith("\n")]
         history = pd.DataFrame(records, columns=list(HISTORY_COLUMNS)).astype("float64")
         return history.astype({"epoch": "int64"})
+
+    @cached_property
+    def repeats(self) -> pd.DataFrame:
+        """The histories of further trainings: kind (``fold`` or ``seed``), number, and those of `history`.
+
+        Empty if none were asked for.
+        """
+        columns = ["kind", "number", *HISTORY_COLUMNS]
+        try:
+            return pd.read_csv(self.folder / "repeats.csv", usecols=columns)[columns]
+        except FileNotFoundError:
+            return pd.DataFrame(columns=columns)
+        except (OSError, ValueError) as error:
+            raise self._damaged(error) from error
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -250,6 +264,11 @@ class RunWriter:
         """Append an epoch to the history."""
         with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(_plain(record)) + "\n")
+
+    def add_repeats(self, histories: pd.DataFrame) -> None:
+        """Write the histories of further trainings, as `Run.repeats` has them."""
+        if len(histories):
+            write_text(self.folder / "repeats.csv", histories.to_csv(index=False))
 
     def clear_results(self) -> None:
         """Make room for new results: those of the first part of a training that went on."""

@@ -123,13 +123,13 @@ class Checkpoint:
         """Refuse to go on with other settings or data than those of the first part.
 
         A training may be lengthened if its learning rate does not depend on its length: with the
-        schedule ``constant`` and with ``lbfgs``. The number of folds plays no part in it.
+        schedule ``constant`` and with ``lbfgs``. The numbers of folds and of repeats play no part in it.
 
         Raises:
             SettingsError: They differ; the message says in what.
         """
         before, now = self.hyperparameters.to_dict(), h.to_dict()
-        may_differ = {"folds"}
+        may_differ = {"folds", "repeats"}
         if h.schedule == "constant" or h.optimizer == "lbfgs":
             may_differ.add("epochs")
         differing = [name for name in now if now[name] != before[name] and name not in may_differ]

@@ -65,6 +65,7 @@ class Hyperparameters:
         input_size: Side of the square of pixels that the backbone sees, 56 … 1024; 0 for its own.
         validation_fraction: Share of the images kept for validation, above 0 and up to 0.9.
         folds: Folds of a cross-validation after the training, 2 … 20; 0 for none.
+        repeats: Further trainings on the same images from other seeds, 0 … 20.
         seed: Decides the split and all that is random in the training, 0 … 2³² − 1.
 
     Raises:
@@ -92,6 +93,7 @@ class Hyperparameters:
     input_size: int = 0
     validation_fraction: float = 0.2
     folds: int = 0
+    repeats: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -123,6 +125,7 @@ class Hyperparameters:
         self._check_whole("folds", 0, 20)
         if self.folds == 1:
             raise SettingsError("folds is 1; give 2 to 20, or 0 for no cross-validation.")
+        self._check_whole("repeats", 0, 20)
         self._check_whole("seed", 0, 2**32 - 1)
         self._check_together()
 

@@ -121,7 +121,9 @@ def fit_heads(
     classes: int,
     hyperparameters: Hyperparameters,
     seeds: Sequence[int] | None = None,
+    epochs: int | None = None,
     device: str = "cpu",
+    on_epoch: Callable[[EpochRecord], None] | None = None,
     stop: Event | None = None,
 ) -> list[FitResult]:
     """Train several heads with the same settings: one per fold, or one per seed.
@@ -138,7 +140,10 @@ def fit_heads(
         classes: Number of classes C.
         hyperparameters: How to train.
         seeds: One per head; that of the hyperparameters for all if not given.
+        epochs: After how many to end, with the learning rates that they have in the whole training;
+            those of the hyperparameters if not given.
         device: Where to compute: ``cpu``, ``cuda`` or ``mps``.
+        on_epoch: Called after each epoch of each head with its record.
         stop: Looked at before every batch; set it to end with the best heads so far.
 
     Returns:
@@ -155,9 +160,13 @@ def fit_heads(
         make_part(vectors[learned], labels[learned], vectors[judged, 0], labels[judged], seed, device)
         for (learned, judged), seed in zip(parts, seeds, strict=True)
     )
-    if together:
-        return _fit(list(prepared), classes=classes, h=h, device=device, stop=stop)
-    return [_fit([part], classes=classes, h=h, device=device, stop=stop)[0] for part in prepared]
+    stacks = [list(prepared)] if together else ([part] for part in prepared)
+    results: list[FitResult] = []
+    for stack in stacks:
+        results += _fit(
+            stack, classes=classes, h=h, epochs=epochs, device=device, on_epoch=on_epoch, stop=stop
+        )
+    return results
 
 
 def _side_by_side(h: Hyperparameters) -> bool:
@@ -243,12 +252,13 @@ def _fit(
     classes: int,
     h: Hyperparameters,
     device: str,
+    epochs: int | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     stop: Event | None = None,
     checkpoint: Checkpoint | None = None,
     on_checkpoint: Callable[[Checkpoint], None] | None = None,
 ) -> list[FitResult]:
-    """Train H heads side by side, one per part; callbacks and checkpoints are for one head only."""
+    """Train H heads side by side, one per part; checkpoints are for one head only."""
     stop = stop or Event()
     learner = new_learner(parts, classes=classes, h=h, device=device)
     courses = [_Course(number, part, h, learner.network) for number, part in enumerate(parts)]
@@ -259,7 +269,7 @@ def _fit(
             checkpoint.check(h, learner.network, data)
             restore(checkpoint, learner.network, learner.optimizer)
             courses[0].resume(checkpoint)
-        for epoch in range(len(courses[0].history) + 1, h.epochs + 1):
+        for epoch in range(len(courses[0].history) + 1, (epochs or h.epochs) + 1):
             going = [course for course in courses if not course.ran_out_of_patience]
             if not going:
                 break

@@ -15,12 +15,11 @@ import safetensors.torch
 from PIL import Image
 
 import vitcore
-from vitcore import pipeline
 from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, exclude, import_dataset, split_index
 from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError, SettingsError, Stopped
 from vitcore.inference import load_classifier
-from vitcore.pipeline import evaluate_on, resume, train
+from vitcore.pipeline import _material, _repeats, evaluate_on, resume, train
 from vitcore.runs import CHECKPOINT, Run, RunWriter, list_runs, load_run
 from vitcore.training import Hyperparameters
 
@@ -353,14 +352,14 @@ def test_no_picture_that_judges_was_learned_from_in_any_form(with_copies, tiny_b
 
 def test_no_fold_judges_what_its_head_learned_from_in_any_form(with_copies, tiny_backbone, monkeypatch):
     seen = []
-    fold_index = pipeline.fold_index
+    fold_index = _material.fold_index
 
     def watching(index: pd.DataFrame, *arguments, **options) -> pd.Series:
         fold = fold_index(index, *arguments, **options)
         seen.append((index, fold))
         return fold
 
-    monkeypatch.setattr(pipeline, "fold_index", watching)
+    monkeypatch.setattr(_material, "fold_index", watching)
     train(with_copies, Hyperparameters(epochs=2, folds=3), backbone=tiny_backbone, device="cpu")
     index, fold = seen[-1]  # the first only looks whether there are enough images
     assert len(index) == 24 + 9 * 4
@@ -466,21 +465,53 @@ def test_the_folds_are_the_same_when_repeated(learn):
     assert learn(h).facts["cross_validation"] == learn(h).facts["cross_validation"]
 
 
-def test_no_head_of_a_fold_is_chosen_by_the_images_that_judge_it(learn, monkeypatch):
-    calls = []
-    fit_head = pipeline.fit_head
-
-    def watching(training, training_labels, validation, validation_labels, **options):
-        result = fit_head(training, training_labels, validation, validation_labels, **options)
-        calls.append((training, validation, len(result.history)))
-        return result
-
-    monkeypatch.setattr(pipeline, "fit_head", watching)
+def test_no_head_of_a_fold_is_chosen_by_the_images_that_judge_it(learn):
     run = learn(Hyperparameters(epochs=6, learning_rate=0.5, folds=3))
-    assert len(calls) == 4
-    for training, validation, epochs in calls[1:]:
-        assert np.array_equal(training[:, 0], validation)
-        assert (len(training), epochs) == (24, run.facts["best_epoch"])
+    histories = run.repeats
+    assert histories["kind"].unique().tolist() == ["fold"]
+    for number, accuracy in enumerate(run.facts["cross_validation"]["accuracy"], start=1):
+        fold = histories[histories["number"] == number].set_index("epoch")
+        assert fold.index.tolist() == list(range(1, 7))
+        assert fold.loc[run.facts["best_epoch"], "accuracy"] == accuracy
+
+
+def test_folds_do_not_learn_longer_than_the_run_did(learn):
+    h = Hyperparameters(epochs=40, learning_rate=0.5, patience=2, schedule="constant", folds=3)
+    run = learn(h)
+    assert len(run.history) < 40
+    assert run.repeats.groupby("number").size().tolist() == [len(run.history)] * 3
+
+
+def test_further_seeds_learn_from_the_same_images(learn, monkeypatch):
+    seen = []
+    fit_heads = _repeats.fit_heads
+
+    def watching(vectors, labels, parts, **options):
+        seen.append((vectors, labels, parts, options["seeds"]))
+        return fit_heads(vectors, labels, parts, **options)
+
+    monkeypatch.setattr(_repeats, "fit_heads", watching)
+    run = learn(Hyperparameters(epochs=4, learning_rate=1e-2, seed=5, repeats=3, views=2))
+    [(vectors, labels, parts, seeds)] = seen
+    assert seeds == run.facts["repeats"]["seeds"] == [6, 7, 8]
+    assert vectors.shape[:2] == (36, 2)
+    assert len(labels) == 36
+    for learned, judged in parts:
+        assert (learned.tolist(), judged.tolist()) == (list(range(30)), list(range(30, 36)))
+    assert run.repeats["kind"].unique().tolist() == ["seed"]
+    for name in ("accuracy", "balanced_accuracy", "cohen_kappa"):
+        assert len(run.facts["repeats"][name]) == 3
+    losses = run.repeats[run.repeats["epoch"] == 1]["training_loss"]
+    assert losses.nunique() == 3
+    again = learn(Hyperparameters(epochs=4, learning_rate=1e-2, seed=5, repeats=3, views=2))
+    assert again.facts["repeats"] == run.facts["repeats"]
+
+
+def test_folds_and_seeds_may_both_be_asked_for(learn):
+    run = learn(Hyperparameters(epochs=2, folds=2, repeats=2))
+    assert run.facts.keys() >= {"cross_validation", "repeats"}
+    assert run.repeats.groupby("kind")["number"].nunique().to_dict() == {"fold": 2, "seed": 2}
+    assert learn(Hyperparameters(epochs=2)).repeats.empty
 
 
 def test_the_folds_learn_from_views_and_are_judged_on_plain_images(learn, forward_passes):
@@ -590,7 +621,7 @@ def test_the_whole_way_prints_and_warns_of_nothing(picture_folder, tiny_backbone
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script, str(picture_folder()), tiny_backbone],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

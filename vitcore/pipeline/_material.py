@@ -1,0 +1,133 @@
+"""What heads are trained on: images, embedded, with near-duplicates on one side of the split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.backbone import Embedder
+from vitcore.dataset import Dataset, fold_index, split_index
+from vitcore.features import ImageFile, embed_images
+from vitcore.progress import OnProgress
+from vitcore.training import Hyperparameters
+from vitcore.workspace import Workspace
+
+__all__ = ["Material", "check_division", "class_numbers", "image_files", "prepare_material"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Material:
+    """What heads are trained on and judged by.
+
+    Attributes:
+        rows: Of the dataset's index: the N images of the training and the validation part.
+        truth: (N,), class numbers.
+        groups: (N,), the same number for near-duplicates.
+        train: Positions of the training images.
+        validation: Positions of the validation images.
+        vectors: (N, D), of the images themselves.
+        views: (N or training images, V, D), the first view being the image itself.
+        training: (training images, V, D).
+        folds: (N,), or None if no cross-validation was asked for.
+        computed: Number of forward passes that were needed.
+        computing_s: Seconds they took.
+    """
+
+    rows: pd.DataFrame
+    truth: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+    train: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+    vectors: npt.NDArray[np.float16]
+    views: npt.NDArray[np.float16]
+    training: npt.NDArray[np.float16]
+    folds: npt.NDArray[np.int64] | None
+    computed: int
+    computing_s: float
+
+
+def check_division(dataset: Dataset, h: Hyperparameters) -> pd.DataFrame:
+    """The rows to learn from and to be judged on.
+
+    Raises:
+        DatasetError: Too small even if all its images are different; refused before anything is made.
+    """
+    split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
+    rows = dataset.index[split.isin(["train", "validation"])]
+    if h.folds:
+        fold_index(rows, h.folds, seed=h.seed)
+    return rows
+
+
+def prepare_material(
+    dataset: Dataset,
+    h: Hyperparameters,
+    embedder: Embedder,
+    workspace: Workspace,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> Material:
+    """Embed the images, find near-duplicates in the embeddings, and divide the images by them."""
+    rows = check_division(dataset, h)
+    files = image_files(dataset, rows)
+    plain = embed_images(embedder, files, workspace=workspace, on_progress=on_progress, stop=stop)
+    vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
+    duplicates = find_duplicates(
+        dataset, rows, vectors, fingerprint=embedder.fingerprint, on_progress=on_progress, stop=stop
+    )
+    groups = duplicate_groups(rows, duplicates)
+    ready_made = bool((dataset.index["split"] != "").any())
+    divided = dataset.index if ready_made else rows
+    split = split_index(
+        divided,
+        validation_fraction=h.validation_fraction,
+        seed=h.seed,
+        groups=None if ready_made else groups,
+    )[rows.index]
+    folds = fold_index(rows, h.folds, seed=h.seed, groups=groups).to_numpy() if h.folds else None
+    train_rows, validation_rows = (np.flatnonzero(split == part) for part in ("train", "validation"))
+    views, computed, seconds = plain.vectors, plain.computed, plain.seconds
+    if h.views > 1:
+        # Those of a validation image are learned from only in folds in which others are judged.
+        varied_rows = train_rows if folds is None else np.arange(len(rows))
+        varied = embed_images(
+            embedder,
+            [files[number] for number in varied_rows],
+            views=h.views,
+            augmentations=h.augmentations,
+            workspace=workspace,
+            on_progress=on_progress,
+            stop=stop,
+        )
+        views, computed, seconds = varied.vectors, computed + varied.computed, seconds + varied.seconds
+    return Material(
+        rows=rows,
+        truth=class_numbers(rows["label"], dataset.classes),
+        groups=groups,
+        train=train_rows,
+        validation=validation_rows,
+        vectors=vectors,
+        views=views,
+        training=views if len(views) == len(train_rows) < len(rows) else views[train_rows],
+        folds=folds,
+        computed=computed,
+        computing_s=seconds,
+    )
+
+
+def image_files(dataset: Dataset, rows: pd.DataFrame) -> list[ImageFile]:
+    """The images of some rows of a dataset's index."""
+    return [
+        ImageFile(dataset.path(file), sha256)
+        for file, sha256 in zip(rows["file"], rows["sha256"], strict=True)
+    ]
+
+
+def class_numbers(labels: pd.Series, classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The positions of labels among the classes, (N,)."""
+    numbers = {label: number for number, label in enumerate(classes)}
+    return np.array([numbers[label] for label in labels], dtype=np.int64)

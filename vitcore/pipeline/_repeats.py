@@ -1,0 +1,134 @@
+"""Training again beside a run, on other divisions of the images or from other seeds, to see the spread."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitcore.pipeline._material import Material
+from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.training import FitResult, Hyperparameters, fit_heads
+
+__all__ = ["cross_validate", "repeat"]
+
+_FIGURES = ("accuracy", "balanced_accuracy", "cohen_kappa")
+
+Ints = npt.NDArray[np.int64]
+Repeats = tuple[dict[str, Any], pd.DataFrame]
+"""The figures, and the histories: columns kind, number, and those of a run's history."""
+
+
+def cross_validate(
+    material: Material,
+    folds: Ints,
+    h: Hyperparameters,
+    best: FitResult,
+    *,
+    classes: int,
+    device: str,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> Repeats | None:
+    """Judge each fold by a head that learned from the others; None if it was stopped.
+
+    A head must not be picked by the images that judge it, so each is judged after the epoch that was
+    the best of the run itself, with the learning rates that the run had up to it.
+
+    Args:
+        material: Its views must be those of all images.
+        folds: (N,), fold numbers from 0.
+        h: The settings of the run.
+        best: How the run itself ended.
+        classes: Number of classes.
+        device: Where to compute.
+        on_progress: Called with the progress, in epochs.
+        stop: Looked at before every batch.
+    """
+    count = int(folds.max()) + 1
+    tell(on_progress, Progress(phase="fit", message=f"Cross-validation: {count} more trainings."))
+    parts = [(np.flatnonzero(folds != number), np.flatnonzero(folds == number)) for number in range(count)]
+    found = _again(material.views, material.truth, parts, None, h, best, classes, device, on_progress, stop)
+    if found is None:
+        return None
+    figures, histories = found
+    return {"folds": count, **figures}, histories.assign(kind="fold")
+
+
+def repeat(
+    material: Material,
+    h: Hyperparameters,
+    best: FitResult,
+    *,
+    classes: int,
+    device: str,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> Repeats | None:
+    """Train on the same images from the seeds after that of the run; None if it was stopped.
+
+    What varies is what is random in a training: how it begins, and the order of the images. Each is
+    judged after the best epoch of the run itself.
+
+    Args:
+        material: As of the run.
+        h: Its settings.
+        best: How it ended.
+        classes: Number of classes.
+        device: Where to compute.
+        on_progress: Called with the progress, in epochs.
+        stop: Looked at before every batch.
+    """
+    tell(on_progress, Progress(phase="fit", message=f"{h.repeats} more trainings from other seeds."))
+    seeds = [(h.seed + number) % 2**32 for number in range(1, h.repeats + 1)]
+    views = h.views
+    plain = material.vectors[material.validation, None]  # (M, D) -> (M, 1, D)
+    vectors = np.concatenate([material.training, np.repeat(plain, views, axis=1)])  # (N, V, D)
+    truth = material.truth[np.concatenate([material.train, material.validation])]
+    learned = np.arange(len(material.train))
+    part = learned, np.arange(len(learned), len(vectors))
+    found = _again(vectors, truth, [part] * len(seeds), seeds, h, best, classes, device, on_progress, stop)
+    if found is None:
+        return None
+    figures, histories = found
+    return {"seeds": seeds, **figures}, histories.assign(kind="seed")
+
+
+def _again(
+    vectors: npt.NDArray[np.float16],
+    truth: Ints,
+    parts: Sequence[tuple[Ints, Ints]],
+    seeds: Sequence[int] | None,
+    h: Hyperparameters,
+    best: FitResult,
+    classes: int,
+    device: str,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> Repeats | None:
+    epochs = len(best.history)
+    meter = Meter(on_progress, "fit", len(parts) * epochs, unit="epochs")
+    results = fit_heads(
+        vectors,
+        truth,
+        parts,
+        classes=classes,
+        hyperparameters=replace(h, patience=0),
+        seeds=seeds,
+        epochs=epochs,
+        device=device,
+        on_epoch=lambda _: meter.add(1),
+        stop=stop,
+    )
+    if stop.is_set():
+        return None
+    judged = [result.history[min(best.best_epoch, len(result.history)) - 1] for result in results]
+    figures: dict[str, Any] = {
+        name: [None if math.isnan(record[name]) else record[name] for record in judged] for name in _FIGURES
+    }
+    histories = [pd.DataFrame(result.history).assign(number=n) for n, result in enumerate(results, start=1)]
+    return figures, pd.concat(histories, ignore_index=True)

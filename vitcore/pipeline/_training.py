@@ -1,0 +1,299 @@
+"""Training: a dataset goes in, a run comes out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import metadata
+from threading import Event
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.dataset import Dataset, load_dataset
+from vitcore.errors import InputError, SettingsError, Stopped
+from vitcore.evaluation import sure_threshold
+from vitcore.inference import save_classifier
+from vitcore.pipeline._judging import judge, leak_of, prediction_rows
+from vitcore.pipeline._material import Material, check_division, prepare_material
+from vitcore.pipeline._repeats import Repeats, cross_validate, repeat
+from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.runs import CHECKPOINT, Run, RunWriter, load_run
+from vitcore.training import Checkpoint, EpochRecord, FitResult, Hyperparameters, fit_head
+from vitcore.workspace import Workspace
+
+__all__ = ["resume", "train"]
+
+
+def train(
+    dataset: Dataset,
+    hyperparameters: Hyperparameters | None = None,
+    *,
+    backbone: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    name: str | None = None,
+    workspace: Workspace | None = None,
+    on_start: Callable[[str], None] | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Run:
+    """Train a classifier on a dataset and judge it on images it did not learn from.
+
+    The backbone is frozen, so each image goes through it once, ever; the epochs then run on the
+    stored embeddings. Near-duplicates are found in these, and kept on one side of the split. Stopped
+    during the epochs, the run keeps its best head and is judged by it.
+
+    A ready-made split is used as it is. If some of its validation images, or near-duplicates of them,
+    are among the training images, ``facts["leak"]`` says how many (``images``), and what the
+    ``accuracy`` is with all and the ``accuracy_without`` them (None if none is left).
+
+    With ``folds``, the training and validation images together are then divided anew, group by group,
+    and each fold is judged by a head that learned from the others, with the same settings:
+    ``facts["cross_validation"]`` has the number of ``folds``, and of each the ``accuracy``, the
+    ``balanced_accuracy`` and the ``cohen_kappa`` (None where not defined). See `cross_validate`.
+
+    Args:
+        dataset: What to learn from.
+        hyperparameters: How; the defaults if not given.
+        backbone: ``auto``, ``embedded``, a timm name or a ``.safetensors`` file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: Of the backbone: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        name: What to call the run; made from the dataset and the backbone if not given.
+        workspace: Where to keep it; the default workspace if not given.
+        on_start: Called with the id of the run as soon as it exists.
+        on_progress: Called with the progress of each phase.
+        stop: Set it to end early.
+
+    Raises:
+        DatasetError: Too few classes or images, counting near-duplicates as one.
+        BackboneError: The backbone cannot be had.
+        DeviceError: The device or the precision is not here.
+        SettingsError: The learning rate makes the loss grow beyond all bounds.
+        Stopped: `stop` was set before the first epoch was finished.
+        StorageError: The disk is full or not writable.
+    """
+    workspace = workspace or Workspace.default()
+    h = hyperparameters or Hyperparameters()
+    tell(on_progress, Progress(phase="prepare"))
+    check_division(dataset, h)
+    chosen_device = choose_device(device, precision)
+    resolved = resolve_backbone(backbone, h.input_size or None)
+    tell(on_progress, Progress(phase="prepare", message=resolved.note))
+    embedder = Embedder(resolved, chosen_device)
+    config = {
+        "name": name or f"{dataset.name} · {resolved.spec.title}",
+        "dataset": {"id": dataset.id, "name": dataset.name, "version": dataset.version},
+        "hyperparameters": h.to_dict(),
+        "requested": {"backbone": backbone, "device": device, "precision": precision},
+        "backbone": {
+            **asdict(resolved.spec),
+            "weights_sha256": resolved.weights_sha256,
+            "fingerprint": embedder.fingerprint,
+            "note": resolved.note,
+        },
+        "device": asdict(chosen_device),
+        "classes": list(dataset.classes),
+        "versions": {package: metadata.version(package) for package in ("torch", "timm", "numpy", "pillow")},
+    }
+    with RunWriter(workspace, config) as writer:
+        if on_start is not None:
+            on_start(writer.id)
+        _carry_out(writer, dataset, h, embedder, None, workspace, on_progress, stop or Event())
+    return load_run(writer.id, workspace=workspace)
+
+
+def resume(
+    run_id: str,
+    *,
+    workspace: Workspace | None = None,
+    on_start: Callable[[str], None] | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Run:
+    """Go on with a training that was stopped or interrupted, after the last epoch it finished.
+
+    It ends with the result that it would have had without the break.
+
+    Args:
+        run_id: A run that is not complete.
+        workspace: Where it is; the default workspace if not given.
+        on_start: As for `train`.
+        on_progress: As for `train`.
+        stop: As for `train`.
+
+    Raises:
+        NotFoundError: There is no such run, or its dataset is gone.
+        InputError: It is complete, failed or running, or its backbone is not the one of then.
+        StorageError: Its files are damaged, or the disk is full or not writable.
+        Stopped: `stop` was set before another epoch was finished, and there was none before.
+    """
+    workspace = workspace or Workspace.default()
+    run = load_run(run_id, workspace=workspace)
+    if not run.can_resume:
+        raise InputError(
+            f"Run '{run_id}' is {run.state}; only one that was stopped or interrupted can go on. Train again."
+        )
+    tell(on_progress, Progress(phase="prepare"))
+    about, requested, h = run.config["dataset"], run.config["requested"], run.hyperparameters
+    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    # The device and the weights of then, whatever "auto" would choose today.
+    device = choose_device(run.config["device"]["name"], run.config["device"]["precision"])
+    backbone = run.config["backbone"]["id"] if requested["backbone"] == "auto" else requested["backbone"]
+    embedder = Embedder(resolve_backbone(backbone, h.input_size or None), device)
+    if embedder.fingerprint != run.config["backbone"]["fingerprint"]:
+        raise InputError(
+            f"The weights of {run.config['backbone']['title']} are not those that run '{run_id}' began with; "
+            "train again."
+        )
+    checkpoint_file = run.folder / CHECKPOINT
+    checkpoint = Checkpoint.load(checkpoint_file) if checkpoint_file.is_file() else None
+    with RunWriter.reopened(workspace, run) as writer:
+        if on_start is not None:
+            on_start(writer.id)
+        writer.restart_history([] if checkpoint is None else checkpoint.history)
+        _carry_out(writer, dataset, h, embedder, checkpoint, workspace, on_progress, stop or Event())
+    return load_run(run_id, workspace=workspace)
+
+
+def _carry_out(
+    writer: RunWriter,
+    dataset: Dataset,
+    h: Hyperparameters,
+    embedder: Embedder,
+    checkpoint: Checkpoint | None,
+    workspace: Workspace,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> None:
+    """Embed, train, judge, and write it all into a run."""
+    started = time.perf_counter()
+    material = prepare_material(dataset, h, embedder, workspace, on_progress, stop)
+    truth, train_rows, validation_rows = material.truth, material.train, material.validation
+    writer.amend(_division(dataset, h, train_rows, validation_rows, material.groups))
+
+    fitting_started = time.perf_counter()
+    done = 0 if checkpoint is None else len(checkpoint.history)
+    meter = Meter(on_progress, "fit", h.epochs, done=done, unit="epochs")
+
+    def on_epoch(record: EpochRecord) -> None:
+        writer.add_epoch(record)
+        meter.add(1)
+
+    result = fit_head(
+        material.training,
+        truth[train_rows],
+        material.vectors[validation_rows],
+        truth[validation_rows],
+        classes=len(dataset.classes),
+        hyperparameters=h,
+        device=embedder.device.name,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+        on_checkpoint=lambda reached: reached.save(writer.folder / CHECKPOINT),
+        stop=stop,
+    )
+    if not result.history:
+        raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
+
+    known: dict[str, Any] = {}
+    message = ""
+    if result.outcome == "complete":
+        try:
+            known, histories = _spread(material, h, result, dataset, embedder, on_progress, stop)
+            writer.add_repeats(histories)
+        except SettingsError as error:  # in one of them; the run itself went well
+            message = f"The further trainings were given up. {error}"
+
+    evaluation_started = time.perf_counter()
+    tell(on_progress, Progress(phase="evaluate"))
+    judged, judged_truth = material.vectors[validation_rows], truth[validation_rows]
+    evaluation, probabilities = judge(result.head, judged, judged_truth, dataset.classes)
+    leaked = np.isin(material.groups[validation_rows], material.groups[train_rows])
+    if leaked.any():
+        known["leak"] = leak_of(judged_truth, probabilities, leaked)
+    writer.clear_results()
+    save_classifier(
+        writer.folder / "model",
+        head=result.head,
+        embedder=embedder,
+        classes=dataset.classes,
+        threshold=sure_threshold(judged_truth, probabilities),
+    )
+    predictions = prediction_rows(
+        material.rows.iloc[validation_rows], judged_truth, probabilities, dataset.classes
+    )
+    writer.add_results(evaluation, predictions, probabilities)
+    ended = time.perf_counter()
+    computed = material.computed
+    writer.finish(
+        result.outcome,
+        {
+            "message": message,
+            "best_epoch": result.best_epoch,
+            "epochs_run": len(result.history),
+            "images_per_second": computed / material.computing_s if computed else 0.0,
+            "seconds": {
+                "embed": fitting_started - started,
+                "fit": evaluation_started - fitting_started,
+                "evaluate": ended - evaluation_started,
+                "total": ended - started,
+            },
+            **known,
+        },
+    )
+    if result.outcome == "complete":
+        (writer.folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _spread(
+    material: Material,
+    h: Hyperparameters,
+    best: FitResult,
+    dataset: Dataset,
+    embedder: Embedder,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Facts and histories of the further trainings that were asked for, as far as they were not stopped."""
+    asked: dict[str, Callable[[], Repeats | None]] = {}
+    options: dict[str, Any] = {
+        "classes": len(dataset.classes),
+        "device": embedder.device.name,
+        "on_progress": on_progress,
+        "stop": stop,
+    }
+    folds = material.folds
+    if folds is not None:
+        asked["cross_validation"] = lambda: cross_validate(material, folds, h, best, **options)
+    if h.repeats:
+        asked["repeats"] = lambda: repeat(material, h, best, **options)
+    found = {name: done for name, train_again in asked.items() if (done := train_again()) is not None}
+    histories = [history for _, history in found.values()]
+    return {name: figures for name, (figures, _) in found.items()}, pd.concat([pd.DataFrame(), *histories])
+
+
+def _division(
+    dataset: Dataset,
+    h: Hyperparameters,
+    train_rows: npt.NDArray[np.int64],
+    validation_rows: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+) -> dict[str, Any]:
+    """How the images were divided, for the configuration of the run."""
+    sizes = np.unique(groups, return_counts=True)[1]
+    return {
+        "images": {
+            "train": len(train_rows),
+            "validation": len(validation_rows),
+            "skipped": len(dataset.skipped),
+        },
+        "split": {
+            "seed": h.seed,
+            "validation_fraction": h.validation_fraction,
+            "groups": int((sizes > 1).sum()),
+            "images": int(sizes[sizes > 1].sum()),
+        },
+    }
