@@ -15,11 +15,15 @@ from types import MappingProxyType
 
 from benchmarks._accuracy import accuracy_balanced, views
 from benchmarks._embedding import embedding_pass
+from benchmarks._forecast import more_images
+from benchmarks._intervals import intervals
+from benchmarks._labels import label_audit
 from benchmarks._pages import page_rerun
 from benchmarks._reference import reference_loop
 from benchmarks._rows import Row, machine
 from benchmarks._second import second_training
 from benchmarks._setting import MissingData, Setting
+from benchmarks._trust import calibration, not_sure, unlike
 
 __all__ = ["BENCHMARKS", "Benchmark", "MissingData", "Row", "Setting", "machine"]
 
@@ -29,10 +33,16 @@ Benchmark = Callable[[Setting], list[Row]]
 BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
     {
         "accuracy-balanced": accuracy_balanced,
+        "calibration": calibration,
         "embedding-pass": embedding_pass,
+        "forecast": more_images,
+        "intervals": intervals,
+        "label-audit": label_audit,
+        "not-sure": not_sure,
         "page-rerun": page_rerun,
         "reference-loop": reference_loop,
         "second-training": second_training,
+        "unlike": unlike,
         "views": views,
     }
 )

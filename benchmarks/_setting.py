@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
-from vitcore.dataset import Dataset, import_dataset
+from vitcore.dataset import SAMPLE, Dataset, import_dataset
 from vitcore.features import ImageFile
 from vitcore.jobs import Job, JobQueue
 from vitcore.pipeline import train
@@ -80,11 +80,21 @@ class Setting:
             raise MissingData("it needs photos; give --photos PATH or set VITCORE_PHOTOS")
         if not self.photos.exists():
             raise MissingData(f"there are no photos in {self.photos}")
+        workspace = self._beside_the_kept()
+        return import_dataset(self.photos, workspace=workspace), workspace
+
+    def sample_dataset(self) -> tuple[Dataset, Workspace]:
+        """The sample set, or the first digits of it if so many images are asked for; as `photo_dataset`."""
+        workspace = self._beside_the_kept()
+        source = SAMPLE if self.images is None else self.digit_files(self.images)
+        return import_dataset(source, workspace=workspace), workspace
+
+    def _beside_the_kept(self) -> Workspace:
+        """A new workspace that shares its embeddings with the one that is kept."""
         root = self.folder()
         if self.kept is not None:
             (root / "features").symlink_to(self.kept.features, target_is_directory=True)
-        workspace = Workspace(root)
-        return import_dataset(self.photos, workspace=workspace), workspace
+        return Workspace(root)
 
     @staticmethod
     def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -17,10 +18,9 @@ from vitcore.evaluation import (
     expected_calibration_error,
     log_loss,
     macro_f1,
-    sure_threshold,
+    top_3_accuracy,
     wilson_interval,
 )
-from vitcore.evaluation import _evaluation as module
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -128,14 +128,36 @@ def test_degenerate_sets_are_judged_without_a_warning(true, probabilities):
     assert len(evaluation.per_class()) == 3
 
 
-def test_large_sets_have_no_bootstrap_intervals(monkeypatch):
-    monkeypatch.setattr(module, "_MAX_BOOTSTRAP_ROWS", 100)
-    large = evaluate(*guesses(101), CLASSES)
-    small = evaluate(*guesses(100), CLASSES)
-    assert math.isnan(large.metrics["cohen_kappa"].low)
-    assert math.isnan(large.metrics["log_loss"].low)
-    assert not math.isnan(large.metrics["accuracy"].low)
-    assert not math.isnan(small.metrics["cohen_kappa"].low)
+@pytest.mark.parametrize(("count", "classes"), [(120, 4), (20_000, 100)])
+def test_more_than_three_classes_have_a_top_3_and_every_interval_is_there_at_once(count, classes):
+    random = np.random.default_rng(0)
+    true = random.integers(0, classes, count)
+    powers = np.exp(random.normal(size=(count, classes)) + 2 * np.eye(classes)[true])
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    began = time.process_time()
+    found = evaluate(true, probabilities, [str(number) for number in range(classes)]).metrics
+    assert time.process_time() - began < 1
+    assert found["top_3_accuracy"].value == top_3_accuracy(true, probabilities)
+    hits = round(found["top_3_accuracy"].value * count)
+    assert (found["top_3_accuracy"].low, found["top_3_accuracy"].high) == wilson_interval(hits, count)
+    for name in set(found) - {"expected_calibration_error"}:
+        assert found[name].low < found[name].value < found[name].high, name
+
+
+def test_what_an_earlier_version_wrote_is_read():
+    old = {
+        "metrics": {
+            "accuracy": {"value": 0.75, "low": 0.3, "high": 0.95},
+            "balanced_accuracy": {"value": 0.75, "low": None, "high": None},
+        },
+        "classes": ["a", "b", "c", "d"],
+        "confusion": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0]],
+        "images": 4,
+    }
+    found = Evaluation.from_dict(old)
+    assert found.to_dict() == old
+    assert found.accuracy == 0.75
+    assert math.isnan(found.metrics["balanced_accuracy"].low)
 
 
 @pytest.mark.parametrize(
@@ -144,53 +166,3 @@ def test_large_sets_have_no_bootstrap_intervals(monkeypatch):
 def test_what_does_not_match_is_refused(true, shape):
     with pytest.raises(InputError):
         evaluate(np.array(true, dtype=np.int64), np.full(shape, 1 / 3), CLASSES)
-
-
-# --- how sure is sure ------------------------------------------------------------------------
-
-
-def predictions(pairs: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:
-    """Of confidence and whether it was right, two classes."""
-    probabilities = np.array([[confidence, 1 - confidence] for confidence, _ in pairs])
-    return np.array([0 if right else 1 for _, right in pairs]), probabilities
-
-
-def test_the_threshold_is_the_lowest_that_keeps_the_promise():
-    true, probabilities = predictions([(0.95, True), (0.9, True), (0.8, False), (0.7, True), (0.6, False)])
-    assert sure_threshold(true, probabilities, target=1.0) == 0.9
-    assert sure_threshold(true, probabilities, target=0.75) == 0.7
-    assert sure_threshold(true, probabilities, target=0.6) == 0.6
-
-
-def test_if_nothing_is_right_nothing_is_sure():
-    assert sure_threshold(*predictions([(1.0, False), (0.9, False)])) > 1
-
-
-def test_if_all_is_right_all_is_sure():
-    assert sure_threshold(*predictions([(0.55, True), (0.9, True)])) == 0.55
-
-
-def test_what_is_more_likely_wrong_is_never_sure():
-    probabilities = np.array([[0.4, 0.35, 0.25], [0.1, 0.8, 0.1]])
-    assert sure_threshold(np.array([0, 1]), probabilities) == 0.5
-
-
-def test_equal_confidences_are_counted_together():
-    # Half of the predictions at 0.9 are right, whatever their order.
-    for pairs in ([(0.9, True), (0.9, False)], [(0.9, False), (0.9, True)]):
-        assert sure_threshold(*predictions(pairs)) > 1
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_at_or_above_the_threshold_enough_predictions_are_right(seed):
-    random = np.random.default_rng(seed)
-    # Rounded, so that many confidences are equal.
-    pairs = [(float(c), bool(random.random() < c)) for c in random.uniform(0.5, 1, 60).round(1 + seed % 3)]
-    true, probabilities = predictions(pairs)
-    threshold = sure_threshold(true, probabilities, target=0.9)
-    sure = probabilities.max(axis=1) >= threshold
-    right = probabilities.argmax(axis=1) == true
-    assert not sure.any() or right[sure].mean() >= 0.9
-    for lower in np.unique(probabilities.max(axis=1)):
-        if lower < threshold:
-            assert right[probabilities.max(axis=1) >= lower].mean() < 0.9

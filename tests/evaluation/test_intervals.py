@@ -4,8 +4,25 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from vitcore.evaluation import bootstrap_interval, wilson_interval
+from benchmarks import BENCHMARKS, Setting
+from vitcore.evaluation import (
+    balanced_accuracy,
+    balanced_accuracy_interval,
+    cohen_kappa,
+    cohen_kappa_interval,
+    macro_f1,
+    macro_f1_interval,
+    mean_interval,
+    wilson_interval,
+)
+
+OF_CONFUSION = [
+    pytest.param(balanced_accuracy, balanced_accuracy_interval, id="balanced_accuracy"),
+    pytest.param(cohen_kappa, cohen_kappa_interval, id="cohen_kappa"),
+    pytest.param(macro_f1, macro_f1_interval, id="macro_f1"),
+]
 
 
 @pytest.mark.parametrize(
@@ -41,47 +58,116 @@ def test_more_images_make_a_narrower_interval():
     assert widths[0] > 2.5 * widths[1] > 6 * widths[2]
 
 
-def mean_of(values: np.ndarray):
-    return lambda rows: float(values[rows].mean())
+@pytest.mark.parametrize(("metric", "interval"), OF_CONFUSION)
+def test_many_images_make_the_interval_that_the_spread_of_the_metric_makes(metric, interval):
+    random = np.random.default_rng(0)
+    cells = random.dirichlet(np.full(16, 0.5)) * 0.4 + np.diag([0.3, 0.2, 0.05, 0.05]).ravel()
+    drawn = random.multinomial(2000, cells / cells.sum(), 4000).reshape(-1, 4, 4)
+    low, high = interval(drawn[0])
+    assert low < metric(drawn[0]) < high
+    assert high - low == pytest.approx(2 * 1.96 * np.std([metric(one) for one in drawn]), rel=0.06)
 
 
-def test_a_bootstrap_interval_holds_the_value_and_is_about_as_wide_as_it_should_be():
-    values = np.random.default_rng(0).normal(5, 2, 400)
-    low, high = bootstrap_interval(mean_of(values), 400)
-    assert low < values.mean() < high
-    expected = 2 * 1.96 * values.std() / math.sqrt(400)
-    assert high - low == pytest.approx(expected, rel=0.15)
+def test_the_spread_of_kappa_is_that_of_the_textbook():
+    # The example of Fleiss, Cohen and Everitt, 1969: kappa 0.429, variance 0.002885 for 200 images.
+    table = np.array([[53, 5, 2], [11, 14, 5], [1, 6, 3]]) * 2_000
+    low, high = cohen_kappa_interval(table)
+    assert (low + high) / 2 == pytest.approx(0.4286, abs=1e-4)
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(0.002885 * 200 / table.sum()), rel=2e-3)
 
 
-def test_the_seed_decides_a_bootstrap_interval():
-    values = np.random.default_rng(0).normal(size=50)
-    first, second, other = (bootstrap_interval(mean_of(values), 50, seed=seed) for seed in (1, 1, 2))
-    assert first == second
-    assert first != other
+@pytest.mark.parametrize(("metric", "interval"), OF_CONFUSION)
+@pytest.mark.parametrize("seed", range(30))
+def test_an_interval_holds_its_figure(metric, interval, seed):
+    random = np.random.default_rng(seed)
+    classes = 2 + seed % 5
+    table = random.poisson(0.3 + 2 * np.eye(classes) * (seed % 3), (classes, classes))
+    table[:2, 0] += 1  # two classes occur
+    low, high = interval(table)
+    assert -1 <= low <= metric(table) <= high <= 1
+    assert low < high
 
 
-def test_rows_are_drawn_with_replacement_from_all():
-    drawn = []
-
-    def metric(rows: np.ndarray) -> float:
-        drawn.append(rows)
-        return 0.0
-
-    bootstrap_interval(metric, 5)
-    assert {len(rows) for rows in drawn} == {5}
-    assert set(np.concatenate(drawn)) == {0, 1, 2, 3, 4}
-    assert any(len(set(rows)) < 5 for rows in drawn)
+@pytest.mark.parametrize(("metric", "interval"), OF_CONFUSION)
+def test_even_if_all_are_right_there_is_doubt(metric, interval):
+    low, high = interval(np.diag([20, 20, 20]))
+    assert metric(np.diag([20, 20, 20])) == high == 1
+    assert low == pytest.approx(wilson_interval(60, 60)[0], abs=0.04)
 
 
-def test_values_that_are_not_defined_are_left_out():
-    values = np.array([1.0, 2.0, 3.0, 4.0])
-    often = bootstrap_interval(lambda rows: math.nan if 0 in rows[:1] else float(values[rows].mean()), 4)
-    assert 1 <= often[0] < often[1] <= 4
+@pytest.mark.parametrize("hits", [0, 7, 20])
+def test_the_balanced_accuracy_of_one_class_has_the_interval_of_a_share(hits):
+    found = balanced_accuracy_interval(np.array([[hits, 20 - hits], [0, 0]]))
+    assert found == pytest.approx(wilson_interval(hits, 20))
 
 
-def test_an_interval_of_a_figure_that_is_hardly_ever_defined_is_not_defined():
-    assert all(math.isnan(bound) for bound in bootstrap_interval(lambda _: math.nan, 4))
+@pytest.mark.parametrize(
+    ("interval", "table"),
+    [
+        *[(each.values[1], np.zeros((3, 3), dtype=np.int64)) for each in OF_CONFUSION],
+        (cohen_kappa_interval, np.array([[5, 0], [0, 0]])),  # kappa itself is not defined
+        (cohen_kappa_interval, np.array([[5, 3], [0, 0]])),  # always 0
+    ],
+)
+def test_where_a_figure_cannot_vary_there_is_no_interval(interval, table):
+    assert all(math.isnan(bound) for bound in interval(table))
 
 
-def test_a_figure_that_never_changes_has_an_interval_of_no_width():
-    assert bootstrap_interval(lambda _: 0.5, 10) == (0.5, 0.5)
+# --- of a mean -------------------------------------------------------------------------------
+
+
+def test_symmetric_values_have_the_interval_of_student():
+    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    expected = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    assert mean_interval(values) == pytest.approx(expected)
+
+
+def test_the_interval_of_a_mean_is_that_of_hall():
+    values = np.random.default_rng(0).exponential(size=50)
+    mean, sd, skew = values.mean(), values.std(ddof=1), ((values - values.mean()) ** 3).mean()
+    skew /= sd**3
+
+    def untransformed(quantile: float) -> float:  # Hall, 1992, the inverse of T + gT²/3 + g²T³/27 + g/6n
+        inner = 1 + skew * (quantile / math.sqrt(50) - skew / (6 * 50))
+        return 3 / skew * (inner ** (1 / 3) - 1)
+
+    t = stats.t.ppf(0.975, 49)
+    low, high = mean_interval(values)
+    assert (low, high) == pytest.approx((mean - sd * untransformed(t), mean + sd * -untransformed(-t)))
+    assert high - mean > 1.2 * (mean - low)
+
+
+def test_the_interval_of_a_mean_of_losses_is_never_negative():
+    low, high = mean_interval(np.array([0.0] * 59 + [36.0]))
+    assert low == 0
+    assert high > 36 / 60
+
+
+def test_values_that_never_change_have_an_interval_of_no_width():
+    assert mean_interval(np.full(10, 0.5)) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_values_have_no_interval(count):
+    assert all(math.isnan(bound) for bound in mean_interval(np.ones(count)))
+
+
+# --- coverage --------------------------------------------------------------------------------
+
+
+def test_the_intervals_hold_the_true_value_as_often_as_promised(tmp_path, monkeypatch):
+    # The benchmark in small: 1,600 sets per metric, 400 for each of the lowest and the highest.
+    for name, value in {"IMAGES": (60, 250), "CLASSES": (10,), "POPULATIONS": 10, "SETS": 40}.items():
+        monkeypatch.setattr(f"benchmarks._intervals.{name}", value)
+    rows = {
+        row.name.removeprefix("intervals: "): row
+        for row in BENCHMARKS["intervals"](Setting(scratch=tmp_path))
+    }
+    names = {"accuracy", "balanced_accuracy", "cohen_kappa", "macro_f1", "log_loss", "top_3_accuracy"}
+    assert {name.partition(",")[0] for name in rows} == names
+    for name in names:
+        # Three standard errors, 0.55 and 1.1 points, below and above what the full benchmark finds.
+        assert 93 <= rows[name].value <= 97.5, name
+        assert rows[f"{name}, lowest"].value >= 90, name
+        assert rows[f"{name}, highest"].value <= 99.5, name
+        assert rows[name].baseline == 95

@@ -17,6 +17,7 @@ from vitcore.evaluation import (
     log_loss,
     macro_f1,
     precision_recall_f1,
+    top_3_accuracy,
 )
 
 Labels = np.ndarray
@@ -131,11 +132,47 @@ def test_the_log_loss_is_that_of_scikit_learn(seed):
         ([0, 1], [[1.0, 0.0], [0.0, 1.0]]),
         ([0, 1], [[0.0, 1.0], [1.0, 0.0]]),
         ([0, 0], [[0.5, 0.5], [0.0, 1.0]]),
+        ([1, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]),
     ],
 )
 def test_the_log_loss_of_certainty_is_that_of_scikit_learn(true, probabilities):
     expected = sklearn.log_loss(true, probabilities, labels=[0, 1])
     assert log_loss(np.array(true), np.array(probabilities)) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_top_3_accuracy_is_that_of_scikit_learn(seed):
+    random = np.random.default_rng(seed)
+    classes, count = int(random.integers(4, 12)), int(random.integers(2, 200))
+    probabilities = random.dirichlet(np.full(classes, 0.3), count)
+    true = random.integers(0, classes, count)
+    expected = sklearn.top_k_accuracy_score(true, probabilities, k=3, labels=range(classes))
+    assert top_3_accuracy(true, probabilities) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("true", "probabilities"),
+    [
+        pytest.param([0, 1, 2, 3], np.tile([0.7, 0.1, 0.15, 0.05], (4, 1)), id="one class predicted"),
+        pytest.param([0, 2, 2, 0], np.tile([0.1, 0.2, 0.3, 0.4], (4, 1)), id="a class absent"),
+        pytest.param([0, 3], [[0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.4]], id="two images"),
+        pytest.param([0, 1, 2, 3, 4] * 3, np.full((15, 5), 0.2), id="all classes equally probable"),
+        pytest.param([0, 1, 2, 3, 4] * 3, np.eye(5)[[0] * 15], id="certain of one class"),
+    ],
+)
+def test_the_top_3_accuracy_of_degenerate_sets_is_that_of_scikit_learn(true, probabilities):
+    true, probabilities = np.array(true), np.array(probabilities)
+    classes = probabilities.shape[1]
+    # Of equally probable classes scikit-learn takes the last ones, and the prediction is the first.
+    expected = sklearn.top_k_accuracy_score(
+        classes - 1 - true, probabilities[:, ::-1], k=3, labels=range(classes)
+    )
+    assert top_3_accuracy(true, probabilities) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_of_three_classes_all_are_among_the_top_3(classes):
+    assert top_3_accuracy(np.arange(classes), np.eye(classes)[[0] * classes]) == 1
 
 
 def test_guessing_has_a_log_loss_of_ln_c():
@@ -166,6 +203,7 @@ def test_without_images_no_figure_is_defined(metric):
 def test_without_images_no_figure_of_probabilities_is_defined():
     nothing, none = np.array([], dtype=np.int64), np.empty((0, 3))
     assert np.isnan(log_loss(nothing, none))
+    assert np.isnan(top_3_accuracy(nothing, none))
     assert np.isnan(expected_calibration_error(nothing, none))
     assert confusion_matrix(nothing, nothing, 2).tolist() == [[0, 0], [0, 0]]
 

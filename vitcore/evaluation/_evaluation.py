@@ -1,7 +1,7 @@
 """What a head is worth on images it never saw."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.errors import InputError
+from vitcore.evaluation import _intervals as intervals
 from vitcore.evaluation import _metrics as metrics
-from vitcore.evaluation._intervals import bootstrap_interval, wilson_interval
+from vitcore.evaluation._intervals import wilson_interval
 
-__all__ = ["Evaluation", "Metric", "evaluate", "sure_threshold"]
-
-_MAX_BOOTSTRAP_ROWS = 20_000
+__all__ = ["Evaluation", "Metric", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Evaluation:
     Attributes:
         classes: Class names, the order of the confusion matrix.
         metrics: By name: accuracy, balanced_accuracy, cohen_kappa, macro_f1, log_loss,
-            expected_calibration_error.
+            expected_calibration_error, and with more than three classes top_3_accuracy.
         confusion: (C, C), true classes as rows.
     """
 
@@ -114,9 +112,10 @@ class Evaluation:
 def evaluate(
     true: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64], classes: Sequence[str]
 ) -> Evaluation:
-    """All figures, with 95 % intervals: Wilson's for the accuracy, bootstrap for the others.
+    """All figures, with 95 % intervals.
 
-    The calibration error has no interval: resampling only adds to it.
+    The calibration error has none: resampling only adds to it. `calibration_noise_floor` tells how much of
+    it is chance. The three most probable classes are looked at only if there are more than three.
 
     Args:
         true: (N,), class numbers.
@@ -126,62 +125,22 @@ def evaluate(
     Raises:
         InputError: No images, or shapes that do not match.
     """
-    count = len(classes)
-    if not len(true) or probabilities.shape != (len(true), count):
-        raise InputError(
-            f"{len(true)} labels and probabilities of shape {probabilities.shape} do not match; give at "
-            f"least one image and (N, {count})."
-        )
-    predicted = probabilities.argmax(axis=1)
-    confusion = metrics.confusion_matrix(true, predicted, count)
-
-    def from_confusion(metric: Callable[[npt.NDArray[np.int64]], float]) -> Metric:
-        def resampled(rows: npt.NDArray[np.int64]) -> float:
-            return metric(metrics.confusion_matrix(true[rows], predicted[rows], count))
-
-        low, high = bootstrap_interval(resampled, len(true)) if bootstraps else (math.nan, math.nan)
-        return Metric(metric(confusion), low, high)
-
-    # Beyond this many images the intervals are narrower than anyone reads, and slow to compute.
-    bootstraps = len(true) <= _MAX_BOOTSTRAP_ROWS
-    losses = -np.log(np.clip(probabilities[np.arange(len(true)), true], np.finfo(np.float64).eps, 1.0))
-    spread = bootstrap_interval(lambda rows: float(losses[rows].mean()), len(true)) if bootstraps else ()
-    return Evaluation(
-        classes=tuple(classes),
-        metrics={
-            "accuracy": Metric(
-                metrics.accuracy(confusion), *wilson_interval(int(np.trace(confusion)), len(true))
-            ),
-            "balanced_accuracy": from_confusion(metrics.balanced_accuracy),
-            "cohen_kappa": from_confusion(metrics.cohen_kappa),
-            "macro_f1": from_confusion(metrics.macro_f1),
-            "log_loss": Metric(metrics.log_loss(true, probabilities), *spread),
-            "expected_calibration_error": Metric(metrics.expected_calibration_error(true, probabilities)),
-        },
-        confusion=confusion,
-    )
-
-
-def sure_threshold(
-    true: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64], target: float = 0.95
-) -> float:
-    """The confidence from which on predictions were right often enough, and at least one half.
-
-    Where nearly everything is right, even the least confident predictions are right often enough
-    when counted with all the others; one that is by its own account more likely wrong is still not sure.
-
-    Args:
-        true: (N,), class numbers of images that were not learned from.
-        probabilities: (N, C).
-        target: Share of right predictions wanted among those at or above the threshold.
-
-    Returns:
-        The lowest such confidence, or 0.5 if it is lower; above 1, so that no prediction counts as
-        sure, if there is none.
-    """
-    confidence = probabilities.max(axis=1)
-    order = np.argsort(-confidence, kind="stable")
-    right = np.cumsum(probabilities.argmax(axis=1)[order] == true[order])
-    ends = np.append(np.diff(confidence[order]) != 0, True)  # equal confidences count together
-    good = np.flatnonzero(ends & (right >= target * np.arange(1, len(true) + 1)))
-    return max(float(confidence[order[good[-1]]]), 0.5) if len(good) else 1.01
+    metrics.check_shapes(true, probabilities, len(classes))
+    confusion = metrics.confusion_matrix(true, probabilities.argmax(axis=1), len(classes))
+    losses = metrics.log_losses(true, probabilities)
+    found = {
+        "accuracy": Metric(
+            metrics.accuracy(confusion), *wilson_interval(int(np.trace(confusion)), len(true))
+        ),
+        "balanced_accuracy": Metric(
+            metrics.balanced_accuracy(confusion), *intervals.balanced_accuracy_interval(confusion)
+        ),
+        "cohen_kappa": Metric(metrics.cohen_kappa(confusion), *intervals.cohen_kappa_interval(confusion)),
+        "macro_f1": Metric(metrics.macro_f1(confusion), *intervals.macro_f1_interval(confusion)),
+        "log_loss": Metric(float(losses.mean()), *intervals.mean_interval(losses)),
+        "expected_calibration_error": Metric(metrics.expected_calibration_error(true, probabilities)),
+    }
+    if len(classes) > 3:
+        hits = metrics.in_top_3(true, probabilities)
+        found["top_3_accuracy"] = Metric(float(hits.mean()), *wilson_interval(int(hits.sum()), len(true)))
+    return Evaluation(classes=tuple(classes), metrics=found, confusion=confusion)

@@ -1,46 +1,179 @@
-"""How far a figure from a limited number of images may be off."""
+"""How far a figure from a limited number of images may be off.
+
+The intervals of balanced accuracy, kappa and macro F1 are made alike:
+
+1. The variance of the figure is that of its linear approximation, with every image drawn on its own
+   (delta method).
+2. It is taken at a confusion matrix to which two pseudo-images per class were added, so that a class
+   with a handful of images, all of them right, is not taken for a class that is always right. That is the
+   idea of A. Agresti and B. A. Coull, "Approximate is better than 'exact' for interval estimation of
+   binomial proportions", 1998.
+3. It says how many images of a plain share would be as informative; with that number goes the interval of
+   Wilson. This is how surveys with unequal weights do it: C. Franco, R. J. A. Little, T. A. Louis and
+   E. V. Slud, "Comparative study of confidence intervals for proportions in complex sample surveys", 2019.
+
+``python -m benchmarks intervals`` measures how often they hold the true value. The percentile bootstrap of
+the macro F1 does so in about 90 % of the sets of 60 images of ten classes.
+"""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["bootstrap_interval", "wilson_interval"]
+__all__ = [
+    "balanced_accuracy_interval",
+    "cohen_kappa_interval",
+    "macro_f1_interval",
+    "mean_interval",
+    "wilson_interval",
+]
 
-_Z = 1.959963984540054  # 97.5 % point of the normal distribution
-RESAMPLES = 1000
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+
+Z = 1.959963984540054  # 97.5 % point of the normal distribution
+_UNKNOWN = (math.nan, math.nan)
+_PSEUDO_IMAGES = 2  # per class
 
 
-def wilson_interval(hits: int, total: int) -> tuple[float, float]:
+def wilson_interval(hits: int, total: int) -> Interval:
     """The 95 % interval of a share, right also near 0 and 1 and for few images; NaN without any.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
     """
-    if not total:
-        return float("nan"), float("nan")
-    share, square = hits / total, _Z**2 / total
+    return _wilson(hits / total, total) if total else _UNKNOWN
+
+
+def _wilson(share: float, total: float) -> Interval:
+    square = Z**2 / total
     centre = (share + square / 2) / (1 + square)
-    half = _Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    half = Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
+    # The share itself is kept inside, where rounding would leave it out.
+    return min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share)
 
 
-def bootstrap_interval(
-    metric: Callable[[npt.NDArray[np.int64]], float], count: int, *, seed: int = 0
-) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of a metric; NaN where it is not defined.
+def balanced_accuracy_interval(confusion: Ints) -> Interval:
+    """The 95 % interval of the balanced accuracy, over the classes that occur: (C, C) -> low, high.
 
-    B. Efron, "Bootstrap methods: another look at the jackknife", 1979.
+    See the top of this module. NaN where it is not defined: without images, or with one class in all.
+    """
+    total = int(confusion.sum())
+    if not total:
+        return _UNKNOWN
+    cells = _likely_cells(confusion)
+    support = confusion.sum(axis=1)
+    present = support > 0
+    counted = np.where(present, support, 1)
+    recall = np.diag(cells).astype(np.float64) * total / counted
+    slope = (np.eye(len(cells)) - recall[:, np.newaxis]) * (total / counted)[:, np.newaxis] / present.sum()
+    value = float((np.diag(confusion) / counted)[present].mean())
+    images = _equivalent_images(cells, slope, float(recall[present].mean()), total)
+    return _wilson(value, images) if images else _UNKNOWN
+
+
+def cohen_kappa_interval(confusion: Ints) -> Interval:
+    """The 95 % interval of Cohen's kappa: (C, C) -> low, high.
+
+    See the top of this module; the share is the agreement that kappa corrects for chance. The slopes are
+    those of J. L. Fleiss, J. Cohen and B. S. Everitt, "Large sample standard errors of kappa and weighted
+    kappa", 1969. NaN where it is not defined: without images, or if one class alone occurs.
+    """
+    total = int(confusion.sum())
+    if not total:
+        return _UNKNOWN
+    cells = _likely_cells(confusion)
+    true, predicted = cells.sum(axis=1), cells.sum(axis=0)
+    agreement, expected = float(np.trace(cells)), float(true @ predicted)
+    # Of kappa, times 1 − expected, so that it is a slope of the agreement corrected for chance.
+    slope = np.eye(len(cells)) - (1 - agreement) / (1 - expected) * np.add.outer(predicted, true)
+    images = _equivalent_images(cells, slope, agreement, total)
+    chance = float(confusion.sum(axis=1) @ confusion.sum(axis=0) / total**2)
+    if not images or chance == 1:
+        return _UNKNOWN
+    low, high = _wilson(float(np.trace(confusion) / total), images)
+    return max((low - chance) / (1 - chance), -1.0), (high - chance) / (1 - chance)
+
+
+def macro_f1_interval(confusion: Ints) -> Interval:
+    """The 95 % interval of the macro F1, over the classes that occur or were predicted: (C, C) -> low, high.
+
+    See the top of this module. The slopes are those of K. Takahashi, K. Yamamoto, A. Kuchiba and T. Koyama,
+    "Confidence interval for micro-averaged F1 and macro-averaged F1 scores", 2022. The F1 of few images is
+    on average too low, by F1 (1 − F1) / (true + predicted) to second order; the interval lies around the
+    value without that. NaN where it is not defined: without images, or with one class in all.
+    """
+    total = int(confusion.sum())
+    if not total:
+        return _UNKNOWN
+    cells = _likely_cells(confusion)
+    count = confusion.sum(axis=1) + confusion.sum(axis=0)
+    seen = count > 0
+    both = np.where(seen, cells.sum(axis=1) + cells.sum(axis=0), 1)
+    f1 = np.where(seen, 2 * np.diag(cells) / both, 0)
+    slope = (2 * np.eye(len(cells)) / both - np.add.outer(f1 / both, f1 / both)) / seen.sum()
+    images = _equivalent_images(cells, slope, float(f1[seen].mean()), total)
+    if not images:
+        return _UNKNOWN
+    counted = np.where(seen, count, 1)
+    value = float((2 * np.diag(confusion) / counted)[seen].mean())
+    bias = float((f1 * (1 - f1) / counted)[seen].mean())
+    low, high = _wilson(min(value + bias, 1.0), images)
+    return min(low, value), high
+
+
+def _likely_cells(confusion: Ints) -> Floats:
+    """Likely shares of the images in each cell of the confusion matrix: (C, C) -> (C, C), adding up to 1.
+
+    True classes keep their share; within each, two pseudo-images are added that are right as often as all
+    are, and otherwise predicted as all are.
+    """
+    total, support = confusion.sum(), confusion.sum(axis=1, keepdims=True)
+    right = (np.trace(confusion) + 1) / (total + 2)
+    predicted = (confusion.sum(axis=0) + 1 / len(confusion)) / (total + 1)
+    usual = right * np.eye(len(confusion)) + (1 - right) * predicted
+    shares: Floats = (confusion + _PSEUDO_IMAGES * usual) / (support + _PSEUDO_IMAGES) * support / total
+    return shares
+
+
+def _equivalent_images(cells: Floats, slope: Floats, share: float, total: int) -> float:
+    """How many images would tell a plain share as precisely; 0 if the figure cannot vary.
 
     Args:
-        metric: Gets row numbers drawn with replacement, (count,), and gives the metric on them.
-        count: Number of rows.
-        seed: The same seed gives the same interval.
+        cells: (C, C), shares of the images.
+        slope: (C, C), by how much the figure grows with each of the cells.
+        share: The figure, 0 … 1.
+        total: Number of images.
     """
-    random = np.random.default_rng(seed)
-    values = np.array([metric(random.integers(0, count, count)) for _ in range(RESAMPLES)])
-    values = values[np.isfinite(values)]
-    if len(values) < RESAMPLES // 2:
-        return float("nan"), float("nan")
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    variance = float((cells * (slope - (cells * slope).sum()) ** 2).sum())
+    return share * (1 - share) / variance * total if variance > 1e-12 else 0.0
+
+
+def mean_interval(values: Floats) -> Interval:
+    """The 95 % interval of a mean of skewed values, such as losses; NaN for fewer than two.
+
+    Student's interval after the cubic transformation that takes the skewness out, of P. Hall, "On the removal
+    of skewness by transformation", 1992. The losses of a few confident mistakes are far from normal.
+
+    Args:
+        values: (N,), none negative.
+    """
+    from scipy.special import stdtrit
+
+    total = len(values)
+    if total < 2:
+        return _UNKNOWN
+    mean, deviation = float(values.mean()), float(values.std(ddof=1))
+    if not deviation:
+        return mean, mean
+    skewness = float((((values - mean) / deviation) ** 3).mean())
+
+    def untransformed(quantile: float) -> float:
+        shifted = quantile / math.sqrt(total) - skewness / (6 * total)
+        root = math.cbrt(1 + skewness * shifted)
+        return 3 * shifted / (root**2 + root + 1)  # 3 (root − 1) / skewness, which fails without skewness
+
+    quantile = float(stdtrit(total - 1, 0.975))
+    low = max(mean - deviation * untransformed(quantile), 0.0)
+    return low, mean - deviation * untransformed(-quantile)

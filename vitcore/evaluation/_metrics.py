@@ -17,12 +17,26 @@ __all__ = [
     "log_loss",
     "macro_f1",
     "precision_recall_f1",
+    "top_3_accuracy",
 ]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SMALLEST = float(np.finfo(np.float64).eps)
+
+
+def check_shapes(true: Ints, probabilities: Floats, classes: int) -> None:
+    """Refuse what are not the labels of at least one image, (N,), and its probabilities, (N, C).
+
+    Raises:
+        InputError: No images, or shapes that do not match.
+    """
+    if not len(true) or true.ndim != 1 or probabilities.shape != (len(true), classes):
+        raise InputError(
+            f"Labels of shape {true.shape} and probabilities of shape {probabilities.shape} do not match; "
+            f"give at least one image, as (N,) and (N, {classes})."
+        )
 
 
 def confusion_matrix(true: Ints, predicted: Ints, classes: int) -> Ints:
@@ -94,8 +108,33 @@ def log_loss(true: Ints, probabilities: Floats) -> float:
         true: (N,), class numbers.
         probabilities: (N, C), rows adding up to 1; clipped away from 0 by the machine epsilon.
     """
+    return float(log_losses(true, probabilities).mean()) if len(true) else float("nan")
+
+
+def log_losses(true: Ints, probabilities: Floats) -> Floats:
+    """The log loss of each image, in nats: (N,), (N, C) -> (N,)."""
     chosen = probabilities[np.arange(len(true)), true]
-    return float(-np.log(np.clip(chosen, _SMALLEST, 1.0)).mean()) if len(true) else float("nan")
+    losses: Floats = -np.log(np.clip(chosen, _SMALLEST, 1.0))
+    return losses
+
+
+def top_3_accuracy(true: Ints, probabilities: Floats) -> float:
+    """Share of images whose class is among the three most probable ones, 0 … 1; NaN without images.
+
+    Of equally probable classes the first ones count, as they do for the prediction.
+
+    Args:
+        true: (N,), class numbers.
+        probabilities: (N, C).
+    """
+    return float(in_top_3(true, probabilities).mean()) if len(true) else float("nan")
+
+
+def in_top_3(true: Ints, probabilities: Floats) -> npt.NDArray[np.bool_]:
+    """Whether the class of an image is among its three most probable ones: (N,), (N, C) -> (N,)."""
+    top = np.argsort(-probabilities, axis=1, kind="stable")[:, :3]
+    hits: npt.NDArray[np.bool_] = (top == true[:, np.newaxis]).any(axis=1)
+    return hits
 
 
 def expected_calibration_error(true: Ints, probabilities: Floats, bins: int = 10) -> float:
@@ -114,10 +153,23 @@ def expected_calibration_error(true: Ints, probabilities: Floats, bins: int = 10
     if not len(true):
         return float("nan")
     confidence = probabilities.max(axis=1)
-    correct = (probabilities.argmax(axis=1) == true).astype(np.float64)
+    right = probabilities.argmax(axis=1) == true
+    return calibration_error(confidence, right, equal_count_bins(confidence, bins))
+
+
+def equal_count_bins(confidence: Floats, bins: int) -> Ints:
+    """The number of the bin that each image falls into, by confidence: (N,) -> (N,).
+
+    The bins hold about as many images each; equal confidences stay together, so some may be empty.
+    """
     _, group, sizes = np.unique(confidence, return_inverse=True, return_counts=True)
     # A group of equal confidences goes into the bin in which its middle lies.
     middle = np.cumsum(sizes) - sizes / 2
-    in_bin = (middle * min(bins, len(true)) / len(true)).astype(np.int64)[group]
-    gaps = np.bincount(in_bin, weights=correct - confidence)  # per bin, already times its count
-    return float(np.abs(gaps).sum() / len(true))
+    numbers: Ints = (middle * min(bins, len(confidence)) / len(confidence)).astype(np.int64)[group]
+    return numbers
+
+
+def calibration_error(confidence: Floats, right: npt.NDArray[np.bool_], in_bin: Ints) -> float:
+    """Mean over the images of |accuracy − mean confidence| of their bin: three of (N,) -> 0 … 1."""
+    gaps = np.bincount(in_bin, weights=right - confidence)  # per bin, already times its count
+    return float(np.abs(gaps).sum() / len(confidence))

@@ -11,7 +11,9 @@ from vitcore.training._hyperparameters import (
     Optimizer,
     Schedule,
 )
+from vitcore.training._learning_curve import class_curve_points, learning_curve_points
 from vitcore.training._loop import EpochRecord, FitResult, fit_head, fit_heads
+from vitcore.training._out_of_fold import out_of_fold_logits
 from vitcore.training._presets import PRESETS, Preset
 from vitcore.training._rates import LearningRateCurve, learning_rate_curve
 from vitcore.training._search import SearchResult, SearchTrial, search_settings
@@ -35,10 +37,13 @@ __all__ = [
     "Schedule",
     "SearchResult",
     "SearchTrial",
+    "class_curve_points",
     "fit_head",
     "fit_heads",
+    "learning_curve_points",
     "learning_rate_curve",
     "load_head",
+    "out_of_fold_logits",
     "search_settings",
     "softmax",
 ]

@@ -53,6 +53,8 @@ class SearchTrial:
         loss: Their cross-entropy in nats, mean over the same folds.
         best: The lowest error so far of settings that were judged on all folds.
         pruned: Given up early, for the first folds were worse than usual.
+        baseline: Not proposed, but what the search begins with: the given settings, then logistic
+            regressions.
         seconds: How long it took.
     """
 
@@ -62,6 +64,7 @@ class SearchTrial:
     loss: float
     best: float
     pruned: bool
+    baseline: bool
     seconds: float
 
 
@@ -162,6 +165,7 @@ def search_settings(
                 loss=loss,
                 best=min([*(trial.best for trial in tried[-1:]), *([] if pruned else [error])]),
                 pruned=pruned,
+                baseline=study.is_beginning,
                 seconds=time.perf_counter() - began,
             )
         )
@@ -224,6 +228,11 @@ class _Study:
         )
         self._trial: Any = None  # of the study, once the first settings are through
         self._reported = 0
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether what was asked for last is not a proposal yet."""
+        return self._trial is None
 
     def ask(self) -> Hyperparameters:
         """What to try next."""

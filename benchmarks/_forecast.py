@@ -1,0 +1,115 @@
+"""Whether what is said of more images comes true."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks._material import Material, materials
+from benchmarks._rows import Row
+from benchmarks._setting import Setting
+from vitcore.evaluation import forecast
+from vitcore.training import Hyperparameters, fit_heads, learning_curve_points
+
+__all__ = ["more_images"]
+
+SEEDS = range(10)
+_FOLDS = 5
+_H = Hyperparameters()
+
+Parts = Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+
+
+def more_images(setting: Setting) -> list[Row]:
+    """How often a forecast from half of the images holds the accuracy that all of them reach.
+
+    Ten random halves. Reached is the accuracy, on the other half, of heads that learned from four
+    fifths of all images, each judged on the last fifth. The mean error of the forecast is compared to that
+    of expecting the accuracy of the half. Seeds with too few images to say count as not held.
+    """
+    rows = []
+    for material in materials(setting):
+        outcomes = [_outcome(setting, material, seed) for seed in SEEDS]
+        told = [outcome for outcome in outcomes if outcome is not None]
+        name = f"forecast: {material.name}"
+        held = sum(outcome.low <= outcome.reached <= outcome.high for outcome in told)
+        rows.append(Row(name=name, value=held, unit=f"of {len(outcomes)} held"))
+        if not told:
+            continue
+        half_width = np.mean([outcome.high - outcome.low for outcome in told]) / 2
+        error = np.mean([abs(outcome.expected - outcome.reached) for outcome in told])
+        unchanged = np.mean([abs(outcome.before - outcome.reached) for outcome in told])
+        rows += [
+            Row(name=f"{name}, half width", value=100 * float(half_width), unit="points"),
+            Row(
+                name=f"{name}, error",
+                value=100 * float(error),
+                unit="points",
+                baseline=100 * float(unchanged),
+            ),
+        ]
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """Accuracies: with the half, what was expected of all, and what they reached."""
+
+    before: float
+    expected: float
+    low: float
+    high: float
+    reached: float
+
+
+def _outcome(setting: Setting, material: Material, seed: int) -> _Outcome | None:
+    half, unseen = next(_divided(material, 2, seed))
+    points = learning_curve_points(
+        material.vectors[half, np.newaxis],  # (N, D) -> (N, 1, D)
+        material.labels[half],
+        material.groups[half],
+        classes=material.classes,
+        hyperparameters=_H,
+        seed=seed,
+    )
+    images = round(len(material.labels) * (1 - 1 / _FOLDS))
+    told = forecast(points, [images], judged=len(unseen))
+    if told.too_few_to_say:
+        setting.say(f"  forecast: {material.name}, seed {seed}: {told.reason}")
+        return None
+    parts = list(_divided(material, _FOLDS, seed))
+    results = fit_heads(
+        material.vectors[:, np.newaxis],
+        material.labels,
+        parts,
+        classes=material.classes,
+        hyperparameters=_H,
+    )
+    right = np.zeros(len(material.labels), dtype=np.bool_)
+    for result, (_, judged) in zip(results, parts, strict=True):
+        predicted = result.head.logits(material.vectors[judged]).argmax(axis=1)
+        right[judged] = predicted == material.labels[judged]
+    largest = points[points["images"] == points["images"].max()]
+    [(expected, low, high)] = told.table[["accuracy", "low", "high"]].to_numpy().tolist()
+    outcome = _Outcome(
+        before=float(np.average(largest["accuracy"], weights=largest["judged"])),
+        expected=expected,
+        low=low,
+        high=high,
+        reached=float(right[unseen].mean()),
+    )
+    setting.say(
+        f"  forecast: {material.name}, seed {seed}, with half {outcome.before:.1%}, with all "
+        f"{outcome.low:.1%} … {outcome.high:.1%} expected, {outcome.reached:.1%} reached"
+    )
+    return outcome
+
+
+def _divided(material: Material, folds: int, seed: int) -> Parts:
+    """Stratified folds that divide no group."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    parts: Parts = dealer.split(material.vectors, material.labels, material.groups)
+    return parts

@@ -1,0 +1,60 @@
+"""The embeddings of whole datasets, for benchmarks that train heads on them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks._setting import Setting, image_files
+from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.dataset import Dataset
+from vitcore.features import embed_images
+from vitcore.workspace import Workspace
+
+__all__ = ["Material", "materials"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Material:
+    """A dataset, embedded.
+
+    Attributes:
+        name: ``digits`` or ``photos``.
+        vectors: (N, D).
+        labels: (N,), class numbers.
+        groups: (N,), the same number for near-duplicates.
+        classes: Number of classes C.
+    """
+
+    name: str
+    vectors: npt.NDArray[np.float16]
+    labels: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+    classes: int
+
+
+def materials(setting: Setting) -> Iterator[Material]:
+    """The sample set, and the photos if there are any.
+
+    Raises:
+        MissingData: There are no photos where they are said to be.
+    """
+    yield _embedded(setting, "digits", *setting.sample_dataset())
+    if setting.photos is None:
+        setting.say("  digits only; for photos, give --photos PATH or set VITCORE_PHOTOS")
+    else:
+        yield _embedded(setting, "photos", *setting.photo_dataset())
+
+
+def _embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace) -> Material:
+    embedder, rows = setting.embedder(), dataset.index
+    vectors = embed_images(embedder, image_files(dataset), workspace=workspace).vectors[:, 0]
+    pairs = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint)
+    return Material(
+        name=name,
+        vectors=vectors,
+        labels=np.array([dataset.classes.index(label) for label in rows["label"]]),
+        groups=duplicate_groups(rows, pairs),
+        classes=len(dataset.classes),
+    )

