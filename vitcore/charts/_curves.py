@@ -1,30 +1,16 @@
-"""Altair charts as pure functions of tables; the app and the report draw the same ones."""
+"""What a training measures, epoch by epoch."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 import altair as alt
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-__all__ = [
-    "class_count_chart",
-    "confusion_chart",
-    "loss_chart",
-    "probability_chart",
-    "score_chart",
-    "size_chart",
-]
+from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALETTE
 
-# Okabe and Ito, "Color universal design", 2008: told apart by colour-blind eyes.
-_BLUE, _ORANGE, _GREEN = "#0072B2", "#E69F00", "#009E73"
+__all__ = ["comparison_chart", "loss_chart", "score_chart"]
 
-_PALETTE = (_BLUE, _ORANGE, _GREEN, "#CC79A7", "#56B4E9", "#D55E00", "#B8A500", "#7A68C8")
-
-_HEIGHT = 320  # of the curves, in pixels
 _SMOOTHING = 0.35  # weight of the newest epoch in a running average
-_MOST_SIZES = 1500  # circles in a chart of sizes
 
 _LOSSES = {"training_loss": "training", "validation_loss": "validation"}
 _SCORES = {
@@ -102,7 +88,7 @@ def comparison_chart(histories: Mapping[str, pd.DataFrame], column: str, title: 
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format="~g")),
             color=alt.Color(
                 "run:N",
-                scale=alt.Scale(domain=names, range=[_PALETTE[n % len(_PALETTE)] for n in range(len(names))]),
+                scale=alt.Scale(domain=names, range=[PALETTE[n % len(PALETTE)] for n in range(len(names))]),
                 legend=alt.Legend(orient="top", title=None, columns=1, labelLimit=420, symbolType="stroke"),
             ),
             strokeDash=alt.StrokeDash(
@@ -117,164 +103,7 @@ def comparison_chart(histories: Mapping[str, pd.DataFrame], column: str, title: 
             ],
         )
     )
-    return alt.LayerChart(layer=[lines]).properties(height=_HEIGHT)
-
-
-def confusion_chart(
-    confusion: npt.NDArray[np.int64], classes: Sequence[str], *, by_row: bool = False, dark: bool = False
-) -> alt.LayerChart:
-    """Heatmap of a confusion matrix, true classes as rows; `cell` selects a true and predicted class.
-
-    Args:
-        confusion: (C, C), true classes as rows.
-        classes: C names.
-        by_row: Colour by the share of the true class instead of by the count.
-        dark: For a dark page: more is lighter.
-    """
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    count = len(classes)
-    # Written into the chart as they are: as a table Altair takes no more than 5,000 rows, or 70 classes.
-    rows = alt.InlineData(
-        values=[
-            {
-                "true": true,
-                "predicted": predicted,
-                "count": int(confusion[i, j]),
-                "share": float(shares[i, j]),
-            }
-            for i, true in enumerate(classes)
-            for j, predicted in enumerate(classes)
-        ]
-    )
-    value, top = ("share", 1.0) if by_row else ("count", float(max(confusion.max(), 1)))
-    # The whole is at most 620 pixels wide as long as the squares stay visible.
-    step = int(np.clip(620 / count, 9, 64))
-    order = list(classes)
-    slant = 0 if max(map(len, classes)) * 8 < step else -45
-    base = alt.Chart(rows).encode(
-        x=alt.X(
-            "predicted:N", sort=order, axis=alt.Axis(labelAngle=slant, labelLimit=120, labelOverlap=step < 12)
-        ),
-        y=alt.Y("true:N", sort=order, axis=alt.Axis(labelLimit=120, labelOverlap=step < 12)),
-        tooltip=[
-            alt.Tooltip("true:N"),
-            alt.Tooltip("predicted:N"),
-            alt.Tooltip("count:Q", title="images"),
-            alt.Tooltip("share:Q", title="of the true class", format=".1%"),
-        ],
-    )
-    cell = alt.selection_point(name="cell", fields=["true", "predicted"])
-    weak, strong = ("#1B2A33", "#7CC7F0") if dark else ("#EEF4F8", "#0B4F8A")
-    squares = (
-        base.mark_rect(cornerRadius=2)
-        .encode(
-            color=alt.Color(
-                f"{value}:Q", scale=alt.Scale(range=[weak, strong], domain=[0, top]), legend=None
-            ),
-            opacity=alt.condition(cell, alt.value(1.0), alt.value(0.45)),
-        )
-        .add_params(cell)
-    )
-    layers: list[alt.Chart] = [squares]
-    if step >= 24:  # the numbers fit
-        layers.append(
-            base.transform_filter("datum.count > 0")
-            .mark_text(fontSize=11 if step < 40 else 13)
-            .encode(
-                text=alt.Text(f"{value}:Q", format=".0%" if by_row else "d"),
-                color=alt.condition(f"datum.{value} > {0.5 * top}", alt.value(weak), alt.value(strong)),
-            )
-        )
-    return alt.LayerChart(layer=layers).properties(width=step * count, height=step * count)
-
-
-def class_count_chart(counts: Mapping[str, int]) -> alt.LayerChart:
-    """Bars of the number of images per class, in the order given."""
-    rows = pd.DataFrame({"class": list(counts), "images": list(counts.values())})
-    base = alt.Chart(rows).encode(
-        x=alt.X("images:Q", title="images", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("class:N", sort=list(counts), title=None, axis=alt.Axis(labelLimit=110)),
-        tooltip=["class:N", "images:Q"],
-    )
-    bars = base.mark_bar(color=_BLUE, cornerRadiusEnd=3)
-    # Beside the bar, so that it reads on a light and on a dark page.
-    labels = base.mark_text(align="left", dx=4, color="gray").encode(text="images:Q")
-    return alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(20))
-
-
-def size_chart(index: pd.DataFrame) -> alt.LayerChart:
-    """Widths and heights of the images; a larger circle stands for more images of one size.
-
-    Args:
-        index: As `vitcore.dataset.Dataset.index`.
-    """
-    sizes = index.groupby(["width", "height"], as_index=False).agg(
-        images=("image_id", "size"), classes=("label", "nunique"), example=("label", "first")
-    )
-    if len(sizes) > _MOST_SIZES:
-        # More circles would be one blot; sizes that differ by a few pixels become one.
-        for side in ("width", "height"):
-            digits = np.floor(np.log2(sizes[side].clip(lower=1))) - 4
-            sizes[side] = (np.round(sizes[side] / 2.0**digits) * 2.0**digits).astype("int64")
-        sizes = sizes.groupby(["width", "height"], as_index=False).agg(
-            images=("images", "sum"), classes=("classes", "max"), example=("example", "first")
-        )
-    largest = float(max(sizes["width"].max(), sizes["height"].max()))
-    smallest = float(min(sizes["width"].min(), sizes["height"].min()))
-    wide = largest > 20 * smallest
-    scale = alt.Scale(
-        type="log" if wide else "linear", domain=[0.8 * smallest if wide else 0, 1.05 * largest]
-    )
-    diagonal = pd.DataFrame({"side": [max(smallest, 1.0), largest]})
-    square = (
-        alt.Chart(diagonal)
-        .mark_line(color="gray", strokeDash=[4, 4], strokeWidth=1)
-        .encode(x=alt.X("side:Q", scale=scale), y=alt.Y("side:Q", scale=scale))
-    )
-    circles = (
-        alt.Chart(sizes)
-        .mark_circle(color=_BLUE, opacity=0.6, stroke="white", strokeWidth=0.5)
-        .encode(
-            x=alt.X("width:Q", title="width in pixels", scale=scale),
-            y=alt.Y("height:Q", title="height in pixels", scale=scale),
-            size=alt.Size("images:Q", scale=alt.Scale(range=[30, 700]), legend=None),
-            tooltip=[
-                "width:Q",
-                "height:Q",
-                "images:Q",
-                "classes:Q",
-                alt.Tooltip("example:N", title="such as"),
-            ],
-        )
-    )
-    return alt.LayerChart(layer=[square, circles]).properties(height=_HEIGHT)
-
-
-def probability_chart(probabilities: Mapping[str, float], top: int = 5) -> alt.LayerChart:
-    """Bars of the most probable classes.
-
-    Args:
-        probabilities: By class, most probable first.
-        top: How many to show.
-    """
-    names = list(probabilities)[:top]
-    rows = pd.DataFrame({"class": names, "probability": [probabilities[name] for name in names]})
-    rows["winner"] = rows.index == 0
-    base = alt.Chart(rows).encode(
-        # Room for the label beside a full bar.
-        x=alt.X("probability:Q", scale=alt.Scale(domain=[0, 1.25]), axis=None),
-        y=alt.Y("class:N", sort=names, title=None, axis=alt.Axis(labelLimit=130, domain=False, ticks=False)),
-        tooltip=["class:N", alt.Tooltip("probability:Q", format=".2%")],
-    )
-    bars = base.mark_bar(cornerRadiusEnd=3).encode(
-        color=alt.Color(
-            "winner:N", scale=alt.Scale(domain=[True, False], range=[_BLUE, "#9DB2BF"]), legend=None
-        )
-    )
-    labels = base.mark_text(align="left", dx=4, color="gray").encode(
-        text=alt.Text("probability:Q", format=".1%")
-    )
-    return alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(22))
+    return alt.LayerChart(layer=[lines]).properties(height=HEIGHT)
 
 
 def _curves(
@@ -307,7 +136,7 @@ def _curves(
     )
     colour = alt.Color(
         "curve:N",
-        scale=alt.Scale(domain=names, range=[_BLUE, _ORANGE, _GREEN][: len(names)]),
+        scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREEN][: len(names)]),
         legend=alt.Legend(orient="top", title=None, symbolType="stroke", symbolStrokeWidth=3),
     )
     lines = (
@@ -356,7 +185,7 @@ def _curves(
             # Where the curves are not: above falling ones, below rising ones.
             .encode(x=x, y=alt.value(0 if falling else "height"), text="label:N")
         )
-    return alt.LayerChart(layer=layers).properties(height=_HEIGHT)
+    return alt.LayerChart(layer=layers).properties(height=HEIGHT)
 
 
 def _band(folds: pd.DataFrame, columns: Mapping[str, str], x: alt.X, colour: alt.Color) -> alt.Chart:

@@ -1,0 +1,80 @@
+"""The images as points: alike ones lie side by side."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from vitcore.charts._style import ORANGE, PALE, PALETTE, class_colours, inline
+
+__all__ = ["embedding_chart"]
+
+_HEIGHT = 520  # more than of other charts, for the points need room
+_MOST_NAMES = 24  # in a legend
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+
+def embedding_chart(
+    points: pd.DataFrame, by: Literal["class", "mistake"] = "class", classes: Sequence[str] | None = None
+) -> alt.LayerChart:
+    """Scatter of the embeddings; ``point`` selects an image by its ``image_id``, ``region`` a rectangle.
+
+    Args:
+        points: One row per image: ``x`` and ``y``, its place; ``image_id``; ``name``; the ``true`` and the
+            ``predicted`` class; whether they are the same, ``right``.
+        by: What the colour tells: the true class, or whether the image was recognised.
+        classes: All classes of the dataset, so that each keeps its colour; by default the true ones in
+            alphabetical order.
+    """
+    point = alt.selection_point(name="point", fields=["image_id"], empty=False)
+    region = alt.selection_interval(name="region", encodings=["x", "y"])
+    area = 40 if len(points) <= 2000 else 16  # of a point, in square pixels
+    size = alt.when(point).then(alt.value(6 * area))
+    columns = ["x", "y", "image_id", "name", "true", "predicted"]
+    rows = points[columns].round({"x": 3, "y": 3})
+    if by == "class":
+        field = "true"
+        colours = class_colours(sorted(set(points["true"])) if classes is None else classes)
+        groups, spread = list(colours), list(colours.values())
+        # Eight colours are told apart, so the shape helps where there are more classes.
+        shapes = [_SHAPES[number // len(PALETTE) % len(_SHAPES)] for number in range(len(groups))]
+    else:
+        field = "answer"
+        groups, spread, shapes = ["right", "wrong"], [PALE, ORANGE], ["circle", "diamond"]
+        rows[field] = np.where(points["right"].astype(bool), *groups)
+        # The mistakes are drawn last, so that nothing hides them.
+        rows = rows.sort_values(field, kind="stable")
+        size = size.when("datum.answer === 'wrong'").then(alt.value(2.5 * area))
+    legend = (
+        alt.Legend(orient="top", title=None, columns=4, labelLimit=120)
+        if len(groups) <= _MOST_NAMES
+        else None
+    )
+    dots = (
+        alt.Chart(inline(rows))
+        .mark_point(filled=True)
+        .encode(
+            x=_axis("x", "first dimension"),
+            y=_axis("y", "second dimension"),
+            color=alt.Color(f"{field}:N", scale=alt.Scale(domain=groups, range=spread), legend=legend),
+            shape=alt.Shape(f"{field}:N", scale=alt.Scale(domain=groups, range=shapes), legend=legend),
+            opacity=alt.condition(region, alt.value(0.8), alt.value(0.15)),
+            size=size.otherwise(alt.value(area)),
+            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("true:N"), alt.Tooltip("predicted:N")],
+        )
+        .add_params(point, region)
+    )
+    return alt.LayerChart(layer=[dots]).properties(height=_HEIGHT)
+
+
+def _axis(field: Literal["x", "y"], title: str) -> alt.X | alt.Y:
+    """An axis without numbers, for they mean nothing."""
+    channel = alt.X if field == "x" else alt.Y
+    return channel(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(zero=False, nice=False, padding=12),
+        axis=alt.Axis(labels=False, ticks=False, grid=False),
+    )
