@@ -20,18 +20,20 @@ from vitcore.dataset import (
     add_images,
     import_dataset,
 )
-from vitcore.jobs import Job, JobSnapshot
-from vitcore.pipeline import resume, train
+from vitcore.jobs import Job, JobKind, JobSnapshot
+from vitcore.pipeline import find_settings, resume, train
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
 __all__ = [
     "draw_curves",
+    "job_panel",
     "start_check",
     "start_import",
     "start_resume",
     "start_sample",
     "start_training",
+    "start_tuning",
     "training_panel",
     "watch_jobs",
 ]
@@ -41,11 +43,12 @@ _PHASES = {
     "prepare": "Preparing",
     "embed": "Looking at each image once with the Vision Transformer",
     "fit": "Training the output layer",
+    "search": "Trying settings by cross-validation",
     "evaluate": "Judging on the validation images",
     "check": "Looking at sharpness and light",
 }
-_VERBS = {"run": "Training", "dataset": "Importing", "check": "Checking"}
-_NOUNS = {"run": "training", "dataset": "import", "check": "check"}
+_VERBS = {"run": "Training", "dataset": "Importing", "check": "Checking", "tuning": "Finding settings for"}
+_NOUNS = {"run": "training", "dataset": "import", "check": "check", "tuning": "search for settings"}
 
 
 def start_import(
@@ -141,6 +144,44 @@ def start_resume(run: Run) -> None:
     _own(job_queue().submit("run", title, work, device=run.config["device"]["name"]))
 
 
+def start_tuning(
+    dataset: Dataset,
+    base: Hyperparameters,
+    requested: Mapping[str, Any],
+    *,
+    trials: int,
+    seconds: float | None,
+) -> None:
+    """Look for good settings in the background.
+
+    Args:
+        dataset: What to learn from.
+        base: The settings to begin with.
+        requested: ``backbone``, ``device`` and ``precision``, as `vitcore.train` takes them.
+        trials: How many settings to try.
+        seconds: How long; any time if None.
+
+    Raises:
+        DeviceError: The device or the precision is not here.
+    """
+
+    def work(job: Job) -> None:
+        job.announce(dataset.id)
+        find_settings(
+            dataset,
+            base,
+            **requested,
+            trials=trials,
+            seconds=seconds,
+            workspace=workspace(),
+            on_progress=job.report,
+            stop=job.stop,
+        )
+
+    line = choose_device(requested["device"], requested["precision"]).name
+    _own(job_queue().submit("tuning", dataset.name, work, device=line))
+
+
 def watch_jobs() -> None:
     """Show the active jobs in the sidebar, and rerun the page when one has ended."""
     active = job_queue().active()
@@ -162,7 +203,13 @@ def draw_curves(run: Run) -> None:
     smooth = st.toggle("Smooth the curves", key="smooth", persist_state="session")
     left, right = st.columns(2)
     for column, chart, alt in ((left, loss_chart, "Loss by epoch"), (right, score_chart, "Scores by epoch")):
-        column.altair_chart(chart(history, epochs, best, smooth=smooth), width="stretch", alt=alt)
+        drawn = chart(history, epochs, best, smooth=smooth, folds=run.repeats)
+        column.altair_chart(drawn, width="stretch", alt=alt)
+    if len(run.repeats):
+        counts = run.repeats.groupby("kind")["number"].nunique()
+        names = {"fold": "folds", "seed": "other seeds"}
+        what = " and ".join(f"{count} {names[kind]}" for kind, count in counts.items())
+        st.caption(f"The bands are mean ± standard deviation of {what}.")
 
 
 def best_epoch(history: pd.DataFrame, hyperparameters: Hyperparameters) -> int:
@@ -235,8 +282,8 @@ def _position(snapshot: JobSnapshot) -> str:
     return text
 
 
-def _waiting_training(job: Job) -> None:
-    """A training further back in the line, which can be called off."""
+def _waiting(job: Job) -> None:
+    """Work further back in the line, which can be called off."""
     with st.container(
         border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
@@ -250,10 +297,11 @@ def _stop_button(label: str, job: Job) -> None:
     st.button(label, icon=icon, key=f"stop_{job.id}", on_click=job_queue().stop, args=(job,))
 
 
-def _live_training() -> None:
-    jobs = [job for job in job_queue().active() if job.kind == "run"]
+def job_panel(kind: JobKind) -> Job | None:
+    """How far the work of a kind is, with a button to stop each; the one that runs, or is the next to."""
+    jobs = [job for job in job_queue().active() if job.kind == kind]
     if not jobs:
-        return
+        return None
     running = next((job for job in jobs if job.snapshot.state == "running"), jobs[0])
     snapshot = running.snapshot
     progress = snapshot.progress
@@ -261,10 +309,10 @@ def _live_training() -> None:
         top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
         phase = _PHASES[progress.phase] if progress else "Starting"
         if snapshot.state == "waiting":
-            phase = "Waiting for another training to end"
+            phase = "Waiting for other work to end"
         top.markdown(f"##### {phase}")
         with top:
-            _stop_button("Stop training", running)
+            _stop_button(f"Stop {'training' if kind == 'run' else 'searching'}", running)
         parts = [plain(running.title), f"running for {duration(snapshot.elapsed_s)}"]
         if progress and progress.total:
             parts.append(_position(snapshot))
@@ -275,13 +323,19 @@ def _live_training() -> None:
         if running.stop.is_set():
             parts.append("stopping after this batch")
         st.progress(progress.fraction if progress else 0.0, text=" · ".join(parts))
-        run = load_run(snapshot.result_id, workspace=workspace()) if snapshot.result_id else None
-        if run is not None and len(run.history):
-            draw_curves(run)
-        else:
-            st.caption(
-                "The curves appear with the first epoch. You may close this page; the training goes on."
-            )
     for job in jobs:
         if job is not running:
-            _waiting_training(job)
+            _waiting(job)
+    return running
+
+
+def _live_training() -> None:
+    running = job_panel("run")
+    if running is None:
+        return
+    result_id = running.snapshot.result_id
+    run = load_run(result_id, workspace=workspace()) if result_id else None
+    if run is not None and len(run.history):
+        draw_curves(run)
+    else:
+        st.caption("The curves appear with the first epoch. You may close this page; the training goes on.")

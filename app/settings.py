@@ -1,19 +1,20 @@
 """The settings of a training: sliders with plain words, presets, and settings taken from elsewhere."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import streamlit as st
 
 from app.text import plain
+from app.variants import draw_variants
 from vitcore.backbone import CATALOGUE
-from vitcore.dataset import AUGMENTATIONS
+from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
 from vitcore.training import PRESETS, Hyperparameters
 
-__all__ = ["draw_settings", "load_settings", "requested_settings"]
+__all__ = ["describe_settings", "draw_settings", "load_settings", "requested_settings"]
 
 DEFAULTS = Hyperparameters()
 BACKBONES = {"auto": "Automatic: DINOv2 small"} | {
@@ -152,6 +153,12 @@ SETTINGS = {
         "Trains that many more times on other divisions of the photos, and tells how much the figures vary.",
         {0: "none"},
     ),
+    "repeats": Setting(
+        "Other seeds",
+        (0, 1, 2, 3, 4, 5, 8, 10, 15, 20),
+        "Trains that many more times on the same photos, and tells how much is luck of the training itself.",
+        {0: "none"},
+    ),
     "input_size": Setting(
         "Input size",
         tuple(SIZES),
@@ -162,12 +169,18 @@ SETTINGS = {
 GROUPS = {
     "How it learns": ("optimizer", "batch_size", "schedule", "warmup_epochs", "patience", "monitor"),
     "Against learning by heart": ("label_smoothing", "weight_decay", "dropout", "noise", "mixup", "views"),
-    "Classes and figures": ("balance", "head", "hidden_units", "validation_fraction", "folds"),
+    "Classes and figures": ("balance", "head", "hidden_units", "validation_fraction", "folds", "repeats"),
 }
 
 
-def draw_settings() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Draw all settings; the hyperparameters, and where and with which backbone to train."""
+def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Draw all settings; the hyperparameters, and where and with which backbone to train.
+
+    Args:
+        data: What is learned from, to show its photos in the variants that are chosen.
+    """
+    for name, value in DEFAULTS.to_dict().items():
+        st.session_state.setdefault(name, value)
     _presets()
     values: dict[str, Any] = {}
     left, right = st.columns(2)
@@ -183,6 +196,7 @@ def draw_settings() -> tuple[dict[str, Any], dict[str, Any]]:
                     values[name] = _slider(name)
                 if title == "Against learning by heart":
                     values["augmentations"] = _augmentations()
+                    _preview(data, values["augmentations"], values["views"])
                 if title == "Classes and figures":
                     values["seed"] = _seed()
         st.markdown("**Where and with what**")
@@ -199,6 +213,22 @@ def load_settings(hyperparameters: Hyperparameters, requested: Mapping[str, Any]
     backbone = (requested or {}).get("backbone")
     if backbone is not None and backbone not in BACKBONES:
         st.session_state["backbone"], st.session_state["weights"] = FILE, backbone
+
+
+def describe_settings(hyperparameters: Hyperparameters, names: Iterable[str]) -> str:
+    """Some settings in words, such as "learning rate 0.002, optimizer SGD"."""
+    parts = []
+    for name in names:
+        value = getattr(hyperparameters, name)
+        setting = SETTINGS.get(name)
+        if isinstance(value, tuple):
+            shown = " + ".join(value)
+        else:
+            shown = value if isinstance(value, str) else f"{value:g}"
+            shown = (setting.names or {}).get(value, shown) if setting else shown
+        label = setting.label if setting else name.replace("_", " ")
+        parts.append(f"{label[0].lower()}{label[1:]} {shown}")
+    return ", ".join(parts)
 
 
 def requested_settings() -> dict[str, Any]:
@@ -273,17 +303,15 @@ def _slider(name: str) -> Any:
 
 def _widget(name: str) -> Any:
     setting = SETTINGS[name]
-    default = getattr(DEFAULTS, name)
-    value = st.session_state.get(name, default)
+    value = st.session_state[name]
     options = list(setting.options)
     if value not in options:  # from a file or an older run
         options = sorted([*options, value]) if isinstance(value, int | float) else [*options, value]
     labels = setting.names or {}
-    if isinstance(default, str):
+    if isinstance(value, str):
         return st.selectbox(
             setting.label,
             options,
-            index=options.index(default),
             format_func=lambda option: labels.get(option, option),
             key=name,
             persist_state="session",
@@ -293,7 +321,6 @@ def _widget(name: str) -> Any:
     return st.select_slider(
         setting.label,
         options,
-        default,
         format_func=lambda option: labels.get(option, f"{option:g}"),
         key=name,
         persist_state="session",
@@ -306,13 +333,22 @@ def _augmentations() -> tuple[str, ...]:
     chosen = st.multiselect(
         "What the views vary",
         AUGMENTATIONS,
-        DEFAULTS.augmentations,
         key="augmentations",
         persist_state="session",
-        help="Leave out what changes the class: a mirrored or turned letter may be another one. The Dataset "
-        "page shows what views look like.",
+        help="Leave out what changes the class: a mirrored or turned letter may be another one.",
     )
     return tuple(chosen)
+
+
+def _preview(data: Dataset, augmentations: tuple[str, ...], views: int) -> None:
+    """The variants that would be learned from."""
+    icon = ":material/auto_awesome_motion:"
+    shown = st.popover(
+        "What that looks like", icon=icon, disabled=not augmentations, key="preview", on_change="rerun"
+    )
+    if shown.open:
+        with shown:
+            draw_variants(data, augmentations, min(max(views, 4), 8))
 
 
 def _seed() -> int:
@@ -320,7 +356,6 @@ def _seed() -> int:
         "Seed",
         0,
         2**32 - 1,
-        DEFAULTS.seed,
         key="seed",
         persist_state="session",
         help="The same seed repeats a training exactly.",

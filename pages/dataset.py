@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import numpy as np
 import streamlit as st
 
 from app.checks import checks
@@ -11,12 +10,12 @@ from app.intake import bring_in
 from app.parts import figures, next_page, opening
 from app.state import dataset, job_queue, runs_of, workspace
 from app.text import plain
+from app.variants import draw_variants
 from vitcore.charts import class_count_chart, size_chart
-from vitcore.dataset import Dataset, import_report, load_image, make_view, remarks, rename_dataset
+from vitcore.dataset import Dataset, import_report, remarks, rename_dataset
 from vitcore.errors import VitcoreError
 from vitcore.runs import delete_run
 
-VIEWS = 6
 TALL = 16  # classes, from which on their chart is scrolled
 
 
@@ -70,10 +69,6 @@ def overview(data: Dataset) -> None:
         st.altair_chart(size_chart(data.index), width="stretch", alt="Widths and heights of the images")
 
 
-def another_photo() -> None:
-    st.session_state["views_of"] += 1
-
-
 @st.fragment
 def views(data: Dataset) -> None:
     """What the variants of an image look like, from which a training may learn besides the image."""
@@ -82,21 +77,7 @@ def views(data: Dataset) -> None:
             "With more than one **view per image**, the training also learns from variants of each photo: "
             "cut out, mirrored, brighter or paler. They are the same every time."
         )
-        number = st.session_state.setdefault("views_of", 0)
-        random = np.random.default_rng(number)
-        row = data.index.iloc[int(random.integers(len(data.index)))]
-        try:
-            image = load_image(data.path(row["file"]), at_least=320)
-        except (VitcoreError, OSError):
-            st.caption(":material/broken_image: The picture is gone.")
-        else:
-            image.thumbnail((320, 320))
-            with st.container(horizontal=True, gap="small"):
-                for view in range(VIEWS):
-                    with st.container(width=160, gap="xsmall"):
-                        st.image(make_view(image, row["sha256"], view), width="stretch")
-                        st.caption("the photo itself" if view == 0 else f"view {view + 1}")
-        st.button("Another photo", icon=":material/shuffle:", key="another_photo", on_click=another_photo)
+        draw_variants(data)
 
 
 def manage(data: Dataset) -> None:

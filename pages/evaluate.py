@@ -18,13 +18,14 @@ MEANING = {
     "balanced_accuracy": ("Balanced accuracy", "The same, each class counting equally."),
     "cohen_kappa": ("Cohen's kappa", "Agreement beyond guessing; 1 is perfect, 0 is guessing."),
     "macro_f1": ("Macro F1", "Precision and recall in one, averaged over the classes."),
+    "top_3_accuracy": ("Top 3", "Share of images whose class was among the three most probable."),
     "log_loss": ("Log loss", "Punishes confident mistakes; lower is better."),
     "expected_calibration_error": (
         "Calibration error",
         "How far the stated confidence is from the truth on average; lower is better.",
     ),
 }
-SHARES = {"accuracy", "balanced_accuracy", "expected_calibration_error"}
+SHARES = {"accuracy", "top_3_accuracy", "balanced_accuracy", "expected_calibration_error"}
 
 
 def number(name: str, value: float) -> str:

@@ -58,15 +58,16 @@ def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def figure(run: Run, name: str) -> str:
-    """A figure of a run, with its spread over the folds if there was a cross-validation."""
+    """A figure of a run, with its spread over the folds or seeds of further trainings."""
     if not run.has_model:
         return ""
     show = percent if name == "accuracy" else decimals
-    text = show(run.evaluation.metrics[name].value)
-    folds = pd.Series(run.facts.get("cross_validation", {}).get(name, []), dtype="float64").dropna()
-    if len(folds) < 2:
-        return text
-    return f"{text} · {len(folds)} folds: {show(folds.mean())} ± {show(folds.std())}"
+    parts = [show(run.evaluation.metrics[name].value)]
+    for fact, noun in (("cross_validation", "folds"), ("repeats", "seeds")):
+        values = pd.Series(run.facts.get(fact, {}).get(name, []), dtype="float64").dropna()
+        if len(values) > 1:
+            parts.append(f"{len(values)} {noun}: {show(values.mean())} ± {show(values.std())}")
+    return " · ".join(parts)
 
 
 def table_row(run: Run, settings: dict[str, Any]) -> dict[str, object]:

@@ -7,6 +7,7 @@ from app.parts import figures, needed_dataset, next_page, opening
 from app.settings import draw_settings, load_settings
 from app.state import job_queue, run, unfinished_runs
 from app.text import decimals, duration, percent, plain, span_sentence
+from app.tuning import draw_tuning
 from vitcore.errors import VitcoreError
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters
@@ -67,7 +68,7 @@ opening(
 data = needed_dataset()
 if pending := st.session_state.pop("settings_to_load", None):
     load_settings(*pending)
-values, requested = draw_settings()
+values, requested = draw_settings(data)
 if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
     try:
         start_training(data, Hyperparameters(**values), requested)
@@ -75,6 +76,7 @@ if st.button("Start training", type="primary", icon=":material/play_arrow:", wid
         st.error(plain(str(error), 400), icon=":material/error:")
     else:
         st.rerun()
+draw_tuning(data, values, requested)
 if any(job.kind == "run" for job in job_queue().active()):
     training_panel()
 else:

@@ -14,6 +14,7 @@ from vitcore import load_classifier
 from vitcore.cli import main
 from vitcore.dataset import load_dataset
 from vitcore.runs import list_runs, load_run
+from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -198,6 +199,7 @@ def test_train_takes_its_options(train, photos):
         "input_size": 96,
         "validation_fraction": 0.25,
         "folds": 2,
+        "repeats": 2,
         "seed": 7,
     }
     flags = [
@@ -292,6 +294,43 @@ def test_train_answers_the_leak_of_a_ready_made_split_and_says_it(train, capsys,
     backbone = answer["backbone"]
     assert main(["train", str(tmp_path / "split"), "--backbone", backbone, "--epochs", "2"]) == 0
     assert "The ready-made split leaks: 9 of its 9 validation images" in capsys.readouterr().out
+
+
+def test_further_seeds_are_said(train, photos, capsys, tiny_backbone):
+    assert len(train(photos, "--epochs", 2, "--repeats", 2)["repeats"]["seeds"]) == 2
+    assert main(["train", str(photos), "--backbone", tiny_backbone, "--epochs", "2", "--repeats", "2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("From 2 other seeds: accuracy ")
+
+
+# --- tune --------------------------------------------------------------------------------------
+
+
+def test_settings_that_are_found_can_be_trained_with(ask, train, photos, tiny_backbone, tmp_path):
+    file = tmp_path / "found.json"
+    found = ask("tune", photos, "--backbone", tiny_backbone, "--epochs", 2, "--trials", 3, "--out", file)
+    assert [trial["number"] for trial in found["trials"]] == [1, 2, 3]
+    assert found["accuracy"] >= found["baseline"]
+    assert found["trials"][0]["hyperparameters"]["epochs"] == 2
+    answer = train(photos, "--settings", file, "--seed", 4)
+    used = load_run(answer["run_id"]).hyperparameters
+    assert used == Hyperparameters.from_dict({**found["hyperparameters"], "seed": 4})
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"[]", b'{"hyperparameters": {"magic": 1}}', b'{"epochs": 0}']
+)
+def test_a_settings_file_without_settings_is_an_error(photos, capsys, tmp_path, content):
+    file = tmp_path / "settings.json"
+    if content is not None:
+        file.write_bytes(content)
+    assert main(["train", str(photos), "--settings", str(file)]) == 1
+    assert capsys.readouterr().err.startswith("vitcore: ")
+
+
+def test_tune_says_what_it_found_without_json(photos, capsys, tiny_backbone):
+    command = ["tune", str(photos), "--backbone", tiny_backbone, "--epochs", "2", "--trials", "2"]
+    assert main(command) == 0
+    assert "2 settings tried" in capsys.readouterr().out
 
 
 # --- audit -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ The pieces in between are in the sub-packages: `vitcore.dataset`, `vitcore.backb
 from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.inference import Classifier, Prediction, load_classifier
-from vitcore.pipeline import train
+from vitcore.pipeline import find_settings, train
 from vitcore.runs import Run, list_runs, load_run
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
@@ -27,6 +27,7 @@ __all__ = [
     "Run",
     "VitcoreError",
     "Workspace",
+    "find_settings",
     "import_dataset",
     "list_runs",
     "load_classifier",

@@ -35,11 +35,11 @@ from vitcore.dataset import (
     load_dataset,
     remarks,
 )
-from vitcore.errors import BackboneError, NotFoundError, Stopped, VitcoreError
+from vitcore.errors import BackboneError, NotFoundError, SettingsError, Stopped, VitcoreError
 from vitcore.progress import Progress
 from vitcore.runs import Run, delete_run, list_runs, load_run
 from vitcore.training import Hyperparameters
-from vitcore.workspace import Workspace
+from vitcore.workspace import Workspace, write_json
 
 __all__ = ["main"]
 
@@ -145,10 +145,7 @@ def _train(options: argparse.Namespace, stop: threading.Event) -> None:
     from vitcore.pipeline import train
 
     started = time.perf_counter()
-    names = {field.name for field in fields(Hyperparameters)}
-    hyperparameters = Hyperparameters(
-        **{name: value for name, value in vars(options).items() if name in names and value is not None}
-    )
+    hyperparameters = _hyperparameters(options)
     workspace = _workspace()
     printer = _Printer()
     dataset = _dataset(options, workspace, printer, stop)
@@ -165,6 +162,60 @@ def _train(options: argparse.Namespace, stop: threading.Event) -> None:
         stop=stop,
     )
     _tell_run(options, run, imported - started, time.perf_counter() - started)
+
+
+def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.pipeline import find_settings
+
+    base = _hyperparameters(options)
+    workspace, printer = _workspace(), _Printer()
+    dataset = _dataset(options, workspace, printer, stop)
+    tuning = find_settings(
+        dataset,
+        base,
+        trials=options.trials,
+        seconds=None if options.minutes is None else 60 * options.minutes,
+        backbone=options.backbone,
+        device=options.device,
+        precision=options.precision,
+        workspace=workspace,
+        on_progress=printer,
+        stop=stop,
+    )
+    first, best = tuning.trials[0], tuning.best
+    settings = {"hyperparameters": best.hyperparameters.to_dict(), "requested": dict(tuning.requested)}
+    if options.out is not None:
+        try:
+            write_json(Path(options.out), settings)
+        except OSError as error:
+            raise VitcoreError(
+                f"{options.out} cannot be written ({error.strerror or error}); give another file."
+            ) from error
+    _answer(
+        options,
+        {
+            "dataset_id": dataset.id,
+            **settings,
+            "accuracy": 1 - best.value,
+            "baseline": 1 - first.value,
+            "suggested_learning_rate": None if tuning.rates is None else tuning.rates.suggestion,
+            "trials": [
+                {
+                    "number": trial.number,
+                    "accuracy": 1 - trial.value if math.isfinite(trial.value) else None,
+                    "pruned": trial.pruned,
+                    "seconds": trial.seconds,
+                    "hyperparameters": trial.hyperparameters.to_dict(),
+                }
+                for trial in tuning.trials
+            ],
+            "images": tuning.images,
+            "seconds": tuning.seconds,
+        },
+        f"{len(tuning.trials)} settings tried in {tuning.seconds:.0f} s: accuracy {1 - best.value:.1%} in "
+        f"cross-validation, {1 - first.value:.1%} with the settings begun with.\n"
+        f"{json.dumps(settings['hyperparameters'])}",
+    )
 
 
 def _resume(options: argparse.Namespace, stop: threading.Event) -> None:
@@ -204,11 +255,12 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             "images_per_second": run.facts["images_per_second"],
             "leak": run.facts.get("leak"),
             "cross_validation": run.facts.get("cross_validation"),
+            "repeats": run.facts.get("repeats"),
         },
         f"Run {run.id}: accuracy {metrics['accuracy'].value:.1%} on {run.evaluation.images} validation "
         f"images (95 % interval {metrics['accuracy'].low:.1%} to {metrics['accuracy'].high:.1%}), Cohen's "
         f"kappa {metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
-        f"{_leak_text(run)}{_folds_text(run)}",
+        f"{_leak_text(run)}{_spread_text(run)}",
     )
 
 
@@ -224,18 +276,26 @@ def _leak_text(run: Run) -> str:
     )
 
 
-def _folds_text(run: Run) -> str:
-    if "cross_validation" not in run.facts:
-        return ""
-    crossed = run.facts["cross_validation"]
-    figures = []
-    for name in ("accuracy", "balanced_accuracy", "cohen_kappa"):
-        values = [value for value in crossed[name] if value is not None]
-        if len(values) > 1:
-            mean, spread = statistics.fmean(values), statistics.stdev(values)
-            shown = f"{mean:.3f} ± {spread:.3f}" if name == "cohen_kappa" else f"{mean:.1%} ± {spread:.1%}"
-            figures.append(f"{name.replace('_', ' ')} {shown}")
-    return f"\nCross-validation on {crossed['folds']} folds: {', '.join(figures)}."
+def _spread_text(run: Run) -> str:
+    text = ""
+    for name, what in (
+        ("cross_validation", "Cross-validation on {} folds"),
+        ("repeats", "From {} other seeds"),
+    ):
+        if name in run.facts:
+            found = run.facts[name]
+            figures = [
+                f"{figure.replace('_', ' ')} {_spread(figure, values)}"
+                for figure in ("accuracy", "balanced_accuracy", "cohen_kappa")
+                if len(values := [value for value in found[figure] if value is not None]) > 1
+            ]
+            text += f"\n{what.format(len(found['accuracy']))}: {', '.join(figures)}."
+    return text
+
+
+def _spread(figure: str, values: Sequence[float]) -> str:
+    mean, spread = statistics.fmean(values), statistics.stdev(values)
+    return f"{mean:.3f} ± {spread:.3f}" if figure == "cohen_kappa" else f"{mean:.1%} ± {spread:.1%}"
 
 
 def _audit(options: argparse.Namespace, stop: threading.Event) -> None:
@@ -393,6 +453,23 @@ def _workspace() -> Workspace:
     workspace = Workspace.default()
     workspace.sweep()
     return workspace
+
+
+def _hyperparameters(options: argparse.Namespace) -> Hyperparameters:
+    """Those of the settings file, if there is one, and over them what the options say."""
+    given: dict[str, Any] = {}
+    if options.settings is not None:
+        try:
+            values = json.loads(Path(options.settings).read_text(encoding="utf-8"))
+            given = {**values.get("hyperparameters", values)}
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise SettingsError(
+                f"{options.settings} has no settings ({error}); give a file that the Train page or "
+                "'vitcore tune --out' made."
+            ) from error
+    names = {field.name for field in fields(Hyperparameters)}
+    said = {name: value for name, value in vars(options).items() if name in names and value is not None}
+    return Hyperparameters.from_dict({**given, **said})
 
 
 def _reading(options: argparse.Namespace) -> Reading:
@@ -576,6 +653,43 @@ def _parser() -> argparse.ArgumentParser:
             help="number format of the backbone",
         )
 
+    def add_settings(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--settings", metavar="FILE", help="a JSON file with settings; the options below come over them"
+        )
+        for flag, kind, text in (
+            ("--epochs", int, "passes over the training images"),
+            ("--learning-rate", float, "step size at its highest"),
+            ("--batch-size", int, "images per step"),
+            ("--optimizer", str, "adamw, sgd, adam or lbfgs"),
+            ("--schedule", str, "cosine or constant"),
+            ("--warmup-epochs", int, "epochs in which the learning rate rises"),
+            ("--weight-decay", float, "pull of the weights towards zero"),
+            ("--label-smoothing", float, "part of the target spread over all classes"),
+            ("--dropout", float, "share of the features hidden in each step"),
+            ("--noise", float, "noise on the features, in standard deviations"),
+            ("--mixup", float, "how much images are blended, 0 for not at all"),
+            ("--head", str, "linear or hidden"),
+            ("--hidden-units", int, "width of the hidden layer"),
+            ("--patience", int, "epochs without improvement after which to end, 0 for never"),
+            (
+                "--monitor",
+                str,
+                "what the best epoch is best at: loss, accuracy, balanced_accuracy or cohen_kappa",
+            ),
+            ("--balance", str, "none, weights or sampler: how rare classes are helped"),
+            ("--views", int, "variants of each training image"),
+            ("--augmentations", _words, "what the variants vary, such as flip,crop,colour"),
+            ("--input-size", int, "pixels that the backbone sees, 0 for its own size"),
+            ("--validation-fraction", float, "share of the images kept for validation"),
+            ("--folds", int, "folds of a cross-validation after the training, 2 to 20, 0 for none"),
+            ("--repeats", int, "further trainings on the same images from other seeds, 0 to 20"),
+            ("--seed", int, "decides the split and the order of the images"),
+        ):
+            value = getattr(defaults, flag[2:].replace("-", "_"))
+            shown = ",".join(value) if isinstance(value, tuple) else value
+            sub.add_argument(flag, type=kind, metavar="X", help=f"{text} (default: {shown})")
+
     sub = add("import", _import, "Import labelled images.")
     sub.add_argument("source", metavar="SOURCE", nargs="+", help=f"{source}; several are taken together")
     sub.add_argument("--name", help="what to call the dataset")
@@ -588,37 +702,16 @@ def _parser() -> argparse.ArgumentParser:
     add_reading(sub)
     sub.add_argument("--name", help="what to call the run")
     add_backbone(sub)
-    for flag, kind, text in (
-        ("--epochs", int, "passes over the training images"),
-        ("--learning-rate", float, "step size at its highest"),
-        ("--batch-size", int, "images per step"),
-        ("--optimizer", str, "adamw, sgd, adam or lbfgs"),
-        ("--schedule", str, "cosine or constant"),
-        ("--warmup-epochs", int, "epochs in which the learning rate rises"),
-        ("--weight-decay", float, "pull of the weights towards zero"),
-        ("--label-smoothing", float, "part of the target spread over all classes"),
-        ("--dropout", float, "share of the features hidden in each step"),
-        ("--noise", float, "noise on the features, in standard deviations"),
-        ("--mixup", float, "how much images are blended, 0 for not at all"),
-        ("--head", str, "linear or hidden"),
-        ("--hidden-units", int, "width of the hidden layer"),
-        ("--patience", int, "epochs without improvement after which to end, 0 for never"),
-        (
-            "--monitor",
-            str,
-            "what the best epoch is best at: loss, accuracy, balanced_accuracy or cohen_kappa",
-        ),
-        ("--balance", str, "none, weights or sampler: how rare classes are helped"),
-        ("--views", int, "variants of each training image"),
-        ("--augmentations", _words, "what the variants vary, such as flip,crop,colour"),
-        ("--input-size", int, "pixels that the backbone sees, 0 for its own size"),
-        ("--validation-fraction", float, "share of the images kept for validation"),
-        ("--folds", int, "folds of a cross-validation after the training, 2 to 20, 0 for none"),
-        ("--seed", int, "decides the split and the order of the images"),
-    ):
-        value = getattr(defaults, flag[2:].replace("-", "_"))
-        shown = ",".join(value) if isinstance(value, tuple) else value
-        sub.add_argument(flag, type=kind, metavar="X", help=f"{text} (default: {shown})")
+    add_settings(sub)
+
+    sub = add("tune", _tune, "Look for good settings by cross-validation inside the training part.")
+    sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{source}, or the id of a dataset")
+    add_reading(sub)
+    add_backbone(sub)
+    sub.add_argument("--trials", type=int, default=30, metavar="N", help="settings to try (default: 30)")
+    sub.add_argument("--minutes", type=float, metavar="X", help="how long to go on at most")
+    sub.add_argument("--out", metavar="FILE", help="write the best settings there, for 'train --settings'")
+    add_settings(sub)
 
     sub = add("resume", _resume, "Go on with a training that was stopped or interrupted.")
     sub.add_argument("run_id", metavar="RUN_ID")

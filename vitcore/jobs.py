@@ -17,9 +17,9 @@ from typing import Literal
 from vitcore.errors import Stopped, VitcoreError
 from vitcore.progress import Progress
 
-__all__ = ["Job", "JobQueue", "JobSnapshot", "JobState", "Work"]
+__all__ = ["Job", "JobKind", "JobQueue", "JobSnapshot", "JobState", "Work"]
 
-JobKind = Literal["run", "dataset", "check"]
+JobKind = Literal["run", "dataset", "check", "tuning"]
 JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
 
@@ -53,7 +53,7 @@ class Job:
 
     Attributes:
         id: Counts the jobs of a queue, from 1.
-        kind: What it makes: a ``run``, a ``dataset``, or a ``check`` of one.
+        kind: What it makes: a ``run``, a ``dataset``, a ``check`` of one, or the ``tuning`` of settings.
         title: For people.
         stop: Set when the job should end early; the work looks at it.
     """

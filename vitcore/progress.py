@@ -12,10 +12,10 @@ class Progress:
     """One immutable snapshot of a piece of work.
 
     Attributes:
-        phase: ``import``, ``prepare``, ``embed``, ``fit``, ``evaluate`` or ``check``.
+        phase: ``import``, ``prepare``, ``embed``, ``fit``, ``search``, ``evaluate`` or ``check``.
         done: Units finished, 0 … `total`.
         total: Units in all; 0 when unknown.
-        unit: What is counted: ``images``, ``epochs`` or ``pairs``.
+        unit: What is counted: ``images``, ``epochs``, ``trials`` or ``pairs``.
         per_second: Units finished per second, 0 when not known yet.
         remaining_s: Estimated seconds left in this phase, None when not known yet.
         message: One sentence for the user, or an empty string.

@@ -78,7 +78,7 @@ class Run:
             more than one image, images in them).
         state: ``running``, ``complete``, ``stopped``, ``failed`` or ``interrupted``.
         facts: What is known of its course: message, seconds, best_epoch, epochs_run,
-            images_per_second; with a ready-made split that leaks, leak; if asked for,
+            images_per_second, calibration; with a ready-made split that leaks, leak; if asked for,
             cross_validation and repeats (see `vitcore.pipeline.train`); empty while it runs.
     """
 
@@ -175,7 +175,8 @@ class Run:
         """One row per validation image.
 
         Columns: image_id, name, sha256, file (below the dataset's folder), true, predicted (class
-        names), confidence (probability of the prediction), loss (−ln of the true class's probability).
+        names), confidence (probability of the prediction), loss (−ln of the true class's probability),
+        novelty (how unlike the training images, see `vitcore.evaluation.novelty`).
 
         Raises:
             StorageError: The run did not come that far.

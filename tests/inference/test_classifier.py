@@ -12,8 +12,18 @@ import pytest
 from PIL import Image
 
 from vitcore.backbone import Device, Embedder, resolve_backbone
-from vitcore.errors import BackboneError, DeviceError, ImageError, NotFoundError, StorageError
-from vitcore.inference import Classifier, Prediction, Refusal, load_classifier, save_classifier
+from vitcore.errors import BackboneError, DeviceError, ImageError, InputError, NotFoundError, StorageError
+from vitcore.evaluation import DoubtRule
+from vitcore.inference import (
+    Classifier,
+    Prediction,
+    Refusal,
+    Trust,
+    load_classifier,
+    load_trust,
+    save_classifier,
+    set_level,
+)
 from vitcore.training import HiddenHead, LinearHead
 
 CPU = Device("cpu", "CPU", "fp32")
@@ -44,9 +54,16 @@ def embedder(tiny_backbone) -> Embedder:
     return Embedder(resolve_backbone(tiny_backbone), CPU)
 
 
+def trust(mass: float = 0.6, far: float = 2.0, **changes) -> Trust:
+    """With that bound on the confidence of what is sure, and on how unlike the references it may be."""
+    rule = DoubtRule(masses=(mass, mass), distances=(far, far))
+    references = np.ones((2, 128), dtype=np.float16)
+    return Trust(**{"temperature": 1.0, "rule": rule, "level": 0.5, "references": references, **changes})
+
+
 @pytest.fixture(scope="module")
 def classifier(head, embedder) -> Classifier:
-    return Classifier(head, embedder, CLASSES, threshold=0.6)
+    return Classifier(head, embedder, CLASSES, trust())
 
 
 @pytest.fixture
@@ -105,18 +122,44 @@ def test_no_images_have_no_predictions(classifier):
     assert list(classifier.predict_each(iter(()))) == []
 
 
-@pytest.mark.parametrize(("threshold", "sure"), [(0.0, True), (1.01, False)])
-def test_the_threshold_decides_what_is_sure(head, embedder, files, threshold, sure):
-    classifier = Classifier(head, embedder, CLASSES, threshold)
-    assert {prediction.sure for prediction in classifier.predict(files[:4])} == {sure}
+@pytest.mark.parametrize(
+    ("mass", "far", "reason"),
+    [(0.0, 2.0, ""), (1.0, 2.0, "close"), (0.0, 0.0, "unlike"), (1.0, 0.0, "unlike")],
+)
+def test_what_is_not_sure_has_a_reason(head, embedder, files, mass, far, reason):
+    classifier = Classifier(head, embedder, CLASSES, trust(mass, far))
+    for prediction in classifier.predict(files[:4]):
+        assert (prediction.sure, prediction.reason) == (reason == "", reason)
 
 
-def test_a_confidence_at_the_threshold_is_sure(classifier, files):
-    [prediction] = classifier.predict(files[:1])
-    exact = Classifier(classifier.head, classifier.embedder, CLASSES, prediction.confidence)
-    above = Classifier(classifier.head, classifier.embedder, CLASSES, np.nextafter(prediction.confidence, 2))
-    assert exact.predict(files[:1])[0].sure
-    assert not above.predict(files[:1])[0].sure
+def test_a_close_call_names_the_classes_between_which_it_is(head, embedder, files):
+    [plain] = Classifier(head, embedder, CLASSES, trust(0.0)).predict(files[:1])
+    assert plain.possible == (plain.label,)
+    [close] = Classifier(head, embedder, CLASSES, trust(plain.confidence)).predict(files[:1])
+    assert close.reason == "close"
+    assert close.possible == tuple(close.probabilities)[:2]
+
+
+def test_a_temperature_changes_the_confidence_but_not_the_class(head, embedder, files):
+    plain, warm = (
+        Classifier(head, embedder, CLASSES, trust(temperature=t)).predict(files) for t in (1.0, 3.0)
+    )
+    assert [p.label for p in plain] == [p.label for p in warm]
+    assert all(one.confidence > other.confidence for one, other in zip(plain, warm, strict=True))
+
+
+def test_what_was_learned_from_is_not_unlike(head, embedder, files):
+    images = [Image.open(path).convert("RGB") for path in files]
+    vectors = embedder.embed(np.stack([embedder.prepare(image) for image in images])).astype(np.float16)
+    known = Classifier(head, embedder, CLASSES, trust(0.0, 1e-3, references=vectors[:1]))
+    answers = known.predict(files)
+    assert answers[0].reason == ""
+    assert {answer.reason for answer in answers[1:]} == {"unlike"}
+
+
+def test_a_level_that_there_is_not_is_refused():
+    with pytest.raises(InputError, match=r"level is 1\.5"):
+        trust(level=1.5)
 
 
 # --- bad files -------------------------------------------------------------------------------
@@ -213,17 +256,50 @@ def folder(classifier, tmp_path) -> Path:
         head=classifier.head,
         embedder=classifier.embedder,
         classes=CLASSES,
-        threshold=classifier.threshold,
+        trust=classifier.trust,
     )
     return path
 
 
 def test_a_classifier_comes_back_from_its_folder(classifier, folder, files):
     again = load_classifier(folder)
-    assert (again.classes, again.threshold) == (CLASSES, 0.6)
+    assert again.classes == CLASSES
+    assert again.trust.to_dict() == classifier.trust.to_dict()
     assert again.embedder.fingerprint == classifier.embedder.fingerprint
     assert again.predict(files) == classifier.predict(files)
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "head.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json",
+        "head.safetensors",
+        "references.safetensors",
+    ]
+
+
+def test_a_level_that_is_chosen_stays_chosen(folder):
+    set_level(folder, 0.9)
+    assert load_trust(folder).level == load_classifier(folder).trust.level == 0.9
+    with pytest.raises(InputError):
+        set_level(folder, 2.0)
+    assert load_trust(folder).level == 0.9
+
+
+@pytest.mark.parametrize("damage", ["references", "trust", "format"])
+def test_damaged_doubt_is_a_storage_error(folder, damage):
+    config = json.loads((folder / "config.json").read_text())
+    if damage == "references":
+        (folder / "references.safetensors").write_bytes(b"no")
+    elif damage == "trust":
+        (folder / "config.json").write_text(json.dumps({**config, "trust": {}}))
+    else:
+        (folder / "config.json").write_text(json.dumps({**config, "format": 1}))
+    for load in (load_classifier, load_trust):
+        with pytest.raises(StorageError, match="train again"):
+            load(folder)
+
+
+def test_references_of_another_backbone_are_a_storage_error(folder, classifier):
+    replace(classifier.trust, references=np.ones((2, 64), dtype=np.float16)).save(folder)
+    with pytest.raises(StorageError, match="does not fit"):
+        load_classifier(folder)
 
 
 @pytest.fixture(scope="module")
@@ -238,12 +314,12 @@ def hidden(embedder) -> Classifier:
         mean=np.zeros(128, dtype=np.float32),
         std=np.ones(128, dtype=np.float32),
     )
-    return Classifier(head, embedder, CLASSES, threshold=0.6)
+    return Classifier(head, embedder, CLASSES, trust())
 
 
 def test_a_classifier_with_a_hidden_layer_comes_back_from_its_folder(hidden, files, tmp_path):
     save_classifier(
-        tmp_path / "model", head=hidden.head, embedder=hidden.embedder, classes=CLASSES, threshold=0.6
+        tmp_path / "model", head=hidden.head, embedder=hidden.embedder, classes=CLASSES, trust=trust()
     )
     again = load_classifier(tmp_path / "model")
     assert type(again.head) is HiddenHead
@@ -308,7 +384,7 @@ def test_weights_that_changed_on_the_disk_are_refused(tiny_backbone, head, tmp_p
     weights = tmp_path / "weights.safetensors"
     shutil.copy(tiny_backbone, weights)
     embedder = Embedder(resolve_backbone(str(weights)), CPU)
-    save_classifier(tmp_path / "model", head=head, embedder=embedder, classes=CLASSES, threshold=0.5)
+    save_classifier(tmp_path / "model", head=head, embedder=embedder, classes=CLASSES, trust=trust())
     data = bytearray(weights.read_bytes())
     data[-1] ^= 0xFF
     weights.write_bytes(bytes(data))
@@ -329,7 +405,7 @@ def test_a_damaged_config_is_a_storage_error(folder, content):
 
 
 @pytest.mark.parametrize(
-    "values", [{"threshold": ...}, {"threshold": "high"}, {"classes": 3}, {"classes": ["a", "b"]}]
+    "values", [{"trust": ...}, {"trust": "high"}, {"classes": 3}, {"classes": ["a", "b"]}]
 )
 def test_a_config_that_does_not_fit_is_a_storage_error(folder, values):
     change_config(folder, **values)
@@ -375,12 +451,12 @@ def test_preprocessing_other_than_in_training_is_refused(folder):
 
 def test_an_input_size_other_than_usual_is_kept(tiny_backbone, head, tmp_path):
     embedder = Embedder(resolve_backbone(tiny_backbone, 192), CPU)
-    save_classifier(tmp_path / "model", head=head, embedder=embedder, classes=CLASSES, threshold=0.5)
+    save_classifier(tmp_path / "model", head=head, embedder=embedder, classes=CLASSES, trust=trust())
     assert load_classifier(tmp_path / "model").embedder.fingerprint == embedder.fingerprint
 
 
 def test_a_classifier_is_not_written_over_another(folder, classifier):
     with pytest.raises(FileExistsError):
         save_classifier(
-            folder, head=classifier.head, embedder=classifier.embedder, classes=CLASSES, threshold=0.5
+            folder, head=classifier.head, embedder=classifier.embedder, classes=CLASSES, trust=trust()
         )

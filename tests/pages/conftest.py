@@ -207,9 +207,9 @@ def ui() -> SimpleNamespace:
 class HeldJob:
     """A job that is seen to run until it is let go or stopped."""
 
-    def __init__(self, device: str, title: str) -> None:
+    def __init__(self, device: str, title: str, kind: str) -> None:
         self._begun, self._opened = threading.Event(), threading.Event()
-        self.job = job_queue().submit("run", title, self._work, device=device)
+        self.job = job_queue().submit(kind, title, self._work, device=device)
         assert self._begun.wait(PATIENCE_S)
 
     def _work(self, job: Job) -> None:
@@ -227,8 +227,8 @@ class HeldJob:
 def hold() -> Callable[..., HeldJob]:
     """Starts a job that runs until it is let go; those behind it in its line wait."""
 
-    def hold(device: str = "cpu", title: str = "held photos") -> HeldJob:
-        return HeldJob(device, title)
+    def hold(device: str = "cpu", title: str = "held photos", kind: str = "run") -> HeldJob:
+        return HeldJob(device, title, kind)
 
     return hold
 

@@ -223,3 +223,12 @@ def test_the_spread_over_the_folds_is_told(open_page, trained):
     (row,) = table(open_page("runs")).to_dict("records")
     assert "3 folds: 60.0" in row["accuracy"]
     assert "2 folds: 0.200" in row["kappa"]
+
+
+def test_the_spread_over_the_seeds_is_told(open_page, trained):
+    state = json.loads((trained.run.folder / "state.json").read_text())
+    state["repeats"] = {"seeds": [1, 2], "accuracy": [0.5, 0.6], "cohen_kappa": [0.1, 0.3]}
+    (trained.run.folder / "state.json").write_text(json.dumps(state))
+    (row,) = open_page("runs").dataframe[0].value.to_dict("records")
+    assert "2 seeds: 55.0" in row["accuracy"]
+    assert "2 seeds: 0.200" in row["kappa"]

@@ -1,12 +1,13 @@
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
 from app.state import job_queue
 from app.text import percent
-from vitcore.dataset import import_dataset
+from vitcore.dataset import exclude, import_dataset, load_dataset
+from vitcore.pipeline import load_tuning
 from vitcore.runs import list_runs, load_run
 from vitcore.training import PRESETS, Hyperparameters
 
@@ -32,6 +33,7 @@ SETTINGS = {
     "input_size": 112,
     "validation_fraction": 0.25,
     "folds": 2,
+    "repeats": 2,
     "seed": 7,
 }
 KINDS = ("select_slider", "selectbox", "multiselect", "number_input")
@@ -192,6 +194,27 @@ def test_a_training_waits_for_the_one_before_it(page, finish, ui, hold):
     assert second.snapshot.state == "complete"
 
 
+def test_two_sessions_train_at_once_and_neither_touches_the_choice_of_the_other(
+    open_page, picture_folder, tiny_backbone, finish, ui
+):
+    chosen = {}
+    for name, epochs in (("first", 2), ("second", 3)):
+        data = import_dataset(picture_folder(count=12 + epochs, name=name), name=name)
+        at = open_page("train")
+        at.sidebar.selectbox(key="dataset").set_value(data.id).run()
+        chosen[name] = choose(with_backbone(at, tiny_backbone), epochs=epochs), data
+    for at, _ in chosen.values():
+        ui.press(at, "start")
+    first, second = reversed(job_queue().jobs())
+    for at, _ in chosen.values():
+        finish(at)
+    assert [job.snapshot.state for job in (first, second)] == ["complete", "complete"]
+    for (at, data), job in zip(chosen.values(), (first, second), strict=True):
+        assert at.session_state["dataset"] == data.id
+        assert at.session_state["run"] == job.snapshot.result_id
+        assert load_run(at.session_state["run"]).config["dataset"]["id"] == data.id
+
+
 def test_a_training_that_is_stopped_while_it_waits_leaves_no_run(page, finish, ui, hold):
     held = hold()
     ui.press(page, "start")
@@ -287,3 +310,49 @@ def test_a_training_that_ended_early_goes_on(open_page, finish, ui, trained):
     assert run.state == "complete"
     assert len(run.history) == config["hyperparameters"]["epochs"]
     assert ui.find_button(at, "resume_") is None
+
+
+# --- finding good settings ----------------------------------------------------------------------
+
+
+def find(at, finish, ui, trials=10):
+    at.select_slider(key="trials").set_value(trials)
+    return finish(ui.press(choose(at, epochs=2), "tune"))
+
+
+def test_settings_that_are_found_can_be_used(page, finish, ui):
+    at = find(page, finish, ui)
+    data = load_dataset(at.session_state["dataset"])
+    tuning = load_tuning(data)
+    assert len(tuning.trials) == 10
+    assert len(at.get("vega_lite_chart")) == 2
+    assert any(f"Best of 10 settings: **{percent(1 - tuning.best.value)}**" in text for text in ui.texts(at))
+    ui.press(at, "use_found")
+    assert shown(at) == tuning.best.hyperparameters
+
+
+def test_the_learning_rate_alone_can_be_used(page, finish, ui):
+    at = find(page, finish, ui)
+    before = shown(at)
+    ui.press(at, "use_rate")
+    tuning = load_tuning(load_dataset(at.session_state["dataset"]))
+    assert shown(at) == replace(before, learning_rate=tuning.rates.suggestion)
+
+
+@pytest.mark.usefixtures("trained")
+def test_any_session_sees_the_search_and_can_stop_it(open_page, ui, hold, finish):
+    held = hold(kind="tuning")
+    at = open_page("train")
+    assert ui.find_button(at, "tune").disabled
+    ui.press(at, f"stop_{held.job.id}")
+    finish(at)
+    assert held.job.snapshot.state == "stopped"
+    assert ui.find_button(at, "stop_") is None
+
+
+def test_a_search_of_other_photos_than_now_says_so(page, open_page, finish, ui):
+    at = find(page, finish, ui)
+    data = load_dataset(at.session_state["dataset"])
+    exclude(data, data.index["image_id"][:1])
+    texts = ui.texts(open_page("train"))
+    assert any("photos have been changed since" in text for text in texts)

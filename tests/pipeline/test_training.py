@@ -19,7 +19,7 @@ from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, exclude, import_dataset, split_index
 from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError, SettingsError, Stopped
 from vitcore.inference import load_classifier
-from vitcore.pipeline import _material, _repeats, evaluate_on, resume, train
+from vitcore.pipeline import _material, _repeats, _trusting, evaluate_on, resume, train
 from vitcore.runs import CHECKPOINT, Run, RunWriter, list_runs, load_run
 from vitcore.training import Hyperparameters
 
@@ -111,12 +111,44 @@ def test_the_classifier_repeats_the_stored_predictions(learn, dataset):
     )
 
 
-def test_what_the_classifier_calls_sure_was_right_often_enough(learn):
+def test_the_classifier_repeats_the_stored_verdicts(learn, dataset):
     run = learn()
     classifier = load_classifier(run.folder, device="cpu")
-    sure = run.predictions["confidence"] >= classifier.threshold
-    right = run.predictions["true"] == run.predictions["predicted"]
-    assert not sure.any() or right[sure].mean() >= 0.95
+    predictions = classifier.predict([dataset.path(file) for file in run.predictions["file"]])
+    verdicts = classifier.trust.verdicts(
+        run.probabilities.astype(np.float64), run.predictions["novelty"].to_numpy()
+    )
+    assert [prediction.sure for prediction in predictions] == verdicts.sure.tolist()
+    assert len(classifier.trust.references) == run.config["images"]["train"]
+
+
+def test_calibration_is_told(learn):
+    found = learn().facts["calibration"]
+    assert found.keys() == {"temperature", "error_before", "noise_floor"}
+    assert 0.05 <= found["temperature"] <= 20
+    assert 0 <= found["noise_floor"] <= 1
+
+
+def test_the_validation_images_have_no_say_in_the_doubt(dataset, tiny_backbone, monkeypatch):
+    seen = []
+    fit = _trusting.fit_doubt_rule
+
+    def watching(truth, probabilities, distances):
+        seen.append(len(truth))
+        return fit(truth, probabilities, distances)
+
+    monkeypatch.setattr(_trusting, "fit_doubt_rule", watching)
+    run = train(dataset, SHORT, backbone=tiny_backbone, device="cpu")
+    assert seen == [run.config["images"]["train"]]
+
+
+def test_of_many_training_images_a_share_of_every_class_is_kept_to_compare_with(monkeypatch):
+    monkeypatch.setattr(_trusting, "_MOST_REFERENCES", 50)
+    truth = np.repeat([0, 1, 2], [900, 99, 1])
+    chosen = _trusting._references(truth, 0)
+    assert len(np.unique(chosen)) == len(chosen)
+    assert np.bincount(truth[chosen]).tolist() == pytest.approx([45, 5, 1], abs=1)
+    assert _trusting._references(truth[:50], 0).tolist() == list(range(50))
 
 
 def test_the_public_names_do_the_same_work(picture_folder, tiny_backbone):

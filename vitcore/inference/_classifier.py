@@ -14,6 +14,7 @@ import numpy.typing as npt
 from vitcore.backbone import Embedder
 from vitcore.dataset import load_image
 from vitcore.errors import ImageError
+from vitcore.inference._trust import Trust
 from vitcore.training import Head
 
 __all__ = ["Classifier", "ImageSource", "Prediction", "Refusal"]
@@ -29,13 +30,18 @@ class Prediction:
     Attributes:
         label: The most probable class.
         confidence: Its probability, 0 … 1.
-        sure: Whether predictions with such a confidence were right often enough in validation.
+        sure: Whether it is beyond the doubt that is tolerated.
+        reason: Why it is not: ``close``, several classes are possible; ``unlike``, it is unlike all that
+            was learned from; empty if it is sure.
+        possible: The classes among which the truth is; the label alone if it is no close call.
         probabilities: Of every class, most probable first.
     """
 
     label: str
     confidence: float
     sure: bool
+    reason: str
+    possible: tuple[str, ...]
     probabilities: dict[str, float]
 
 
@@ -53,14 +59,14 @@ class Classifier:
         head: The trained output layer, C classes.
         embedder: The backbone it was trained on.
         classes: C names.
-        threshold: Confidence from which on a prediction counts as sure.
+        trust: How far its answers can be trusted.
     """
 
-    def __init__(self, head: Head, embedder: Embedder, classes: tuple[str, ...], threshold: float) -> None:
+    def __init__(self, head: Head, embedder: Embedder, classes: tuple[str, ...], trust: Trust) -> None:
         self.head = head
         self.embedder = embedder
         self.classes = classes
-        self.threshold = threshold
+        self.trust = trust
 
     def predict(self, images: Iterable[ImageSource]) -> list[Prediction]:
         """The prediction of each image, in order.
@@ -103,16 +109,22 @@ class Classifier:
     def from_embeddings(self, embeddings: npt.NDArray[np.floating]) -> list[Prediction]:
         """Predictions from vectors of this classifier's embedder: (N, D)."""
         # Rounded as in the store, so that an image gets here the very answer it got in training.
-        probabilities = self.head.probabilities(embeddings.astype(np.float16))
+        stored = embeddings.astype(np.float16)
+        probabilities = self.trust.probabilities(self.head.logits(stored))
+        verdicts = self.trust.verdicts(probabilities, self.trust.distances(stored))
         order = np.argsort(-probabilities, axis=1, kind="stable")
         return [
             Prediction(
                 label=self.classes[ranked[0]],
                 confidence=float(row[ranked[0]]),
-                sure=bool(row[ranked[0]] >= self.threshold),
+                sure=bool(sure),
+                reason=str(reason),
+                possible=tuple(self.classes[number] for number in ranked if possible[number]),
                 probabilities={self.classes[number]: float(row[number]) for number in ranked},
             )
-            for row, ranked in zip(probabilities, order, strict=True)
+            for row, ranked, sure, reason, possible in zip(
+                probabilities, order, verdicts.sure, verdicts.reason, verdicts.sets, strict=True
+            )
         ]
 
     def _decode(self, source: ImageSource) -> npt.NDArray[np.uint8] | Refusal:

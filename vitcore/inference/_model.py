@@ -2,8 +2,9 @@
 
 ::
 
-    head.safetensors    the trained output layer
-    config.json         classes, backbone, precision, threshold
+    head.safetensors          the trained output layer
+    references.safetensors    embeddings of images that were learned from
+    config.json               classes, backbone, precision, temperature, doubt
 
 The backbone itself is not in the folder, for it did not change: the digest of its weights is, and
 loading fails if they differ.
@@ -17,16 +18,17 @@ from typing import Any
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, NotFoundError, StorageError
 from vitcore.inference._classifier import Classifier
+from vitcore.inference._trust import Trust
 from vitcore.training import Head, load_head
 from vitcore.workspace import read_json, write_json
 
-__all__ = ["load_classifier", "save_classifier"]
+__all__ = ["load_classifier", "load_trust", "save_classifier", "set_level"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def save_classifier(
-    folder: Path, *, head: Head, embedder: Embedder, classes: Sequence[str], threshold: float
+    folder: Path, *, head: Head, embedder: Embedder, classes: Sequence[str], trust: Trust
 ) -> None:
     """Write a classifier into a new folder.
 
@@ -35,7 +37,7 @@ def save_classifier(
         head: The trained output layer.
         embedder: What made the embeddings it was trained on.
         classes: C names, the order of the head's outputs.
-        threshold: Confidence from which on a prediction counts as sure.
+        trust: How far its answers can be trusted.
     """
     spec = embedder.backbone.spec
     folder.mkdir()
@@ -45,7 +47,7 @@ def save_classifier(
         {
             "format": _FORMAT,
             "classes": list(classes),
-            "threshold": threshold,
+            "trust": trust.save(folder),
             "precision": embedder.device.precision,
             "backbone": {**asdict(spec), "weights_sha256": embedder.backbone.weights_sha256},
         },
@@ -67,21 +69,70 @@ def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
         BackboneError: Its backbone cannot be had, or has other weights than in training.
         DeviceError: The device is not on this machine.
     """
-    folder = Path(folder)
-    model = folder / "model" if (folder / "model").is_dir() else folder
-    if not (model / "config.json").is_file() or not (model / "head.safetensors").is_file():
-        raise NotFoundError(f"There is no classifier in {folder}; give the folder of a finished run.")
-    config = read_json(model / "config.json")
+    model, config = _config(Path(folder))
     try:
         embedder = _embedder(config, device)
         head = load_head(model / "head.safetensors")
+        trust = Trust.load(model, config["trust"])
         fits = head.shape == (len(config["classes"]), embedder.dimension)
-        threshold = float(config["threshold"])
+        fits = fits and trust.references.shape[1:] == (embedder.dimension,)
     except (LookupError, TypeError, ValueError) as error:
         raise StorageError(f"{model / 'config.json'} is damaged ({error}); train again.") from error
     if not fits:
         raise StorageError(f"The head in {model} does not fit its config; train again.")
-    return Classifier(head, embedder, tuple(config["classes"]), threshold)
+    return Classifier(head, embedder, tuple(config["classes"]), trust)
+
+
+def load_trust(folder: Path) -> Trust:
+    """How far the answers of a run's classifier can be trusted; the backbone is not needed for that.
+
+    Args:
+        folder: As for `load_classifier`.
+
+    Raises:
+        NotFoundError: There is no classifier in the folder.
+        StorageError: Its files are damaged, or of another version.
+    """
+    model, config = _config(folder)
+    try:
+        return Trust.load(model, config["trust"])
+    except (LookupError, TypeError) as error:
+        raise StorageError(f"{model / 'config.json'} is damaged ({error}); train again.") from error
+
+
+def set_level(folder: Path, level: float) -> None:
+    """Choose how much doubt a classifier tolerates; all that load it from now on go by that.
+
+    Args:
+        folder: As for `load_classifier`.
+        level: 0 (answers everything) … 1 (only what is beyond doubt).
+
+    Raises:
+        InputError: The level is out of its range.
+        NotFoundError: There is no classifier in the folder.
+        StorageError: Its files are damaged, or cannot be written.
+    """
+    load_trust(folder).at(level)
+    model, config = _config(folder)
+    try:
+        write_json(model / "config.json", {**config, "trust": {**config["trust"], "level": level}})
+    except OSError as error:
+        raise StorageError(
+            f"{model} cannot be written ({error.strerror or error}); free some space."
+        ) from error
+
+
+def _config(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The folder of a classifier, and what its config says."""
+    model = folder / "model" if (folder / "model").is_dir() else folder
+    if not (model / "config.json").is_file() or not (model / "head.safetensors").is_file():
+        raise NotFoundError(f"There is no classifier in {folder}; give the folder of a finished run.")
+    config = read_json(model / "config.json")
+    if not isinstance(config, dict) or config.get("format") != _FORMAT:
+        raise StorageError(
+            f"The classifier in {folder} is damaged or of another version of ViT Studio; train again."
+        )
+    return model, config
 
 
 def _listed(value: Any) -> Any:

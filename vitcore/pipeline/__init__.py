@@ -2,5 +2,6 @@
 
 from vitcore.pipeline._judging import evaluate_on
 from vitcore.pipeline._training import resume, train
+from vitcore.pipeline._tuning import Tuning, find_settings, load_tuning
 
-__all__ = ["evaluate_on", "resume", "train"]
+__all__ = ["Tuning", "evaluate_on", "find_settings", "load_tuning", "resume", "train"]

@@ -11,7 +11,7 @@ from vitcore.dataset import Dataset
 from vitcore.errors import InputError
 from vitcore.evaluation import Evaluation, evaluate
 from vitcore.features import embed_images
-from vitcore.inference import Classifier
+from vitcore.inference import Classifier, Trust
 from vitcore.pipeline._material import class_numbers, image_files
 from vitcore.progress import OnProgress
 from vitcore.training import Head
@@ -47,17 +47,18 @@ def evaluate_on(
     files = image_files(dataset, dataset.index)
     found = embed_images(classifier.embedder, files, workspace=workspace, on_progress=on_progress)
     truth = class_numbers(dataset.index["label"], classifier.classes)
-    return judge(classifier.head, found.vectors[:, 0], truth, classifier.classes)[0]
+    return judge(classifier.head, classifier.trust, found.vectors[:, 0], truth, classifier.classes)[0]
 
 
 def judge(
     head: Head,
+    trust: Trust,
     embeddings: npt.NDArray[np.float16],
     truth: npt.NDArray[np.int64],
     classes: Sequence[str],
 ) -> tuple[Evaluation, npt.NDArray[np.float64]]:
     """Figures of a head, and the probabilities they come from: (N, D), (N,) -> (N, C)."""
-    probabilities = head.probabilities(embeddings)
+    probabilities = trust.probabilities(head.logits(embeddings))
     return evaluate(truth, probabilities, classes), probabilities
 
 
@@ -79,6 +80,7 @@ def prediction_rows(
     rows: pd.DataFrame,
     truth: npt.NDArray[np.int64],
     probabilities: npt.NDArray[np.float64],
+    distances: npt.NDArray[np.float64],
     classes: Sequence[str],
 ) -> pd.DataFrame:
     """The columns of `Run.predictions`."""
@@ -89,4 +91,5 @@ def prediction_rows(
     frame["predicted"] = [classes[number] for number in predicted]
     frame["confidence"] = probabilities.max(axis=1)
     frame["loss"] = -np.log(np.clip(chosen, np.finfo(np.float64).eps, 1.0))
+    frame["novelty"] = distances
     return frame

@@ -14,11 +14,12 @@ import pandas as pd
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import InputError, SettingsError, Stopped
-from vitcore.evaluation import sure_threshold
+from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
 from vitcore.inference import save_classifier
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import Material, check_division, prepare_material
 from vitcore.pipeline._repeats import Repeats, cross_validate, repeat
+from vitcore.pipeline._trusting import earn_trust
 from vitcore.progress import Meter, OnProgress, Progress, tell
 from vitcore.runs import CHECKPOINT, Run, RunWriter, load_run
 from vitcore.training import Checkpoint, EpochRecord, FitResult, Hyperparameters, fit_head
@@ -210,7 +211,15 @@ def _carry_out(
     evaluation_started = time.perf_counter()
     tell(on_progress, Progress(phase="evaluate"))
     judged, judged_truth = material.vectors[validation_rows], truth[validation_rows]
-    evaluation, probabilities = judge(result.head, judged, judged_truth, dataset.classes)
+    trust = earn_trust(
+        material, h, result, classes=len(dataset.classes), device=embedder.device.name, stop=stop
+    )
+    evaluation, probabilities = judge(result.head, trust, judged, judged_truth, dataset.classes)
+    known["calibration"] = {
+        "temperature": trust.temperature,
+        "error_before": expected_calibration_error(judged_truth, result.head.probabilities(judged)),
+        "noise_floor": calibration_noise_floor(probabilities),
+    }
     leaked = np.isin(material.groups[validation_rows], material.groups[train_rows])
     if leaked.any():
         known["leak"] = leak_of(judged_truth, probabilities, leaked)
@@ -220,10 +229,14 @@ def _carry_out(
         head=result.head,
         embedder=embedder,
         classes=dataset.classes,
-        threshold=sure_threshold(judged_truth, probabilities),
+        trust=trust,
     )
     predictions = prediction_rows(
-        material.rows.iloc[validation_rows], judged_truth, probabilities, dataset.classes
+        material.rows.iloc[validation_rows],
+        judged_truth,
+        probabilities,
+        trust.distances(judged),
+        dataset.classes,
     )
     writer.add_results(evaluation, predictions, probabilities)
     ended = time.perf_counter()

@@ -1,0 +1,155 @@
+"""Finding good settings: how to ask for it, how it goes, and what it found."""
+
+from dataclasses import fields
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.jobs import job_panel, start_tuning
+from app.settings import describe_settings, load_settings
+from app.state import job_queue, workspace
+from app.text import duration, percent, plain
+from vitcore.charts import learning_rate_chart, trials_chart
+from vitcore.dataset import Dataset
+from vitcore.errors import NotFoundError, VitcoreError
+from vitcore.pipeline import Tuning, load_tuning
+from vitcore.training import Hyperparameters
+
+__all__ = ["draw_tuning"]
+
+TRIALS = (10, 20, 30, 50, 100, 200, 500)
+MINUTES = (1, 2, 5, 10, 30, 60, 0)
+_LUCK = 1.0  # standard errors, below which a difference is not worth a sentence of praise
+
+
+def draw_tuning(data: Dataset, values: dict[str, Any], requested: dict[str, Any]) -> None:
+    """All of it, below the settings from which it begins."""
+    running = any(job.kind == "tuning" for job in job_queue().active())
+    found = _found(data)
+    if running:  # and it stays open to show what was found
+        st.session_state["tuning_open"] = True
+    with st.expander("Find good settings", icon=":material/search:", key="tuning_open", on_change="rerun"):
+        st.markdown(
+            "Tries many settings and keeps those that do best. They are compared by cross-validation inside "
+            "the training photos, so the validation photos stay unseen and judge fairly. The search begins "
+            "with the settings above."
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            trials = st.select_slider("Settings to try", TRIALS, 30, key="trials", persist_state="session")
+            minutes = st.select_slider(
+                "Minutes at most",
+                MINUTES,
+                10,
+                format_func=lambda value: f"{value}" if value else "any",
+                key="minutes",
+                persist_state="session",
+            )
+            if st.button("Find good settings", icon=":material/search:", disabled=running, key="tune"):
+                _start(data, values, requested, trials, 60 * minutes or None)
+        if running:
+            st.fragment(_live, run_every=1.0)(data)
+        elif found is not None:
+            _result(data, found)
+
+
+def _found(data: Dataset) -> Tuning | None:
+    try:
+        return load_tuning(data, workspace=workspace())
+    except NotFoundError:
+        return None
+    except VitcoreError as error:
+        st.error(plain(str(error), 300), icon=":material/error:")
+        return None
+
+
+def _start(
+    data: Dataset, values: dict[str, Any], requested: dict[str, Any], trials: int, seconds: float | None
+) -> None:
+    try:
+        start_tuning(data, Hyperparameters(**values), requested, trials=trials, seconds=seconds)
+    except VitcoreError as error:
+        st.error(plain(str(error), 400), icon=":material/error:")
+    else:
+        st.rerun()
+
+
+def _live(data: Dataset) -> None:
+    """How a search goes, every second."""
+    found = _found(data)
+    if job_panel("tuning") and found is not None and found.state == "running":
+        _draw_trials(found)
+
+
+def _draw_trials(found: Tuning) -> None:
+    table = pd.DataFrame(
+        {
+            "number": [trial.number for trial in found.trials],
+            "value": [trial.value for trial in found.trials],
+            "best": [trial.best for trial in found.trials],
+            "pruned": [trial.pruned for trial in found.trials],
+            "baseline": [trial.baseline for trial in found.trials],
+            "text": [_text(trial.hyperparameters, found.base) for trial in found.trials],
+        }
+    )
+    st.altair_chart(
+        trials_chart(table, found.asked), width="stretch", alt="Accuracy of the settings that were tried"
+    )
+
+
+def _result(data: Dataset, found: Tuning) -> None:
+    """The best settings, how much better they are, and what to do with them."""
+    best, first = found.best, found.trials[0]
+    logistic = min((t.value for t in found.trials if t.baseline and t is not first), default=first.value)
+    st.markdown(
+        f"Best of {len(found.trials)} settings: **{percent(1 - best.value)}** accuracy in cross-validation. "
+        f"The settings that it began with: {percent(1 - first.value)}; logistic regression: "
+        f"{percent(1 - logistic)}. It took {duration(found.seconds)}."
+    )
+    points = (best.value * (1 - best.value) / found.images) ** 0.5
+    if first.value - best.value < _LUCK * points:
+        st.caption(
+            f"With {found.images:,} photos, differences below {percent(points)} may be luck: the settings "
+            "that it began with are about as good."
+        )
+    if found.state == "interrupted":
+        st.caption("This search was interrupted; this is the best that it had found.")
+    if found.version != data.version:
+        st.caption("The photos have been changed since; a new search may find something else.")
+    st.markdown(f"**{plain(_text(best.hyperparameters, found.base), 400)}**")
+    chosen = best.hyperparameters, found.requested
+    with st.container(horizontal=True):
+        st.button(
+            "Use these settings",
+            icon=":material/tune:",
+            key="use_found",
+            on_click=load_settings,
+            args=chosen,
+        )
+        if found.rates is not None:
+            st.button(
+                f"Only the learning rate {found.rates.suggestion:g}",
+                key="use_rate",
+                on_click=_use_rate,
+                args=(found.rates.suggestion,),
+                help="Where the loss falls fastest while the rate rises, with the settings begun with.",
+            )
+    left, right = st.columns([3, 2] if found.rates is not None else [1, 0.01])
+    with left:
+        _draw_trials(found)
+    if found.rates is not None:
+        right.altair_chart(
+            learning_rate_chart(found.rates.curve, found.rates.suggestion),
+            width="stretch",
+            alt="Loss while the learning rate rises",
+        )
+
+
+def _use_rate(rate: float) -> None:
+    st.session_state["learning_rate"] = rate
+
+
+def _text(found: Hyperparameters, base: Hyperparameters) -> str:
+    """How settings differ from those that were begun with."""
+    names = [f.name for f in fields(base) if getattr(found, f.name) != getattr(base, f.name)]
+    return describe_settings(found, names) or "the settings that it began with"

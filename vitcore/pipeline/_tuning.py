@@ -1,0 +1,244 @@
+"""Looking for good settings for a dataset, and what was found."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+import filelock
+import numpy as np
+import pandas as pd
+
+from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.dataset import Dataset
+from vitcore.errors import NotFoundError, StorageError
+from vitcore.pipeline._material import check_division, prepare_material
+from vitcore.progress import OnProgress, Progress, tell
+from vitcore.training import (
+    Hyperparameters,
+    LearningRateCurve,
+    SearchTrial,
+    learning_rate_curve,
+    search_settings,
+)
+from vitcore.workspace import Workspace, read_json, write_json
+
+__all__ = ["Tuning", "find_settings", "load_tuning"]
+
+_FILE = "tuning.json"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Tuning:
+    """A search for settings, as it stands on the disk: the last one of a dataset.
+
+    Attributes:
+        state: ``running``, ``complete``, ``stopped`` or ``interrupted``.
+        version: Of the dataset.
+        base: The settings that it began with.
+        requested: ``backbone``, ``device`` and ``precision``, as `train` takes them.
+        images: How many it was made with: those of the training part.
+        trials: What was tried, in order.
+        rates: How the loss goes while the learning rate rises, with what else is in `base`; None with
+            ``lbfgs``, which has no learning rate.
+        asked: How many trials were asked for; None if only the time was limited.
+        seconds: How long it took.
+    """
+
+    state: str
+    version: int
+    base: Hyperparameters
+    requested: Mapping[str, str]
+    images: int
+    trials: tuple[SearchTrial, ...]
+    rates: LearningRateCurve | None
+    asked: int | None
+    seconds: float
+
+    @property
+    def best(self) -> SearchTrial:
+        """The trial with the lowest error, and of equals the one with the lowest loss."""
+        return min((t for t in self.trials if not t.pruned), key=lambda trial: (trial.value, trial.loss))
+
+
+def find_settings(
+    dataset: Dataset,
+    base: Hyperparameters | None = None,
+    *,
+    trials: int | None = 30,
+    seconds: float | None = None,
+    folds: int = 5,
+    backbone: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    workspace: Workspace | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Tuning:
+    """Look for settings that suit a dataset, by cross-validation inside its training part.
+
+    The validation images of a training with the same seed play no part, and judge fairly what is
+    found. How it stands is on the disk after each trial, for `load_tuning`. See
+    `vitcore.training.search_settings` for what is tried.
+
+    Args:
+        dataset: What to learn from.
+        base: The settings to begin with; they decide the split, the seed, and how many views there are.
+        trials: How many settings to try; any number if None.
+        seconds: How long to go on, the embedding not counted; any time if None.
+        folds: 2 … 20.
+        backbone: As for `train`.
+        device: As for `train`.
+        precision: As for `train`.
+        workspace: Where embeddings are kept; the default workspace if not given.
+        on_progress: Called with the progress of each phase.
+        stop: Set it to end with what was found so far.
+
+    Raises:
+        DatasetError: Too few classes or images.
+        BackboneError: The backbone cannot be had.
+        DeviceError: The device or the precision is not here.
+        SettingsError: A value is out of its range, or `base` makes the loss grow beyond all bounds.
+        Stopped: `stop` was set before the first trial was finished.
+        StorageError: Another search on this dataset is running, or the disk is full or not writable.
+    """
+    workspace = workspace or Workspace.default()
+    h, stop = base or Hyperparameters(), stop or Event()
+    tell(on_progress, Progress(phase="prepare"))
+    check_division(dataset, h)
+    embedder = Embedder(resolve_backbone(backbone, h.input_size or None), choose_device(device, precision))
+    try:
+        with workspace.lock(_lock_name(dataset.id)):
+            material = prepare_material(dataset, h, embedder, workspace, on_progress, stop)
+            started = time.perf_counter()
+            training, truth = material.training, material.truth[material.train]
+            options: dict[str, Any] = {"classes": len(dataset.classes), "device": embedder.device.name}
+            rates = None
+            if h.optimizer != "lbfgs":
+                rates = learning_rate_curve(training, truth, hyperparameters=h, stop=stop, **options)
+            tuning = Tuning(
+                state="running",
+                version=dataset.version,
+                base=h,
+                requested={"backbone": backbone, "device": device, "precision": precision},
+                images=len(truth),
+                trials=(),
+                rates=rates,
+                asked=trials,
+                seconds=0.0,
+            )
+
+            def on_trial(trial: SearchTrial) -> None:
+                nonlocal tuning
+                elapsed_s = time.perf_counter() - started
+                tuning = replace(tuning, trials=(*tuning.trials, trial), seconds=elapsed_s)
+                _save(dataset, tuning)
+                tell(on_progress, _progress(trial.number, trials, elapsed_s, seconds))
+
+            tell(on_progress, _progress(0, trials, 0.0, seconds))
+            result = search_settings(
+                training,
+                truth,
+                base=h,
+                groups=material.groups[material.train],
+                trials=trials,
+                seconds=seconds,
+                folds=folds,
+                seed=h.seed,
+                on_trial=on_trial,
+                stop=stop,
+                **options,
+            )
+            tuning = replace(tuning, state=result.outcome)
+            _save(dataset, tuning)
+    except filelock.Timeout as error:
+        raise StorageError(
+            f"Settings for '{dataset.name}' are being looked for already; wait for that to end."
+        ) from error
+    return tuning
+
+
+def load_tuning(dataset: Dataset, *, workspace: Workspace | None = None) -> Tuning:
+    """The last search for settings on a dataset, as it stands now.
+
+    Raises:
+        NotFoundError: There was none, or it has not finished a trial yet.
+        StorageError: Its file is damaged.
+    """
+    workspace = workspace or Workspace.default()
+    path = dataset.folder / _FILE
+    if not path.is_file():
+        raise NotFoundError(f"No settings were looked for on dataset '{dataset.id}' yet.")
+    values = read_json(path)
+    try:
+        if values["state"] == "running" and not workspace.is_locked(_lock_name(dataset.id)):
+            values = read_json(path)  # it may have ended between the two looks
+            values["state"] = values["state"].replace("running", "interrupted")
+        return Tuning(
+            state=values["state"],
+            version=values["version"],
+            base=Hyperparameters.from_dict(values["base"]),
+            requested=values["requested"],
+            images=values["images"],
+            trials=tuple(_trial_from_dict(trial) for trial in values["trials"]),
+            rates=None if values["rates"] is None else _rates_from_dict(values["rates"]),
+            asked=values["asked"],
+            seconds=values["seconds"],
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise StorageError(f"{path} is damaged ({error}); look for settings again.") from error
+
+
+def _progress(done: int, trials: int | None, elapsed_s: float, seconds: float | None) -> Progress:
+    """By trials or by time, whichever is further."""
+    ends = [elapsed_s / done * (trials - done)] if trials and done else []
+    ends += [max(seconds - elapsed_s, 0.0)] if seconds else []
+    return Progress(
+        phase="search",
+        done=done,
+        total=trials or 0,
+        unit="trials",
+        per_second=done / elapsed_s if elapsed_s else 0.0,
+        remaining_s=min(ends, default=None),
+    )
+
+
+def _lock_name(dataset_id: str) -> str:
+    return f"tuning-{dataset_id}"
+
+
+def _save(dataset: Dataset, tuning: Tuning) -> None:
+    rates = tuning.rates
+    write_json(
+        dataset.folder / _FILE,
+        {
+            **{name: getattr(tuning, name) for name in ("state", "version", "images", "asked", "seconds")},
+            "base": tuning.base.to_dict(),
+            "requested": dict(tuning.requested),
+            "trials": [_trial_to_dict(trial) for trial in tuning.trials],
+            "rates": rates and {"suggestion": rates.suggestion, "curve": rates.curve.to_dict("list")},
+        },
+    )
+
+
+def _trial_to_dict(trial: SearchTrial) -> dict[str, Any]:
+    """For JSON, which knows no infinity."""
+    figures = {name: getattr(trial, name) for name in ("value", "loss", "best", "seconds")}
+    return {
+        "number": trial.number,
+        "hyperparameters": trial.hyperparameters.to_dict(),
+        "pruned": trial.pruned,
+        "baseline": trial.baseline,
+        **{name: figure if np.isfinite(figure) else None for name, figure in figures.items()},
+    }
+
+
+def _trial_from_dict(values: dict[str, Any]) -> SearchTrial:
+    figures = {name: np.inf if values[name] is None else values[name] for name in ("value", "loss", "best")}
+    hyperparameters = Hyperparameters.from_dict(values["hyperparameters"])
+    return SearchTrial(**{**values, **figures, "hyperparameters": hyperparameters})
+
+
+def _rates_from_dict(values: dict[str, Any]) -> LearningRateCurve:
+    return LearningRateCurve(curve=pd.DataFrame(values["curve"]), suggestion=values["suggestion"])
