@@ -21,7 +21,7 @@ from vitcore.dataset import (
     import_dataset,
 )
 from vitcore.jobs import Job, JobKind, JobSnapshot
-from vitcore.pipeline import find_settings, resume, train
+from vitcore.pipeline import evaluate_elsewhere, find_settings, resume, review_run, train
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
@@ -29,8 +29,10 @@ __all__ = [
     "draw_curves",
     "job_panel",
     "start_check",
+    "start_elsewhere",
     "start_import",
     "start_resume",
+    "start_review",
     "start_sample",
     "start_training",
     "start_tuning",
@@ -43,12 +45,27 @@ _PHASES = {
     "prepare": "Preparing",
     "embed": "Looking at each image once with the Vision Transformer",
     "fit": "Training the output layer",
+    "review": "Training on parts of the photos, to see what can be seen only then",
     "search": "Trying settings by cross-validation",
     "evaluate": "Judging on the validation images",
     "check": "Looking at sharpness and light",
 }
-_VERBS = {"run": "Training", "dataset": "Importing", "check": "Checking", "tuning": "Finding settings for"}
-_NOUNS = {"run": "training", "dataset": "import", "check": "check", "tuning": "search for settings"}
+_VERBS = {
+    "run": "Training",
+    "dataset": "Importing",
+    "check": "Checking",
+    "tuning": "Finding settings for",
+    "review": "Looking closer at",
+    "elsewhere": "Judging on",
+}
+_NOUNS = {
+    "run": "training",
+    "dataset": "import",
+    "check": "check",
+    "tuning": "search for settings",
+    "review": "closer look",
+    "elsewhere": "judging",
+}
 
 
 def start_import(
@@ -182,6 +199,34 @@ def start_tuning(
     _own(job_queue().submit("tuning", dataset.name, work, device=line))
 
 
+def start_review(run: Run) -> None:
+    """Look closer at a run in the background."""
+
+    def work(job: Job) -> None:
+        job.announce(run.id)
+        review_run(run.id, workspace=workspace(), on_progress=job.report, stop=job.stop)
+
+    _own(job_queue().submit("review", run.name, work, device=run.config["device"]["name"]))
+
+
+def start_elsewhere(run: Run, other: Dataset, mapping: Mapping[str, str | None]) -> None:
+    """Judge a run on another dataset in the background.
+
+    Args:
+        run: A run with results.
+        other: The dataset.
+        mapping: As for `vitcore.pipeline.evaluate_on`.
+    """
+
+    def work(job: Job) -> None:
+        job.announce(run.id)
+        evaluate_elsewhere(
+            run.id, other, mapping, workspace=workspace(), on_progress=job.report, stop=job.stop
+        )
+
+    _own(job_queue().submit("elsewhere", other.name, work, device=run.config["device"]["name"]))
+
+
 def watch_jobs() -> None:
     """Show the active jobs in the sidebar, and rerun the page when one has ended."""
     active = job_queue().active()
@@ -255,7 +300,7 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
     if job.id not in st.session_state.get("own_jobs", set()):
         return
     if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
-        select("run" if job.kind == "run" else "dataset", snapshot.result_id)
+        select("dataset" if job.kind in {"dataset", "check", "tuning"} else "run", snapshot.result_id)
     what = _NOUNS[job.kind]
     if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
         st.session_state["notice"] = (
@@ -312,7 +357,7 @@ def job_panel(kind: JobKind) -> Job | None:
             phase = "Waiting for other work to end"
         top.markdown(f"##### {phase}")
         with top:
-            _stop_button(f"Stop {'training' if kind == 'run' else 'searching'}", running)
+            _stop_button("Stop training" if kind == "run" else "Stop", running)
         parts = [plain(running.title), f"running for {duration(snapshot.elapsed_s)}"]
         if progress and progress.total:
             parts.append(_position(snapshot))

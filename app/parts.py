@@ -9,6 +9,7 @@ import streamlit as st
 from app._compat import require_frame
 from app.jobs import start_sample
 from app.state import dataset, run
+from app.text import percent, plain
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.runs import Run
@@ -23,6 +24,7 @@ __all__ = [
     "opening",
     "paged",
     "thumbnail",
+    "verdict",
 ]
 
 PER_PAGE = 24
@@ -94,6 +96,15 @@ def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
                 else:
                     st.image(str(path), width="stretch")
                 st.caption(caption)
+
+
+def verdict(true: str, predicted: str, confidence: float) -> str:
+    """What an image was taken for, right or wrong in words and sign, not in colour alone; Markdown."""
+    if true == predicted:
+        return f":material/check_circle: **{plain(true, 28)}** {percent(confidence)}"
+    return (
+        f":material/cancel: **{plain(predicted, 28)}** {percent(confidence)}  \ntruly: **{plain(true, 28)}**"
+    )
 
 
 def thumbnail(data: Dataset, file: str) -> Path | None:

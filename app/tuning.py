@@ -1,5 +1,6 @@
 """Finding good settings: how to ask for it, how it goes, and what it found."""
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -20,7 +21,6 @@ __all__ = ["draw_tuning"]
 
 TRIALS = (10, 20, 30, 50, 100, 200, 500)
 MINUTES = (1, 2, 5, 10, 30, 60, 0)
-_LUCK = 1.0  # standard errors, below which a difference is not worth a sentence of praise
 
 
 def draw_tuning(data: Dataset, values: dict[str, Any], requested: dict[str, Any]) -> None:
@@ -99,21 +99,27 @@ def _draw_trials(found: Tuning) -> None:
 
 def _result(data: Dataset, found: Tuning) -> None:
     """The best settings, how much better they are, and what to do with them."""
-    best, first = found.best, found.trials[0]
-    logistic = min((t.value for t in found.trials if t.baseline and t is not first), default=first.value)
-    st.markdown(
-        f"Best of {len(found.trials)} settings: **{percent(1 - best.value)}** accuracy in cross-validation. "
-        f"The settings that it began with: {percent(1 - first.value)}; logistic regression: "
-        f"{percent(1 - logistic)}. It took {duration(found.seconds)}."
-    )
-    points = (best.value * (1 - best.value) / found.images) ** 0.5
-    if first.value - best.value < _LUCK * points:
-        st.caption(
-            f"With {found.images:,} photos, differences below {percent(points)} may be luck: the settings "
-            "that it began with are about as good."
+    best = found.best
+    if found.number:
+        logistic = (
+            "" if math.isnan(found.logistic) else f"; logistic regression: {percent(1 - found.logistic)}"
         )
+        st.markdown(
+            f"Best of {len(found.trials)} settings: **{percent(1 - found.value)}** accuracy in "
+            f"cross-validation. The settings that it began with: {percent(1 - found.baseline)}{logistic}. It "
+            f"took {duration(found.seconds)}."
+        )
+        luck = (found.value * (1 - found.value) / found.images) ** 0.5
+        if found.baseline - found.value < luck:
+            st.caption(
+                f"With {found.images:,} photos, differences below {percent(luck)} may be luck: the settings "
+                "that it began with are about as good."
+            )
     if found.state == "interrupted":
-        st.caption("This search was interrupted; this is the best that it had found.")
+        st.caption(
+            f"This search was interrupted. The best of the {len(found.trials)} settings that it had tried: "
+            f"{percent(1 - best.value)} accuracy in cross-validation."
+        )
     if found.version != data.version:
         st.caption("The photos have been changed since; a new search may find something else.")
     st.markdown(f"**{plain(_text(best.hyperparameters, found.base), 400)}**")

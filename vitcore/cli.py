@@ -182,7 +182,7 @@ def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
         on_progress=printer,
         stop=stop,
     )
-    first, best = tuning.trials[0], tuning.best
+    best = tuning.best
     settings = {"hyperparameters": best.hyperparameters.to_dict(), "requested": dict(tuning.requested)}
     if options.out is not None:
         try:
@@ -196,8 +196,8 @@ def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
         {
             "dataset_id": dataset.id,
             **settings,
-            "accuracy": 1 - best.value,
-            "baseline": 1 - first.value,
+            "accuracy": 1 - tuning.value,
+            "baseline": 1 - tuning.baseline,
             "suggested_learning_rate": None if tuning.rates is None else tuning.rates.suggestion,
             "trials": [
                 {
@@ -212,8 +212,8 @@ def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
             "images": tuning.images,
             "seconds": tuning.seconds,
         },
-        f"{len(tuning.trials)} settings tried in {tuning.seconds:.0f} s: accuracy {1 - best.value:.1%} in "
-        f"cross-validation, {1 - first.value:.1%} with the settings begun with.\n"
+        f"{len(tuning.trials)} settings tried in {tuning.seconds:.0f} s: accuracy {1 - tuning.value:.1%} in "
+        f"cross-validation, {1 - tuning.baseline:.1%} with the settings begun with.\n"
         f"{json.dumps(settings['hyperparameters'])}",
     )
 
@@ -350,7 +350,8 @@ def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
                 dataset = load_dataset(options.source, workspace=workspace)
             except NotFoundError:
                 dataset = _dataset(options, Workspace(Path(folder)), printer, stop)
-            evaluation = evaluate_on(classifier, dataset, workspace=workspace, on_progress=printer)
+            other = evaluate_on(classifier, dataset, workspace=workspace, on_progress=printer, stop=stop)
+            evaluation = other.evaluation
     lines = [f"{evaluation.images} images"]
     for name, metric in evaluation.metrics.items():
         spread = "" if math.isnan(metric.low) else f"  ({metric.low:.4f} to {metric.high:.4f})"

@@ -19,7 +19,7 @@ from vitcore.progress import Progress
 
 __all__ = ["Job", "JobKind", "JobQueue", "JobSnapshot", "JobState", "Work"]
 
-JobKind = Literal["run", "dataset", "check", "tuning"]
+JobKind = Literal["run", "dataset", "check", "tuning", "review", "elsewhere"]
 JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
 
@@ -30,7 +30,7 @@ class JobSnapshot:
     Attributes:
         state: ``waiting`` in line, ``running``, or how it ended.
         progress: The last published progress; None before the first.
-        result_id: Id of what the job makes, once it is known: a run's or a dataset's.
+        result_id: Id of what the job makes or works on, once it is known: a run's or a dataset's.
         message: Why it failed or was stopped, one sentence; else empty.
         elapsed_s: Seconds since it began to run; 0 while it waits.
     """
@@ -53,7 +53,8 @@ class Job:
 
     Attributes:
         id: Counts the jobs of a queue, from 1.
-        kind: What it makes: a ``run``, a ``dataset``, a ``check`` of one, or the ``tuning`` of settings.
+        kind: What it makes: a ``run``, a ``dataset``, a ``check`` of one, the ``tuning`` of settings, or a
+            ``review`` of a run or how it does ``elsewhere``.
         title: For people.
         stop: Set when the job should end early; the work looks at it.
     """

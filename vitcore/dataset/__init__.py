@@ -1,5 +1,6 @@
 """From a pile of files to labelled, checked and divided images."""
 
+from vitcore.dataset._confirmed import confirm, confirmed, unconfirm
 from vitcore.dataset._dataset import INDEX_COLUMNS, Change, Dataset, Skipped, list_datasets, load_dataset
 from vitcore.dataset._decode import IMAGE_SUFFIXES, MAX_PIXELS, load_image
 from vitcore.dataset._duplicates import SAME_PICTURE, Picture, group_pairs, likeness, similar_pairs
@@ -42,6 +43,8 @@ __all__ = [
     "Survey",
     "add_images",
     "append_images",
+    "confirm",
+    "confirmed",
     "delete_class",
     "exclude",
     "fold_index",
@@ -62,6 +65,7 @@ __all__ = [
     "restore",
     "similar_pairs",
     "split_index",
+    "unconfirm",
     "undo",
     "view_key",
 ]

@@ -1,7 +1,26 @@
 """The walk through the rooms: dataset, features, head, evaluation, and a run that holds it all."""
 
-from vitcore.pipeline._judging import evaluate_on
+from vitcore.pipeline._elsewhere import Elsewhere, evaluate_elsewhere, load_elsewhere
+from vitcore.pipeline._judging import OtherSet, evaluate_on, match_classes
+from vitcore.pipeline._review import Review, RunVectors, load_review, review_run, run_vectors
 from vitcore.pipeline._training import resume, train
 from vitcore.pipeline._tuning import Tuning, find_settings, load_tuning
 
-__all__ = ["Tuning", "evaluate_on", "find_settings", "load_tuning", "resume", "train"]
+__all__ = [
+    "Elsewhere",
+    "OtherSet",
+    "Review",
+    "RunVectors",
+    "Tuning",
+    "evaluate_elsewhere",
+    "evaluate_on",
+    "find_settings",
+    "load_elsewhere",
+    "load_review",
+    "load_tuning",
+    "match_classes",
+    "resume",
+    "review_run",
+    "run_vectors",
+    "train",
+]

@@ -1,6 +1,9 @@
 """Judging a head on images that it did not learn from."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -17,37 +20,100 @@ from vitcore.progress import OnProgress
 from vitcore.training import Head
 from vitcore.workspace import Workspace
 
-__all__ = ["evaluate_on", "judge", "leak_of", "prediction_rows"]
+__all__ = ["OtherSet", "evaluate_on", "judge", "leak_of", "match_classes", "prediction_rows"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OtherSet:
+    """How a classifier does on another labelled set.
+
+    Attributes:
+        evaluation: Its figures.
+        predictions: As `Run.predictions`, with ``sure`` and ``reason`` as in `Prediction`.
+        mapping: What each class of the set means to the classifier; None for those left out.
+        left_out: Number of images of these.
+    """
+
+    evaluation: Evaluation
+    predictions: pd.DataFrame
+    mapping: dict[str, str | None]
+    left_out: int
 
 
 def evaluate_on(
     classifier: Classifier,
     dataset: Dataset,
     *,
+    mapping: Mapping[str, str | None] | None = None,
     workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
-) -> Evaluation:
-    """Judge a classifier on another labelled dataset. Classes are matched by their names.
+    stop: Event | None = None,
+) -> OtherSet:
+    """Judge a classifier on another labelled dataset.
 
     Args:
         classifier: What to judge.
-        dataset: All its images are used; none of them should have been learned from.
+        dataset: None of its images should have been learned from.
+        mapping: The class of the classifier for each class of the dataset, None to leave its images
+            out; `match_classes` if not given.
         workspace: Where embeddings are kept; the default workspace if not given.
         on_progress: Called with the progress.
+        stop: Set it to end early.
 
     Raises:
-        InputError: The dataset has a class that the classifier does not know.
+        InputError: A class is mapped to one that the classifier does not know, or none is mapped.
+        ImageError: An image cannot be read any more.
+        Stopped: `stop` was set.
     """
-    unknown = sorted(set(dataset.classes) - set(classifier.classes))
-    if unknown:
+    mapping = match_classes(dataset.classes, classifier.classes) if mapping is None else dict(mapping)
+    wrong = sorted({str(mapping.get(label)) for label in dataset.classes} - {*classifier.classes, "None"})
+    if wrong:
         raise InputError(
-            f"The classifier does not know {', '.join(repr(label) for label in unknown[:5])}; it knows "
-            f"{', '.join(repr(label) for label in classifier.classes[:10])}. Rename or remove those folders."
+            f"The classifier does not know '{wrong[0]}'; it knows "
+            f"{', '.join(repr(label) for label in classifier.classes[:10])}. Choose one of these."
         )
-    files = image_files(dataset, dataset.index)
-    found = embed_images(classifier.embedder, files, workspace=workspace, on_progress=on_progress)
-    truth = class_numbers(dataset.index["label"], classifier.classes)
-    return judge(classifier.head, classifier.trust, found.vectors[:, 0], truth, classifier.classes)[0]
+    meant = dataset.index["label"].map(mapping.get)
+    rows = dataset.index[meant.notna()]
+    if rows.empty:
+        raise InputError(
+            f"The classifier knows none of the classes {', '.join(map(repr, dataset.classes[:5]))}; it knows "
+            f"{', '.join(repr(label) for label in classifier.classes[:10])}. Say which class is which."
+        )
+    found = embed_images(
+        classifier.embedder,
+        image_files(dataset, rows),
+        workspace=workspace,
+        on_progress=on_progress,
+        stop=stop,
+    )
+    truth = class_numbers(meant[rows.index], classifier.classes)
+    vectors = found.vectors[:, 0]  # (N, 1, D) -> (N, D)
+    evaluation, probabilities = judge(classifier.head, classifier.trust, vectors, truth, classifier.classes)
+    distances = classifier.trust.distances(vectors)
+    verdicts = classifier.trust.verdicts(probabilities, distances)
+    predictions = prediction_rows(rows, truth, probabilities, distances, classifier.classes)
+    return OtherSet(
+        evaluation=evaluation,
+        predictions=predictions.assign(sure=verdicts.sure, reason=verdicts.reason),
+        mapping={label: mapping.get(label) for label in dataset.classes},
+        left_out=len(dataset.index) - len(rows),
+    )
+
+
+def match_classes(labels: Sequence[str], classes: Sequence[str]) -> dict[str, str | None]:
+    """The class that each label means, by its name; case, accents, space and a plural s do not count.
+
+    None where there is no such class. Two labels may mean the same class.
+    """
+    exact = set(classes)
+    loose = {_plain_name(name): name for name in reversed(classes)}
+    return {label: label if label in exact else loose.get(_plain_name(label)) for label in labels}
+
+
+def _plain_name(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    plain = "".join(letter for letter in letters if letter.isalnum())
+    return plain.removesuffix("s") or plain
 
 
 def judge(

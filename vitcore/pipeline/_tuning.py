@@ -1,5 +1,6 @@
 """Looking for good settings for a dataset, and what was found."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from vitcore.workspace import Workspace, read_json, write_json
 __all__ = ["Tuning", "find_settings", "load_tuning"]
 
 _FILE = "tuning.json"
+_PLAIN = ("state", "version", "images", "asked", "seconds", "number")
+_ERRORS = ("value", "baseline", "logistic")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,6 +47,11 @@ class Tuning:
             ``lbfgs``, which has no learning rate.
         asked: How many trials were asked for; None if only the time was limited.
         seconds: How long it took.
+        number: That of the best trial, once the search has ended: the one with the lowest error on
+            several divisions into folds.
+        value: Its error on these; NaN before the end.
+        baseline: That of the settings that the search began with.
+        logistic: That of the best logistic regression among those that it began with.
     """
 
     state: str
@@ -55,10 +63,16 @@ class Tuning:
     rates: LearningRateCurve | None
     asked: int | None
     seconds: float
+    number: int = 0
+    value: float = math.nan
+    baseline: float = math.nan
+    logistic: float = math.nan
 
     @property
     def best(self) -> SearchTrial:
-        """The trial with the lowest error, and of equals the one with the lowest loss."""
+        """The best trial; before the end the one with the lowest error so far."""
+        if self.number:
+            return self.trials[self.number - 1]
         return min((t for t in self.trials if not t.pruned), key=lambda trial: (trial.value, trial.loss))
 
 
@@ -150,7 +164,12 @@ def find_settings(
                 stop=stop,
                 **options,
             )
-            tuning = replace(tuning, state=result.outcome)
+            tuning = replace(
+                tuning,
+                state=result.outcome,
+                seconds=time.perf_counter() - started,
+                **{name: getattr(result, name) for name in ("number", *_ERRORS)},
+            )
             _save(dataset, tuning)
     except filelock.Timeout as error:
         raise StorageError(
@@ -185,6 +204,8 @@ def load_tuning(dataset: Dataset, *, workspace: Workspace | None = None) -> Tuni
             rates=None if values["rates"] is None else _rates_from_dict(values["rates"]),
             asked=values["asked"],
             seconds=values["seconds"],
+            number=values["number"],
+            **{name: math.nan if values[name] is None else values[name] for name in _ERRORS},
         )
     except (LookupError, TypeError, ValueError) as error:
         raise StorageError(f"{path} is damaged ({error}); look for settings again.") from error
@@ -213,7 +234,10 @@ def _save(dataset: Dataset, tuning: Tuning) -> None:
     write_json(
         dataset.folder / _FILE,
         {
-            **{name: getattr(tuning, name) for name in ("state", "version", "images", "asked", "seconds")},
+            **{name: getattr(tuning, name) for name in _PLAIN},
+            **{
+                name: None if math.isnan(getattr(tuning, name)) else getattr(tuning, name) for name in _ERRORS
+            },
             "base": tuning.base.to_dict(),
             "requested": dict(tuning.requested),
             "trials": [_trial_to_dict(trial) for trial in tuning.trials],

@@ -1,0 +1,98 @@
+"""A run, judged on another labelled dataset."""
+
+import threading
+
+import pytest
+
+from vitcore.dataset import import_dataset, rename_class
+from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
+from vitcore.pipeline import evaluate_elsewhere, load_elsewhere, match_classes, train
+from vitcore.training import Hyperparameters
+
+
+@pytest.fixture
+def run(picture_folder, tiny_backbone):
+    dataset = import_dataset(picture_folder())
+    return train(dataset, Hyperparameters(epochs=5, learning_rate=1e-2), backbone=tiny_backbone, device="cpu")
+
+
+@pytest.fixture
+def other(picture_folder):
+    return import_dataset(picture_folder(count=5, name="other"), name="Elsewhere")
+
+
+def test_it_is_judged_and_that_is_kept_with_the_run(run, other):
+    assert load_elsewhere(run) == []
+    found = evaluate_elsewhere(run.id, other)
+    assert found.evaluation.images == 15
+    assert found.mapping == {"blue": "blue", "green": "green", "red": "red"}
+    assert (found.name, found.version, found.left_out) == ("Elsewhere", other.version, 0)
+    (again,) = load_elsewhere(run)
+    assert again.evaluation.to_dict() == found.evaluation.to_dict()
+    assert again.predictions.to_dict("list") == found.predictions.to_dict("list")
+    right = again.predictions["true"] == again.predictions["predicted"]
+    assert right.mean() == pytest.approx(found.evaluation.accuracy)
+    for side in ("here", "there"):
+        assert 0 <= again.drift[side]["unlike"] <= 1
+        assert 0 < again.drift[side]["confidence"] <= 1
+    evaluate_elsewhere(run.id, other)
+    assert len(load_elsewhere(run)) == 1
+
+
+def test_classes_may_have_other_names(run, other):
+    other = rename_class(rename_class(other, "red", "scarlet"), "blue", "sky")
+    with_some = evaluate_elsewhere(run.id, other)
+    assert with_some.mapping == {"green": "green", "scarlet": None, "sky": None}
+    assert (with_some.evaluation.images, with_some.left_out) == (5, 10)
+    with_all = evaluate_elsewhere(run.id, other, {"green": "green", "scarlet": "red", "sky": "blue"})
+    assert with_all.evaluation.images == 15
+    assert set(with_all.predictions["true"]) == {"red", "green", "blue"}
+
+
+def test_classes_that_are_not_known_are_refused(run, other):
+    with pytest.raises(InputError, match="does not know 'purple'"):
+        evaluate_elsewhere(run.id, other, {"red": "purple"})
+    with pytest.raises(InputError, match="knows none of the classes"):
+        evaluate_elsewhere(run.id, other, {})
+
+
+def test_stopped_it_keeps_nothing(run, other):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        evaluate_elsewhere(run.id, other, stop=stop)
+    assert load_elsewhere(run) == []
+
+
+def test_what_is_missing_or_damaged_is_said(run, other):
+    with pytest.raises(NotFoundError):
+        evaluate_elsewhere("20260101-000000-000000-aaaaaa", other)
+    (run.folder / "elsewhere-x.json").write_text("{}")
+    with pytest.raises(StorageError, match="judge it on that set again"):
+        load_elsewhere(run)
+
+
+@pytest.mark.parametrize(
+    ("label", "meant"),
+    [
+        ("cat", "cat"),
+        ("Cats", "cat"),
+        (" CAT ", "cat"),
+        ("T-Shirt", "tshirts"),
+        ("t_shirts", "tshirts"),
+        ("Mamá", "mama"),
+        ("s", None),
+        ("dog", None),
+        ("猫", "猫"),
+    ],
+)
+def test_classes_are_matched_by_name(label, meant):
+    assert match_classes([label], ["cat", "tshirts", "mama", "猫"]) == {label: meant}
+
+
+def test_the_exact_name_goes_first():
+    assert match_classes(["cat", "Cat", "CATS"], ["Cat", "cat"]) == {
+        "cat": "cat",
+        "Cat": "Cat",
+        "CATS": "Cat",
+    }

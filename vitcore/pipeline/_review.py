@@ -1,0 +1,291 @@
+"""A closer look at a run: all that its stored embeddings tell beyond its figures."""
+
+import time
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.dataset import Dataset, load_dataset
+from vitcore.errors import StorageError
+from vitcore.evaluation import (
+    accuracy,
+    balanced_accuracy,
+    cohen_kappa,
+    confusion_matrix,
+    knn_labels,
+    nearest,
+    rank_labels,
+    scaled_probabilities,
+)
+from vitcore.features import FeatureStore
+from vitcore.inference import load_trust
+from vitcore.pipeline._material import class_numbers
+from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.runs import Run, load_run
+from vitcore.training import (
+    Hyperparameters,
+    class_curve_points,
+    fit_head,
+    learning_curve_points,
+    out_of_fold_logits,
+)
+from vitcore.workspace import Workspace, read_json, write_json
+
+__all__ = ["Review", "RunVectors", "load_review", "review_run", "run_vectors"]
+
+_FILE = "review.json"
+_TABLES = ("baselines", "labels", "points", "class_points")
+_FORMAT = 1
+_SHOWN_NEIGHBOURS = 4
+_CLASS_CURVES = 5  # at most: each costs half as much as one for all
+_FOLDS = 10  # of the learning curve
+_STEPS = 7  # the suspects, and the sizes of the learning curve
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunVectors:
+    """The images of a run with their embeddings.
+
+    Attributes:
+        rows: image_id, name, file, sha256, label, part (``train`` or ``validation``); N rows.
+        vectors: (N, D).
+        classes: The classes of the run.
+    """
+
+    rows: pd.DataFrame
+    vectors: npt.NDArray[np.float16]
+    classes: tuple[str, ...]
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,), class numbers."""
+        return class_numbers(self.rows["label"], self.classes)
+
+    @property
+    def judged(self) -> npt.NDArray[np.bool_]:
+        """(N,), whether an image is of the validation part."""
+        return (self.rows["part"] == "validation").to_numpy()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Review:
+    """What a closer look at a run found.
+
+    Attributes:
+        baselines: What simpler ways reach on the same validation images: name, accuracy,
+            balanced_accuracy, cohen_kappa.
+        labels: All images of the run, the most suspect label first: image_id, name, file, given,
+            suggested (class names), self_confidence, knn_agreement, suspect, neighbours (image_ids of
+            those most alike); see `vitcore.evaluation.rank_labels`.
+        points: Of the learning curve, for `vitcore.evaluation.forecast`.
+        class_points: Of the weakest classes, for `vitcore.evaluation.class_forecast`.
+        seconds: How long it took.
+    """
+
+    baselines: pd.DataFrame
+    labels: pd.DataFrame
+    points: pd.DataFrame
+    class_points: pd.DataFrame
+    seconds: float
+
+
+def run_vectors(run: Run, *, workspace: Workspace | None = None) -> RunVectors:
+    """The images of a run with their embeddings, from the store; the backbone is not needed.
+
+    Raises:
+        NotFoundError: The dataset is gone.
+        StorageError: An embedding is gone, or the run never came to its results.
+    """
+    workspace = workspace or Workspace.default()
+    about = run.config["dataset"]
+    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    rows = dataset.index[dataset.index["split"] != "test"]
+    judged = rows["image_id"].isin(run.predictions["image_id"])
+    columns = ["image_id", "name", "file", "sha256", "label"]
+    rows = rows[columns].assign(part=np.where(judged, "validation", "train")).reset_index(drop=True)
+    dimension = load_trust(run.folder).references.shape[1]
+    store = FeatureStore(workspace.features / run.config["backbone"]["fingerprint"], dimension)
+    found = store.rows([(sha256, "plain") for sha256 in rows["sha256"]])
+    if (found < 0).any():
+        raise StorageError(
+            f"{int((found < 0).sum())} embeddings of run '{run.id}' are gone; train again to compute them."
+        )
+    return RunVectors(rows=rows, vectors=store.read(found), classes=run.classes)
+
+
+def review_run(
+    run_id: str,
+    *,
+    workspace: Workspace | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Review:
+    """Look closer at a run: baselines, suspect labels, and how it got better with more images.
+
+    All of it comes from the stored embeddings, and stays with the run.
+
+    Args:
+        run_id: A run with results.
+        workspace: Where it is; the default workspace if not given.
+        on_progress: Called with the progress.
+        stop: Set it to end early; nothing is kept then.
+
+    Raises:
+        NotFoundError: There is no such run, or its dataset is gone.
+        StorageError: It has no results, an embedding is gone, or the disk is full.
+        SettingsError: In one of the trainings the loss grew beyond all bounds.
+        Stopped: `stop` was set.
+    """
+    workspace, stop = workspace or Workspace.default(), stop or Event()
+    started = time.perf_counter()
+    run = load_run(run_id, workspace=workspace)
+    tell(on_progress, Progress(phase="review"))
+    found = run_vectors(run, workspace=workspace)
+    about = run.config["dataset"]
+    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    groups = _groups(run, dataset, found)
+    weakest = _weakest(run)
+    meter = Meter(on_progress, "review", _STEPS + 1 + 3 * len(weakest), unit="steps")
+    h = replace(run.hyperparameters, views=1, folds=0, repeats=0, patience=0)
+    options: dict[str, Any] = {"classes": len(found.classes), "hyperparameters": h, "stop": stop}
+    alone = found.vectors[:, None]  # (N, D) -> (N, 1, D)
+
+    baselines = _baselines(found, h, run)
+    logits = out_of_fold_logits(
+        alone, found.labels, groups, epochs=int(run.facts["best_epoch"]), seed=h.seed, **options
+    )
+    labels = _suspects(found, logits, groups, load_trust(run.folder).temperature)
+    meter.add(1)
+    points = learning_curve_points(
+        alone,
+        found.labels,
+        groups,
+        sizes=_STEPS - 1,
+        folds=min(_FOLDS, len(np.unique(groups))),
+        seed=h.seed,
+        on_size=lambda: meter.add(1),
+        **options,
+    )
+    class_points = class_curve_points(
+        alone, found.labels, groups, of=weakest, seed=h.seed, on_size=lambda: meter.add(1), **options
+    )
+    review = Review(
+        baselines=baselines,
+        labels=labels,
+        points=points,
+        class_points=class_points,
+        seconds=time.perf_counter() - started,
+    )
+    _save(run, review)
+    return review
+
+
+def load_review(run: Run) -> Review | None:
+    """What a closer look at a run found; None if nobody took one.
+
+    Raises:
+        StorageError: Its files are damaged.
+    """
+    path = run.folder / _FILE
+    if not path.is_file():
+        return None
+    values = read_json(path)
+    try:
+        if values["format"] != _FORMAT:
+            return None
+        tables = {name: pd.DataFrame(values[name]) for name in _TABLES}
+        return Review(**tables, seconds=float(values["seconds"]))
+    except (LookupError, TypeError, ValueError) as error:
+        raise StorageError(f"{path} is damaged ({error}); look closer again.") from error
+
+
+def _groups(run: Run, dataset: Dataset, found: RunVectors) -> npt.NDArray[np.int64]:
+    """Near-duplicates have the same number: (N,)."""
+    rows = dataset.index.set_index("image_id").loc[found.rows["image_id"]].reset_index()
+    fingerprint = run.config["backbone"]["fingerprint"]
+    pairs = find_duplicates(dataset, rows, found.vectors, fingerprint=fingerprint)
+    return duplicate_groups(rows, pairs)
+
+
+def _baselines(found: RunVectors, h: Hyperparameters, run: Run) -> pd.DataFrame:
+    """What simpler ways reach on the same split."""
+    labels, judged = found.labels, found.judged
+    learned, truth = labels[~judged], labels[judged]
+    classes = len(found.classes)
+    vectors, asked = found.vectors[~judged], found.vectors[judged]
+    logistic = fit_head(
+        vectors[:, None],
+        learned,
+        asked,
+        truth,
+        classes=classes,
+        hyperparameters=Hyperparameters(
+            optimizer="lbfgs", epochs=30, weight_decay=0.05, label_smoothing=h.label_smoothing, seed=h.seed
+        ),
+    )
+    most = np.bincount(learned, minlength=classes).argmax()
+    own = run.predictions.set_index("image_id")["predicted"].loc[found.rows["image_id"][judged]]
+    answers = {
+        "this classifier": class_numbers(own, found.classes),
+        "logistic regression": logistic.head.logits(asked).argmax(axis=1),
+        "20 nearest neighbours": knn_labels(asked, vectors, learned, classes=classes),
+        "always the most frequent class": np.full(len(truth), most),
+    }
+    rows = []
+    for name, predicted in answers.items():
+        confusion = confusion_matrix(truth, predicted, classes)
+        rows.append((name, accuracy(confusion), balanced_accuracy(confusion), cohen_kappa(confusion)))
+    return pd.DataFrame(rows, columns=["name", "accuracy", "balanced_accuracy", "cohen_kappa"])
+
+
+def _suspects(
+    found: RunVectors, logits: npt.NDArray[np.float32], groups: npt.NDArray[np.int64], temperature: float
+) -> pd.DataFrame:
+    """`Review.labels`."""
+    probabilities = scaled_probabilities(logits, temperature)
+    ranked = rank_labels(found.labels, probabilities, found.vectors, groups)
+    rows = found.rows.iloc[ranked["position"]].reset_index(drop=True)
+    order = ranked["position"].to_numpy()
+    _, positions = nearest(
+        found.vectors[order], found.vectors, _SHOWN_NEIGHBOURS, groups=(groups[order], groups)
+    )
+    ids = found.rows["image_id"].to_numpy()
+    names = np.array(found.classes, dtype=object)
+    return rows[["image_id", "name", "file"]].assign(
+        given=names[ranked["given"]],
+        suggested=names[ranked["suggested"]],
+        self_confidence=ranked["self_confidence"],
+        knn_agreement=ranked["knn_agreement"],
+        suspect=ranked["suspect"],
+        neighbours=pd.Series([[int(ids[n]) for n in own if n >= 0] for own in positions], dtype="object"),
+    )
+
+
+def _weakest(run: Run) -> list[int]:
+    """The classes with the lowest recall, as many as curves are made of."""
+    per_class = run.evaluation.per_class()["recall"].to_numpy()
+    order: list[int] = np.argsort(per_class, kind="stable")[:_CLASS_CURVES].tolist()
+    return order
+
+
+def _save(run: Run, review: Review) -> None:
+    tables = {name: getattr(review, name) for name in _TABLES}
+    values = {
+        # What is not a number is null in JSON.
+        name: {
+            column: table[column].astype(object).where(table[column].notna(), None).tolist()
+            for column in table
+        }
+        for name, table in tables.items()
+    }
+    try:
+        write_json(run.folder / _FILE, {"format": _FORMAT, "seconds": review.seconds, **values})
+    except OSError as error:
+        raise StorageError(
+            f"{run.folder} cannot be written ({error.strerror or error}); free some space."
+        ) from error
