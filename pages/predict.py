@@ -17,15 +17,24 @@ MOST = 200
 
 
 @st.cache_resource(show_spinner="Loading the classifier …", max_entries=2)
-def classifier_of(folder: Path) -> Classifier:
-    """The classifier of a run, loaded once for all sessions."""
+def classifier_of(folder: Path, version: int) -> Classifier:  # noqa: ARG001 - part of the key
+    """The classifier of a run, loaded once for all sessions, and again when another level is chosen."""
     return load_classifier(folder)
 
 
 @st.cache_data(show_spinner=False, max_entries=2 * MOST)
-def predict(folder: Path, image: bytes) -> Prediction | Refusal:
+def predict(folder: Path, version: int, image: bytes) -> Prediction | Refusal:
     """The prediction for one image file, remembered for as long as the page is open."""
-    return next(classifier_of(folder).predict_each([image]))[1]
+    return next(classifier_of(folder, version).predict_each([image]))[1]
+
+
+def doubt(result: Prediction) -> str:
+    """Why an answer is not sure, in words."""
+    if result.reason == "unlike":
+        return "Not sure: this is unlike all the photos that it learned from."
+    names = [f"**{plain(name, 30)}**" for name in result.possible[:4]]
+    more = " or another" if len(result.possible) > len(names) else ""
+    return f"Not sure: a close call between {', '.join(names[:-1])} and {names[-1]}{more}."
 
 
 @st.cache_data(show_spinner=False, max_entries=2 * MOST)
@@ -47,9 +56,7 @@ def show(name: str, image: bytes, result: Prediction | Refusal) -> None:
         left.caption(plain(name))
         right.markdown(f"### {plain(result.label)}\n\n{percent(result.confidence)} confident")
         if not result.sure:
-            right.caption(
-                ":material/help: Not sure: in validation it was too often wrong when this confident."
-            )
+            right.caption(f":material/help: {doubt(result)}")
         right.altair_chart(
             probability_chart(result.probabilities), width="stretch", alt="Most probable classes"
         )
@@ -73,23 +80,24 @@ if len(uploads) > MOST:
     uploads = uploads[:MOST]
 answers: list[tuple[str, bytes, Prediction | Refusal]] = []
 progress = st.empty()
+version = (run.folder / "model" / "config.json").stat().st_mtime_ns
 try:
     for number, upload in enumerate(uploads):
         progress.progress(number / len(uploads), text=f"{number} of {len(uploads)} photos")
         image = upload.getvalue()
-        answers.append((upload.name, image, predict(run.folder, image)))
+        answers.append((upload.name, image, predict(run.folder, version, image)))
 except VitcoreError as error:
     st.error(plain(str(error), 400), icon=":material/error:")
 progress.empty()
 for position in paged(len(answers), "predict_page"):
     show(*answers[position])
 rows = [
-    (name, answer.label, answer.confidence, "yes" if answer.sure else "no")
+    (name, answer.label, answer.confidence, "yes" if answer.sure else "no", answer.reason)
     for name, _, answer in answers
     if isinstance(answer, Prediction)
 ]
 if rows:
-    table = pd.DataFrame(rows, columns=["file", "label", "confidence", "sure"])
+    table = pd.DataFrame(rows, columns=["file", "label", "confidence", "sure", "reason"])
     st.download_button(
         "Download as CSV", table.to_csv(index=False), "predictions.csv", "text/csv", on_click="ignore"
     )

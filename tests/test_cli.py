@@ -433,7 +433,7 @@ def test_predict_keeps_the_order_and_the_repetitions(ask, trained, photos):
 
 def test_predict_answers_a_probability_for_every_class(ask, trained, photos):
     (row,) = ask("predict", trained["run_id"], photos / "red/001.png")["predictions"]
-    assert row.keys() == {"path", "label", "confidence", "sure", "probabilities"}
+    assert row.keys() == {"path", "label", "confidence", "sure", "reason", "probabilities"}
     assert row["probabilities"].keys() == {"blue", "green", "red"}
     assert sum(row["probabilities"].values()) == pytest.approx(1)
     assert row["confidence"] == row["probabilities"]["red"] == max(row["probabilities"].values())

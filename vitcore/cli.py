@@ -380,6 +380,7 @@ def _predict(options: argparse.Namespace, stop: threading.Event) -> None:
                     "label": result.label,
                     "confidence": result.confidence,
                     "sure": result.sure,
+                    "reason": result.reason,
                     "probabilities": result.probabilities,
                 }
                 if options.json:
