@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from benchmarks._accuracy import accuracy_balanced, views
+from benchmarks._deletion import deletion
 from benchmarks._embedding import embedding_pass
 from benchmarks._forecast import more_images
 from benchmarks._intervals import intervals
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
     {
         "accuracy-balanced": accuracy_balanced,
         "calibration": calibration,
+        "deletion": deletion,
         "embedding-pass": embedding_pass,
         "forecast": more_images,
         "intervals": intervals,

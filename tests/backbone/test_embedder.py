@@ -234,10 +234,10 @@ def test_the_old_output_layer_is_ignored(weights_file, tiny):
 class SmallGpu(Embedder):
     """Has memory for two images at a time."""
 
-    def _forward(self, pixels):
+    def tokens(self, pixels):
         if len(pixels) > 2:
             raise torch.OutOfMemoryError
-        return super()._forward(pixels)
+        return super().tokens(pixels)
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny):

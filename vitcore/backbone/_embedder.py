@@ -72,14 +72,19 @@ class Embedder:
         """Images per forward pass that keep the device busy without much memory."""
         return 16 if self.device.name == "cpu" else 128
 
-    def prepare(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """The centred square of an RGB image at the size the backbone sees: uint8 (S, S, 3)."""
+    @staticmethod
+    def square(image: Image.Image) -> tuple[int, int, int, int]:
+        """The part of an image that the backbone sees: left, top, right, bottom in pixels."""
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
+        return left, top, left + side, top + side
+
+    def prepare(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """The centred square of an RGB image at the size the backbone sees: uint8 (S, S, 3)."""
         resized = image.resize(
             (self.input_size, self.input_size),
             Image.Resampling.BICUBIC,
-            box=(left, top, left + side, top + side),
+            box=self.square(image),
             reducing_gap=3.0,  # reduces large images by whole numbers first: faster, same picture
         )
         return np.array(resized, dtype=np.uint8)
@@ -94,22 +99,19 @@ class Embedder:
                 large to be kept as float16.
         """
         try:
-            vectors = self._forward(pixels)
+            return self.pool(self.tokens(pixels))
         except torch.OutOfMemoryError:
             if len(pixels) == 1:
                 raise
             torch.cuda.empty_cache()
             half = len(pixels) // 2
             return np.concatenate([self.embed(pixels[:half]), self.embed(pixels[half:])])
-        if not (np.abs(vectors) <= _LARGEST).all():  # also what is no number
-            raise BackboneError(
-                f"{self.backbone.spec.title} gives numbers out of range in {self.device.precision}; "
-                "choose precision fp32, or another backbone."
-            )
-        return vectors
 
     def tokens(self, pixels: npt.NDArray[np.uint8]) -> list[tuple[torch.Tensor | None, torch.Tensor]]:
-        """Class token (B, W), or None, and patch tokens (B, P, W) of each block that is read."""
+        """Class token (B, W), or None, and patch tokens (B, P, W) of each block that is read.
+
+        The patches come row by row, from the top left one.
+        """
         preprocessing = self.backbone.spec.preprocessing
         device = torch.device(self.device.name)
         mean = torch.tensor(preprocessing.mean, device=device).view(1, 3, 1, 1)
@@ -143,13 +145,23 @@ class Embedder:
             (prefix[:, 0].float() if has_class_token else None, patches.float()) for patches, prefix in pairs
         ]
 
-    def _forward(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def pool(self, tokens: list[tuple[torch.Tensor | None, torch.Tensor]]) -> npt.NDArray[np.float32]:
+        """The embeddings (B, D) that are made of `tokens`, block by block, the class token first.
+
+        Raises:
+            BackboneError: As for `embed`.
+        """
         parts: list[torch.Tensor] = []
-        for class_token, patches in self.tokens(pixels):
+        for class_token, patches in tokens:
             if class_token is not None:
                 parts.append(class_token)  # (B, W)
             parts.append(patches.mean(dim=1))  # (B, P, W) -> (B, W)
         vectors: npt.NDArray[np.float32] = torch.cat(parts, dim=1).cpu().numpy()
+        if not (np.abs(vectors) <= _LARGEST).all():  # also what is no number
+            raise BackboneError(
+                f"{self.backbone.spec.title} gives numbers out of range in {self.device.precision}; "
+                "choose precision fp32, or another backbone."
+            )
         return vectors
 
     def _load(self) -> nn.Module:

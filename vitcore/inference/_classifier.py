@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from vitcore.backbone import Embedder
 from vitcore.dataset import load_image
@@ -127,16 +128,24 @@ class Classifier:
             )
         ]
 
+    def load(self, source: ImageSource) -> Image.Image:
+        """The image upright, in mode RGB; a large JPEG is reduced, as `load_image` says.
+
+        Raises:
+            ImageError: It cannot be opened or decoded; the message does not name it.
+        """
+        try:
+            path = Path(source) if isinstance(source, str) else source
+            return load_image(path, at_least=self.embedder.input_size)
+        except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(f"cannot be opened ({reason})") from error
+
     def _decode(self, source: ImageSource) -> npt.NDArray[np.uint8] | Refusal:
         try:
-            image = load_image(
-                Path(source) if isinstance(source, str) else source, at_least=self.embedder.input_size
-            )
+            return self.embedder.prepare(self.load(source))
         except ImageError as error:
             return Refusal(str(error))
-        except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-            return Refusal(f"cannot be opened ({getattr(error, 'strerror', None) or error})")
-        return self.embedder.prepare(image)
 
     def _predict_batch(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:
         return self.from_embeddings(self.embedder.embed(pixels))

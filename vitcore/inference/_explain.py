@@ -1,0 +1,176 @@
+"""What in an image speaks for a class, and what against it.
+
+The embedding holds class tokens and means of patch tokens. What a linear head makes of a mean is the mean
+of what it makes of the patches, so that the logit of a class falls into one score per patch, the share of
+the class tokens and the bias, and adds up again. That is the class activation map of B. Zhou, A. Khosla,
+A. Lapedriza, A. Oliva and A. Torralba, "Learning deep features for discriminative localization", 2016,
+with tokens in the place of the last feature map.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+
+from vitcore.errors import InputError
+from vitcore.inference._classifier import Classifier, ImageSource
+from vitcore.training import Head, HiddenHead, LinearHead
+
+__all__ = ["Explanation", "explain", "heatmap"]
+
+Floats = npt.NDArray[np.float64]
+
+# Near the orange and blue of M. Okabe and K. Ito, "Color universal design", 2008: every eye tells them apart.
+_FOR, _AGAINST = (230, 118, 0), (0, 92, 200)
+_STRONGEST = 0.8  # opacity of the largest score
+_LIGHTER, _FADED = 0.3, 0.7  # whiteness of the picture below the colours, and where it was not seen
+_SMALLEST_STEP = 1e-6
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Explanation:
+    """What the parts of an image add to the logit of each class.
+
+    ``patches.sum(axis=(1, 2)) + class_token + bias`` is `logits` within 1e-4.
+
+    Scores are measured from the average of what the head learned from: a patch with a score of 0 says as
+    much for the class as the average patch does, and `bias` is the logit of an image that is average in
+    everything. A patch token has taken part in the attention of all blocks, so that a score belongs to what
+    the patch knows of the whole image, not to its pixels alone; `deletion_test` tells whether the two agree.
+
+    Attributes:
+        classes: The C classes that are explained.
+        logits: (C,), of the embedding as the backbone gives it. Predictions are made from embeddings rounded
+            to float16, which moves a logit by about 0.001.
+        patches: (C, rows, columns), score of each patch, above 0 if it speaks for the class.
+        class_token: (C,), score of the class tokens, which belong to no place; 0 without any.
+        bias: (C,), what is added whatever the image shows.
+        square: Left, top, right and bottom of the part of the image that the patches cover, each as a share
+            0 … 1 of its width or height.
+        exact: Whether a score is what the patch adds whatever the others show, as with a linear head. With a
+            hidden layer it depends on them, and the scores are one fair way of sharing out the logit.
+    """
+
+    classes: tuple[str, ...]
+    logits: Floats
+    patches: Floats
+    class_token: Floats
+    bias: Floats
+    square: tuple[float, float, float, float]
+    exact: bool
+
+
+def explain(
+    classifier: Classifier, image: ImageSource, *, classes: Sequence[str] | None = None
+) -> Explanation:
+    """Share out the logits of an image among its patches, the class tokens and the bias.
+
+    Takes one forward pass of the backbone.
+
+    Args:
+        classifier: Whose answer to explain.
+        image: As for `Classifier.predict`.
+        classes: Which of its classes to explain; all of them if not given.
+
+    Raises:
+        ImageError: The image cannot be opened or decoded; the message does not name it.
+        InputError: There is no such class.
+        BackboneError: As for `vitcore.backbone.Embedder.embed`.
+    """
+    names = classifier.classes if classes is None else tuple(classes)
+    numbers = [_number(name, classifier.classes) for name in names]
+    embedder, head = classifier.embedder, classifier.head
+    picture = classifier.load(image)
+    tokens = embedder.tokens(embedder.prepare(picture)[np.newaxis])
+    embedding = embedder.pool(tokens)  # (1, D)
+    mean, weight, bias = _linear_map(head, embedding[0])
+    count = tokens[0][1].shape[1]
+    class_token, patches, start = np.zeros(len(bias)), np.zeros((len(bias), count)), 0
+    for part in (part for pair in tokens for part in pair if part is not None):  # as they are pooled
+        stop = start + part.shape[-1]
+        centred = part[0].cpu().double().numpy() - mean[start:stop]  # (W,) of a class token, or (P, W)
+        scores = weight[:, start:stop] @ centred.T  # (C,) or (C, P)
+        if part.ndim == 2:
+            class_token += scores
+        else:
+            patches += scores / count
+        start = stop
+    side = math.isqrt(count)
+    left, top, right, bottom = embedder.square(picture)
+    return Explanation(
+        classes=names,
+        logits=head.logits(embedding)[0, numbers].astype(np.float64),
+        patches=patches[numbers].reshape(-1, side, side),  # (C, P) -> (C, rows, columns)
+        class_token=class_token[numbers],
+        bias=bias[numbers],
+        square=(left / picture.width, top / picture.height, right / picture.width, bottom / picture.height),
+        exact=isinstance(head, LinearHead),
+    )
+
+
+def heatmap(explanation: Explanation, image: Image.Image, label: str, *, size: int = 640) -> Image.Image:
+    """The picture with what speaks for a class in orange, and what speaks against it in blue.
+
+    The stronger the colour, the larger the score, up to the largest of this class in this image. Below the
+    colours the picture is grey, lest its own be taken for them; what the backbone did not see is faded.
+
+    Args:
+        explanation: Of that image.
+        image: The image upright, in mode RGB, of any size.
+        label: One of the classes explained.
+        size: The longer side of the result in pixels.
+
+    Raises:
+        InputError: That class was not explained.
+    """
+    scores = explanation.patches[_number(label, explanation.classes)]  # (rows, columns)
+    picture = ImageOps.contain(image, (size, size), Image.Resampling.LANCZOS)
+    sides = np.array([*picture.size, *picture.size])
+    left, top, right, bottom = (sides * explanation.square).round().astype(int).tolist()
+    share = (scores / (np.abs(scores).max() or 1.0)).astype(np.float32)  # −1 … 1
+    # Sharp squares are no truer, for a token knows of its surroundings, and hide the picture.
+    smooth = Image.fromarray(share).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+    strength = np.asarray(smooth)[..., np.newaxis]  # (height, width, 1)
+    white, grey = Image.new("RGB", picture.size, "white"), picture.convert("L").convert("RGB")
+    below = np.asarray(Image.blend(grey, white, _LIGHTER).crop((left, top, right, bottom)))
+    colour = np.where(strength > 0, _FOR, _AGAINST)
+    painted = below + _STRONGEST * np.abs(strength) * (colour - below)
+    result = Image.blend(grey, white, _FADED)
+    result.paste(Image.fromarray(painted.round().astype(np.uint8)), (left, top))
+    return result
+
+
+def _number(label: str, classes: tuple[str, ...]) -> int:
+    """Raises InputError if there is no such class."""
+    if label not in classes:
+        raise InputError(f"There is no class '{label[:80]}'; choose one of {', '.join(classes)}.")
+    return classes.index(label)
+
+
+def _linear_map(head: Head, embedding: npt.NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
+    """What the head does to this embedding: (D,) -> mean (D,), weight (C, D), bias (C,).
+
+    ``weight @ (embedding - mean) + bias`` are the logits. A hidden unit is taken for the straight line from
+    its activation at the mean to the one at this embedding: the rescale rule of A. Shrikumar, P. Greenside
+    and A. Kundaje, "Learning important features through propagating activation differences", 2017. A
+    gradient would not add up to the logit.
+    """
+    assert isinstance(head, LinearHead | HiddenHead)
+    mean, std = head.mean.astype(np.float64), head.std.astype(np.float64)
+    if isinstance(head, LinearHead):
+        return mean, head.weight / std, head.bias.astype(np.float64)
+    at_mean, inner = head.hidden_bias.astype(np.float64), head.hidden_weight / std  # (U,), (U, D)
+    step = inner @ (embedding - mean)
+    step = np.where(np.abs(step) < _SMALLEST_STEP, _SMALLEST_STEP, step)  # lest it be divided by 0
+    slope = (_gelu(at_mean + step) - _gelu(at_mean)) / step
+    return mean, (head.weight * slope) @ inner, head.bias + head.weight @ _gelu(at_mean)
+
+
+def _gelu(x: Floats) -> Floats:
+    """As in the head: by tanh."""
+    activated: Floats = torch.nn.functional.gelu(torch.from_numpy(x), approximate="tanh").numpy()
+    return activated
