@@ -1,16 +1,19 @@
 """What one browser session looks at: its dataset and its run, and the things all sessions share."""
 
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
 from vitcore.dataset import Dataset, list_datasets, load_dataset
+from vitcore.inference import Classifier, load_classifier
 from vitcore.jobs import JobQueue
 from vitcore.runs import Run, list_runs, load_run
 from vitcore.workspace import Workspace
 
 __all__ = [
     "apply_selection",
+    "classifier",
     "dataset",
     "datasets",
     "distinct",
@@ -87,6 +90,21 @@ def run() -> Run | None:
     """The chosen run."""
     chosen = st.session_state.get("run")
     return load_run(chosen, workspace=workspace()) if chosen else None
+
+
+def classifier(run: Run) -> Classifier:
+    """The classifier of a run, loaded once for all sessions, and again when another level is chosen.
+
+    Raises:
+        VitcoreError: It cannot be had.
+    """
+    config = run.folder / "model" / "config.json"
+    return _load_classifier(run.folder, config.stat().st_mtime_ns if config.is_file() else 0)
+
+
+@st.cache_resource(show_spinner="Loading the classifier …", max_entries=2)
+def _load_classifier(folder: Path, version: int) -> Classifier:  # noqa: ARG001 - part of the key
+    return load_classifier(folder)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -1,149 +1,74 @@
 """Evaluate: how good the chosen classifier is on images it never learned from."""
 
 import json
-import math
+from functools import partial
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.jobs import draw_curves
-from app.parts import figures, needed_run, next_page, opening
-from app.text import decimals, percent, plain, span_sentence
-from vitcore.charts import confusion_chart
-from vitcore.evaluation import Evaluation
+from app.comparing import draw_comparison
+from app.confusions import draw_confusions
+from app.curves import draw_all_curves
+from app.doubt import draw_trust
+from app.elsewhere import draw_elsewhere
+from app.parts import needed_dataset, needed_run, next_page, opening
+from app.review import draw_forecast
+from app.scores import draw_figures
+from vitcore.runs import Run
 
-MEANING = {
-    "accuracy": ("Accuracy", "Share of images whose class was recognised."),
-    "balanced_accuracy": ("Balanced accuracy", "The same, each class counting equally."),
-    "cohen_kappa": ("Cohen's kappa", "Agreement beyond guessing; 1 is perfect, 0 is guessing."),
-    "macro_f1": ("Macro F1", "Precision and recall in one, averaged over the classes."),
-    "top_3_accuracy": ("Top 3", "Share of images whose class was among the three most probable."),
-    "log_loss": ("Log loss", "Punishes confident mistakes; lower is better."),
-    "expected_calibration_error": (
-        "Calibration error",
-        "How far the stated confidence is from the truth on average; lower is better.",
-    ),
+SECTIONS = {
+    "Figures": draw_figures,
+    "Confusions": draw_confusions,
+    "Curves": draw_all_curves,
+    "Trust": draw_trust,
+    "Compare": draw_comparison,
+    "Elsewhere": draw_elsewhere,
+    "More photos": draw_forecast,
 }
-SHARES = {"accuracy", "top_3_accuracy", "balanced_accuracy", "expected_calibration_error"}
 
 
-def number(name: str, value: float) -> str:
-    """A metric as text: percentages for shares."""
-    return percent(value) if name in SHARES else decimals(value)
+def per_image(run: Run) -> str:
+    """The results image by image, with all probabilities, as CSV."""
+    names = [f"probability of {name}" for name in run.classes]
+    probabilities = pd.DataFrame(run.probabilities, columns=names)
+    return pd.concat([run.predictions, probabilities], axis=1).to_csv(index=False)
 
 
-def metric_table(evaluation: Evaluation) -> pd.DataFrame:
-    """One row per metric, with its interval and what it means."""
-    rows = []
-    for name, metric in evaluation.metrics.items():
-        title, meaning = MEANING[name]
-        known = not math.isnan(metric.low)
-        spread = f"{number(name, metric.low)} to {number(name, metric.high)}" if known else ""
-        rows.append((title, number(name, metric.value), spread, meaning))
-    return pd.DataFrame(rows, columns=["metric", "value", "95 % interval", "meaning"])
+def figures_as_json(run: Run) -> str:
+    """The figures, and what one has to know to read them."""
+    about = {"run": run.id, "name": run.name, "state": run.state, "dataset": run.config["dataset"]}
+    facts = {
+        name: run.facts[name] for name in ("calibration", "leak", "cross_validation") if name in run.facts
+    }
+    return json.dumps({**about, **run.evaluation.to_dict(), **facts}, indent=2)
 
 
-def worst_confusions(evaluation: Evaluation) -> list[str]:
-    """The three most frequent mistakes, as sentences."""
-    mistakes = evaluation.confusion.copy()
-    np.fill_diagonal(mistakes, 0)
-    sentences = []
-    for cell in np.argsort(-mistakes, axis=None, kind="stable")[:3]:
-        true, predicted = divmod(int(cell), len(evaluation.classes))
-        if count := int(mistakes[true, predicted]):
-            sentences.append(
-                f"- **{plain(evaluation.classes[true])}** was taken for "
-                f"**{plain(evaluation.classes[predicted])}** {count} time{'s' * (count != 1)}"
+def take_away(run: Run) -> None:
+    """All that is shown, as files; they are made when asked for."""
+    st.space("small")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, make, file, kind in (
+            ("Image by image (CSV)", per_image, "predictions.csv", "text/csv"),
+            ("Figures (JSON)", figures_as_json, "metrics.json", "application/json"),
+        ):
+            st.download_button(
+                label, partial(make, run), file, kind, icon=":material/download:", on_click="ignore"
             )
-    return sentences
+    st.caption("Charts: point at one, and the symbol at its upper right saves it as a picture (PNG).")
 
 
 opening("Evaluate", "How good the classifier is on images that it never learned from.")
 run = needed_run()
-evaluation = run.evaluation
-accuracy = evaluation.metrics["accuracy"]
-figures(
-    (MEANING[name][0], number(name, evaluation.metrics[name].value), MEANING[name][1])
-    for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
+data = needed_dataset()
+section = st.segmented_control(
+    "Section",
+    list(SECTIONS),
+    default="Figures",
+    required=True,
+    key="evaluate_section",
+    label_visibility="collapsed",
+    persist_state="session",
 )
-st.markdown(f"#### {span_sentence(accuracy.low, accuracy.high)}")
-st.caption(f"Judged on {evaluation.images:,} validation images; the more there are, the narrower this range.")
-if run.state == "stopped":
-    st.info(
-        "This training was stopped early; its best epoch until then is judged.", icon=":material/stop_circle:"
-    )
-
-if leak := run.facts.get("leak"):
-    without = leak["accuracy_without"]
-    rest = "no other is left" if without is None else f"without them the accuracy is **{percent(without)}**"
-    st.warning(
-        f"{leak['images']:,} of the validation images, or photos that look just like them, are among the "
-        "training images of this ready-made split. With them the accuracy is "
-        f"**{percent(leak['accuracy'])}**; {rest}.",
-        icon=":material/water_drop:",
-    )
-if crossed := run.facts.get("cross_validation"):
-    accuracies = pd.Series(crossed["accuracy"], dtype="float64")
-    st.info(
-        f"Trained anew on {crossed['folds']} other divisions of the same photos: accuracy "
-        f"**{percent(accuracies.mean())} ± {percent(accuracies.std())}** "
-        f"({percent(accuracies.min())} to {percent(accuracies.max())}).",
-        icon=":material/donut_small:",
-    )
-
-table = metric_table(evaluation)
-st.dataframe(table, hide_index=True, width="stretch")
-
-st.subheader("Which classes are confused", anchor=False)
-by_row = st.toggle("Shares of each true class instead of counts", key="by_row", persist_state="session")
-chart = confusion_chart(
-    evaluation.confusion, evaluation.classes, by_row=by_row, dark=st.context.theme.type == "dark"
-)
-left, right = st.columns([3, 1], gap="large")
-left.altair_chart(
-    chart, width="content", alt="Confusion matrix: true classes as rows, predicted ones as columns"
-)
-with right:
-    if sentences := worst_confusions(evaluation):
-        st.markdown("**Most frequent mistakes**\n\n" + "\n".join(sentences))
-    else:
-        st.markdown("There is not a single mistake.")
-    st.caption("Rows are the true classes; the diagonal is right.")
-
-st.subheader("Class by class", anchor=False)
-st.caption(
-    "The weakest classes first. Recall: how many of its images were found. Precision: how many of those "
-    "called so are."
-)
-per_class = evaluation.per_class().sort_values("recall", kind="stable")
-share = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
-st.dataframe(
-    per_class[["class", "recall", "precision", "f1", "support"]],
-    hide_index=True,
-    width="stretch",
-    column_config={
-        "recall": share,
-        "precision": share,
-        "f1": st.column_config.NumberColumn("F1", format="%.3f"),
-        "support": st.column_config.NumberColumn("images"),
-    },
-)
-st.subheader("How the training went", anchor=False)
-draw_curves(run)
-with st.container(horizontal=True):
-    st.download_button(
-        "Predictions (CSV)",
-        run.predictions.to_csv(index=False),
-        "predictions.csv",
-        "text/csv",
-        on_click="ignore",
-    )
-    st.download_button(
-        "Figures (JSON)",
-        json.dumps(evaluation.to_dict(), indent=2),
-        "metrics.json",
-        "application/json",
-        on_click="ignore",
-    )
+SECTIONS[section](run, data)
+take_away(run)
 next_page("samples", "Look at the images behind the figures")

@@ -1,31 +1,28 @@
 """Predict: new photos in, classes out."""
 
-from pathlib import Path
+from collections.abc import Hashable
 
 import pandas as pd
 import streamlit as st
 from PIL import Image
 
 from app.parts import needed_run, next_page, opening, paged
+from app.samples import stamp
+from app.state import classifier
 from app.text import percent, plain
 from vitcore.charts import probability_chart
 from vitcore.dataset import IMAGE_SUFFIXES, load_image
 from vitcore.errors import VitcoreError
-from vitcore.inference import Classifier, Prediction, Refusal, load_classifier
+from vitcore.inference import Prediction, Refusal
+from vitcore.runs import Run
 
 MOST = 200
 
 
-@st.cache_resource(show_spinner="Loading the classifier …", max_entries=2)
-def classifier_of(folder: Path, version: int) -> Classifier:  # noqa: ARG001 - part of the key
-    """The classifier of a run, loaded once for all sessions, and again when another level is chosen."""
-    return load_classifier(folder)
-
-
 @st.cache_data(show_spinner=False, max_entries=2 * MOST)
-def predict(folder: Path, version: int, image: bytes) -> Prediction | Refusal:
+def predict(key: Hashable, _run: Run, image: bytes) -> Prediction | Refusal:  # noqa: ARG001 - stands for the run
     """The prediction for one image file, remembered for as long as the page is open."""
-    return next(classifier_of(folder, version).predict_each([image]))[1]
+    return next(classifier(_run).predict_each([image]))[1]
 
 
 def doubt(result: Prediction) -> str:
@@ -80,12 +77,12 @@ if len(uploads) > MOST:
     uploads = uploads[:MOST]
 answers: list[tuple[str, bytes, Prediction | Refusal]] = []
 progress = st.empty()
-version = (run.folder / "model" / "config.json").stat().st_mtime_ns
+key = stamp(run)
 try:
     for number, upload in enumerate(uploads):
         progress.progress(number / len(uploads), text=f"{number} of {len(uploads)} photos")
         image = upload.getvalue()
-        answers.append((upload.name, image, predict(run.folder, version, image)))
+        answers.append((upload.name, image, predict(key, run, image)))
 except VitcoreError as error:
     st.error(plain(str(error), 400), icon=":material/error:")
 progress.empty()

@@ -1,18 +1,61 @@
 import json
 import re
 import threading
+import time
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from app.doubt import _reduced
+from app.scores import of_100
 from app.text import decimals, percent, plain
 from vitcore.dataset import import_dataset
+from vitcore.evaluation import coverage_curve, evaluate
+from vitcore.inference import load_trust
 from vitcore.pipeline import train
+from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
+
+SECTIONS = ["Figures", "Confusions", "Curves", "Trust", "Compare", "Elsewhere", "More photos"]
 
 
 def charts(at):
     """The Vega-Lite specifications of a page."""
     return [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
+
+
+@pytest.fixture
+def open_section(open_page):
+    """Opens a section of the page in a new browser session."""
+
+    def open_section(name, theme="light"):
+        return choose(open_page("evaluate", theme), "evaluate_section", name)
+
+    return open_section
+
+
+def choose(at, key, value):
+    at.button_group(key=key).set_value(value).run()
+    assert not at.exception
+    return at
+
+
+def said(at):
+    """All Markdown and captions of the page, in order, without its escapes."""
+    return " ".join(element.value for element in [*at.markdown, *at.caption]).replace("\\", "")
+
+
+def retrained(trained, tiny_backbone, **settings):
+    """A further run on the same dataset."""
+    return train(
+        trained.dataset,
+        Hyperparameters(**{"epochs": 2, "validation_fraction": 0.4, **settings}),
+        backbone=tiny_backbone,
+    )
+
+
+# --- figures -----------------------------------------------------------------------------------
 
 
 def test_the_figures_are_those_of_the_run(open_page, trained):
@@ -28,38 +71,128 @@ def test_the_figures_are_those_of_the_run(open_page, trained):
 
 def test_the_table_has_a_row_for_every_metric(open_page, trained):
     metrics = trained.run.evaluation.metrics
-    table = open_page("evaluate").dataframe[0].value
+    table = open_page("evaluate").table[0].value
     assert len(table) == len(metrics)
     digits = [re.sub(r"[^\d.]", "", text) for text in table["value"]]
     for shown, metric in zip(digits, metrics.values(), strict=True):
         assert float(shown) == pytest.approx(metric.value, abs=6e-4) or float(shown) == pytest.approx(
             100 * metric.value, abs=6e-2
         )
+    assert (table["in words"] != "").all()
+
+
+def test_the_calibration_error_has_its_noise_floor_beside_it(open_page, trained):
+    known = trained.run.facts["calibration"]
+    words = open_page("evaluate").table[0].value["in words"].iloc[5]
+    for figure in (known["noise_floor"], known["error_before"]):
+        assert f"{100 * figure:.1f}" in words
+
+
+@pytest.mark.usefixtures("hostile")
+def test_more_than_three_classes_have_a_top_3_accuracy(open_page):
+    assert "Top-3 accuracy" in list(open_page("evaluate").table[0].value["figure"])
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0, "none of 100"),
+        (0.001, "fewer than 1 of 100"),
+        (0.8, "80 of 100"),
+        (0.999, "over 99 of 100"),
+        (1, "100 of 100"),
+    ],
+)
+def test_not_quite_all_is_not_called_all(share, words):
+    assert of_100(share) == words
 
 
 def test_the_weakest_class_comes_first(open_page, trained):
-    table = open_page("evaluate").dataframe[1].value
+    table = open_page("evaluate").dataframe[0].value
     assert sorted(table["class"]) == list(trained.run.classes)
     assert list(table["recall"]) == sorted(table["recall"])
     assert table["support"].sum() == trained.run.evaluation.images
 
 
-def test_the_most_frequent_mistakes_are_named(open_page, ui, trained):
-    confusion = trained.run.evaluation.confusion.copy()
-    for number in range(len(confusion)):
-        confusion[number, number] = 0
+def test_simpler_ways_are_computed_by_looking_closer_and_then_shown(open_page, ui, finish, trained):
+    at = open_page("evaluate")
+    assert len(at.dataframe) == 1
+    finish(ui.press(at, "look_closer"))
+    table = at.dataframe[0].value.set_index("name")
+    assert table.loc["this classifier", "accuracy"] == pytest.approx(trained.run.evaluation.accuracy)
+    for name in ("always the most frequent class", "20 nearest neighbours", "logistic regression"):
+        assert 0 <= table.loc[name, "accuracy"] <= 1
+
+
+# --- confusions --------------------------------------------------------------------------------
+
+
+def largest(run):
+    """The true and predicted class that are confused most."""
+    confusion = run.evaluation.confusion.copy()
+    np.fill_diagonal(confusion, 0)
     true, predicted = divmod(int(confusion.argmax()), len(confusion))
-    said = " ".join(text for text in ui.texts(open_page("evaluate")) if "taken for" in text)
-    classes = [plain(trained.run.classes[number]) for number in (true, predicted)]
-    first = said.partition("\n- ")[2].partition("\n")[0]
-    assert re.findall("|".join(classes), first) == classes
-    assert str(confusion.max()) in first
+    assert confusion.max() > 0
+    return run.classes[true], run.classes[predicted], int(confusion.max())
+
+
+def click(at, run, true, predicted, turn=0):
+    """Click a cell, the way the browser tells it."""
+    at.session_state[f"confusion_{run.id}_{turn}"] = {
+        "selection": {"cell": [{"true": true, "predicted": predicted}]}
+    }
+    at.run()
+    assert not at.exception
+
+
+def assert_shows(at, run, true, predicted):
+    """Exactly the images of that cell, by name."""
+    rows = run.predictions
+    names = rows["name"][(rows["true"] == true) & (rows["predicted"] == predicted)]
+    assert len(at.image) == len(names) <= 24
+    shown = [caption.value.split("  \n")[0] for caption in at.caption if "confident" in caption.value]
+    assert sorted(shown) == sorted(plain(name, 40) for name in names)
+    count = len(names) or "No"
+    assert any(heading.value.startswith(f"#### {count} image") for heading in at.markdown)
+
+
+def test_a_click_on_a_cell_shows_exactly_its_images(open_section, trained):
+    at = open_section("Confusions")
+    assert not at.image
+    true, predicted, _ = largest(trained.run)
+    click(at, trained.run, true, predicted)
+    assert_shows(at, trained.run, true, predicted)
+    click(at, trained.run, "red", "red")
+    assert_shows(at, trained.run, "red", "red")
+
+
+def test_the_largest_confusion_is_a_button_that_does_the_same(open_section, ui, trained):
+    at = open_section("Confusions")
+    true, predicted, count = largest(trained.run)
+    button = next(button for button in at.button if "taken for" in button.label)
+    assert button.label == f"**{true}** taken for **{predicted}**: {count}"
+    ui.press(at, button.key)
+    assert_shows(at, trained.run, true, predicted)
+    (param,) = charts(at)[0]["params"]
+    assert param["value"] == [{"true": true, "predicted": predicted}]
+    click(at, trained.run, "red", "red", turn=1)  # a later click goes before the button
+    assert_shows(at, trained.run, "red", "red")
+    ui.press(at, button.key)  # and a later press before the click
+    assert_shows(at, trained.run, true, predicted)
+
+
+def test_an_empty_cell_says_so(open_section, trained):
+    confusion = trained.run.evaluation.confusion
+    true, predicted = (trained.run.classes[number] for number in np.argwhere(confusion == 0)[0])
+    at = open_section("Confusions")
+    click(at, trained.run, true, predicted)
+    assert_shows(at, trained.run, true, predicted)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.usefixtures("trained")
-def test_the_confusion_can_be_shown_by_counts_and_by_shares(open_page, theme):
-    at = open_page("evaluate", theme)
+def test_the_confusion_can_be_shown_by_counts_and_by_shares(open_section, theme):
+    at = open_section("Confusions", theme)
     colour = []
     for by_row in (False, True):
         at.toggle(key="by_row").set_value(by_row).run()
@@ -68,14 +201,157 @@ def test_the_confusion_can_be_shown_by_counts_and_by_shares(open_page, theme):
     assert colour == ["count", "share"]
 
 
+def test_similar_classes_can_be_put_side_by_side(open_section, trained):
+    at = open_section("Confusions")
+    at.toggle(key="alike").set_value(True).run()
+    assert not at.exception
+    order = charts(at)[0]["layer"][0]["encoding"]["x"]["sort"]
+    assert sorted(order) == sorted(trained.run.classes)
+    assert abs(order.index("blue") - order.index("green")) == 1  # some of whose photos were swapped
+
+
+# --- curves ------------------------------------------------------------------------------------
+
+
 @pytest.mark.usefixtures("trained")
-def test_the_page_has_the_confusion_and_the_curves(open_page):
-    assert len(charts(open_page("evaluate"))) == 3
+def test_the_curves_are_there(open_section):
+    at = open_section("Curves")
+    assert len(charts(at)) == 6
+    assert "Paler: before" in said(at)
+
+
+# --- trust -------------------------------------------------------------------------------------
+
+
+def test_the_slider_says_what_a_level_means(open_section, trained):
+    run, trust = trained.run, load_trust(trained.run.folder)
+    at = open_section("Trust")
+    assert at.select_slider(key=f"level_{run.id}").value == round(100 * trust.level)
+    for step in (0, 30, 100):
+        at.select_slider(key=f"level_{run.id}").set_value(step).run()
+        assert not at.exception
+        novelty = run.predictions["novelty"].to_numpy()
+        sure = trust.rule.judge(run.probabilities.astype(np.float64), novelty, step / 100).sure
+        right = (run.predictions["true"] == run.predictions["predicted"]).to_numpy()
+        assert f"{sure.sum()} are answered and {(sure & right).sum()} of these answers" in said(at)
+        shown = [group for group in at.button_group if (group.key or "").startswith("why")]
+        counted = sum(int(number) for g in shown for o in g.options for number in re.findall(r"\((\d+)\)", o))
+        assert counted == (~sure).sum()
+
+
+def test_two_columns_are_judged_as_all_are(trained):
+    run, trust = trained.run, load_trust(trained.run.folder)
+    numbers = {name: number for number, name in enumerate(run.classes)}
+    true = run.predictions["true"].map(numbers).to_numpy()
+    whole = true, run.probabilities.astype(np.float64), run.predictions["novelty"].to_numpy()
+    columns = ["level", "coverage", "accuracy"]
+    pd.testing.assert_frame_equal(
+        coverage_curve(trust.rule, *_reduced(run))[columns], coverage_curve(trust.rule, *whole)[columns]
+    )
+
+
+def test_the_level_is_kept_with_the_run(open_section, ui, trained):
+    at = open_section("Trust")
+    assert ui.find_button(at, "keep_level").disabled
+    at.select_slider(key=f"level_{trained.run.id}").set_value(80).run()
+    ui.press(at, "keep_level")
+    assert load_trust(trained.run.folder).level == 0.8
+    assert ui.find_button(at, "keep_level").disabled
+    at = open_section("Trust")  # in another session
+    assert at.select_slider(key=f"level_{trained.run.id}").value == 80
+
+
+def made_old(run):
+    """As it would be from an earlier version: without doubt, novelty and calibration."""
+    config = run.folder / "model" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "format": 1}))
+    run.predictions.drop(columns="novelty").to_csv(run.folder / "predictions.csv", index=False)
+    state = json.loads((run.folder / "state.json").read_text())
+    del state["calibration"]
+    (run.folder / "state.json").write_text(json.dumps(state))
+
+
+def test_an_old_run_still_shows_its_figures(open_section, trained):
+    made_old(trained.run)
+    for section in ("Figures", "Confusions", "Curves", "Compare"):
+        open_section(section)
+    at = open_section("Trust")
+    (info,) = at.info
+    assert "earlier version" in info.value
+    assert not at.select_slider
+
+
+# --- comparing ---------------------------------------------------------------------------------
+
+
+def test_without_another_run_there_is_nothing_to_compare(open_section, trained):
+    at = open_section("Compare")
+    assert trained.run.name not in said(at)
+    assert "no other classifier" in at.info[0].value
+
+
+def test_two_runs_are_compared_on_the_images_they_share(open_section, trained, tiny_backbone):
+    this, other = retrained(trained, tiny_backbone, learning_rate=1e-5), trained.run
+    at = open_section("Compare")
+    assert at.session_state["run"] == this.id
+    shared = this.predictions.merge(other.predictions, on="sha256", suffixes=("", "_other"))
+    right, also = shared["true"] == shared["predicted"], shared["true"] == shared["predicted_other"]
+    assert len(shared) > 0
+    text = said(at)
+    assert f"On the {len(shared)} images" in text
+    assert ("hardly luck" in text) or ("well be luck" in text) or ("equally often" in text)
+    table = at.table[0].value.set_index("figure")
+    assert table.loc["Accuracy", "this one"] == percent(right.mean())
+    assert table.loc["Accuracy", "the other"] == percent(also.mean())
+    for who, rows in (("this", right & ~also), ("other", ~right & also), ("neither", ~right & ~also)):
+        choose(at, "who", who)
+        assert len(at.image) == min(rows.sum(), 24)
+
+
+def test_runs_without_shared_images_say_so(open_section, trained, tiny_backbone):
+    run = retrained(trained, tiny_backbone)
+    rows = run.predictions
+    rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
+    rows.to_csv(run.folder / "predictions.csv", index=False)
+    at = open_section("Compare")
+    assert "share no validation images" in at.info[0].value
+    assert not at.table
+
+
+def test_images_with_another_label_are_left_out(open_section, trained, tiny_backbone):
+    run = retrained(trained, tiny_backbone)
+    rows = run.predictions
+    rows.loc[:2, "true"] = np.where(rows.loc[:2, "true"] == "red", "blue", "red")
+    rows.to_csv(run.folder / "predictions.csv", index=False)
+    text = said(open_section("Compare"))
+    assert f"On the {len(rows) - 3} images" in text
+    assert "3 images whose class was changed" in text
+
+
+# --- all of it ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.usefixtures("hostile")
+def test_names_do_no_harm_in_any_section(open_section, ui, section):
+    at = open_section(section)
+    assert not ui.live(at)
+    if section == "Confusions":
+        ui.press(at, "cell_")
+        assert at.image
+        assert not ui.live(at)
 
 
 @pytest.mark.usefixtures("trained")
 def test_figures_and_predictions_can_be_taken_along(open_page):
     assert len(open_page("evaluate").download_button) == 2
+
+
+def test_the_chosen_section_stays_when_another_page_was_open(open_section, ui, trained):  # noqa: ARG001
+    at = open_section("Curves")
+    ui.go_to(at, "runs")
+    ui.go_to(at, "evaluate")
+    assert at.button_group(key="evaluate_section").value == "Curves"
 
 
 @pytest.fixture
@@ -127,3 +403,60 @@ def test_the_figures_of_a_cross_validation_are_told(open_page, trained):
     (info,) = open_page("evaluate").info
     for figure in ("3 other divisions", "60.0", "10.0", "50.0", "70.0"):
         assert figure in info.value
+
+
+# --- two classes, and a hundred ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_two_classes_are_enough(open_section, picture_folder, tiny_backbone, section):
+    train(
+        import_dataset(picture_folder(("good", "scratched"))),
+        Hyperparameters(epochs=2),
+        backbone=tiny_backbone,
+    )
+    open_section(section)
+
+
+@pytest.fixture
+def hundred(trained):
+    """The run as if it had 100 classes and 20,000 validation images, the pictures being the same few."""
+    run, random = trained.run, np.random.default_rng(0)
+    classes = [f"class {number:03}" for number in range(100)]
+    true = random.integers(0, 100, 20_000)
+    logits = random.normal(0, 1, (20_000, 100))
+    logits[np.arange(20_000), true] += random.normal(4, 1.5, 20_000)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    rows = run.predictions.iloc[np.arange(20_000) % len(run.predictions)].reset_index(drop=True)
+    rows["sha256"] = [f"{number:064x}" for number in range(20_000)]
+    rows["true"] = [classes[number] for number in true]
+    rows["predicted"] = [classes[number] for number in probabilities.argmax(axis=1)]
+    rows["confidence"] = probabilities.max(axis=1)
+    rows.to_csv(run.folder / "predictions.csv", index=False)
+    np.save(run.folder / "probabilities.npy", probabilities.astype(np.float32))
+    (run.folder / "config.json").write_text(json.dumps({**run.config, "classes": classes}))
+    (run.folder / "evaluation.json").write_text(json.dumps(evaluate(true, probabilities, classes).to_dict()))
+    return load_run(run.id)
+
+
+@pytest.mark.usefixtures("hundred")
+def test_reruns_with_a_hundred_classes_take_less_than_a_second(open_section):
+    for section in SECTIONS:
+        at = open_section(section)
+        seconds = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            at.run()
+            seconds.append(time.perf_counter() - begun)
+        assert not at.exception
+        assert min(seconds) < 1, section
+
+
+def test_of_a_hundred_classes_those_confused_most_are_drawn_first(open_section, hundred):
+    at = open_section("Confusions")
+    first = next(button.label for button in at.button if "taken for" in button.label)
+    drawn = charts(at)[0]["layer"][0]["encoding"]["x"]["sort"]
+    assert 10 < len(drawn) <= 20
+    assert set(re.findall(r"class \d+", first)) <= set(drawn)
+    choose(at, "which_classes", "all")
+    assert len(charts(at)[0]["layer"][0]["encoding"]["x"]["sort"]) == len(hundred.classes)

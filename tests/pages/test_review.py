@@ -108,6 +108,21 @@ def test_after_changes_a_new_training_is_offered(draw, ui):
     assert ui.find_button(at, "retrain") is not None
 
 
+@pytest.mark.usefixtures("reviewed")
+def test_the_new_training_is_chosen_when_it_is_done(open_page, trained, ui, finish):
+    at = open_page("samples")
+    at.session_state["samples_section"] = "labels"
+    at.run()
+    ui.press(at, "move_")
+    ui.press(at, "retrain")
+    finish(at)
+    chosen = load_run(at.session_state["run"])
+    assert chosen.id != trained.run.id
+    assert chosen.hyperparameters == trained.run.hyperparameters
+    assert chosen.config["dataset"]["version"] == 2
+    assert at.session_state["compared_with"] == trained.run.id
+
+
 def test_a_new_training_is_compared_with_the_one_before(draw, trained, reviewed, tiny_backbone):
     first = int(reviewed.labels["image_id"].iloc[0])
     data = relabel(trained.dataset, [first], reviewed.labels["suggested"].iloc[0])

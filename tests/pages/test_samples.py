@@ -1,13 +1,23 @@
+import json
 import re
+import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from streamlit.testing.v1.element_tree import Block
 
+from app.embedding_map import flat
 from app.text import percent
-from vitcore.dataset import import_dataset
-from vitcore.pipeline import train
+from vitcore.dataset import exclude, import_dataset, load_dataset, relabel
+from vitcore.evaluation import nearest
+from vitcore.inference import load_trust, set_level
+from vitcore.pipeline import run_vectors, train
 from vitcore.training import Hyperparameters
 
-LOSS, SURE_FIRST, UNSURE_FIRST, NAME = range(4)
+MISTAKES_FIRST, UNSURE_FIRST, SURE_FIRST, NAME, SHUFFLED = range(5)
+
+LIVE = re.compile(r"(?<!\\)(!\[|<script|\]\(javascript)|\*\*b\*\*|http://|evil/")
 
 
 def pictures(at):
@@ -31,8 +41,9 @@ def confidences(at):
     ]
 
 
-def choose(at, show="all", true=None, predicted=None, confidence=(0, 100)):
+def choose(at, show="all", true=None, predicted=None, confidence=(0, 100), doubt="all"):
     at.segmented_control(key="show").set_value(show)
+    at.segmented_control(key="doubt").set_value(doubt)
     for key, label in (("true_class", true), ("predicted_class", predicted)):
         if label is not None:
             at.selectbox(key=key).select(label)
@@ -40,6 +51,37 @@ def choose(at, show="all", true=None, predicted=None, confidence=(0, 100)):
     at.run()
     assert not at.exception
     return at
+
+
+def opened(at, place=0):
+    """The ids in the keys of the buttons below the pictures; one of them is pressed."""
+    buttons = [button for button in at.button if button.label == "Look closer"]
+    buttons[place].click().run()
+    assert not at.exception
+    return int(buttons[place].key.rsplit("_", 1)[1])
+
+
+def dialog(at):
+    """All texts of the detail view; none if it is closed."""
+    return [getattr(element, "value", "") for element in dialog_elements(at)]
+
+
+def dialog_elements(at):
+    roots = [node for node in walk(at._tree) if isinstance(node, Block) and node.type == "dialog"]
+    return [element for root in roots for element in walk(root) if not isinstance(element, Block)]
+
+
+def walk(node):
+    yield node
+    for child in getattr(node, "children", {}).values():
+        yield from walk(child)
+
+
+def position(rows, image_id):
+    return rows["image_id"].tolist().index(image_id)
+
+
+# --- filters and order -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -81,6 +123,59 @@ def test_there_are_both_right_and_wrong_ones_to_look_at(trained):
     assert len(rows) > 24
 
 
+@pytest.mark.parametrize("level", [0.2, 0.9])
+def test_doubt_goes_by_the_rule_and_the_level_of_the_run(open_page, trained, level):
+    at = open_page("samples")
+    set_level(trained.run.folder, level)  # while the page is open
+    rows = trained.run.predictions
+    sure = load_trust(trained.run.folder).verdicts(trained.run.probabilities, rows["novelty"]).sure
+    assert counts(choose(at.run(), doubt="sure")) == [sure.sum(), len(rows)]
+    assert counts(choose(at, doubt="unsure")) == [(~sure).sum(), len(rows)]
+    assert sum("not sure" in caption.value for caption in at.caption) == min(24, (~sure).sum())
+
+
+def test_a_run_of_an_earlier_version_knows_no_doubt_and_works(open_page, trained):
+    config = trained.run.folder / "model" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "format": 1}))
+    table = trained.run.folder / "predictions.csv"
+    trained.run.predictions.drop(columns="novelty").to_csv(table, index=False)
+    at = open_page("samples")
+    assert counts(at)[0] == len(trained.run.predictions)
+    assert "doubt" not in [control.key for control in at.segmented_control]
+    opened(at)
+    assert not any("sure" in text.lower() for text in dialog(at) if isinstance(text, str))
+    assert any("another version" in caption.value for caption in at.caption)
+    at.segmented_control(key="samples_section").set_value("map").run()
+    assert "no map" in at.info[0].value
+    assert not at.exception
+
+
+def test_the_filters_survive_a_look_at_another_page_and_can_be_reset(open_page, trained, ui):
+    at = choose(open_page("samples"), "wrong", true="green", confidence=(10, 90))
+    at.selectbox(key="order").select_index(NAME).run()
+    expected = counts(at)
+    ui.go_to(ui.go_to(at, "train"), "samples")
+    assert counts(at) == expected
+    assert at.selectbox(key="true_class").value == "green"
+    ui.press(at, "reset_filters")
+    assert counts(at) == [len(trained.run.predictions)] * 2
+    assert at.selectbox(key="order").index == MISTAKES_FIRST
+    assert ui.find_button(at, "reset_filters") is None
+
+
+def test_filters_on_a_class_do_not_hinder_another_run(
+    open_page, trained, picture_folder, tiny_backbone, workspace
+):
+    pets = import_dataset(picture_folder(("cat", "dog"), name="pets"))
+    train(pets, Hyperparameters(epochs=2), backbone=tiny_backbone, workspace=workspace)
+    at = open_page("samples")
+    at.sidebar.selectbox(key="dataset").select(trained.dataset.id).run()
+    choose(at, true="blue", predicted="green")
+    at.sidebar.selectbox(key="dataset").select(pets.id).run()
+    assert not at.exception
+    assert counts(at)[0] == counts(at)[1]
+
+
 def test_every_image_is_on_some_page(open_page, trained):
     at = open_page("samples")
     shown = pictures(at)
@@ -97,21 +192,32 @@ def test_a_filter_that_leaves_one_page_shows_it(open_page):
     assert pictures(at) == counts(at)[0] > 0
 
 
-@pytest.mark.parametrize(
-    ("order", "column", "ascending"),
-    [
-        (LOSS, "loss", False),
-        (SURE_FIRST, "confidence", False),
-        (UNSURE_FIRST, "confidence", True),
-        (NAME, "name", True),
-    ],
-)
-def test_the_images_come_in_the_chosen_order(open_page, trained, order, column, ascending):
+def in_order(rows, order):
+    if order == NAME:
+        return rows.sort_values("name", kind="stable")["confidence"].tolist()
+    if order == MISTAKES_FIRST:
+        right = rows["true"] == rows["predicted"]
+        mistakes = sorted(rows["confidence"][~right], reverse=True)
+        return [*mistakes, *sorted(rows["confidence"][right])]
+    return sorted(rows["confidence"], reverse=order == SURE_FIRST)
+
+
+@pytest.mark.parametrize("order", [MISTAKES_FIRST, UNSURE_FIRST, SURE_FIRST, NAME])
+def test_the_images_come_in_the_chosen_order(open_page, trained, order):
     at = open_page("samples")
     at.selectbox(key="order").select_index(order).run()
-    rows = trained.run.predictions.sort_values(column, ascending=ascending, kind="stable")
-    expected = [percent(value) for value in rows["confidence"][:24]]
+    expected = [percent(value) for value in in_order(trained.run.predictions, order)[:24]]
     assert [f"{value:.1f}\N{NO-BREAK SPACE}%" for value in confidences(at)] == expected
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_shuffled_order_stays_until_it_is_shuffled_again(open_page, ui):
+    at = open_page("samples")
+    at.selectbox(key="order").select_index(SHUFFLED).run()
+    first = confidences(at)
+    assert confidences(at.run()) == first
+    ui.press(at, "shuffle")
+    assert confidences(at) != first
 
 
 def test_a_mistake_names_both_classes(open_page, trained):
@@ -123,14 +229,216 @@ def test_a_mistake_names_both_classes(open_page, trained):
     assert all(f"**{rows['predicted'].iloc[0]}**" in text for text in named)
 
 
-def test_filters_on_a_class_do_not_hinder_another_run(
-    open_page, trained, picture_folder, tiny_backbone, workspace
-):
-    pets = import_dataset(picture_folder(("cat", "dog"), name="pets"))
-    train(pets, Hyperparameters(epochs=2), backbone=tiny_backbone, workspace=workspace)
+def test_a_changed_label_is_told_beside_the_recorded_truth(open_page, trained):
+    rows = trained.run.predictions
+    moved, out = rows["image_id"][:2].tolist()
+    exclude(relabel(trained.dataset, [moved], "violet"), [out])
     at = open_page("samples")
-    at.sidebar.selectbox(key="dataset").select(trained.dataset.id).run()
-    choose(at, true="blue", predicted="green")
-    at.sidebar.selectbox(key="dataset").select(pets.id).run()
+    at.selectbox(key="order").select_index(NAME).run()
+    told = [caption.value for caption in at.caption]
+    at.get("pagination")[0].select(2).run()
+    told += [caption.value for caption in at.caption]
+    assert sum("now labelled **violet**" in text for text in told) == 1
+    assert sum("taken out" in text for text in told) == 1
+
+
+# --- from close by -----------------------------------------------------------------------------
+
+
+def test_a_picture_opens_with_the_answer_and_the_arrows_lead_on(open_page, trained, ui):
+    at = open_page("samples")
+    rows = trained.run.predictions.set_index("image_id")
+    first = rows.loc[opened(at, place=1)]
+    assert f"### {first['predicted']}" in "".join(map(str, dialog(at)))
+    assert "2 of 36" in dialog(at)
+    ui.press(at, "step_Right")
+    assert "3 of 36" in dialog(at)
+    ui.press(at, "step_Left")
+    ui.press(at, "step_Left")
+    assert "1 of 36" in dialog(at)
+    assert at.button(key="step_Left").disabled
+
+
+@pytest.mark.parametrize(("reason", "words"), [("close", "close call between"), ("unlike", "unlike all")])
+def test_it_says_why_it_is_not_sure(open_page, trained, reason, words):
+    rows = trained.run.predictions
+    trust = load_trust(trained.run.folder)
+    for level in (0.5, 0.8, 0.95, 1.0):
+        set_level(trained.run.folder, level)
+        verdicts = trust.at(level).verdicts(trained.run.probabilities, rows["novelty"].to_numpy())
+        if (found := np.flatnonzero(verdicts.reason == reason)).size:
+            break
+    else:
+        pytest.fail(f"no image is {reason}")
+    at = open_page("samples")
+    image_id = int(rows["image_id"].iloc[found[0]])
+    at.session_state["opened"] = (trained.run.id, image_id)
+    at.run()
+    (text,) = [text for text in dialog(at) if isinstance(text, str) and "Not sure" in text]
+    assert words in text
+    if reason == "close":
+        assert all(
+            f"**{name}**" in text
+            for name, possible in zip(trained.run.classes, verdicts.sets[found[0]], strict=True)
+            if possible
+        )
+
+
+def test_the_nearest_training_images_are_shown_nearest_first(open_page, trained, monkeypatch):
+    for many in (10_000, 0):  # as few and as many
+        monkeypatch.setattr("app.detail.MANY", many)
+        monkeypatch.setattr("app.detail.CANDIDATES", 12)
+        at = open_page("samples")
+        image_id = opened(at)
+        found = run_vectors(trained.run)
+        learned = (found.rows["part"] == "train").to_numpy()
+        own = found.vectors[found.rows["image_id"] == image_id]
+        distances, positions = nearest(own, found.vectors[learned], 6)
+        expected = [
+            f"**{label}**  \nlikeness {1 - distance:.2f}"
+            for label, distance in zip(
+                found.rows["label"][learned].iloc[positions[0]], distances[0], strict=True
+            )
+        ]
+        assert [text for text in dialog(at) if "likeness" in str(text)] == expected
+
+
+def test_a_label_is_mended_at_once_and_the_change_undone(open_page, trained, ui):
+    at = choose(open_page("samples"), "wrong")
+    image_id = opened(at)
+    row = trained.run.predictions.set_index("image_id").loc[image_id]
+    ui.press(at, "detail_move")  # to the predicted class, which is suggested
+
+    def labels():
+        return load_dataset(trained.dataset.id).rows.set_index("image_id")["label"]
+
+    assert labels()[image_id] == row["predicted"] != row["true"]
+    assert any(f"now labelled **{row['predicted']}**" in str(text) for text in dialog(at))
+    assert any(f"it was labelled **{row['true']}**" in str(text) for text in dialog(at))
+    ui.press(at, "detail_undo")
+    assert labels()[image_id] == row["true"]
+    ui.press(at, "detail_exclude")
+    assert image_id in load_dataset(trained.dataset.id).excluded["image_id"].tolist()
+    ui.press(at, "detail_restore")
+    assert image_id in load_dataset(trained.dataset.id).index["image_id"].tolist()
+
+
+def test_a_label_that_cannot_be_written_says_so(open_page, trained, ui):
+    at = choose(open_page("samples"), "wrong")
+    opened(at)
+    exclude(trained.dataset, [int(trained.dataset.index["image_id"].iloc[0])])  # by somebody else
+    ui.press(at, "detail_move")
+    assert "changed elsewhere" in at.error[0].value
+
+
+@pytest.mark.usefixtures("trained")
+def test_it_shows_where_it_looks(open_page):
+    at = choose(open_page("samples"), "wrong")
+    opened(at)
+    at.toggle(key="where").set_value(True).run()
     assert not at.exception
-    assert counts(at)[0] == counts(at)[1]
+    assert any("speak for" in caption.value and "class token" in caption.value for caption in at.caption)
+
+
+def test_all_classes_can_be_seen(open_page, hostile):
+    at = open_page("samples")
+    opened(at)
+    at.toggle(key="all_classes").set_value(True).run()
+    assert not at.exception
+    assert len(hostile.run.classes) == 8
+
+
+# --- the map -----------------------------------------------------------------------------------
+
+
+def open_map(open_page):
+    at = open_page("samples")
+    at.segmented_control(key="samples_section").set_value("map").run()
+    assert not at.exception
+    return at
+
+
+def select(at, run, selection, by="class", only=True):
+    at.session_state[f"map_{run.id}_{by}_pca_{only}"] = {"selection": selection}
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_a_point_of_the_map_shows_its_image(open_page, trained):
+    at = open_map(open_page)
+    assert pictures(at) == 0
+    chosen = trained.run.predictions["image_id"].iloc[[3, 5]].tolist()
+    select(at, trained.run, {"point": [{"image_id": image_id} for image_id in chosen]})
+    assert pictures(at) == 2
+    assert opened(at) in chosen
+    assert "1 of 2" in dialog(at)
+
+
+@pytest.mark.parametrize("only", [True, False])
+def test_a_frame_on_the_map_shows_what_is_in_it(open_page, trained, only):
+    at = open_map(open_page)
+    at.toggle(key="map_validation_only").set_value(only)
+    at.segmented_control(key="map_by").set_value("mistake").run()
+    found = run_vectors(trained.run)
+    places, _ = flat(found.vectors)
+    middle = float(np.median(places[:, 0]))
+    inside = places[:, 0] >= middle
+    parts = found.rows["part"][inside].value_counts()
+    select(at, trained.run, {"region": {"x": [middle, 1e9], "y": [1e9, -1e9]}}, "mistake", only)
+    told = [text.value for text in at.markdown if ": " in text.value]
+    assert any(text.startswith(f"**Validation images: {parts['validation']}**") for text in told)
+    assert any(f"learned from: {parts['train']}**" in text for text in told) == (not only)
+
+
+def test_umap_is_offered_where_it_is_installed(open_page, trained, monkeypatch):
+    class UMAP:
+        def __init__(self, **options):
+            assert options["random_state"] == 0
+
+        def fit_transform(self, vectors):
+            return vectors[:, :2]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP, __spec__=object()))
+    at = open_map(open_page)
+    at.segmented_control(key="map_method").set_value("umap").run()
+    assert not at.exception
+    assert not any("two directions" in caption.value for caption in at.caption)
+    assert trained.run.id in at.get("vega_lite_chart")[0].proto.id
+
+
+def test_the_axes_are_those_of_a_principal_component_analysis(monkeypatch):
+    from sklearn.decomposition import PCA
+
+    random = np.random.default_rng(0)
+    vectors = (random.normal(size=(300, 3)) @ random.normal(size=(3, 20))).astype(np.float16)
+    vectors[:, 7] = 0  # says nothing
+    exact = vectors.astype(np.float32)
+    spread = exact.std(axis=0)
+    expected = PCA(2).fit_transform((exact - exact.mean(axis=0)) / np.where(spread, spread, 1))
+    places, share = flat(vectors)
+    np.testing.assert_allclose(np.abs(places), np.abs(expected), atol=1e-2)
+    assert 0.5 < share <= 1
+    monkeypatch.setattr("app.embedding_map.FITTED", 200)
+    monkeypatch.setattr("app.embedding_map.CHUNK", 64)
+    fewer, _ = flat(vectors)
+    assert fewer.shape == (300, 2)
+    assert abs(np.corrcoef(fewer[:, 0], places[:, 0])[0, 1]) > 0.99
+
+
+# --- names from outside ------------------------------------------------------------------------
+
+
+def test_names_stay_harmless_from_close_by_and_on_the_map(open_page, hostile, ui):
+    at = open_page("samples")
+    at.session_state["opened"] = (hostile.run.id, int(hostile.run.predictions["image_id"].iloc[0]))
+    at.run()
+    assert dialog(at)
+    assert not ui.live(at)
+    assert not [text for text in dialog(at) if LIVE.search(str(text))]
+    del at.session_state["opened"]
+    at.segmented_control(key="samples_section").set_value("map").run()
+    at.toggle(key="map_validation_only").set_value(False).run()
+    select(at, hostile.run, {"region": {"x": [-1e9, 1e9], "y": [-1e9, 1e9]}}, only=False)
+    assert pictures(at) > 20
+    assert not ui.live(at)

@@ -202,16 +202,18 @@ def coverage_curve(rule: DoubtRule, true: Ints, probabilities: Floats, distances
         contains the truth.
     """
     right = probabilities.argmax(axis=1) == true
+    confidence, scores = probabilities.max(axis=1), _true_scores(true, probabilities) if len(true) else true
     rows = []
     for level in _LEVELS.tolist():
-        verdicts = rule.judge(probabilities, distances, level)
-        answered = right[verdicts.sure]
+        mass, distance = rule.at(level)
+        # What `judge` does, without ordering the classes anew at each level.
+        answered = right[(confidence > mass) & (distances <= distance)]
         rows.append(
             {
                 "level": level,
                 "coverage": len(answered) / len(true) if len(true) else math.nan,
                 "accuracy": float(answered.mean()) if len(answered) else math.nan,
-                "in_set": set_coverage(true, verdicts.sets),
+                "in_set": float((scores <= mass).mean()) if len(true) else math.nan,
             }
         )
     return pd.DataFrame(rows)
