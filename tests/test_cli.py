@@ -415,6 +415,14 @@ def test_evaluate_on_a_class_that_is_not_known_is_an_error(complain, trained, pi
     assert lines[-1].startswith("vitcore: ")
 
 
+def test_evaluate_is_told_what_classes_mean(ask, complain, trained, picture_folder):
+    other = picture_folder(("purple", "red"), name="other")
+    as_blue = ask("evaluate", trained["run_id"], other, "--map", "purple=blue")
+    assert as_blue["images"] == 24
+    assert ask("evaluate", trained["run_id"], other, "--map", "purple=")["images"] == 12
+    assert "no class 'pink'" in complain("evaluate", trained["run_id"], other, "--map", "pink=blue")[-1]
+
+
 def test_evaluate_says_its_figures_without_json(capsys, trained):
     assert main(["evaluate", trained["run_id"]]) == 0
     assert "kappa" in capsys.readouterr().out

@@ -35,7 +35,7 @@ from vitcore.dataset import (
     load_dataset,
     remarks,
 )
-from vitcore.errors import BackboneError, NotFoundError, SettingsError, Stopped, VitcoreError
+from vitcore.errors import BackboneError, InputError, NotFoundError, SettingsError, Stopped, VitcoreError
 from vitcore.progress import Progress
 from vitcore.runs import Run, delete_run, list_runs, load_run
 from vitcore.training import Hyperparameters
@@ -357,6 +357,23 @@ def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
         spread = "" if math.isnan(metric.low) else f"  ({metric.low:.4f} to {metric.high:.4f})"
         lines.append(f"{name.replace('_', ' '):28}{metric.value:8.4f}{spread}")
     _answer(options, evaluation.to_dict(), "\n".join(lines))
+
+
+def _mapping(said: Sequence[str], dataset: Dataset, classes: Sequence[str]) -> dict[str, str | None] | None:
+    """What the options say that classes mean, the others by their names; None if they say nothing."""
+    from vitcore.pipeline import match_classes
+
+    if not said:
+        return None
+    mapping = match_classes(dataset.classes, classes)
+    for text in said:
+        label, _, meant = text.partition("=")
+        if label not in mapping:
+            raise InputError(
+                f"There is no class '{label}' in the other set; it has {', '.join(map(repr, mapping))}."
+            )
+        mapping[label] = meant or None
+    return mapping
 
 
 def _predict(options: argparse.Namespace, stop: threading.Event) -> None:
@@ -728,6 +745,13 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("evaluate", _evaluate, "Show the figures of a run, or judge it on another labelled set.")
     sub.add_argument("run_id", metavar="RUN_ID")
     sub.add_argument("source", metavar="SOURCE", nargs="?", help=f"{source}, or the id of a dataset")
+    sub.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="CLASS=MEANING",
+        help="what a class of the other set means to the classifier; 'CLASS=' leaves its images out",
+    )
     add_reading(sub)
     sub.add_argument("--device", **device)
 

@@ -225,7 +225,10 @@ def test_hostile_names_are_shown_in_the_gallery(open_page, ui, page):
 
 def test_hostile_names_are_shown_among_the_mistakes(open_page, ui, hostile):
     assert hostile.run.evaluation.accuracy < 1
-    assert any("script\\>" in text for text in ui.texts(open_page("evaluate")))
+    at = open_page("evaluate")
+    at.session_state["evaluate_section"] = "Confusions"
+    at.run()
+    assert any("script\\>" in text for text in ui.texts(at))
 
 
 @pytest.mark.usefixtures("hostile")

@@ -41,7 +41,9 @@ def test_it_is_judged_and_that_is_kept_with_the_run(run, other):
 
 def test_classes_may_have_other_names(run, other):
     other = rename_class(rename_class(other, "red", "scarlet"), "blue", "sky")
-    with_some = evaluate_elsewhere(run.id, other)
+    with pytest.raises(InputError, match="does not know 'scarlet', 'sky'; it knows 'blue', 'green', 'red'"):
+        evaluate_elsewhere(run.id, other)
+    with_some = evaluate_elsewhere(run.id, other, match_classes(other.classes, run.classes))
     assert with_some.mapping == {"green": "green", "scarlet": None, "sky": None}
     assert (with_some.evaluation.images, with_some.left_out) == (5, 10)
     with_all = evaluate_elsewhere(run.id, other, {"green": "green", "scarlet": "red", "sky": "blue"})
@@ -52,7 +54,7 @@ def test_classes_may_have_other_names(run, other):
 def test_classes_that_are_not_known_are_refused(run, other):
     with pytest.raises(InputError, match="does not know 'purple'"):
         evaluate_elsewhere(run.id, other, {"red": "purple"})
-    with pytest.raises(InputError, match="knows none of the classes"):
+    with pytest.raises(InputError, match="All images are left out"):
         evaluate_elsewhere(run.id, other, {})
 
 

@@ -168,8 +168,8 @@ def test_the_leading_settings_are_judged_on_further_divisions(clusters, search):
     for seed in range(3):
         parts = fold_parts(labels, None, 3, CLASSES, seed=seed)
         h = found.hyperparameters
-        for result in fit_heads(vectors[:, : h.views], labels, parts, classes=CLASSES, hyperparameters=h):
-            errors.append(1 - max(record["accuracy"] for record in result.history))
+        results = fit_heads(vectors[:, : h.views], labels, parts, classes=CLASSES, hyperparameters=h)
+        errors += [1 - max(record["accuracy"] for record in result.history) for result in results]
     assert found.value == pytest.approx(np.mean(errors), abs=1e-3)
 
 

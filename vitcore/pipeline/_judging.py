@@ -55,30 +55,29 @@ def evaluate_on(
         classifier: What to judge.
         dataset: None of its images should have been learned from.
         mapping: The class of the classifier for each class of the dataset, None to leave its images
-            out; `match_classes` if not given.
+            out; by `match_classes` if not given.
         workspace: Where embeddings are kept; the default workspace if not given.
         on_progress: Called with the progress.
         stop: Set it to end early.
 
     Raises:
-        InputError: A class is mapped to one that the classifier does not know, or none is mapped.
+        InputError: A class is one that the classifier does not know, or all images are left out.
         ImageError: An image cannot be read any more.
         Stopped: `stop` was set.
     """
-    mapping = match_classes(dataset.classes, classifier.classes) if mapping is None else dict(mapping)
-    wrong = sorted({str(mapping.get(label)) for label in dataset.classes} - {*classifier.classes, "None"})
-    if wrong:
+    means = dict(match_classes(dataset.classes, classifier.classes) if mapping is None else mapping)
+    unknown = [label for label in dataset.classes if means.get(label) is None] if mapping is None else []
+    unknown += sorted({meant for meant in means.values() if meant is not None} - set(classifier.classes))
+    known = ", ".join(repr(label) for label in classifier.classes[:10])
+    if unknown:
         raise InputError(
-            f"The classifier does not know '{wrong[0]}'; it knows "
-            f"{', '.join(repr(label) for label in classifier.classes[:10])}. Choose one of these."
+            f"The classifier does not know {', '.join(map(repr, unknown[:5]))}; it knows {known}. Say which "
+            "of these is meant, or leave those images out."
         )
-    meant = dataset.index["label"].map(mapping.get)
+    meant = dataset.index["label"].map(means.get)
     rows = dataset.index[meant.notna()]
     if rows.empty:
-        raise InputError(
-            f"The classifier knows none of the classes {', '.join(map(repr, dataset.classes[:5]))}; it knows "
-            f"{', '.join(repr(label) for label in classifier.classes[:10])}. Say which class is which."
-        )
+        raise InputError(f"All images are left out; the classifier knows {known}. Say which class is which.")
     found = embed_images(
         classifier.embedder,
         image_files(dataset, rows),
@@ -95,7 +94,7 @@ def evaluate_on(
     return OtherSet(
         evaluation=evaluation,
         predictions=predictions.assign(sure=verdicts.sure, reason=verdicts.reason),
-        mapping={label: mapping.get(label) for label in dataset.classes},
+        mapping={label: means.get(label) for label in dataset.classes},
         left_out=len(dataset.index) - len(rows),
     )
 
