@@ -27,6 +27,8 @@ from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, add_images, exclude, import_dataset, relabel, restore
 from vitcore.errors import ImageError, Stopped
 
+pytestmark = pytest.mark.thorough
+
 Kinds = dict[str, Finding]
 
 

@@ -14,6 +14,8 @@ from benchmarks._rows import side_by_side
 from benchmarks._setting import PassCounter
 from vitcore.progress import Meter
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[1]
 KEYS = ["name", "value", "unit", "baseline", "ratio", "machine"]
 

@@ -6,6 +6,8 @@ import pytest
 from benchmarks import BENCHMARKS, Setting
 from benchmarks._material import Material
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def photos_too(tmp_path, tiny_backbone, picture_folder, workspace):

@@ -5,6 +5,8 @@ import pytest
 from benchmarks import BENCHMARKS, MissingData, Setting
 from vitcore.inference import DELETED
 
+pytestmark = pytest.mark.thorough
+
 
 def test_top_patches_are_compared_to_random_ones(tmp_path, tiny_backbone, picture_folder, workspace):
     photos = picture_folder(count=20)

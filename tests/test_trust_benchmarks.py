@@ -6,6 +6,8 @@ import pytest
 from benchmarks import BENCHMARKS, MissingData, Setting
 from benchmarks import _trust as module
 
+pytestmark = pytest.mark.thorough
+
 NAMES = ["calibration", "not-sure", "unlike"]
 
 

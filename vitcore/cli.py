@@ -350,7 +350,10 @@ def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
                 dataset = load_dataset(options.source, workspace=workspace)
             except NotFoundError:
                 dataset = _dataset(options, Workspace(Path(folder)), printer, stop)
-            other = evaluate_on(classifier, dataset, workspace=workspace, on_progress=printer, stop=stop)
+            mapping = _mapping(options.map, dataset, classifier.classes)
+            other = evaluate_on(
+                classifier, dataset, mapping=mapping, workspace=workspace, on_progress=printer, stop=stop
+            )
             evaluation = other.evaluation
     lines = [f"{evaluation.images} images"]
     for name, metric in evaluation.metrics.items():

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from vitcore.dataset import list_datasets, load_dataset
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 
 def settled(page: Page) -> None:

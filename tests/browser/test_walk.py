@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as Timeout
 
 from vitcore.dataset import exclude, list_datasets, load_dataset
 from vitcore.runs import list_runs
@@ -32,9 +33,17 @@ def choose_backbone_file(page: Page, path: str) -> None:
     settled(page)
     page.get_by_text("More settings").click()
     choice = page.get_by_test_id("stSelectbox").filter(has_text="Backbone").locator("input")
-    choice.click()
-    choice.fill("A weights file")
-    page.get_by_role("option", name="A weights file on this computer").click()
+    option = page.get_by_role("option", name="A weights file on this computer")
+    for _ in range(5):
+        # A list that opens while the expander still does may close again.
+        choice.click()
+        choice.fill("A weights file")
+        try:
+            option.click(timeout=5000)
+            break
+        except Timeout:
+            page.keyboard.press("Escape")
+            settled(page)
     field = page.get_by_label("Weights file")
     field.fill(path)
     field.press("Enter")

@@ -372,6 +372,7 @@ def test_other_formats_are_decoded_in_full():
     assert load_image(saved(photo(800, 600), "PNG"), at_least=10).size == (800, 600)
 
 
+@pytest.mark.thorough
 def test_nothing_is_printed_or_warned_about_sloppy_and_hostile_files(tmp_path):
     image = Image.fromarray(gradient())
     tiff = bytearray(saved(image, "TIFF"))

@@ -27,6 +27,8 @@ from PIL import Image
 from vitcore.dataset import _import, import_dataset, load_dataset, load_image
 from vitcore.errors import ArchiveError
 
+pytestmark = pytest.mark.thorough
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:

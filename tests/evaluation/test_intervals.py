@@ -155,6 +155,7 @@ def test_fewer_than_two_values_have_no_interval(count):
 # --- coverage --------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_intervals_hold_the_true_value_as_often_as_promised(tmp_path, monkeypatch):
     # The benchmark in small: 1,600 sets per metric, 400 for each of the lowest and the highest.
     for name, value in {"IMAGES": (60, 250), "CLASSES": (10,), "POPULATIONS": 10, "SETS": 40}.items():

@@ -439,6 +439,7 @@ def hundred(trained):
     return load_run(run.id)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("hundred")
 def test_reruns_with_a_hundred_classes_take_less_than_a_second(open_section):
     for section in SECTIONS:

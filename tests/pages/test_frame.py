@@ -8,6 +8,8 @@ import pytest
 from app.state import job_queue
 from vitcore.dataset import import_dataset
 
+pytestmark = pytest.mark.thorough
+
 PAGES = ["dataset", "train", "evaluate", "samples", "predict", "runs"]
 NEED_A_RUN = ["evaluate", "samples", "predict"]
 

@@ -9,6 +9,8 @@ from vitcore.dataset import confirmed, import_dataset, load_dataset, relabel, re
 from vitcore.pipeline import load_elsewhere, load_review, review_run, train
 from vitcore.runs import load_run
 
+pytestmark = pytest.mark.thorough
+
 PAGE = """
 import streamlit as st
 from app.{module} import {function}

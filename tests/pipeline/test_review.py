@@ -15,6 +15,8 @@ from vitcore.pipeline import load_review, review_run, run_vectors, train
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
 
+pytestmark = pytest.mark.thorough
+
 H = Hyperparameters(epochs=3, learning_rate=1e-2)
 
 

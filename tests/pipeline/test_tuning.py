@@ -12,6 +12,8 @@ from vitcore.pipeline import _tuning, find_settings, load_tuning, train
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
+pytestmark = pytest.mark.thorough
+
 BASE = Hyperparameters(epochs=3, learning_rate=1e-2)
 
 

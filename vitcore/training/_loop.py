@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from vitcore.training._learners import Part, new_learner
 from vitcore.training._network import Network
 from vitcore.training._steps import moments, threads_for
 
-__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "make_part"]
+__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "in_stacks", "make_part"]
 
 EpochRecord = dict[str, Any]
 """One epoch: ``epoch`` (from 1), ``training_loss``, ``validation_loss`` (cross-entropy in nats, without
@@ -154,19 +154,31 @@ def fit_heads(
     """
     h = hyperparameters
     seeds = [h.seed] * len(parts) if seeds is None else list(seeds)
-    rows = sum(len(learned) for learned, _ in parts) * vectors.shape[1]
-    together = _side_by_side(h) and rows * vectors.shape[2] * 4 <= _STACKED_BYTES
-    prepared = (
-        make_part(vectors[learned], labels[learned], vectors[judged, 0], labels[judged], seed, device)
-        for (learned, judged), seed in zip(parts, seeds, strict=True)
-    )
-    stacks = [list(prepared)] if together else ([part] for part in prepared)
+    stacks = in_stacks(vectors, labels, parts, seeds, h, device)
     results: list[FitResult] = []
     for stack in stacks:
         results += _fit(
             stack, classes=classes, h=h, epochs=epochs, device=device, on_epoch=on_epoch, stop=stop
         )
     return results
+
+
+def in_stacks(
+    vectors: Vectors,
+    labels: Ints,
+    parts: Sequence[tuple[Ints, Ints]],
+    seeds: Sequence[int],
+    h: Hyperparameters,
+    device: str,
+) -> Iterable[list[Part]]:
+    """The parts, as `make_part` makes them, in lists of those whose heads are trained side by side."""
+    rows = sum(len(learned) for learned, _ in parts) * vectors.shape[1]
+    together = _side_by_side(h) and rows * vectors.shape[2] * 4 <= _STACKED_BYTES
+    prepared = (
+        make_part(vectors[learned], labels[learned], vectors[judged, 0], labels[judged], seed, device)
+        for (learned, judged), seed in zip(parts, seeds, strict=True)
+    )
+    return [list(prepared)] if together else ([part] for part in prepared)
 
 
 def _side_by_side(h: Hyperparameters) -> bool:

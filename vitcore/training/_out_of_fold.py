@@ -1,6 +1,5 @@
 """What heads say of images that they did not learn from, for all images of the training part."""
 
-import math
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from vitcore.errors import SettingsError, Stopped
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._learners import new_learner
-from vitcore.training._loop import make_part
+from vitcore.training._loop import in_stacks
 from vitcore.training._search import fold_parts
 from vitcore.training._steps import threads_for
 
@@ -30,7 +29,7 @@ def out_of_fold_logits(
     folds: int = 5,
     seed: int = 0,
     device: str = "cpu",
-    on_epoch: Callable[[], None] | None = None,
+    on_epoch: Callable[[int], None] | None = None,
     stop: Event | None = None,
 ) -> npt.NDArray[np.float32]:
     """Logits of each image by a head that learned from the images of the other folds.
@@ -55,7 +54,7 @@ def out_of_fold_logits(
         folds: 2 or more; where there are fewer groups, as many as there are.
         seed: Decides the folds; what is random in the training depends on that of the hyperparameters.
         device: Where to compute: ``cpu``, ``cuda`` or ``mps``.
-        on_epoch: Called after each epoch of each head, folds · epochs times at most.
+        on_epoch: Called after each epoch with the number of heads that went through it.
         stop: Looked at before every batch.
 
     Returns:
@@ -72,11 +71,9 @@ def out_of_fold_logits(
     different = len(labels) if groups is None else len(np.unique(groups))
     parts = fold_parts(labels, groups, max(2, min(folds, different)), classes, seed=seed)
     logits = np.empty((len(labels), classes), dtype=np.float32)
-    for learned, judged in parts:
-        part = make_part(
-            vectors[learned], labels[learned], vectors[judged, 0], labels[judged], h.seed, device
-        )
-        learner = new_learner([part], classes=classes, h=h, device=device)
+    waiting = iter(judged for _, judged in parts)
+    for stack in in_stacks(vectors, labels, parts, [h.seed] * len(parts), h, device):
+        learner = new_learner(stack, classes=classes, h=h, device=device)
         with torch.no_grad(), threads_for(learner.step_values, device):
             for epoch in range(1, epochs + 1):
                 losses = learner.learn(epoch, stop)
@@ -84,12 +81,13 @@ def out_of_fold_logits(
                     raise Stopped("The training of heads for judging was stopped.")
                 if losses is None:  # nothing is left to be gained
                     break
-                if not math.isfinite(losses[0]):
+                if not np.isfinite(losses).all():
                     raise SettingsError(
                         f"The loss grew beyond all bounds in epoch {epoch}; the learning rate of "
                         f"{h.learning_rate:g} is too high, try {h.learning_rate / 10:g}."
                     )
                 if on_epoch is not None:
-                    on_epoch()
-        logits[judged] = learner.network.head(0, part.mean, part.std).logits(vectors[judged, 0])
+                    on_epoch(len(stack))
+        for number, (part, judged) in enumerate(zip(stack, waiting, strict=False)):
+            logits[judged] = learner.network.head(number, part.mean, part.std).logits(vectors[judged, 0])
     return logits
