@@ -17,6 +17,8 @@ from vitcore.dataset import INDEX_COLUMNS, _import, import_dataset, load_dataset
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.workspace import Workspace
 
+pytestmark = pytest.mark.thorough
+
 PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst")
 
 ODD_NAMES = (

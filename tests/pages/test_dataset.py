@@ -15,6 +15,8 @@ from vitcore.audit import measure
 from vitcore.dataset import import_dataset, list_datasets, load_dataset, remarks
 from vitcore.runs import list_runs
 
+pytestmark = pytest.mark.thorough
+
 
 def figures(at):
     """The figures of the import by their labels."""

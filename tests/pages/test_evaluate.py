@@ -17,6 +17,8 @@ from vitcore.pipeline import train
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
 
+pytestmark = pytest.mark.thorough
+
 SECTIONS = ["Figures", "Confusions", "Curves", "Trust", "Compare", "Elsewhere", "More photos"]
 
 

@@ -8,6 +8,8 @@ from PIL import Image
 from app.text import percent
 from vitcore.inference import load_classifier
 
+pytestmark = pytest.mark.thorough
+
 
 def photo(mode="RGB", kind="PNG", **options):
     """The bytes of an image file."""

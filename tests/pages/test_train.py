@@ -11,6 +11,8 @@ from vitcore.pipeline import load_tuning
 from vitcore.runs import list_runs, load_run
 from vitcore.training import PRESETS, Hyperparameters
 
+pytestmark = pytest.mark.thorough
+
 SETTINGS = {
     "epochs": 5,
     "learning_rate": 0.02,
