@@ -20,7 +20,7 @@ def open_page(page: Page, name: str) -> None:
 
 def settled(page: Page) -> None:
     """Wait until the script behind the page has run; a click in between may meet what is replaced."""
-    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
+    expect(page.locator("[data-test-script-state=running]")).to_have_count(0, timeout=180_000)
 
 
 def set_slider(page: Page, name: str, key: str, shown: str) -> None:

@@ -118,3 +118,10 @@ def test_runs_are_drawn_over_each_other(count):
     rows = rows_of(spec_of(comparison_chart(histories, "accuracy", "accuracy")))
     assert len(rows) == sum(range(1, count + 1))
     assert {row["run"] for row in rows} == set(histories)
+
+
+@pytest.mark.parametrize(("epochs", "dotted"), [(20, True), (1000, False)])
+def test_long_curves_have_no_dots(epochs, dotted):
+    history = pd.DataFrame({"epoch": range(1, epochs + 1), "training_loss": 1.0, "validation_loss": 2.0})
+    mark = loss_chart(history, epochs).to_dict()["layer"][0]["mark"]
+    assert bool(mark["point"]) is dotted

@@ -10,6 +10,7 @@ from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALETTE
 
 __all__ = ["comparison_chart", "loss_chart", "score_chart"]
 
+_DOTTED = 150  # epochs, beyond which dots would be one band, and slow to draw
 _SMOOTHING = 0.35  # weight of the newest epoch in a running average
 
 _LOSSES = {"training_loss": "training", "validation_loss": "validation"}
@@ -141,7 +142,10 @@ def _curves(
     )
     lines = (
         alt.Chart(rows)
-        .mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=28, strokeWidth=0))
+        .mark_line(
+            strokeWidth=2.5,
+            point=alt.OverlayMarkDef(size=28, strokeWidth=0) if len(wide) <= _DOTTED else False,
+        )
         .encode(
             x=x,
             y=alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(format="~g")),
