@@ -1,11 +1,13 @@
 """Starting background work and showing how far it is."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from app.drawing import draw_chart
 from app.state import job_queue, select, workspace
 from app.text import duration, plain
 from vitcore.audit import measure
@@ -247,9 +249,17 @@ def draw_curves(run: Run) -> None:
     best = best_epoch(history, run.hyperparameters) if len(history) else None
     smooth = st.toggle("Smooth the curves", key="smooth", persist_state="session")
     left, right = st.columns(2)
-    for column, chart, alt in ((left, loss_chart, "Loss by epoch"), (right, score_chart, "Scores by epoch")):
-        drawn = chart(history, epochs, best, smooth=smooth, folds=run.repeats)
-        column.altair_chart(drawn, width="stretch", alt=alt)
+    key = run.id, run.state, len(history), best, smooth, len(run.repeats)
+    for column, chart, shows in (
+        (left, loss_chart, "Loss by epoch"),
+        (right, score_chart, "Scores by epoch"),
+    ):
+        with column:
+            draw_chart(
+                (shows, *key),
+                partial(chart, history, epochs, best, smooth=smooth, folds=run.repeats),
+                shows,
+            )
     if len(run.repeats):
         counts = run.repeats.groupby("kind")["number"].nunique()
         names = {"fold": "folds", "seed": "other seeds"}

@@ -5,6 +5,7 @@ from collections import Counter
 import streamlit as st
 
 from app.checks import checks
+from app.drawing import draw_chart
 from app.editing import browse, edit_classes
 from app.intake import bring_in
 from app.parts import figures, next_page, opening
@@ -62,11 +63,19 @@ def overview(data: Dataset) -> None:
     with left:
         st.subheader("Images per class", anchor=False)
         with st.container(height=380 if len(data.classes) > TALL else "content", border=False):
-            st.altair_chart(class_count_chart(data.class_counts), width="stretch", alt="Images per class")
+            draw_chart(
+                ("classes", data.id, data.version),
+                lambda: class_count_chart(data.class_counts),
+                "Images per class",
+            )
         edit_classes(data)
     with right:
         st.subheader("Sizes", anchor=False)
-        st.altair_chart(size_chart(data.index), width="stretch", alt="Widths and heights of the images")
+        draw_chart(
+            ("sizes", data.id, data.version),
+            lambda: size_chart(data.index),
+            "Widths and heights of the images",
+        )
 
 
 @st.fragment

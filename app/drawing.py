@@ -1,0 +1,25 @@
+"""Charts that are made once: making one takes longer than all else on a page."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import altair as alt
+import streamlit as st
+
+__all__ = ["draw_chart"]
+
+
+def draw_chart(key: Hashable, make: Callable[[], alt.LayerChart], shows: str) -> None:
+    """Draw a chart, which is only made if it was not made before.
+
+    Args:
+        key: Changes with what is drawn.
+        make: Makes the chart.
+        shows: What it shows, for those who do not see it.
+    """
+    st.vega_lite_chart(spec=_spec(key, make), width="stretch", alt=shows)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _spec(key: Hashable, _make: Callable[[], alt.LayerChart]) -> dict[str, Any]:  # noqa: ARG001 - for the key
+    return _make().to_dict()
