@@ -1,43 +1,24 @@
 """Two classifiers on the validation images that they share."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from app.scores import TITLES, draw_images, images, kept, number, stamp
-from app.state import distinct, runs_of
+from app.parts import switch
+from app.scores import TITLES, draw_images, images, kept, number
+from app.state import distinct, runs_of, stamp
 from app.text import local_time, percent, plain
 from vitcore.dataset import Dataset
-from vitcore.evaluation import Comparison, Evaluation, compare, evaluate
+from vitcore.evaluation import Comparison
+from vitcore.pipeline import RunComparison, compare_runs
 from vitcore.runs import Run
 
 __all__ = ["draw_comparison"]
 
 _LUCK = 0.05  # McNemar's p-value, from which on a difference may well be luck
 _LOWER_IS_BETTER = {"log_loss", "expected_calibration_error"}
-
-
-@dataclass(frozen=True, eq=False)
-class Both:
-    """Two runs on the images that neither has learned from.
-
-    Attributes:
-        rows: Columns name, file, true, this, other (what they predicted), only (``this``, ``other``,
-            ``neither`` or nothing: who is right alone).
-        relabelled: Number of shared images left out, for their class was another in the other run.
-        comparison: This one is the first.
-        this: Its figures on these images.
-        other: Those of the other.
-    """
-
-    rows: pd.DataFrame
-    relabelled: int
-    comparison: Comparison
-    this: Evaluation
-    other: Evaluation
 
 
 def draw_comparison(run: Run, data: Dataset) -> None:
@@ -79,54 +60,8 @@ def _label(run: Run) -> str:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _both(key: object, other_key: object, _run: Run, _other: Run) -> Both | None:  # noqa: ARG001 - stand for them
-    runs = {"this": kept(_run), "other": kept(_other)}
-    tables = [
-        run.predictions.assign(position=np.arange(len(run.predictions))).drop_duplicates("sha256")
-        for run in runs.values()
-    ]
-    shared = tables[0].merge(tables[1], on="sha256", suffixes=("_this", "_other"))
-    same = shared["true_this"] == shared["true_other"]
-    relabelled, shared = int((~same).sum()), shared[same]
-    if shared.empty:
-        return None
-    classes = tuple(dict.fromkeys([*_run.classes, *_other.classes]))
-    numbers = {name: number for number, name in enumerate(classes)}
-    true = shared["true_this"].map(numbers).to_numpy(dtype=np.int64)
-    found = {
-        who: _widened(run.probabilities[shared[f"position_{who}"]], run.classes, numbers)
-        for who, run in runs.items()
-    }
-    first, second = (probabilities.argmax(axis=1) for probabilities in found.values())
-    right, also = first == true, second == true
-    rows = pd.DataFrame(
-        {
-            "name": shared["name_this"],
-            "file": shared["file_this"],
-            "true": shared["true_this"],
-            "this": shared["predicted_this"],
-            "other": shared["predicted_other"],
-            "only": np.select(
-                [right & ~also, ~right & also, ~right & ~also], ["this", "other", "neither"], ""
-            ),
-        }
-    )
-    return Both(
-        rows=rows,
-        relabelled=relabelled,
-        comparison=compare(true, first, second),
-        this=evaluate(true, found["this"], classes),
-        other=evaluate(true, found["other"], classes),
-    )
-
-
-def _widened(
-    probabilities: npt.NDArray[np.float32], classes: tuple[str, ...], numbers: dict[str, int]
-) -> npt.NDArray[np.float64]:
-    """Probabilities over the classes of both runs: (N, C) -> (N, all)."""
-    wide = np.zeros((len(probabilities), len(numbers)))
-    wide[:, [numbers[name] for name in classes]] = probabilities
-    return wide
+def _both(key: Hashable, other_key: Hashable, _run: Run, _other: Run) -> RunComparison | None:  # noqa: ARG001
+    return compare_runs(kept(_run), kept(_other))
 
 
 def _in_words(found: Comparison) -> str:
@@ -153,11 +88,11 @@ def _points(difference: float) -> str:
     return f"{100 * difference:+.1f} points".replace("-", "\N{MINUS SIGN}")
 
 
-def _table(both: Both) -> pd.DataFrame:
+def _table(both: RunComparison) -> pd.DataFrame:
     """One row per metric; the accuracy with the interval of its difference."""
     rows = []
-    for name, metric in both.this.metrics.items():
-        other = both.other.metrics[name].value
+    for name, metric in both.first.metrics.items():
+        other = both.second.metrics[name].value
         apart = metric.value - other
         shown = _points(apart) if "%" in number(name, 0.0) else f"{apart:+.3f}".replace("-", "\N{MINUS SIGN}")
         if name == "accuracy":
@@ -171,32 +106,23 @@ def _table(both: Both) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["figure", "this one", "the other", "difference", "better"])
 
 
-def _galleries(run: Run, data: Dataset, both: Both) -> None:
+def _galleries(run: Run, data: Dataset, both: RunComparison) -> None:
     """The images that they disagree on."""
     titles = {
-        "this": "Only this one is right",
-        "other": "Only the other is right",
+        "first": "Only this one is right",
+        "second": "Only the other is right",
         "neither": "Both are wrong",
     }
     counts = {who: int((both.rows["only"] == who).sum()) for who in titles}
     st.subheader("Where they differ", anchor=False)
-    who = st.segmented_control(
-        "Who is right",
-        list(titles),
-        default="this",
-        required=True,
-        format_func=lambda name: f"{titles[name]} ({counts[name]:,})",
-        key="who",
-        label_visibility="collapsed",
-        persist_state="session",
-    )
+    who = switch("Who is right", {name: f"{titles[name]} ({counts[name]:,})" for name in titles}, "who")
     rows = both.rows[both.rows["only"] == who]
     if rows.empty:
         st.caption("There is no such image.")
         return
 
     def caption(row: tuple) -> str:
-        answers = f"this: {plain(row.this, 20)}  \nother: {plain(row.other, 20)}"
+        answers = f"this: {plain(row.first, 20)}  \nother: {plain(row.second, 20)}"
         return f"**{plain(row.true, 24)}**  \n{answers}  \n{plain(row.name, 30)}"
 
     draw_images(data, rows, caption, key=f"compared_{run.id}_{who}")

@@ -4,7 +4,9 @@ import altair as alt
 import numpy as np
 import streamlit as st
 
-from app.scores import draw_images, images, kept, stamp
+from app.parts import switch
+from app.scores import draw_images, images, kept
+from app.state import stamp
 from app.text import percent, plain
 from vitcore.charts import confusion_chart, confusion_order
 from vitcore.dataset import Dataset
@@ -64,16 +66,8 @@ def _narrowed(order: list[int], evaluation: Evaluation) -> list[int]:
     count = len(evaluation.classes)
     if count <= _MANY:
         return order
-    which = st.segmented_control(
-        "Which classes",
-        ["most", "all"],
-        default="most",
-        required=True,
-        format_func={"most": f"The {_FEW} most confused classes", "all": f"All {count}"}.__getitem__,
-        key="which_classes",
-        label_visibility="collapsed",
-        persist_state="session",
-    )
+    options = {"most": f"The {_FEW} most confused classes", "all": f"All {count}"}
+    which = switch("Which classes", options, "which_classes")
     if which == "all":
         return order
     most: set[int] = set()  # with the largest confusions, so that these can be seen

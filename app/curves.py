@@ -3,15 +3,16 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
 from app.jobs import draw_curves
-from app.scores import kept, stamp, truth
+from app.parts import switch
+from app.scores import kept, truth
+from app.state import stamp
 from vitcore.charts import confidence_chart, precision_recall_chart, reliability_chart, roc_chart
 from vitcore.dataset import Dataset
-from vitcore.evaluation import precision_recall_curves, reliability, roc_curves
+from vitcore.evaluation import precision_recall_curves, reliability, roc_curves, scaled_probabilities
 from vitcore.runs import Run
 
 __all__ = ["draw_all_curves"]
@@ -55,16 +56,8 @@ def _drawn(run: Run) -> tuple[int, ...]:
     """The numbers of the classes to draw: of many the weakest, unless all are asked for."""
     count = len(run.classes)
     if count > _MANY:
-        which = st.segmented_control(
-            "Which classes",
-            ["few", "all"],
-            default="few",
-            required=True,
-            format_func={"few": f"The {_FEW} weakest classes", "all": f"All {count}"}.__getitem__,
-            key="which_curves",
-            label_visibility="collapsed",
-            persist_state="session",
-        )
+        options = {"few": f"The {_FEW} weakest classes", "all": f"All {count}"}
+        which = switch("Which classes", options, "which_curves")
         if which == "few":
             recall = kept(run).evaluation.per_class()["recall"].to_numpy()
             return tuple(np.argsort(recall, kind="stable")[:_FEW].tolist())
@@ -119,17 +112,12 @@ def _confidence_charts(
     true, probabilities = truth(_run), kept(_run).probabilities.astype(np.float64)
     before = None
     if temperature is not None:
-        before = reliability(true, _uncalibrated(probabilities, temperature))
+        # Scaled back: their logarithms are the logits, but for a number per row that does not count.
+        logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        before = reliability(true, scaled_probabilities(logits, 1 / temperature))
     rows = kept(_run).predictions
     answers = pd.DataFrame({"confidence": rows["confidence"], "right": rows["true"] == rows["predicted"]})
     return (
         reliability_chart(reliability(true, probabilities), before).to_dict(),
         confidence_chart(answers).to_dict(),
     )
-
-
-def _uncalibrated(probabilities: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
-    """What the probabilities were before their logits were divided by a temperature: (N, C) -> (N, C)."""
-    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) * temperature
-    scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return scaled / scaled.sum(axis=1, keepdims=True)

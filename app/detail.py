@@ -6,16 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
-import torch
 from PIL import Image, ImageOps
 
-from app.samples import RIGHT, WRONG, Samples, draw_picture, now, open_picture, samples_of, stamp, vectors_of
-from app.state import classifier, dataset
+from app.samples import RIGHT, WRONG, Samples, draw_picture, now, open_picture, samples_of, vectors_of
+from app.state import classifier, dataset, stamp
 from app.text import percent, plain
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, exclude, load_image, relabel, restore, undo
 from vitcore.errors import VitcoreError
-from vitcore.evaluation import nearest
+from vitcore.evaluation import NeighbourIndex
 from vitcore.inference import Explanation, explain, heatmap
 from vitcore.runs import Run
 
@@ -24,8 +23,6 @@ __all__ = ["draw_detail"]
 SIDE = 480  # of the square that the large picture fills, in pixels
 ALIKE = 6  # training images that are shown
 TOP = 5  # classes that are shown unless all are wanted
-MANY = 10_000  # training images, from which on half precision finds the candidates
-CANDIDATES = 200
 MOST_NAMES = 5  # of classes between which it is a close call
 TALL = 16  # classes, from which on their chart is scrolled
 
@@ -287,22 +284,15 @@ def _alike(data: Dataset, run: Run, image_id: int) -> None:
 def _nearest(key: Hashable, _run: Run, image_id: int) -> tuple[npt.NDArray, npt.NDArray]:
     """Distances of the nearest training images, and their positions among the vectors."""
     found = vectors_of(_run)
-    own = np.flatnonzero(found.rows["image_id"] == image_id)
-    train = np.flatnonzero(found.rows["part"] == "train")
-    if len(train) > MANY:
-        # In single precision, all of them take seconds.
-        query, lengths = found.vectors[own[0]].astype(np.float32), _lengths(key, _run)
-        unit = torch.from_numpy((query / lengths[own[0]]).astype(np.float16))
-        likeness = (torch.from_numpy(found.vectors) @ unit).float().numpy() / lengths
-        train = train[np.argpartition(-likeness[train], CANDIDATES)[:CANDIDATES]]
-    distances, positions = nearest(found.vectors[own], found.vectors[train], ALIKE)
-    return distances[0], train[positions[0]]
+    own = int(np.flatnonzero(found.rows["image_id"] == image_id)[0])
+    index, train = _index(key, _run)
+    distances, positions = index.nearest(found.vectors[own], ALIKE)
+    return distances, train[positions]
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _lengths(key: Hashable, _run: Run) -> npt.NDArray[np.float32]:  # noqa: ARG001 - the key stands for the run
-    """Of the vectors: (N,)."""
-    vectors = vectors_of(_run).vectors
-    parts = np.array_split(vectors, -(-len(vectors) // 4096))
-    lengths = np.concatenate([np.linalg.norm(part.astype(np.float32), axis=1) for part in parts])
-    return np.maximum(lengths, 1e-6)
+def _index(key: Hashable, _run: Run) -> tuple[NeighbourIndex, npt.NDArray[np.int64]]:  # noqa: ARG001
+    """The training images, and their positions among the vectors."""
+    found = vectors_of(_run)
+    train = np.flatnonzero(~found.judged)
+    return NeighbourIndex(found.vectors[train]), train

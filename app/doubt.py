@@ -1,5 +1,6 @@
 """When to say "not sure": one slider, what it costs and gains, and the photos left unanswered."""
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from app.scores import draw_images, kept, of_100, stamp
+from app.parts import switch
+from app.scores import draw_images, kept, of_100, truth
+from app.state import stamp
 from app.text import percent, plain
 from vitcore.charts import coverage_chart
 from vitcore.dataset import Dataset
@@ -51,7 +54,7 @@ def draw_trust(run: Run, data: Dataset) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         for end in _ENDS.values():
             st.caption(end, width="content")
-    reasons = _reasons(stamp(run), run, rule, step / _LAST)
+    reasons = _reasons(run, rule, step / _LAST)
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
         st.altair_chart(
@@ -70,27 +73,18 @@ def _rule(folder: Path, written: int) -> tuple[DoubtRule, float]:  # noqa: ARG00
     return trust.rule, trust.level
 
 
-def _reduced(run: Run) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Labels, probabilities (M, 2) and novelty that the rule judges as it does the whole ones.
-
-    It looks at the confidence alone, which is in the first column; so 100 classes cost no more than two.
-    """
-    rows = kept(run).predictions
-    confidence = kept(run).probabilities.max(axis=1).astype(np.float64)
-    wrong = (rows["true"] != rows["predicted"]).to_numpy(dtype=np.int64)
-    return wrong, np.column_stack([confidence, np.zeros_like(confidence)]), rows["novelty"].to_numpy()
-
-
 @st.cache_data(show_spinner=False, max_entries=8)
-def _curve(key: object, _run: Run, _rule: DoubtRule) -> pd.DataFrame:  # noqa: ARG001 - stands for both
-    return coverage_curve(_rule, *_reduced(_run))
+def _curve(key: Hashable, _run: Run, _rule: DoubtRule) -> pd.DataFrame:  # noqa: ARG001 - stands for both
+    result = kept(_run)
+    probabilities = result.probabilities.astype(np.float64)
+    return coverage_curve(_rule, truth(_run), probabilities, result.predictions["novelty"].to_numpy())
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def _reasons(key: object, _run: Run, _rule: DoubtRule, level: float) -> npt.NDArray[np.str_]:  # noqa: ARG001
+def _reasons(run: Run, rule: DoubtRule, level: float) -> npt.NDArray[np.str_]:
     """Why an image is not answered, ``close`` or ``unlike``; nothing if it is: (M,)."""
-    _, probabilities, novelty = _reduced(_run)
-    return _rule.judge(probabilities, novelty, level).reason
+    result = kept(run)
+    confidences = result.probabilities.max(axis=1).astype(np.float64)
+    return rule.reasons(confidences, result.predictions["novelty"].to_numpy(), level)
 
 
 def _say(rows: pd.DataFrame, reasons: npt.NDArray[np.str_]) -> None:
@@ -149,15 +143,8 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
     if not offered:
         st.caption("It answers every photo.")
         return
-    reason = st.segmented_control(
-        "Why",
-        offered,
-        default=offered[0],
-        required=True,
-        format_func=lambda name: f"{titles[name]} ({counts[name]:,})",
-        key=f"why_{'_'.join(offered)}",
-        label_visibility="collapsed",
-    )
+    options = {name: f"{titles[name]} ({counts[name]:,})" for name in offered}
+    reason = switch("Why", options, f"why_{'_'.join(offered)}")
     result = kept(run)
     positions = np.flatnonzero(reasons == reason)
     column, rising = ("confidence", True) if reason == "close" else ("novelty", False)

@@ -9,17 +9,18 @@ import streamlit as st
 __all__ = ["draw_chart"]
 
 
-def draw_chart(key: Hashable, make: Callable[[], alt.LayerChart], shows: str) -> None:
+def draw_chart(drawn: Hashable, make: Callable[[], alt.LayerChart], shows: str, **options: Any) -> Any:
     """Draw a chart, which is only made if it was not made before.
 
     Args:
-        key: Changes with what is drawn.
+        drawn: Changes with what is drawn.
         make: Makes the chart.
         shows: What it shows, for those who do not see it.
+        options: As for `st.vega_lite_chart`, whose answer is given back.
     """
-    st.vega_lite_chart(spec=_spec(key, make), width="stretch", alt=shows)
+    return st.vega_lite_chart(spec=_spec(drawn, make), width="stretch", alt=shows, **options)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _spec(key: Hashable, _make: Callable[[], alt.LayerChart]) -> dict[str, Any]:  # noqa: ARG001 - for the key
+def _spec(drawn: Hashable, _make: Callable[[], alt.LayerChart]) -> dict[str, Any]:  # noqa: ARG001 - the key
     return _make().to_dict()

@@ -13,7 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app._compat import release_upload
 from app.jobs import start_import, start_sample
-from app.parts import figures
+from app.parts import figures, switch
 from app.state import workspace
 from app.text import plain
 from vitcore.dataset import (
@@ -102,15 +102,7 @@ def bring_in(data: Dataset | None, *, expanded: bool) -> None:
             "Put the photos of each class into a folder with the name of the class. Drop these folders here, "
             "or pack them into a **zip** (or tar) file. A CSV file that says which photo is what works too."
         )
-        way = st.segmented_control(
-            "From where",
-            list(WAYS),
-            default="files",
-            required=True,
-            format_func=WAYS.__getitem__,
-            key="way",
-            label_visibility="collapsed",
-        )
+        way = switch("From where", WAYS, "way")
         {"files": _files, "folder": _folder, "path": _path, "camera": _camera}[way]()
         with st.container(horizontal=True, vertical_alignment="center"):
             kind = "primary" if data is None else "secondary"

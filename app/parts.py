@@ -1,6 +1,6 @@
 """Pieces of a page that look the same everywhere."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -23,6 +23,7 @@ __all__ = [
     "next_page",
     "opening",
     "paged",
+    "switch",
     "thumbnail",
     "verdict",
 ]
@@ -104,6 +105,26 @@ def verdict(true: str, predicted: str, confidence: float) -> str:
         return f":material/check_circle: **{plain(true, 28)}** {percent(confidence)}"
     return (
         f":material/cancel: **{plain(predicted, 28)}** {percent(confidence)}  \ntruly: **{plain(true, 28)}**"
+    )
+
+
+def switch(title: str, options: Mapping[str, str], key: str) -> str:
+    """One of a few options side by side, the first at first; kept from page to page.
+
+    Args:
+        title: What is chosen, for those who do not see it.
+        options: What each is called; Markdown.
+        key: Of the widget.
+    """
+    return st.segmented_control(
+        title,
+        list(options),
+        default=None if key in st.session_state else next(iter(options)),
+        required=True,
+        format_func=options.__getitem__,
+        key=key,
+        label_visibility="collapsed",
+        persist_state="session",
     )
 
 

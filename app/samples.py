@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.parts import thumbnail
-from app.state import workspace
+from app.parts import switch, thumbnail
+from app.state import stamp, workspace
 from app.text import percent, plain
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
@@ -28,7 +28,6 @@ __all__ = [
     "now",
     "open_picture",
     "samples_of",
-    "stamp",
     "vectors_of",
 ]
 
@@ -58,12 +57,6 @@ class Samples:
 
     rows: pd.DataFrame
     verdicts: Verdicts | None
-
-
-def stamp(run: Run) -> Hashable:
-    """Changes with the results of a run, and with its level of doubt."""
-    files = [run.folder / "evaluation.json", run.folder / "model" / "config.json"]
-    return (str(run.folder), *(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
 def samples_of(run: Run) -> Samples:
@@ -116,13 +109,13 @@ def chosen(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
     keep = rows["confidence"] >= 0
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         counts = {"all": len(rows), "right": int(right.sum()), "wrong": int((~right).sum())}
-        show = _switch("Show", SHOW, counts, "show")
+        show = switch("Show", _counted(SHOW, counts), "show")
         if show != "all":
             keep &= right if show == "right" else ~right
         if samples.verdicts is not None:
             sure = rows["sure"]
             counts = {"sure": int(sure.sum()), "unsure": int((~sure).sum())}
-            doubt = _switch("Doubt", DOUBT, counts, "doubt")
+            doubt = switch("Doubt", _counted(DOUBT, counts), "doubt")
             if doubt != "all":
                 keep &= sure if doubt == "sure" else ~sure
     columns = st.columns(4)
@@ -159,16 +152,10 @@ def chosen(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
     return rows
 
 
-def _switch(title: str, options: dict[str, str], counts: dict[str, int], key: str) -> str:
-    return st.segmented_control(
-        title,
-        list(options),
-        required=True,
-        format_func=lambda name: f"{options[name]} ({counts[name]:,})" if name in counts else options[name],
-        key=key,
-        label_visibility="collapsed",
-        persist_state="session",
-    )
+def _counted(options: dict[str, str], counts: dict[str, int]) -> dict[str, str]:
+    return {
+        name: f"{title} ({counts[name]:,})" if name in counts else title for name, title in options.items()
+    }
 
 
 def _ordered(rows: pd.DataFrame, order: str) -> pd.DataFrame:

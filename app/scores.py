@@ -10,13 +10,13 @@ import streamlit as st
 
 from app.parts import figures, gallery, paged, thumbnail
 from app.review import draw_look_closer, review_of
-from app.state import workspace
+from app.state import stamp, workspace
 from app.text import decimals, percent, span_sentence
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Evaluation
 from vitcore.runs import Run, load_run
 
-__all__ = ["TITLES", "draw_figures", "draw_images", "images", "kept", "number", "of_100", "stamp", "truth"]
+__all__ = ["TITLES", "draw_figures", "draw_images", "images", "kept", "number", "of_100", "truth"]
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -38,19 +38,14 @@ _SHARES = {"accuracy", "balanced_accuracy", "expected_calibration_error", "top_3
 # --- what all sections share -------------------------------------------------------------------
 
 
-def stamp(run: Run) -> Hashable:
-    """Changes with the results of a run."""
-    return run.id, (run.folder / "evaluation.json").stat().st_mtime_ns
-
-
 def kept(run: Run) -> Run:
     """The same run, whose results are read once for all sessions."""
-    return _kept(stamp(run))
+    return _kept(stamp(run), run.id)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _kept(key: tuple[str, int]) -> Run:
-    return load_run(key[0], workspace=workspace())
+def _kept(key: Hashable, run_id: str) -> Run:  # noqa: ARG001 - changes with the results
+    return load_run(run_id, workspace=workspace())
 
 
 def truth(run: Run) -> npt.NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """What one browser session looks at: its dataset and its run, and the things all sessions share."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ __all__ = [
     "run",
     "runs_of",
     "select",
+    "stamp",
     "unfinished_runs",
     "workspace",
 ]
@@ -92,18 +94,23 @@ def run() -> Run | None:
     return load_run(chosen, workspace=workspace()) if chosen else None
 
 
+def stamp(run: Run) -> Hashable:
+    """Changes with the results of a run, and with the level of doubt that was chosen for it."""
+    files = run.folder / "evaluation.json", run.folder / "model" / "config.json"
+    return (run.id, *(file.stat().st_mtime_ns for file in files if file.is_file()))
+
+
 def classifier(run: Run) -> Classifier:
     """The classifier of a run, loaded once for all sessions, and again when another level is chosen.
 
     Raises:
         VitcoreError: It cannot be had.
     """
-    config = run.folder / "model" / "config.json"
-    return _load_classifier(run.folder, config.stat().st_mtime_ns if config.is_file() else 0)
+    return _load_classifier(stamp(run), run.folder)
 
 
 @st.cache_resource(show_spinner="Loading the classifier …", max_entries=2)
-def _load_classifier(folder: Path, version: int) -> Classifier:  # noqa: ARG001 - part of the key
+def _load_classifier(key: Hashable, folder: Path) -> Classifier:  # noqa: ARG001 - changes with its files
     return load_classifier(folder)
 
 

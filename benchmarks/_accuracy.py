@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks._material import embedded
 from benchmarks._rows import Row
-from benchmarks._setting import PassCounter, Setting, image_files
-from vitcore.audit import duplicate_groups, find_duplicates
+from benchmarks._setting import PassCounter, Setting
 from vitcore.dataset import Dataset
-from vitcore.features import embed_images
 from vitcore.pipeline import train
 from vitcore.runs import Run
 from vitcore.training import PRESETS, Hyperparameters, search_settings
@@ -90,15 +89,8 @@ class _Material:
     """The embeddings of a dataset, as scikit-learn and the search want them."""
 
     def __init__(self, setting: Setting, dataset: Dataset, workspace: Workspace) -> None:
-        embedder = setting.embedder()
-        found = embed_images(embedder, image_files(dataset), workspace=workspace)
-        rows = dataset.index
-        self._rows = rows
-        self._classes = len(dataset.classes)
-        self._vectors = found.vectors[:, 0]  # (N, 1, D) -> (N, D)
-        self._truth = rows["label"].map({label: n for n, label in enumerate(dataset.classes)}).to_numpy()
-        pairs = find_duplicates(dataset, rows, self._vectors, fingerprint=embedder.fingerprint)
-        self._groups = duplicate_groups(rows, pairs)
+        self._rows = dataset.index
+        self._all = embedded(setting, "photos", dataset, workspace)
 
     def parts(self, run: Run) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Positions of the images that a run learned from, and of those it was judged on."""
@@ -117,7 +109,7 @@ class _Material:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        vectors, truth = self._vectors.astype(np.float32), self._truth
+        vectors, truth = self._all.vectors.astype(np.float32), self._all.labels
         # All components are kept: this turns the axes, and drops those along which no training image
         # lies. The solution stays the same, and is found six times faster.
         turned = make_pipeline(StandardScaler(), PCA()).fit(vectors[learned])
@@ -129,11 +121,11 @@ class _Material:
     def search(self, learned: npt.NDArray[np.int64], seed: int) -> Hyperparameters:
         """Settings that the training part itself finds good."""
         found = search_settings(
-            self._vectors[learned][:, None],  # (N, D) -> (N, 1, D)
-            self._truth[learned],
-            classes=self._classes,
+            self._all.vectors[learned][:, None],  # (N, D) -> (N, 1, D)
+            self._all.labels[learned],
+            classes=self._all.classes,
             base=Hyperparameters(seed=seed),
-            groups=self._groups[learned],
+            groups=self._all.groups[learned],
             trials=_TRIALS,
             folds=_FOLDS,
             seed=seed,

@@ -12,7 +12,7 @@ from vitcore.dataset import Dataset
 from vitcore.features import embed_images
 from vitcore.workspace import Workspace
 
-__all__ = ["Material", "materials"]
+__all__ = ["Material", "embedded", "materials"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,14 +40,15 @@ def materials(setting: Setting) -> Iterator[Material]:
     Raises:
         MissingData: There are no photos where they are said to be.
     """
-    yield _embedded(setting, "digits", *setting.sample_dataset())
+    yield embedded(setting, "digits", *setting.sample_dataset())
     if setting.photos is None:
         setting.say("  digits only; for photos, give --photos PATH or set VITCORE_PHOTOS")
     else:
-        yield _embedded(setting, "photos", *setting.photo_dataset())
+        yield embedded(setting, "photos", *setting.photo_dataset())
 
 
-def _embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace) -> Material:
+def embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace) -> Material:
+    """A dataset with its embeddings; those that the workspace has are not computed again."""
     embedder, rows = setting.embedder(), dataset.index
     vectors = embed_images(embedder, image_files(dataset), workspace=workspace).vectors[:, 0]
     pairs = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks._material import embedded
 from benchmarks._rows import Row
 from benchmarks._setting import Setting, image_files
-from vitcore.audit import duplicate_groups, find_duplicates
 from vitcore.dataset import import_dataset, split_index
 from vitcore.evaluation import (
     DoubtRule,
@@ -195,11 +195,8 @@ class _Trial:
 def _trials(setting: Setting, h: Hyperparameters) -> Iterator[_Trial]:
     """One per seed: two thirds of the photos, divided as the app does, and one third kept back."""
     dataset, workspace = setting.photo_dataset()
-    embedder, rows = setting.embedder(), dataset.index.assign(split="")  # whatever split came with it
-    vectors = embed_images(embedder, image_files(dataset), workspace=workspace).vectors[:, 0]
-    pairs = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint)
-    labels = rows["label"].map({label: n for n, label in enumerate(dataset.classes)}).to_numpy(np.int64)
-    photos = _Part(vectors=vectors, labels=labels, groups=duplicate_groups(rows, pairs))
+    photos = embedded(setting, "photos", dataset, workspace)
+    rows = dataset.index.assign(split="")  # whatever split came with it
     for seed in SEEDS:
         held = (
             split_index(rows, validation_fraction=1 / 3, seed=seed, groups=photos.groups) == "validation"

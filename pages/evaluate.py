@@ -11,7 +11,7 @@ from app.confusions import draw_confusions
 from app.curves import draw_all_curves
 from app.doubt import draw_trust
 from app.elsewhere import draw_elsewhere
-from app.parts import needed_dataset, needed_run, next_page, opening
+from app.parts import needed_dataset, needed_run, next_page, opening, switch
 from app.review import draw_forecast
 from app.scores import draw_figures
 from vitcore.runs import Run
@@ -60,15 +60,7 @@ def take_away(run: Run) -> None:
 opening("Evaluate", "How good the classifier is on images that it never learned from.")
 run = needed_run()
 data = needed_dataset()
-section = st.segmented_control(
-    "Section",
-    list(SECTIONS),
-    default="Figures",
-    required=True,
-    key="evaluate_section",
-    label_visibility="collapsed",
-    persist_state="session",
-)
+section = switch("Section", {name: name for name in SECTIONS}, "evaluate_section")
 SECTIONS[section](run, data)
 take_away(run)
 next_page("samples", "Look at the images behind the figures")

@@ -7,8 +7,7 @@ import streamlit as st
 from PIL import Image
 
 from app.parts import needed_run, next_page, opening, paged
-from app.samples import stamp
-from app.state import classifier
+from app.state import classifier, stamp
 from app.text import percent, plain
 from vitcore.charts import probability_chart
 from vitcore.dataset import IMAGE_SUFFIXES, load_image

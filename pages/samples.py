@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.detail import draw_detail
 from app.embedding_map import draw_map
-from app.parts import needed_dataset, needed_run, next_page, opening, paged
+from app.parts import needed_dataset, needed_run, next_page, opening, paged, switch
 from app.review import draw_labels
 from app.samples import chosen, draw_pictures, samples_of
 
@@ -17,16 +17,7 @@ SECTIONS = {
 opening("Samples", "The validation images one by one: what they are, and what the classifier took them for.")
 run = needed_run()
 data = needed_dataset()
-section = st.segmented_control(
-    "Section",
-    list(SECTIONS),
-    default="gallery",
-    required=True,
-    format_func=SECTIONS.__getitem__,
-    key="samples_section",
-    label_visibility="collapsed",
-    persist_state="session",
-)
+section = switch("Section", SECTIONS, "samples_section")
 if section == "labels":
     draw_labels(run, data)
 elif section == "map":

@@ -255,6 +255,7 @@ def test_train_says_its_figures_without_json(capsys, photos, tiny_backbone):
 
 
 @pytest.mark.thorough
+@pytest.mark.thorough
 def test_a_process_that_trains_warns_of_nothing(photos, tiny_backbone):
     command = ["train", str(photos), "--backbone", tiny_backbone, "--epochs", "2", "--json"]
     done = subprocess.run(
@@ -761,6 +762,7 @@ def long_training(photos, tiny_backbone):
 
 
 @pytest.mark.thorough
+@pytest.mark.thorough
 def test_ctrl_c_stops_a_training_and_keeps_its_best_epoch(long_training, ask, photos):
     assert list_runs()[0].state == "running"
     long_training.send_signal(signal.SIGINT)
@@ -777,6 +779,7 @@ def test_ctrl_c_stops_a_training_and_keeps_its_best_epoch(long_training, ask, ph
 
 
 @pytest.mark.thorough
+@pytest.mark.thorough
 def test_a_stopped_training_goes_on(long_training, ask, complain):
     long_training.send_signal(signal.SIGINT)
     answer = json.loads(long_training.communicate(timeout=PATIENCE_S)[0])
@@ -792,6 +795,7 @@ def test_a_stopped_training_goes_on(long_training, ask, complain):
     assert "is complete" in line
 
 
+@pytest.mark.thorough
 @pytest.mark.thorough
 def test_a_killed_training_is_interrupted_and_can_be_deleted(long_training, ask, complain, workspace):
     (run,) = list_runs()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from playwright.sync_api import TimeoutError as Timeout
 
 from vitcore.dataset import exclude, list_datasets, load_dataset
 from vitcore.runs import list_runs
@@ -20,7 +19,7 @@ def open_page(page: Page, name: str) -> None:
 
 def settled(page: Page) -> None:
     """Wait until the script behind the page has run; a click in between may meet what is replaced."""
-    expect(page.locator("[data-test-script-state=running]")).to_have_count(0, timeout=180_000)
+    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
 
 
 def set_slider(page: Page, name: str, key: str, shown: str) -> None:
@@ -30,20 +29,14 @@ def set_slider(page: Page, name: str, key: str, shown: str) -> None:
 
 
 def choose_backbone_file(page: Page, path: str) -> None:
+    more = page.get_by_text("More settings")
+    expect(more).to_be_visible()  # of the new page; before that, it is the old one that has settled
     settled(page)
-    page.get_by_text("More settings").click()
+    more.click()
     choice = page.get_by_test_id("stSelectbox").filter(has_text="Backbone").locator("input")
-    option = page.get_by_role("option", name="A weights file on this computer")
-    for _ in range(5):
-        # A list that opens while the expander still does may close again.
-        choice.click()
-        choice.fill("A weights file")
-        try:
-            option.click(timeout=5000)
-            break
-        except Timeout:
-            page.keyboard.press("Escape")
-            settled(page)
+    choice.click()
+    choice.fill("A weights file")
+    page.get_by_role("option", name="A weights file on this computer").click()
     field = page.get_by_label("Weights file")
     field.fill(path)
     field.press("Enter")

@@ -183,3 +183,13 @@ def test_where_nothing_is_answered_there_is_no_accuracy(rule):
     curve = coverage_curve(rule, true, probabilities, np.full(10, 3.0))
     assert curve["coverage"].eq(0).all()
     assert curve["accuracy"].isna().all()
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
+def test_the_confidence_alone_tells_what_all_probabilities_do(rule, level):
+    _, probabilities, distances = guesses(500, seed=4)
+    verdicts = rule.judge(probabilities, distances, level)
+    reasons = rule.reasons(probabilities.max(axis=1), distances, level)
+    assert verdicts.reason.tolist() == reasons.tolist()
+    near = reasons != "unlike"
+    assert ((verdicts.sets.sum(axis=1) > 1) == (reasons == "close"))[near].all()

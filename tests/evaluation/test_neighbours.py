@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
+from vitcore.evaluation import NeighbourIndex, knn_labels, nearest, novelty
 from vitcore.evaluation import _neighbours as module
-from vitcore.evaluation import knn_labels, nearest, novelty
 
 
 @pytest.fixture
@@ -101,3 +101,18 @@ def test_novelty_counts_those_there_are():
     alone = np.zeros(4)
     assert novelty(vectors, vectors, groups=(alone, alone)).tolist() == [2] * 4
     assert novelty(vectors, vectors[:0]).tolist() == [2] * 4
+
+
+@pytest.mark.parametrize("many", [10_000, 0])  # as few and as many
+def test_one_after_another_finds_what_all_at_once_do(many, monkeypatch):
+    monkeypatch.setattr(module, "_MANY", many)
+    monkeypatch.setattr(module, "_CANDIDATES", 20)
+    random = np.random.default_rng(3)
+    references = (random.normal(size=(200, 16)) * random.uniform(0.1, 10, size=(200, 1))).astype(np.float16)
+    queries = random.normal(size=(5, 16)).astype(np.float16)
+    index = NeighbourIndex(references)
+    distances, positions = nearest(queries, references, 4)
+    for number, query in enumerate(queries):
+        near, found = index.nearest(query, 4)
+        assert found.tolist() == positions[number].tolist()
+        assert near == pytest.approx(distances[number])

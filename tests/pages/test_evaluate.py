@@ -4,14 +4,12 @@ import threading
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from app.doubt import _reduced
 from app.scores import of_100
 from app.text import decimals, percent, plain
 from vitcore.dataset import import_dataset
-from vitcore.evaluation import coverage_curve, evaluate
+from vitcore.evaluation import evaluate
 from vitcore.inference import load_trust
 from vitcore.pipeline import train
 from vitcore.runs import load_run
@@ -241,17 +239,6 @@ def test_the_slider_says_what_a_level_means(open_section, trained):
         assert counted == (~sure).sum()
 
 
-def test_two_columns_are_judged_as_all_are(trained):
-    run, trust = trained.run, load_trust(trained.run.folder)
-    numbers = {name: number for number, name in enumerate(run.classes)}
-    true = run.predictions["true"].map(numbers).to_numpy()
-    whole = true, run.probabilities.astype(np.float64), run.predictions["novelty"].to_numpy()
-    columns = ["level", "coverage", "accuracy"]
-    pd.testing.assert_frame_equal(
-        coverage_curve(trust.rule, *_reduced(run))[columns], coverage_curve(trust.rule, *whole)[columns]
-    )
-
-
 def test_the_level_is_kept_with_the_run(open_section, ui, trained):
     at = open_section("Trust")
     assert ui.find_button(at, "keep_level").disabled
@@ -305,7 +292,7 @@ def test_two_runs_are_compared_on_the_images_they_share(open_section, trained, t
     table = at.table[0].value.set_index("figure")
     assert table.loc["Accuracy", "this one"] == percent(right.mean())
     assert table.loc["Accuracy", "the other"] == percent(also.mean())
-    for who, rows in (("this", right & ~also), ("other", ~right & also), ("neither", ~right & ~also)):
+    for who, rows in (("first", right & ~also), ("second", ~right & also), ("neither", ~right & ~also)):
         choose(at, "who", who)
         assert len(at.image) == min(rows.sum(), 24)
 

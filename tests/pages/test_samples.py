@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1.element_tree import Block
 
-from app.embedding_map import flat
 from app.text import percent
 from vitcore.dataset import exclude, import_dataset, load_dataset, relabel
-from vitcore.evaluation import nearest
+from vitcore.evaluation import nearest, project
 from vitcore.inference import load_trust, set_level
 from vitcore.pipeline import run_vectors, train
 from vitcore.training import Hyperparameters
@@ -286,8 +285,8 @@ def test_it_says_why_it_is_not_sure(open_page, trained, reason, words):
 
 def test_the_nearest_training_images_are_shown_nearest_first(open_page, trained, monkeypatch):
     for many in (10_000, 0):  # as few and as many
-        monkeypatch.setattr("app.detail.MANY", many)
-        monkeypatch.setattr("app.detail.CANDIDATES", 12)
+        monkeypatch.setattr("vitcore.evaluation._neighbours._MANY", many)
+        monkeypatch.setattr("vitcore.evaluation._neighbours._CANDIDATES", 12)
         at = open_page("samples")
         image_id = opened(at)
         found = run_vectors(trained.run)
@@ -381,7 +380,7 @@ def test_a_frame_on_the_map_shows_what_is_in_it(open_page, trained, only):
     at.toggle(key="map_validation_only").set_value(only)
     at.segmented_control(key="map_by").set_value("mistake").run()
     found = run_vectors(trained.run)
-    places, _ = flat(found.vectors)
+    places, _ = project(found.vectors)
     middle = float(np.median(places[:, 0]))
     inside = places[:, 0] >= middle
     parts = found.rows["part"][inside].value_counts()
@@ -405,25 +404,6 @@ def test_umap_is_offered_where_it_is_installed(open_page, trained, monkeypatch):
     assert not at.exception
     assert not any("two directions" in caption.value for caption in at.caption)
     assert trained.run.id in at.get("vega_lite_chart")[0].proto.id
-
-
-def test_the_axes_are_those_of_a_principal_component_analysis(monkeypatch):
-    from sklearn.decomposition import PCA
-
-    random = np.random.default_rng(0)
-    vectors = (random.normal(size=(300, 3)) @ random.normal(size=(3, 20))).astype(np.float16)
-    vectors[:, 7] = 0  # says nothing
-    exact = vectors.astype(np.float32)
-    spread = exact.std(axis=0)
-    expected = PCA(2).fit_transform((exact - exact.mean(axis=0)) / np.where(spread, spread, 1))
-    places, share = flat(vectors)
-    np.testing.assert_allclose(np.abs(places), np.abs(expected), atol=1e-2)
-    assert 0.5 < share <= 1
-    monkeypatch.setattr("app.embedding_map.FITTED", 200)
-    monkeypatch.setattr("app.embedding_map.CHUNK", 64)
-    fewer, _ = flat(vectors)
-    assert fewer.shape == (300, 2)
-    assert abs(np.corrcoef(fewer[:, 0], places[:, 0])[0, 1]) > 0.99
 
 
 # --- names from outside ------------------------------------------------------------------------

@@ -642,6 +642,7 @@ def test_a_set_with_an_unknown_class_is_refused_by_its_name(classifier, picture_
 # --- silence ---------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_whole_way_prints_and_warns_of_nothing(picture_folder, tiny_backbone, workspace):
     script = (
         "import json, sys\n"

@@ -100,7 +100,7 @@ def test_one_group_cannot_be_divided(images):
 def test_every_epoch_is_told_and_all_can_be_stopped(images):
     told, stop = [], threading.Event()
     judge(images, settings(), epochs=3, on_epoch=told.append)
-    assert sum(told) == 4 * 3
+    assert len(told) == 4 * 3
     with pytest.raises(Stopped):
         judge(images, settings(), stop=stop, on_epoch=lambda _: stop.set())
 

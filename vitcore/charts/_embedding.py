@@ -1,6 +1,6 @@
 """The images as points: alike ones lie side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import altair as alt
@@ -17,7 +17,10 @@ _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down
 
 
 def embedding_chart(
-    points: pd.DataFrame, by: Literal["class", "mistake"] = "class", classes: Sequence[str] | None = None
+    points: pd.DataFrame,
+    by: Literal["class", "mistake"] = "class",
+    classes: Sequence[str] | None = None,
+    learned: pd.DataFrame | None = None,
 ) -> alt.LayerChart:
     """Scatter of the embeddings; ``point`` selects an image by its ``image_id``, ``region`` a rectangle.
 
@@ -27,6 +30,8 @@ def embedding_chart(
         by: What the colour tells: the true class, or whether the image was recognised.
         classes: All classes of the dataset, so that each keeps its colour; by default the true ones in
             alphabetical order.
+        learned: Images that were learned from, to be drawn small and pale below the others: ``x``, ``y``,
+            ``name`` and ``label``.
     """
     point = alt.selection_point(name="point", fields=["image_id"], empty=False)
     region = alt.selection_interval(name="region", encodings=["x", "y"])
@@ -34,9 +39,9 @@ def embedding_chart(
     size = alt.when(point).then(alt.value(6 * area))
     columns = ["x", "y", "image_id", "name", "true", "predicted"]
     rows = points[columns].round({"x": 3, "y": 3})
+    colours = class_colours(sorted(set(points["true"])) if classes is None else classes)
     if by == "class":
         field = "true"
-        colours = class_colours(sorted(set(points["true"])) if classes is None else classes)
         groups, spread = list(colours), list(colours.values())
         # Eight colours are told apart, so the shape helps where there are more classes.
         shapes = [_SHAPES[number // len(PALETTE) % len(_SHAPES)] for number in range(len(groups))]
@@ -66,7 +71,28 @@ def embedding_chart(
         )
         .add_params(point, region)
     )
-    return alt.LayerChart(layer=[dots]).properties(height=_HEIGHT)
+    layers: list[alt.Chart] = [dots]
+    if learned is not None:
+        layers.insert(0, _pale(learned, colours if by == "class" else {}))
+    return alt.LayerChart(layer=layers).properties(height=_HEIGHT)
+
+
+def _pale(learned: pd.DataFrame, colours: Mapping[str, str]) -> alt.Chart:
+    """Images that were learned from, in the colours of their classes, if any are given."""
+    rows = learned[["x", "y", "name", "label"]].round({"x": 3, "y": 3})
+    rows["colour"] = [colours.get(label, PALE) for label in rows["label"]]
+    dots: alt.Chart = (
+        alt.Chart(inline(rows))
+        .mark_circle(size=14, opacity=0.35)
+        .encode(
+            x=_axis("x", "first dimension"),
+            y=_axis("y", "second dimension"),
+            # No scale, so that the legend stays that of the other images.
+            color=alt.Color("colour:N", scale=None, legend=None),
+            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("label:N", title="learned as")],
+        )
+    )
+    return dots
 
 
 def _axis(field: Literal["x", "y"], title: str) -> alt.X | alt.Y:

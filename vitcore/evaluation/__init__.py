@@ -33,7 +33,8 @@ from vitcore.evaluation._metrics import (
     precision_recall_f1,
     top_3_accuracy,
 )
-from vitcore.evaluation._neighbours import knn_labels, nearest, novelty
+from vitcore.evaluation._neighbours import NeighbourIndex, knn_labels, nearest, novelty
+from vitcore.evaluation._projection import Projection, project, projections
 from vitcore.evaluation._reliability import calibration_noise_floor, reliability
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "Evaluation",
     "Forecast",
     "Metric",
+    "NeighbourIndex",
+    "Projection",
     "Verdicts",
     "accuracy",
     "balanced_accuracy",
@@ -69,6 +72,8 @@ __all__ = [
     "precision_recall_curves",
     "precision_recall_f1",
     "prediction_sets",
+    "project",
+    "projections",
     "rank_labels",
     "reliability",
     "roc_curves",

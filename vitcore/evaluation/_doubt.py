@@ -103,10 +103,21 @@ class DoubtRule:
         Raises:
             InputError: The level is not from 0 to 1.
         """
-        mass, distance = self.at(level)
-        sets = prediction_sets(probabilities, mass)
-        reason = np.where(distances > distance, "unlike", np.where(sets.sum(axis=1) > 1, "close", ""))
+        reason = self.reasons(probabilities.max(axis=1), distances, level)
+        sets = prediction_sets(probabilities, self.at(level)[0])
         return Verdicts(sure=reason == "", reason=reason, sets=sets)
+
+    def reasons(self, confidences: Floats, distances: Floats, level: float) -> npt.NDArray[np.str_]:
+        """Why images are not answered, ``close`` or ``unlike``; empty for those that are: (N,), (N,) -> (N,).
+
+        The confidence is all that counts of the probabilities: a second class is possible exactly if the
+        first one's is not above the bound.
+
+        Raises:
+            InputError: The level is not from 0 to 1.
+        """
+        mass, distance = self.at(level)
+        return np.where(distances > distance, "unlike", np.where(confidences <= mass, "close", ""))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -205,15 +216,13 @@ def coverage_curve(rule: DoubtRule, true: Ints, probabilities: Floats, distances
     confidence, scores = probabilities.max(axis=1), _true_scores(true, probabilities) if len(true) else true
     rows = []
     for level in _LEVELS.tolist():
-        mass, distance = rule.at(level)
-        # What `judge` does, without ordering the classes anew at each level.
-        answered = right[(confidence > mass) & (distances <= distance)]
+        answered = right[rule.reasons(confidence, distances, level) == ""]
         rows.append(
             {
                 "level": level,
                 "coverage": len(answered) / len(true) if len(true) else math.nan,
                 "accuracy": float(answered.mean()) if len(answered) else math.nan,
-                "in_set": float((scores <= mass).mean()) if len(true) else math.nan,
+                "in_set": float((scores <= rule.at(level)[0]).mean()) if len(true) else math.nan,
             }
         )
     return pd.DataFrame(rows)

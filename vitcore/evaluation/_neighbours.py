@@ -9,7 +9,7 @@ was left out from the others (0.60 and 0.60).
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["knn_labels", "nearest", "novelty"]
+__all__ = ["NeighbourIndex", "knn_labels", "nearest", "novelty"]
 
 Vectors = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float32]
@@ -19,6 +19,8 @@ Groups = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 _QUERY_ROWS, _REFERENCE_ROWS = 1024, 4096  # compared at once; 64 MB for embeddings of length 2304
 _VOTE_TEMPERATURE = 0.07
 _FARTHEST = 2.0
+_MANY = 10_000  # references, from which on half precision finds the candidates
+_CANDIDATES = 200
 
 
 def nearest(
@@ -120,6 +122,38 @@ def novelty(
     found = positions >= 0
     summed = np.where(found, distances, 0).sum(axis=1, dtype=np.float64)
     return np.where(found.any(axis=1), summed / np.maximum(found.sum(axis=1), 1), _FARTHEST)
+
+
+class NeighbourIndex:
+    """Finds what is nearest to one image after another, quickly also among many.
+
+    Args:
+        references: (N, D), in half precision; kept as they are, not copied.
+    """
+
+    def __init__(self, references: npt.NDArray[np.float16]) -> None:
+        self._references = references
+        parts = [
+            np.linalg.norm(references[start : start + _REFERENCE_ROWS].astype(np.float32), axis=1)
+            for start in range(0, len(references), _REFERENCE_ROWS)
+        ]
+        self._lengths = np.maximum(np.concatenate(parts), 1e-6) if parts else np.empty(0)
+
+    def nearest(self, query: npt.NDArray[np.float16], k: int) -> tuple[Floats, Ints]:
+        """As `nearest` for one image: (D,) -> distances (k,), positions (k,)."""
+        positions = np.arange(len(self._references))
+        if len(positions) > _MANY:  # in single precision, all of them would take seconds
+            likeness = self._likeness(query)
+            positions = np.argpartition(-likeness, _CANDIDATES)[:_CANDIDATES]
+        distances, found = nearest(query[np.newaxis], self._references[positions], k)
+        return distances[0], positions[found[0]]
+
+    def _likeness(self, query: npt.NDArray[np.float16]) -> Floats:
+        import torch  # whose products in half precision are quick, unlike numpy's
+
+        unit = torch.from_numpy(_normalised(query[np.newaxis])[0].astype(np.float16))
+        products: Floats = (torch.from_numpy(self._references) @ unit).float().numpy()
+        return products / self._lengths
 
 
 def _normalised(vectors: Vectors) -> Floats:

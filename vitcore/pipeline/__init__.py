@@ -1,5 +1,6 @@
 """The walk through the rooms: dataset, features, head, evaluation, and a run that holds it all."""
 
+from vitcore.pipeline._comparing import RunComparison, compare_runs
 from vitcore.pipeline._elsewhere import Elsewhere, evaluate_elsewhere, load_elsewhere
 from vitcore.pipeline._judging import OtherSet, evaluate_on, match_classes
 from vitcore.pipeline._review import Review, RunVectors, load_review, review_run, run_vectors
@@ -10,8 +11,10 @@ __all__ = [
     "Elsewhere",
     "OtherSet",
     "Review",
+    "RunComparison",
     "RunVectors",
     "Tuning",
+    "compare_runs",
     "evaluate_elsewhere",
     "evaluate_on",
     "find_settings",

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from vitcore.training._learners import Part, new_learner
 from vitcore.training._network import Network
 from vitcore.training._steps import moments, threads_for
 
-__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "in_stacks", "make_part"]
+__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "make_part"]
 
 EpochRecord = dict[str, Any]
 """One epoch: ``epoch`` (from 1), ``training_loss``, ``validation_loss`` (cross-entropy in nats, without
@@ -122,6 +122,7 @@ def fit_heads(
     hyperparameters: Hyperparameters,
     seeds: Sequence[int] | None = None,
     epochs: int | None = None,
+    keep: Literal["best", "last"] = "best",
     device: str = "cpu",
     on_epoch: Callable[[EpochRecord], None] | None = None,
     stop: Event | None = None,
@@ -142,6 +143,8 @@ def fit_heads(
         seeds: One per head; that of the hyperparameters for all if not given.
         epochs: After how many to end, with the learning rates that they have in the whole training;
             those of the hyperparameters if not given.
+        keep: The head of the best epoch, or that of the last one, which the images that judge it had
+            no part in choosing.
         device: Where to compute: ``cpu``, ``cuda`` or ``mps``.
         on_epoch: Called after each epoch of each head with its record.
         stop: Looked at before every batch; set it to end with the best heads so far.
@@ -154,31 +157,19 @@ def fit_heads(
     """
     h = hyperparameters
     seeds = [h.seed] * len(parts) if seeds is None else list(seeds)
-    stacks = in_stacks(vectors, labels, parts, seeds, h, device)
-    results: list[FitResult] = []
-    for stack in stacks:
-        results += _fit(
-            stack, classes=classes, h=h, epochs=epochs, device=device, on_epoch=on_epoch, stop=stop
-        )
-    return results
-
-
-def in_stacks(
-    vectors: Vectors,
-    labels: Ints,
-    parts: Sequence[tuple[Ints, Ints]],
-    seeds: Sequence[int],
-    h: Hyperparameters,
-    device: str,
-) -> Iterable[list[Part]]:
-    """The parts, as `make_part` makes them, in lists of those whose heads are trained side by side."""
     rows = sum(len(learned) for learned, _ in parts) * vectors.shape[1]
     together = _side_by_side(h) and rows * vectors.shape[2] * 4 <= _STACKED_BYTES
     prepared = (
         make_part(vectors[learned], labels[learned], vectors[judged, 0], labels[judged], seed, device)
         for (learned, judged), seed in zip(parts, seeds, strict=True)
     )
-    return [list(prepared)] if together else ([part] for part in prepared)
+    stacks = [list(prepared)] if together else ([part] for part in prepared)
+    results: list[FitResult] = []
+    for stack in stacks:
+        results += _fit(
+            stack, classes=classes, h=h, epochs=epochs, keep=keep, device=device, on_epoch=on_epoch, stop=stop
+        )
+    return results
 
 
 def _side_by_side(h: Hyperparameters) -> bool:
@@ -223,9 +214,9 @@ class _Course:
         if not self._best_epoch or self._rank(record) < self._rank(self.history[self._best_epoch - 1]):
             self._best, self._best_epoch = self._head(), len(self.history)
 
-    def result(self, outcome: Outcome) -> FitResult:
+    def result(self, outcome: Outcome, keep: Literal["best", "last"]) -> FitResult:
         """How it ended; before the first epoch did, with the head as it is."""
-        head = self._best if self._best_epoch else self._head()
+        head = self._best if self._best_epoch and keep == "best" else self._head()
         return FitResult(head=head, history=self.history, best_epoch=self._best_epoch, outcome=outcome)
 
     def checkpoint(self, data: str, optimizer: torch.optim.Optimizer) -> Checkpoint:
@@ -265,6 +256,7 @@ def _fit(
     h: Hyperparameters,
     device: str,
     epochs: int | None = None,
+    keep: Literal["best", "last"] = "best",
     on_epoch: Callable[[EpochRecord], None] | None = None,
     stop: Event | None = None,
     checkpoint: Checkpoint | None = None,
@@ -308,7 +300,7 @@ def _fit(
                     on_epoch(record)
             if on_checkpoint is not None:
                 on_checkpoint(courses[0].checkpoint(data, learner.optimizer))
-    return [course.result(outcome) for course in courses]
+    return [course.result(outcome, keep) for course in courses]
 
 
 def make_part(

@@ -1,19 +1,17 @@
 """What heads say of images that they did not learn from, for all images of the training part."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from vitcore.errors import SettingsError, Stopped
 from vitcore.training._hyperparameters import Hyperparameters
-from vitcore.training._learners import new_learner
-from vitcore.training._loop import in_stacks
+from vitcore.training._loop import EpochRecord, fit_heads
 from vitcore.training._search import fold_parts
-from vitcore.training._steps import threads_for
 
 __all__ = ["out_of_fold_logits"]
 
@@ -29,7 +27,7 @@ def out_of_fold_logits(
     folds: int = 5,
     seed: int = 0,
     device: str = "cpu",
-    on_epoch: Callable[[int], None] | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
     stop: Event | None = None,
 ) -> npt.NDArray[np.float32]:
     """Logits of each image by a head that learned from the images of the other folds.
@@ -54,7 +52,7 @@ def out_of_fold_logits(
         folds: 2 or more; where there are fewer groups, as many as there are.
         seed: Decides the folds; what is random in the training depends on that of the hyperparameters.
         device: Where to compute: ``cpu``, ``cuda`` or ``mps``.
-        on_epoch: Called after each epoch with the number of heads that went through it.
+        on_epoch: Called after each epoch of each head with its record.
         stop: Looked at before every batch.
 
     Returns:
@@ -70,24 +68,21 @@ def out_of_fold_logits(
         raise SettingsError(f"epochs is {epochs}; give 1 to {h.epochs}, those of the settings.")
     different = len(labels) if groups is None else len(np.unique(groups))
     parts = fold_parts(labels, groups, max(2, min(folds, different)), classes, seed=seed)
+    results = fit_heads(
+        vectors,
+        labels,
+        parts,
+        classes=classes,
+        hyperparameters=replace(h, patience=0),
+        epochs=epochs,
+        keep="last",
+        device=device,
+        on_epoch=on_epoch,
+        stop=stop,
+    )
+    if stop.is_set():
+        raise Stopped("The training of heads for judging was stopped.")
     logits = np.empty((len(labels), classes), dtype=np.float32)
-    waiting = iter(judged for _, judged in parts)
-    for stack in in_stacks(vectors, labels, parts, [h.seed] * len(parts), h, device):
-        learner = new_learner(stack, classes=classes, h=h, device=device)
-        with torch.no_grad(), threads_for(learner.step_values, device):
-            for epoch in range(1, epochs + 1):
-                losses = learner.learn(epoch, stop)
-                if stop.is_set():
-                    raise Stopped("The training of heads for judging was stopped.")
-                if losses is None:  # nothing is left to be gained
-                    break
-                if not np.isfinite(losses).all():
-                    raise SettingsError(
-                        f"The loss grew beyond all bounds in epoch {epoch}; the learning rate of "
-                        f"{h.learning_rate:g} is too high, try {h.learning_rate / 10:g}."
-                    )
-                if on_epoch is not None:
-                    on_epoch(len(stack))
-        for number, (part, judged) in enumerate(zip(stack, waiting, strict=False)):
-            logits[judged] = learner.network.head(number, part.mean, part.std).logits(vectors[judged, 0])
+    for result, (_, judged) in zip(results, parts, strict=True):
+        logits[judged] = result.head.logits(vectors[judged, 0])
     return logits

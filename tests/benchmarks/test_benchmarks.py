@@ -16,7 +16,7 @@ from vitcore.progress import Meter
 
 pytestmark = pytest.mark.thorough
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KEYS = ["name", "value", "unit", "baseline", "ratio", "machine"]
 
 
