@@ -1,0 +1,148 @@
+"""Commands for datasets: import and audit."""
+
+import argparse
+import threading
+from dataclasses import asdict
+
+from vitcore.cli._output import Printer, answer
+from vitcore.cli._settings import (
+    SOURCE,
+    Add,
+    add_backbone,
+    add_reading,
+    find_dataset,
+    open_workspace,
+    reading_of,
+)
+from vitcore.dataset import (
+    SourceLike,
+    add_images,
+    import_dataset,
+    inspect_source,
+    load_dataset,
+    remarks,
+)
+
+__all__ = ["add_commands"]
+
+_SHOWN_GROUPS = 5  # of images, below one finding of an audit
+
+
+def add_commands(add: Add) -> None:
+    """Add these commands to the command line."""
+    sub = add("import", _import, "Import labelled images.")
+    sub.add_argument("source", metavar="SOURCE", nargs="+", help=f"{SOURCE}; several are taken together")
+    sub.add_argument("--name", help="what to call the dataset")
+    sub.add_argument("--into", metavar="DATASET_ID", help="add the images to this dataset instead")
+    sub.add_argument("--dry-run", action="store_true", help="only say what is there and how it can be read")
+    add_reading(sub)
+
+    sub = add(
+        "audit", _audit, "Find copies, wrong labels, blurred photos and what else is wrong with a dataset."
+    )
+    sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
+    add_reading(sub)
+    add_backbone(sub)
+
+
+def _import(options: argparse.Namespace, stop: threading.Event) -> None:
+    if options.dry_run:
+        _inspect(options)
+        return
+    workspace, printer = open_workspace(), Printer()
+    sources: SourceLike = options.source[0] if len(options.source) == 1 else options.source
+    if options.into is not None:
+        before = load_dataset(options.into, workspace=workspace)
+        dataset = add_images(before, sources, reading=reading_of(options), on_progress=printer, stop=stop)
+        done = f"{dataset.changes[-1].text} "
+    else:
+        dataset = import_dataset(
+            sources,
+            name=options.name,
+            reading=reading_of(options),
+            workspace=workspace,
+            on_progress=printer,
+            stop=stop,
+        )
+        done = ""
+    answer(
+        options,
+        {
+            "dataset_id": dataset.id,
+            "name": dataset.name,
+            "version": dataset.version,
+            "classes": dataset.class_counts,
+            "images": len(dataset.index),
+            "splits": dataset.split_counts,
+            "skipped": [{"name": item.name, "reason": item.reason} for item in dataset.skipped],
+            "ignored": dataset.ignored,
+            "warnings": list(dataset.warnings),
+        },
+        f"{done}Dataset {dataset.id} '{dataset.name}': {len(dataset.index)} images in {len(dataset.classes)} "
+        f"classes, {len(dataset.skipped)} files skipped.",
+    )
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    survey = inspect_source(options.source, reading=reading_of(options))
+    readings = [
+        {
+            "title": candidate.title,
+            "options": {key: value for key, value in asdict(candidate.reading).items() if value},
+            "classes": dict(candidate.classes),
+            "splits": dict(candidate.splits),
+            "examples": candidate.examples(),
+        }
+        for candidate in survey.candidates
+    ]
+    lines = [f"{survey.images} images, {len(survey.skipped)} other files."]
+    for candidate in survey.candidates:
+        counts = ", ".join(f"{label} {count}" for label, count in candidate.classes.items())
+        lines.append(f"{candidate.title}: {counts}")
+    lines.append(survey.problem or "The first of these would be imported.")
+    answer(
+        options,
+        {
+            "images": survey.images,
+            "readings": readings,
+            "problem": survey.problem,
+            "skipped": [{"name": entry.name, "reason": reason} for entry, reason in survey.skipped],
+            "ignored": survey.ignored,
+        },
+        "\n".join(lines),
+    )
+
+
+def _audit(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.audit import find_issues, measure
+
+    workspace, printer = open_workspace(), Printer()
+    dataset = find_dataset(options, workspace, printer, stop)
+    measures = measure(
+        dataset,
+        backbone=options.backbone,
+        device=options.device,
+        precision=options.precision,
+        workspace=workspace,
+        on_progress=printer,
+        stop=stop,
+    )
+    names = dict(zip(dataset.index["image_id"], dataset.index["name"], strict=True))
+    findings = [
+        {
+            "kind": finding.kind,
+            "sentence": finding.sentence,
+            "images": [[names[image_id] for image_id in group] for group in finding.groups],
+            "remedies": list(finding.remedies),
+        }
+        for finding in find_issues(dataset, measures)
+    ]
+    said = [{"good": remark.good, "sentence": remark.sentence} for remark in remarks(dataset.index)]
+    lines = [f"Dataset {dataset.id} '{dataset.name}':"]
+    lines += [f"{'+' if remark['good'] else '-'} {remark['sentence']}" for remark in said]
+    for finding in findings:
+        lines.append(f"- {finding['sentence']}")
+        lines += [f"    {', '.join(group)}" for group in finding["images"][:_SHOWN_GROUPS]]
+        more = len(finding["images"]) - _SHOWN_GROUPS
+        lines += [f"    and {more} more (all of them with --json)"] if more > 0 else []
+    answer(options, {"dataset_id": dataset.id, "findings": findings, "remarks": said}, "\n".join(lines))

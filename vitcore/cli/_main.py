@@ -1,0 +1,53 @@
+"""Reading the command line and running one command."""
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Sequence
+
+from vitcore.cli import _data, _judging, _predict, _runs, _training
+from vitcore.cli._output import stopping
+from vitcore.cli._settings import Command
+from vitcore.errors import Stopped, VitcoreError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        arguments: As on the command line; those of the process if not given.
+    """
+    options = _parser().parse_args(arguments)
+    stop = threading.Event()
+    try:
+        with stopping(stop):
+            options.command(options, stop)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return 130
+    except VitcoreError as error:
+        print(f"vitcore: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has had enough; keep the interpreter from complaining at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 130 if stop.is_set() else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m vitcore", description="Image classifiers you can trust.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        sub.set_defaults(command=command)
+        sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+        return sub
+
+    for module in (_data, _training, _judging, _predict, _runs):
+        module.add_commands(add)
+    return parser

@@ -1,0 +1,93 @@
+"""Commands that show what is there: runs and doctor."""
+
+import argparse
+import platform
+import shutil
+import threading
+from importlib import metadata
+from typing import Any
+
+from vitcore.cli._output import answer
+from vitcore.cli._settings import Add, open_workspace
+from vitcore.errors import BackboneError
+from vitcore.runs import Run, delete_run, list_runs
+
+__all__ = ["add_commands"]
+
+
+def add_commands(add: Add) -> None:
+    """Add these commands to the command line."""
+    sub = add("runs", _runs, "List the runs.")
+    sub.add_argument("--delete", metavar="RUN_ID", help="delete a run first")
+
+    add("doctor", _doctor, "Show what this machine offers.")
+
+
+def _runs(options: argparse.Namespace, _stop: threading.Event) -> None:
+    workspace = open_workspace()
+    if options.delete:
+        delete_run(options.delete, workspace=workspace)
+    rows = [_run_row(run) for run in list_runs(workspace)]
+    lines = [
+        f"{row['run_id']}  {row['state']:11}  "
+        f"{'' if row['accuracy'] is None else format(row['accuracy'], '6.1%'):6}  {row['name']}"
+        for row in rows
+    ]
+    answer(options, {"runs": rows}, "\n".join(lines) or "No runs yet.")
+
+
+def _doctor(options: argparse.Namespace, _stop: threading.Event) -> None:
+    import torch
+
+    from vitcore.backbone import choose_device, embedded_file, hub_answers
+
+    try:
+        embedded_file()
+        embedded = "installed"
+    except BackboneError as error:
+        embedded = str(error)
+    workspace = open_workspace()
+    device = choose_device()
+    facts = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "packages": {
+            name: _version(name) for name in ("torch", "torchvision", "timm", "streamlit", "pillow", "numpy")
+        },
+        "device": device.name,
+        "device_title": device.title,
+        "precision": device.precision,
+        "cpu_threads": torch.get_num_threads(),
+        "workspace": str(workspace.root),
+        "free_gb": round(shutil.disk_usage(workspace.root).free / 1e9, 1),
+        "embedded_weights": embedded,
+        "model_hub": "answers" if hub_answers() else "does not answer; use the embedded backbone",
+        "datasets": len(workspace.ids(workspace.datasets)),
+        "runs": len(workspace.ids(workspace.runs)),
+    }
+    lines = [f"{name.replace('_', ' '):18}{value}" for name, value in facts.items()]
+    answer(options, facts, "\n".join(lines))
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    metrics = run.evaluation.metrics if run.has_model else {}
+    return {
+        "run_id": run.id,
+        "name": run.name,
+        "state": run.state,
+        "created": run.config["created"],
+        "dataset_id": run.config["dataset"]["id"],
+        "backbone": run.config["backbone"]["id"],
+        "folder": str(run.folder),
+        "epochs_run": len(run.history),
+        "accuracy": metrics["accuracy"].to_dict()["value"] if metrics else None,
+        "cohen_kappa": metrics["cohen_kappa"].to_dict()["value"] if metrics else None,
+        "message": run.facts.get("message", ""),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

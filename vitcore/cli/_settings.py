@@ -1,0 +1,160 @@
+"""Options that several commands share, and what they mean."""
+
+import argparse
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from vitcore.cli._output import Printer
+from vitcore.dataset import Dataset, Reading, import_dataset, load_dataset
+from vitcore.errors import SettingsError
+from vitcore.training import Hyperparameters
+from vitcore.workspace import Workspace
+
+__all__ = [
+    "DEVICE",
+    "SOURCE",
+    "Add",
+    "Command",
+    "add_backbone",
+    "add_reading",
+    "add_settings",
+    "find_dataset",
+    "hyperparameters_of",
+    "open_workspace",
+    "reading_of",
+]
+
+Command = Callable[[argparse.Namespace, threading.Event], None]
+Add = Callable[[str, Command, str], argparse.ArgumentParser]
+"""Adds a command: its name, what it does when run, and one sentence on it."""
+
+SOURCE = "a zip or tar file or a folder with one folder per class, or 'sample'"
+DEVICE: dict[str, Any] = {
+    "choices": ("auto", "cpu", "cuda", "mps"),
+    "default": "auto",
+    "help": "where to compute",
+}
+
+
+def open_workspace() -> Workspace:
+    """The workspace, cleared of what killed processes left behind."""
+    workspace = Workspace.default()
+    workspace.sweep()
+    return workspace
+
+
+def hyperparameters_of(options: argparse.Namespace) -> Hyperparameters:
+    """Those of the settings file, if there is one, and over them what the options say."""
+    given: dict[str, Any] = {}
+    if options.settings is not None:
+        try:
+            values = json.loads(Path(options.settings).read_text(encoding="utf-8"))
+            given = {**values.get("hyperparameters", values)}
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise SettingsError(
+                f"{options.settings} has no settings ({error}); give a file that the Train page or "
+                "'vitcore tune --out' made."
+            ) from error
+    names = {field.name for field in fields(Hyperparameters)}
+    said = {name: value for name, value in vars(options).items() if name in names and value is not None}
+    return Hyperparameters.from_dict({**given, **said})
+
+
+def reading_of(options: argparse.Namespace) -> Reading:
+    """What the options of `add_reading` say."""
+    return Reading(**{field.name: getattr(options, field.name) for field in fields(Reading)})
+
+
+def find_dataset(
+    options: argparse.Namespace, workspace: Workspace, printer: Printer, stop: threading.Event
+) -> Dataset:
+    """A dataset by its id, or imported from a path or the sample."""
+    source = options.source
+    if not Path(source).exists() and source in workspace.ids(workspace.datasets):
+        return load_dataset(source, workspace=workspace)
+    return import_dataset(
+        source, reading=reading_of(options), workspace=workspace, on_progress=printer, stop=stop
+    )
+
+
+def add_reading(sub: argparse.ArgumentParser) -> None:
+    """Options that say how a source is to be read."""
+    group = sub.add_argument_group("how to read the source, where that is not plain")
+    for flag, metavar, text in (
+        (
+            "--root",
+            "FOLDER",
+            "look below this folder; '*': take the classes of all folders together; '.': whole paths",
+        ),
+        ("--labels", "CSV", "the CSV file in the source that says which image is what"),
+        ("--file-column", "NAME", "its column with the file names"),
+        ("--label-column", "NAME", "its column with the classes"),
+        ("--label", "CLASS", "the class of all images"),
+    ):
+        group.add_argument(flag, metavar=metavar, default="", help=text)
+
+
+def add_backbone(sub: argparse.ArgumentParser) -> None:
+    """Options that choose a backbone and where it computes."""
+    sub.add_argument(
+        "--backbone",
+        default="auto",
+        metavar="NAME",
+        help="auto, embedded, a Vision Transformer of timm, or a .safetensors file (default: auto)",
+    )
+    sub.add_argument("--device", **DEVICE)
+    sub.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default="auto",
+        help="number format of the backbone",
+    )
+
+
+def add_settings(sub: argparse.ArgumentParser) -> None:
+    """Options for all hyperparameters."""
+    sub.add_argument(
+        "--settings", metavar="FILE", help="a JSON file with settings; the options below come over them"
+    )
+    defaults = Hyperparameters()
+    for flag, kind, text in (
+        ("--epochs", int, "passes over the training images"),
+        ("--learning-rate", float, "step size at its highest"),
+        ("--batch-size", int, "images per step"),
+        ("--optimizer", str, "adamw, sgd, adam or lbfgs"),
+        ("--schedule", str, "cosine or constant"),
+        ("--warmup-epochs", int, "epochs in which the learning rate rises"),
+        ("--weight-decay", float, "pull of the weights towards zero"),
+        ("--label-smoothing", float, "part of the target spread over all classes"),
+        ("--dropout", float, "share of the features hidden in each step"),
+        ("--noise", float, "noise on the features, in standard deviations"),
+        ("--mixup", float, "how much images are blended, 0 for not at all"),
+        ("--head", str, "linear or hidden"),
+        ("--hidden-units", int, "width of the hidden layer"),
+        ("--patience", int, "epochs without improvement after which to end, 0 for never"),
+        (
+            "--monitor",
+            str,
+            "what the best epoch is best at: loss, accuracy, balanced_accuracy or cohen_kappa",
+        ),
+        ("--balance", str, "none, weights or sampler: how rare classes are helped"),
+        ("--views", int, "variants of each training image"),
+        ("--augmentations", _words, "what the variants vary, such as flip,crop,colour"),
+        ("--input-size", int, "pixels that the backbone sees, 0 for its own size"),
+        ("--validation-fraction", float, "share of the images kept for validation"),
+        ("--folds", int, "folds of a cross-validation after the training, 2 to 20, 0 for none"),
+        ("--repeats", int, "further trainings on the same images from other seeds, 0 to 20"),
+        ("--seed", int, "decides the split and the order of the images"),
+    ):
+        value = getattr(defaults, flag[2:].replace("-", "_"))
+        shown = ",".join(value) if isinstance(value, tuple) else value
+        sub.add_argument(flag, type=kind, metavar="X", help=f"{text} (default: {shown})")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Words between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -1,0 +1,206 @@
+"""Commands that train: train, tune and resume."""
+
+import argparse
+import json
+import math
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from vitcore.cli._output import Printer, answer
+from vitcore.cli._settings import (
+    SOURCE,
+    Add,
+    add_backbone,
+    add_reading,
+    add_settings,
+    find_dataset,
+    hyperparameters_of,
+    open_workspace,
+)
+from vitcore.errors import VitcoreError
+from vitcore.runs import Run
+from vitcore.workspace import write_json
+
+__all__ = ["add_commands"]
+
+
+def add_commands(add: Add) -> None:
+    """Add these commands to the command line."""
+    sub = add("train", _train, "Train a classifier and judge it on images it did not learn from.")
+    sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
+    add_reading(sub)
+    sub.add_argument("--name", help="what to call the run")
+    add_backbone(sub)
+    add_settings(sub)
+
+    sub = add("tune", _tune, "Look for good settings by cross-validation inside the training part.")
+    sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
+    add_reading(sub)
+    add_backbone(sub)
+    sub.add_argument("--trials", type=int, default=30, metavar="N", help="settings to try (default: 30)")
+    sub.add_argument("--minutes", type=float, metavar="X", help="how long to go on at most")
+    sub.add_argument("--out", metavar="FILE", help="write the best settings there, for 'train --settings'")
+    add_settings(sub)
+
+    sub = add("resume", _resume, "Go on with a training that was stopped or interrupted.")
+    sub.add_argument("run_id", metavar="RUN_ID")
+
+
+def _train(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.pipeline import train
+
+    started = time.perf_counter()
+    hyperparameters = hyperparameters_of(options)
+    workspace = open_workspace()
+    printer = Printer()
+    dataset = find_dataset(options, workspace, printer, stop)
+    imported = time.perf_counter()
+    run = train(
+        dataset,
+        hyperparameters,
+        backbone=options.backbone,
+        device=options.device,
+        precision=options.precision,
+        name=options.name,
+        workspace=workspace,
+        on_progress=printer,
+        stop=stop,
+    )
+    _tell_run(options, run, imported - started, time.perf_counter() - started)
+
+
+def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.pipeline import find_settings
+
+    base = hyperparameters_of(options)
+    workspace, printer = open_workspace(), Printer()
+    dataset = find_dataset(options, workspace, printer, stop)
+    tuning = find_settings(
+        dataset,
+        base,
+        trials=options.trials,
+        seconds=None if options.minutes is None else 60 * options.minutes,
+        backbone=options.backbone,
+        device=options.device,
+        precision=options.precision,
+        workspace=workspace,
+        on_progress=printer,
+        stop=stop,
+    )
+    best = tuning.best
+    settings = {"hyperparameters": best.hyperparameters.to_dict(), "requested": dict(tuning.requested)}
+    if options.out is not None:
+        try:
+            write_json(Path(options.out), settings)
+        except OSError as error:
+            raise VitcoreError(
+                f"{options.out} cannot be written ({error.strerror or error}); give another file."
+            ) from error
+    answer(
+        options,
+        {
+            "dataset_id": dataset.id,
+            **settings,
+            "accuracy": 1 - tuning.value,
+            "baseline": 1 - tuning.baseline,
+            "suggested_learning_rate": None if tuning.rates is None else tuning.rates.suggestion,
+            "trials": [
+                {
+                    "number": trial.number,
+                    "accuracy": 1 - trial.value if math.isfinite(trial.value) else None,
+                    "pruned": trial.pruned,
+                    "seconds": trial.seconds,
+                    "hyperparameters": trial.hyperparameters.to_dict(),
+                }
+                for trial in tuning.trials
+            ],
+            "images": tuning.images,
+            "seconds": tuning.seconds,
+        },
+        f"{len(tuning.trials)} settings tried in {tuning.seconds:.0f} s: accuracy {1 - tuning.value:.1%} in "
+        f"cross-validation, {1 - tuning.baseline:.1%} with the settings begun with.\n"
+        f"{json.dumps(settings['hyperparameters'])}",
+    )
+
+
+def _resume(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.pipeline import resume
+
+    started = time.perf_counter()
+    run = resume(options.run_id, workspace=open_workspace(), on_progress=Printer(), stop=stop)
+    _tell_run(options, run, 0.0, time.perf_counter() - started)
+
+
+def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: float) -> None:
+    metrics = run.evaluation.metrics
+    seconds = {"import": import_s, **run.facts["seconds"], "total": total_s}
+    answer(
+        options,
+        {
+            "run_id": run.id,
+            "folder": str(run.folder),
+            "state": run.state,
+            "dataset_id": run.config["dataset"]["id"],
+            "classes": list(run.classes),
+            "images": dict(run.config["images"]),
+            "epochs_run": run.facts["epochs_run"],
+            "best_epoch": run.facts["best_epoch"],
+            "validation": {
+                "loss": metrics["log_loss"].value,
+                **{
+                    name: metrics[name].to_dict()["value"]
+                    for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
+                },
+            },
+            "history": run.history.astype(object).where(run.history.notna(), None).to_dict("records"),
+            "seconds": seconds,
+            "device": run.config["device"]["name"],
+            "dtype": run.config["device"]["precision"],
+            "backbone": run.config["backbone"]["id"],
+            "images_per_second": run.facts["images_per_second"],
+            "leak": run.facts.get("leak"),
+            "cross_validation": run.facts.get("cross_validation"),
+            "repeats": run.facts.get("repeats"),
+        },
+        f"Run {run.id}: accuracy {metrics['accuracy'].value:.1%} on {run.evaluation.images} validation "
+        f"images (95 % interval {metrics['accuracy'].low:.1%} to {metrics['accuracy'].high:.1%}), Cohen's "
+        f"kappa {metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
+        f"{_leak_text(run)}{_spread_text(run)}",
+    )
+
+
+def _leak_text(run: Run) -> str:
+    if "leak" not in run.facts:
+        return ""
+    leak = run.facts["leak"]
+    without = leak["accuracy_without"]
+    figures = "none is left to be judged on" if without is None else f"the accuracy is {without:.1%}"
+    return (
+        f"\nThe ready-made split leaks: {leak['images']} of its {run.evaluation.images} validation images, "
+        f"or near-duplicates of them, are among the training images; without them {figures}."
+    )
+
+
+def _spread_text(run: Run) -> str:
+    text = ""
+    for name, what in (
+        ("cross_validation", "Cross-validation on {} folds"),
+        ("repeats", "From {} other seeds"),
+    ):
+        if name in run.facts:
+            found = run.facts[name]
+            figures = [
+                f"{figure.replace('_', ' ')} {_spread(figure, values)}"
+                for figure in ("accuracy", "balanced_accuracy", "cohen_kappa")
+                if len(values := [value for value in found[figure] if value is not None]) > 1
+            ]
+            text += f"\n{what.format(len(found['accuracy']))}: {', '.join(figures)}."
+    return text
+
+
+def _spread(figure: str, values: Sequence[float]) -> str:
+    mean, spread = statistics.fmean(values), statistics.stdev(values)
+    return f"{mean:.3f} ± {spread:.3f}" if figure == "cohen_kappa" else f"{mean:.1%} ± {spread:.1%}"
