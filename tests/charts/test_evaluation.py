@@ -94,6 +94,7 @@ def test_of_many_classes_the_worst_stands_out_until_another_is_pointed_at():
     assert spec["params"][0]["select"]["on"] == "pointerover"
 
 
+@pytest.mark.thorough
 def test_curves_of_many_classes_and_images_stay_small():
     rows = lines_of(roc_chart(roc(curves(names(20), points=5000))).to_dict())
     assert len(rows) < 20 * 402

@@ -6,7 +6,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vitcore.charts._style import BLUE, HEIGHT, ORANGE, PALE
+from vitcore.charts._style import BLUE, HEIGHT, ORANGE, PALE, spoken
+from vitcore.language import tr
 
 __all__ = ["confidence_chart", "probability_chart", "reliability_chart"]
 
@@ -27,7 +28,10 @@ def probability_chart(probabilities: Mapping[str, float], top: int = 5) -> alt.L
         # Room for the label beside a full bar.
         x=alt.X("probability:Q", scale=alt.Scale(domain=[0, 1.25]), axis=None),
         y=alt.Y("class:N", sort=names, title=None, axis=alt.Axis(labelLimit=130, domain=False, ticks=False)),
-        tooltip=["class:N", alt.Tooltip("probability:Q", format=".2%")],
+        tooltip=[
+            alt.Tooltip("class:N", title=tr("class")),
+            alt.Tooltip("probability:Q", title=tr("probability"), format=".2%"),
+        ],
     )
     bars = base.mark_bar(cornerRadiusEnd=3).encode(
         color=alt.Color("winner:N", scale=alt.Scale(domain=[True, False], range=[BLUE, PALE]), legend=None)
@@ -35,7 +39,7 @@ def probability_chart(probabilities: Mapping[str, float], top: int = 5) -> alt.L
     labels = base.mark_text(align="left", dx=4, color="gray").encode(
         text=alt.Text("probability:Q", format=".1%")
     )
-    return alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(22))
+    return spoken(alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(22)))
 
 
 def reliability_chart(bins: pd.DataFrame, before: pd.DataFrame | None = None) -> alt.LayerChart:
@@ -47,23 +51,24 @@ def reliability_chart(bins: pd.DataFrame, before: pd.DataFrame | None = None) ->
             Ranges without images may be NaN.
         before: The same before the confidences were calibrated, drawn paler.
     """
-    tables = {"calibrated": bins} if before is None else {"before": before, "calibrated": bins}
+    names = [tr("calibrated"), tr("before")]
+    tables = {names[0]: bins} if before is None else {names[1]: before, names[0]: bins}
     rows = pd.concat([table.assign(state=state) for state, table in tables.items()]).dropna()
     share = alt.Scale(domain=[0, 1])
     axis = alt.Axis(format=".0%", tickCount=6)
-    y = alt.Y("accuracy:Q", title="accuracy", scale=share, axis=axis)
-    states = alt.Scale(domain=["calibrated", "before"], range=[BLUE, PALE])
+    y = alt.Y("accuracy:Q", title=tr("accuracy"), scale=share, axis=axis)
+    states = alt.Scale(domain=names, range=[BLUE, PALE])
     legend = None if before is None else alt.Legend(orient="top", title=None, symbolOpacity=1)
     base = alt.Chart(rows).encode(
-        x=alt.X("confidence:Q", title="confidence", scale=share, axis=axis),
+        x=alt.X("confidence:Q", title=tr("confidence"), scale=share, axis=axis),
         color=alt.Color("state:N", scale=states, legend=legend),
         tooltip=[
-            alt.Tooltip("confidence:Q", title="mean confidence", format=".1%"),
-            alt.Tooltip("accuracy:Q", format=".1%"),
-            alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
-            alt.Tooltip("high:Q", title="to", format=".1%"),
-            alt.Tooltip("images:Q", format=",d"),
-            *([] if before is None else [alt.Tooltip("state:N")]),
+            alt.Tooltip("confidence:Q", title=tr("mean confidence"), format=".1%"),
+            alt.Tooltip("accuracy:Q", title=tr("accuracy"), format=".1%"),
+            alt.Tooltip("low:Q", title=tr("95 % interval from"), format=".1%"),
+            alt.Tooltip("high:Q", title=tr("to"), format=".1%"),
+            alt.Tooltip("images:Q", title=tr("images"), format=",d"),
+            *([] if before is None else [alt.Tooltip("state:N", title=tr("state"))]),
         ],
     )
     line = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(y=y)
@@ -77,14 +82,18 @@ def reliability_chart(bins: pd.DataFrame, before: pd.DataFrame | None = None) ->
         .encode(x="share:Q", y="share:Q")
     )
     sides = pd.DataFrame(
-        {"x": [0.03, 0.97], "y": [0.95, 0.05], "text": ["better than it claims", "surer than it should be"]}
+        {
+            "x": [0.03, 0.97],
+            "y": [0.95, 0.05],
+            "text": [tr("better than it claims"), tr("surer than it should be")],
+        }
     )
     hints = (
         alt.Chart(sides)
         .mark_text(color="gray", fontStyle="italic", align=alt.expr("datum.x < 0.5 ? 'left' : 'right'"))
         .encode(x="x:Q", y="y:Q", text="text:N")
     )
-    return alt.LayerChart(layer=[diagonal, hints, line, bars, dots]).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=[diagonal, hints, line, bars, dots]).properties(height=HEIGHT))
 
 
 def confidence_chart(predictions: pd.DataFrame) -> alt.LayerChart:
@@ -97,8 +106,8 @@ def confidence_chart(predictions: pd.DataFrame) -> alt.LayerChart:
     confidences = predictions["confidence"].to_numpy(dtype=np.float64)
     edges = np.linspace(0, 1, _BINS + 1)
     counts = {
-        "wrong": np.histogram(confidences[~right], edges)[0],
-        "right": np.histogram(confidences[right], edges)[0],
+        tr("wrong"): np.histogram(confidences[~right], edges)[0],
+        tr("right"): np.histogram(confidences[right], edges)[0],
     }
     rows = pd.concat(
         [
@@ -115,12 +124,12 @@ def confidence_chart(predictions: pd.DataFrame) -> alt.LayerChart:
             x=alt.X(
                 "from:Q",
                 bin="binned",
-                title="confidence",
+                title=tr("confidence"),
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(format=".0%", tickCount=6),
             ),
             x2="to:Q",
-            y=alt.Y("images:Q", title="images", axis=alt.Axis(tickMinStep=1, format=",d")),
+            y=alt.Y("images:Q", title=tr("images"), axis=alt.Axis(tickMinStep=1, format=",d")),
             color=alt.Color(
                 "answer:N",
                 scale=alt.Scale(domain=list(counts), range=[ORANGE, BLUE]),
@@ -128,11 +137,11 @@ def confidence_chart(predictions: pd.DataFrame) -> alt.LayerChart:
             ),
             order="place:Q",
             tooltip=[
-                alt.Tooltip("answer:N"),
-                alt.Tooltip("images:Q", format=",d"),
-                alt.Tooltip("from:Q", title="confidence from", format=".0%"),
-                alt.Tooltip("to:Q", format=".0%"),
+                alt.Tooltip("answer:N", title=tr("answer")),
+                alt.Tooltip("images:Q", title=tr("images"), format=",d"),
+                alt.Tooltip("from:Q", title=tr("confidence from"), format=".0%"),
+                alt.Tooltip("to:Q", title=tr("to"), format=".0%"),
             ],
         )
     )
-    return alt.LayerChart(layer=[bars]).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=[bars]).properties(height=HEIGHT))

@@ -7,7 +7,8 @@ import altair as alt
 import numpy as np
 import numpy.typing as npt
 
-from vitcore.charts._style import inline
+from vitcore.charts._style import inline, spoken
+from vitcore.language import tr
 
 __all__ = ["confusion_chart", "confusion_order"]
 
@@ -60,13 +61,13 @@ def confusion_chart(
         "domain": False,
     }
     base = alt.Chart(rows).encode(
-        x=alt.X("predicted:N", title="predicted", sort=names, axis=alt.Axis(labelAngle=slant, **axis)),
-        y=alt.Y("true:N", title="true", sort=names, axis=alt.Axis(**axis)),
+        x=alt.X("predicted:N", title=tr("predicted"), sort=names, axis=alt.Axis(labelAngle=slant, **axis)),
+        y=alt.Y("true:N", title=tr("true"), sort=names, axis=alt.Axis(**axis)),
         tooltip=[
-            alt.Tooltip("true:N"),
-            alt.Tooltip("predicted:N"),
-            alt.Tooltip("count:Q", title="images"),
-            alt.Tooltip("share:Q", title="of the true class", format=".1%"),
+            alt.Tooltip("true:N", title=tr("true")),
+            alt.Tooltip("predicted:N", title=tr("predicted")),
+            alt.Tooltip("count:Q", title=tr("images")),
+            alt.Tooltip("share:Q", title=tr("of the true class"), format=".1%"),
         ],
     )
     cell = alt.selection_point(name="cell", fields=["true", "predicted"])
@@ -93,7 +94,7 @@ def confusion_chart(
             )
         )
     # The names come beside the squares instead of taking their room, as they would in Streamlit.
-    return alt.LayerChart(layer=layers).properties(width=side, height=side, autosize="pad")
+    return spoken(alt.LayerChart(layer=layers).properties(width=side, height=side, autosize="pad"))
 
 
 def confusion_order(confusion: npt.NDArray[np.int64]) -> list[int]:

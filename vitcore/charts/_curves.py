@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALETTE
+from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALETTE, spoken
+from vitcore.language import mark, tr
 
 __all__ = ["comparison_chart", "loss_chart", "score_chart"]
 
 _DOTTED = 150  # epochs, beyond which dots would be one band, and slow to draw
 _SMOOTHING = 0.35  # weight of the newest epoch in a running average
 
-_LOSSES = {"training_loss": "training", "validation_loss": "validation"}
+_LOSSES = {"training_loss": mark("training"), "validation_loss": mark("validation")}
 _SCORES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "cohen_kappa": "Cohen's kappa",
+    "accuracy": mark("accuracy"),
+    "balanced_accuracy": mark("balanced accuracy"),
+    "cohen_kappa": mark("Cohen's kappa"),
 }
 
 
@@ -38,7 +39,7 @@ def loss_chart(
         smooth: Draw running averages, and what they average in the background.
         folds: Histories of the folds of a cross-validation, drawn as a band of mean ± deviation.
     """
-    title = "loss (cross-entropy)"
+    title = tr("loss (cross-entropy)")
     return _curves(history, _LOSSES, title, epochs, best_epoch, falling=True, smooth=smooth, folds=folds)
 
 
@@ -59,7 +60,7 @@ def score_chart(
         smooth: As for `loss_chart`.
         folds: As for `loss_chart`.
     """
-    title = "validation score"
+    title = tr("validation score")
     return _curves(history, _SCORES, title, epochs, best_epoch, falling=False, smooth=smooth, folds=folds)
 
 
@@ -85,7 +86,7 @@ def comparison_chart(histories: Mapping[str, pd.DataFrame], column: str, title: 
         alt.Chart(rows)
         .mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=24, strokeWidth=0))
         .encode(
-            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+            x=alt.X("epoch:Q", title=tr("epoch"), axis=alt.Axis(tickMinStep=1, format="d")),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format="~g")),
             color=alt.Color(
                 "run:N",
@@ -98,13 +99,13 @@ def comparison_chart(histories: Mapping[str, pd.DataFrame], column: str, title: 
                 legend=None,
             ),
             tooltip=[
-                alt.Tooltip("run:N"),
-                alt.Tooltip("epoch:Q"),
+                alt.Tooltip("run:N", title=tr("run")),
+                alt.Tooltip("epoch:Q", title=tr("epoch")),
                 alt.Tooltip("value:Q", title=title, format=".3f"),
             ],
         )
     )
-    return alt.LayerChart(layer=[lines]).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=[lines]).properties(height=HEIGHT))
 
 
 def _curves(
@@ -118,8 +119,9 @@ def _curves(
     smooth: bool,
     folds: pd.DataFrame | None,
 ) -> alt.LayerChart:
+    columns = {column: tr(name) for column, name in columns.items()}
     names = list(columns.values())
-    wide = history[["epoch", *columns]].rename(columns=dict(columns))
+    wide = history[["epoch", *columns]].rename(columns=columns)
     raw = wide
     if smooth:  # exponentially, so that a chart that grows does not change where it is drawn already
         wide = wide.assign(**{name: wide[name].ewm(alpha=_SMOOTHING).mean() for name in names})
@@ -131,14 +133,17 @@ def _curves(
     rows = wide.melt("epoch", var_name="curve", value_name="value").dropna()
     x = alt.X(
         "epoch:Q",
-        title="epoch",
+        title=tr("epoch"),
         scale=alt.Scale(domain=[1, max(epochs, 2)], nice=False),
         axis=alt.Axis(tickMinStep=1, format="d"),
     )
     colour = alt.Color(
         "curve:N",
         scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREEN][: len(names)]),
-        legend=alt.Legend(orient="top", title=None, symbolType="stroke", symbolStrokeWidth=3),
+        # In a narrow chart, three names side by side would be cut off.
+        legend=alt.Legend(
+            orient="top", title=None, columns=min(len(names), 2), symbolType="stroke", symbolStrokeWidth=3
+        ),
     )
     lines = (
         alt.Chart(rows)
@@ -157,9 +162,9 @@ def _curves(
                 legend=None,
             ),
             tooltip=[
-                alt.Tooltip("epoch:Q"),
-                alt.Tooltip("curve:N"),
-                alt.Tooltip("value:Q", format=".3f"),
+                alt.Tooltip("epoch:Q", title=tr("epoch")),
+                alt.Tooltip("curve:N", title=tr("curve")),
+                alt.Tooltip("value:Q", title=tr("value"), format=".3f"),
             ],
         )
     )
@@ -174,7 +179,9 @@ def _curves(
     if len(rows):
         layers += _readout(raw, names, x)
     if best_epoch:
-        best = pd.DataFrame({"epoch": [best_epoch], "label": [f"best: epoch {best_epoch}"]})
+        best = pd.DataFrame(
+            {"epoch": [best_epoch], "label": [tr("best: epoch {epoch}").format(epoch=best_epoch)]}
+        )
         layers.append(alt.Chart(best).mark_rule(strokeDash=[4, 4], color="gray").encode(x=x))
         flip = best_epoch > 0.7 * epochs
         layers.append(
@@ -189,7 +196,7 @@ def _curves(
             # Where the curves are not: above falling ones, below rising ones.
             .encode(x=x, y=alt.value(0 if falling else "height"), text="label:N")
         )
-    return alt.LayerChart(layer=layers).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=layers).properties(height=HEIGHT))
 
 
 def _band(folds: pd.DataFrame, columns: Mapping[str, str], x: alt.X, colour: alt.Color) -> alt.Chart:
@@ -210,9 +217,9 @@ def _band(folds: pd.DataFrame, columns: Mapping[str, str], x: alt.X, colour: alt
             y2="high:Q",
             color=colour,
             tooltip=[
-                alt.Tooltip("epoch:Q"),
-                alt.Tooltip("curve:N", title="over the folds"),
-                alt.Tooltip("mean:Q", format=".3f"),
+                alt.Tooltip("epoch:Q", title=tr("epoch")),
+                alt.Tooltip("curve:N", title=tr("over the folds")),
+                alt.Tooltip("mean:Q", title=tr("mean"), format=".3f"),
                 alt.Tooltip("std:Q", title="±", format=".3f"),
             ],
         )
@@ -233,7 +240,7 @@ def _readout(wide: pd.DataFrame, names: Sequence[str], x: alt.X) -> list[alt.Cha
             x=x,
             opacity=alt.condition(nearest, alt.value(0.5), alt.value(0)),
             tooltip=[
-                alt.Tooltip("epoch:Q"),
+                alt.Tooltip("epoch:Q", title=tr("epoch")),
                 *(
                     alt.Tooltip(f"curve{number}:Q", title=name, format=".3f")
                     for number, name in enumerate(names)

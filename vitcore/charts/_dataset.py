@@ -6,7 +6,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vitcore.charts._style import BLUE, HEIGHT
+from vitcore.charts._style import BLUE, HEIGHT, spoken
+from vitcore.language import tr
 
 __all__ = ["class_count_chart", "size_chart"]
 
@@ -17,14 +18,14 @@ def class_count_chart(counts: Mapping[str, int]) -> alt.LayerChart:
     """Bars of the number of images per class, in the order given."""
     rows = pd.DataFrame({"class": list(counts), "images": list(counts.values())})
     base = alt.Chart(rows).encode(
-        x=alt.X("images:Q", title="images", axis=alt.Axis(tickMinStep=1)),
+        x=alt.X("images:Q", title=tr("images"), axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("class:N", sort=list(counts), title=None, axis=alt.Axis(labelLimit=110)),
-        tooltip=["class:N", "images:Q"],
+        tooltip=[alt.Tooltip("class:N", title=tr("class")), alt.Tooltip("images:Q", title=tr("images"))],
     )
     bars = base.mark_bar(color=BLUE, cornerRadiusEnd=3)
     # Beside the bar, so that it reads on a light and on a dark page.
-    labels = base.mark_text(align="left", dx=4, color="gray").encode(text="images:Q")
-    return alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(20))
+    labels = base.mark_text(align="left", dx=4, color="gray").encode(text=alt.Text("images:Q", format=",d"))
+    return spoken(alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(20)))
 
 
 def size_chart(index: pd.DataFrame) -> alt.LayerChart:
@@ -60,16 +61,16 @@ def size_chart(index: pd.DataFrame) -> alt.LayerChart:
         alt.Chart(sizes)
         .mark_circle(color=BLUE, opacity=0.6, stroke="white", strokeWidth=0.5)
         .encode(
-            x=alt.X("width:Q", title="width in pixels", scale=scale),
-            y=alt.Y("height:Q", title="height in pixels", scale=scale),
+            x=alt.X("width:Q", title=tr("width in pixels"), scale=scale),
+            y=alt.Y("height:Q", title=tr("height in pixels"), scale=scale),
             size=alt.Size("images:Q", scale=alt.Scale(range=[30, 700]), legend=None),
             tooltip=[
-                "width:Q",
-                "height:Q",
-                "images:Q",
-                "classes:Q",
-                alt.Tooltip("example:N", title="such as"),
+                alt.Tooltip("width:Q", title=tr("width")),
+                alt.Tooltip("height:Q", title=tr("height")),
+                alt.Tooltip("images:Q", title=tr("images")),
+                alt.Tooltip("classes:Q", title=tr("classes")),
+                alt.Tooltip("example:N", title=tr("such as")),
             ],
         )
     )
-    return alt.LayerChart(layer=[square, circles]).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=[square, circles]).properties(height=HEIGHT))

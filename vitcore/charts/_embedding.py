@@ -7,7 +7,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vitcore.charts._style import ORANGE, PALE, PALETTE, class_colours, inline
+from vitcore.charts._style import ORANGE, PALE, PALETTE, class_colours, inline, spoken
+from vitcore.language import tr
 
 __all__ = ["embedding_chart"]
 
@@ -47,11 +48,11 @@ def embedding_chart(
         shapes = [_SHAPES[number // len(PALETTE) % len(_SHAPES)] for number in range(len(groups))]
     else:
         field = "answer"
-        groups, spread, shapes = ["right", "wrong"], [PALE, ORANGE], ["circle", "diamond"]
+        groups, spread, shapes = [tr("right"), tr("wrong")], [PALE, ORANGE], ["circle", "diamond"]
         rows[field] = np.where(points["right"].astype(bool), *groups)
         # The mistakes are drawn last, so that nothing hides them.
-        rows = rows.sort_values(field, kind="stable")
-        size = size.when("datum.answer === 'wrong'").then(alt.value(2.5 * area))
+        rows = rows.assign(mistake=~points["right"].astype(bool)).sort_values("mistake", kind="stable")
+        size = size.when("datum.mistake").then(alt.value(2.5 * area))
     legend = (
         alt.Legend(orient="top", title=None, columns=4, labelLimit=120)
         if len(groups) <= _MOST_NAMES
@@ -61,20 +62,24 @@ def embedding_chart(
         alt.Chart(inline(rows))
         .mark_point(filled=True)
         .encode(
-            x=_axis("x", "first dimension"),
-            y=_axis("y", "second dimension"),
+            x=_axis("x", tr("first dimension")),
+            y=_axis("y", tr("second dimension")),
             color=alt.Color(f"{field}:N", scale=alt.Scale(domain=groups, range=spread), legend=legend),
             shape=alt.Shape(f"{field}:N", scale=alt.Scale(domain=groups, range=shapes), legend=legend),
             opacity=alt.condition(region, alt.value(0.8), alt.value(0.15)),
             size=size.otherwise(alt.value(area)),
-            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("true:N"), alt.Tooltip("predicted:N")],
+            tooltip=[
+                alt.Tooltip("name:N", title=tr("name")),
+                alt.Tooltip("true:N", title=tr("true")),
+                alt.Tooltip("predicted:N", title=tr("predicted")),
+            ],
         )
         .add_params(point, region)
     )
     layers: list[alt.Chart] = [dots]
     if learned is not None:
         layers.insert(0, _pale(learned, colours if by == "class" else {}))
-    return alt.LayerChart(layer=layers).properties(height=_HEIGHT)
+    return spoken(alt.LayerChart(layer=layers).properties(height=_HEIGHT))
 
 
 def _pale(learned: pd.DataFrame, colours: Mapping[str, str]) -> alt.Chart:
@@ -85,11 +90,14 @@ def _pale(learned: pd.DataFrame, colours: Mapping[str, str]) -> alt.Chart:
         alt.Chart(inline(rows))
         .mark_circle(size=14, opacity=0.35)
         .encode(
-            x=_axis("x", "first dimension"),
-            y=_axis("y", "second dimension"),
+            x=_axis("x", tr("first dimension")),
+            y=_axis("y", tr("second dimension")),
             # No scale, so that the legend stays that of the other images.
             color=alt.Color("colour:N", scale=None, legend=None),
-            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("label:N", title="learned as")],
+            tooltip=[
+                alt.Tooltip("name:N", title=tr("name")),
+                alt.Tooltip("label:N", title=tr("learned as")),
+            ],
         )
     )
     return dots

@@ -6,7 +6,18 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from vitcore.charts._style import BLUE, HEIGHT, ORANGE, PALETTE, class_colours, inline, share_scale
+from vitcore.charts._style import (
+    BLUE,
+    HEIGHT,
+    ORANGE,
+    PALETTE,
+    class_colours,
+    inline,
+    share,
+    share_scale,
+    spoken,
+)
+from vitcore.language import decimals, tr
 
 __all__ = ["coverage_chart", "forecast_chart", "precision_recall_chart", "roc_chart"]
 
@@ -30,7 +41,7 @@ def roc_chart(curves: pd.DataFrame, classes: Sequence[str] | None = None) -> alt
     )
     rows = curves.rename(columns={"false_positive_rate": "x", "true_positive_rate": "y"})
     rows = rows.sort_values(["class", "x", "y"], kind="stable")
-    titles = "false positive rate", "true positive rate"
+    titles = tr("false positive rate"), tr("true positive rate")
     return _class_curves(rows, titles, classes, interpolate="linear", below=[diagonal])
 
 
@@ -46,7 +57,7 @@ def precision_recall_chart(curves: pd.DataFrame, classes: Sequence[str] | None =
     rows = rows.sort_values(["class", "x", "y"], ascending=[True, True, False], kind="stable")
     # Of the precisions at one recall the best can be had; it holds back to the recall before.
     rows = rows.drop_duplicates(["class", "x"])
-    return _class_curves(rows, ("recall", "precision"), classes, interpolate="step-before", below=[])
+    return _class_curves(rows, (tr("recall"), tr("precision")), classes, interpolate="step-before", below=[])
 
 
 def coverage_chart(
@@ -64,26 +75,30 @@ def coverage_chart(
     shown = pd.concat([rows["accuracy"], pd.Series([] if target is None else [target], dtype="float64")])
     x = alt.X(
         "coverage:Q",
-        title="answered",
+        title=tr("answered"),
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format=".0%", tickCount=6),
     )
     y = alt.Y(
-        "accuracy:Q", title="accuracy of the answers", scale=share_scale(shown), axis=alt.Axis(format=".0%")
+        "accuracy:Q",
+        title=tr("accuracy of the answers"),
+        scale=share_scale(shown),
+        axis=alt.Axis(format=".0%"),
     )
     base = alt.Chart(rows).encode(
         x=x,
         y=y,
         order="level:Q",
         tooltip=[
-            alt.Tooltip("level:Q", title="confidence at least", format=".1%"),
-            alt.Tooltip("coverage:Q", title="answered", format=".1%"),
-            alt.Tooltip("accuracy:Q", format=".1%"),
+            alt.Tooltip("level:Q", title=tr("confidence at least"), format=".1%"),
+            alt.Tooltip("coverage:Q", title=tr("answered"), format=".1%"),
+            alt.Tooltip("accuracy:Q", title=tr("accuracy"), format=".1%"),
         ],
     )
     layers: list[alt.Chart] = [base.mark_line(color=BLUE, strokeWidth=2.5)]
     if target is not None:
-        aim = alt.Chart(pd.DataFrame({"accuracy": [target], "label": [f"target {target:.0%}"]})).encode(y=y)
+        label = tr("target {share}").format(share=share(target, 0))
+        aim = alt.Chart(pd.DataFrame({"accuracy": [target], "label": [label]})).encode(y=y)
         layers += [
             aim.mark_rule(color="gray", strokeDash=[4, 4]),
             aim.mark_text(color="gray", align="left", baseline="bottom", dx=4, dy=-3).encode(
@@ -95,9 +110,10 @@ def coverage_chart(
         coverage, accuracy = point[["coverage", "accuracy"]].iloc[0]
         # The curve falls, so there is room below it on the left and above it on the right.
         left = coverage > 0.5
-        mark = alt.Chart(point.assign(label=f"{coverage:.1%} answered, {accuracy:.1%} of them right")).encode(
-            x=x, y=y
+        label = tr("{answered} answered, {right} of them right").format(
+            answered=share(coverage), right=share(accuracy)
         )
+        mark = alt.Chart(point.assign(label=label)).encode(x=x, y=y)
         layers += [
             mark.mark_point(color=ORANGE, fill=ORANGE, size=130, opacity=1),
             mark.mark_text(
@@ -109,7 +125,7 @@ def coverage_chart(
                 dy=10 if left else -6,
             ).encode(text="label:N"),
         ]
-    return alt.LayerChart(layer=layers).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=layers).properties(height=HEIGHT))
 
 
 def forecast_chart(points: pd.DataFrame, forecast: pd.DataFrame) -> alt.LayerChart:
@@ -122,7 +138,7 @@ def forecast_chart(points: pd.DataFrame, forecast: pd.DataFrame) -> alt.LayerCha
             interval.
     """
     measured = points if "accuracy" in points else points.assign(accuracy=1 - points["error"])
-    parts = ["fitted", "forecast"]
+    parts = [tr("fitted"), tr("forecast")]
     end = float(measured["images"].max()) if len(measured) else 0.0
     inside = forecast[forecast["images"] <= end]
     # It goes on where the fitted part ends, without a gap.
@@ -131,12 +147,12 @@ def forecast_chart(points: pd.DataFrame, forecast: pd.DataFrame) -> alt.LayerCha
     shown = pd.concat([measured["accuracy"], forecast["low"]])
     x = alt.X(
         "images:Q",
-        title="training images",
+        title=tr("training images"),
         scale=alt.Scale(zero=True, nice=False),
         axis=alt.Axis(tickMinStep=1, tickCount=6, format=",d"),
     )
     scale = share_scale(shown)
-    y = alt.Y("accuracy:Q", title="accuracy", scale=scale, axis=alt.Axis(format=".0%", tickCount=6))
+    y = alt.Y("accuracy:Q", title=tr("accuracy"), scale=scale, axis=alt.Axis(format=".0%", tickCount=6))
     legend = alt.Legend(
         orient="top",
         title=None,
@@ -161,15 +177,15 @@ def forecast_chart(points: pd.DataFrame, forecast: pd.DataFrame) -> alt.LayerCha
                 "part:N", scale=alt.Scale(domain=parts, range=[[1, 0], [6, 4]]), legend=legend
             ),
             tooltip=[
-                alt.Tooltip("images:Q", title="training images", format=",d"),
-                alt.Tooltip("accuracy:Q", format=".1%"),
-                alt.Tooltip("low:Q", format=".1%"),
-                alt.Tooltip("high:Q", format=".1%"),
+                alt.Tooltip("images:Q", title=tr("training images"), format=",d"),
+                alt.Tooltip("accuracy:Q", title=tr("accuracy"), format=".1%"),
+                alt.Tooltip("low:Q", title=tr("95 % interval from"), format=".1%"),
+                alt.Tooltip("high:Q", title=tr("to"), format=".1%"),
             ],
         )
     )
     dots = (
-        alt.Chart(measured.assign(kind="measured"))
+        alt.Chart(measured.assign(kind=tr("measured")))
         .mark_circle(size=60, opacity=0.9)
         .encode(
             x=x,
@@ -180,13 +196,13 @@ def forecast_chart(points: pd.DataFrame, forecast: pd.DataFrame) -> alt.LayerCha
                 legend=alt.Legend(orient="top", title=None, clipHeight=14),
             ),
             tooltip=[
-                alt.Tooltip("images:Q", title="training images", format=",d"),
-                alt.Tooltip("accuracy:Q", title="measured accuracy", format=".1%"),
-                alt.Tooltip("repeat:Q"),
+                alt.Tooltip("images:Q", title=tr("training images"), format=",d"),
+                alt.Tooltip("accuracy:Q", title=tr("measured accuracy"), format=".1%"),
+                alt.Tooltip("repeat:Q", title=tr("repeat")),
             ],
         )
     )
-    return alt.LayerChart(layer=[band, line, dots]).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=[band, line, dots]).properties(height=HEIGHT))
 
 
 def _class_curves(
@@ -210,7 +226,7 @@ def _class_curves(
     areas = rows.groupby("class")["area"].first().round(3)
     colours = class_colours(list(dict.fromkeys(rows["class"])) if classes is None else classes)
     names = [name for name in colours if name in areas.index]
-    labels = [f"{name} ({areas[name]:.3f})" for name in names]
+    labels = [f"{name} ({decimals(areas[name])})" for name in names]
     few = len(names) <= len(PALETTE)
     steps = _FINE if few else _COARSE
     points = pd.DataFrame(
@@ -235,8 +251,8 @@ def _class_curves(
             order="point:Q",
             detail="class:N",
             tooltip=[
-                alt.Tooltip("class:N"),
-                alt.Tooltip("area:Q", title="area under the curve", format=".3f"),
+                alt.Tooltip("class:N", title=tr("class")),
+                alt.Tooltip("area:Q", title=tr("area under the curve"), format=".3f"),
             ],
         )
     )
@@ -250,7 +266,7 @@ def _class_curves(
             color=alt.Color("label:N", scale=alt.Scale(domain=labels, range=spread), legend=legend),
             opacity=alt.condition(picked, alt.value(1), alt.value(0.15)),
         ).add_params(picked)
-        return alt.LayerChart(layer=[*below, lines]).properties(height=HEIGHT)
+        return spoken(alt.LayerChart(layer=[*below, lines]).properties(height=HEIGHT))
     # Told apart by pointing at them; to begin with, the worst one stands out.
     hovered = alt.selection_point(
         name="highlight",
@@ -272,4 +288,4 @@ def _class_curves(
     )
     # Wide, so that a thin line is easy to hit.
     target = lines.mark_line(interpolate=interpolate, strokeWidth=9, stroke="transparent").add_params(hovered)
-    return alt.LayerChart(layer=[*below, thin, strong, name, target]).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=[*below, thin, strong, name, target]).properties(height=HEIGHT))

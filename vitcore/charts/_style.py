@@ -3,10 +3,14 @@
 import colorsys
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
+from babel import Locale
+
+from vitcore.language import current, number
 
 __all__ = [
     "BLUE",
@@ -16,8 +20,11 @@ __all__ = [
     "PALE",
     "PALETTE",
     "class_colours",
+    "figure",
     "inline",
+    "share",
     "share_scale",
+    "spoken",
 ]
 
 # Okabe and Ito, "Color universal design", 2008: told apart by colour-blind eyes.
@@ -68,3 +75,53 @@ def share_scale(shares: pd.Series, *, highest: float = 1.0) -> alt.Scale:
     """A scale from a round share below the lowest one to `highest`; its lower half if there is none."""
     lowest = float(shares.min()) if len(shares) else 0.0
     return alt.Scale(domain=[max(math.floor(min(lowest, highest - 0.06) * 20) / 20, 0.0), highest])
+
+
+def spoken(chart: alt.LayerChart) -> alt.LayerChart:
+    """The finished chart, its numbers and times as in the language of now; by itself, Vega speaks English."""
+    return chart if current() == "en" else chart.configure(locale=_locale(current()))
+
+
+def share(value: float, places: int = 1) -> str:
+    """A share for a label, as Vega writes it with the format ``.1%``."""
+    sign = "%" if current() == "en" else _locale(current())["number"]["percent"]
+    return f"{number(100 * value, places)}{sign}"
+
+
+def figure(value: float) -> str:
+    """A number with two digits for a label: ``0.02``, ``1e-05``."""
+    decimal = number(0.0, 1)[1]
+    return f"{value:.2g}".replace(".", decimal)
+
+
+@lru_cache(maxsize=8)
+def _locale(language: str) -> dict[str, Any]:
+    """How Vega writes numbers and times, as in https://github.com/d3/d3-format and d3-time-format."""
+    locale = Locale.parse(language)
+    symbols = locale.number_symbols["latn"]
+    days, short_days = (
+        [locale.days["format"][width][(day - 1) % 7] for day in range(7)]  # from Sunday on
+        for width in ("wide", "abbreviated")
+    )
+    months, short_months = (
+        [locale.months["format"][width][month] for month in range(1, 13)] for width in ("wide", "abbreviated")
+    )
+    return {
+        "number": {
+            "decimal": symbols["decimal"],
+            "thousands": symbols["group"],
+            "grouping": [3],
+            "currency": ["", "\N{NO-BREAK SPACE}€"],
+            "percent": locale.percent_formats[None].suffix[0],
+        },
+        "time": {
+            "dateTime": "%A, %e %B %Y, %X",
+            "date": "%d/%m/%Y",
+            "time": "%H:%M:%S",
+            "periods": ["AM", "PM"],
+            "days": days,
+            "shortDays": short_days,
+            "months": months,
+            "shortMonths": short_months,
+        },
+    }

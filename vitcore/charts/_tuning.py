@@ -6,7 +6,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALE
+from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALE, figure, share, spoken
+from vitcore.language import mark, tr
 
 __all__ = ["learning_rate_chart", "trials_chart"]
 
@@ -14,15 +15,15 @@ _SPREAD = 4.0  # how far the axis reaches below the best trial, in distances bet
 
 # Shape, stroke and filling of a trial.
 _KINDS = {
-    "searched": ("circle", BLUE, BLUE),
-    "given up early": ("circle", PALE, "transparent"),
-    "baseline": ("diamond", ORANGE, ORANGE),
-    "far below": ("triangle-down", PALE, "transparent"),
+    mark("searched"): ("circle", BLUE, BLUE),
+    mark("given up early"): ("circle", PALE, "transparent"),
+    mark("baseline"): ("diamond", ORANGE, ORANGE),
+    mark("far below"): ("triangle-down", PALE, "transparent"),
 }
 
 
 def trials_chart(
-    trials: pd.DataFrame, total: int | None = None, *, title: str = "accuracy in cross-validation"
+    trials: pd.DataFrame, total: int | None = None, *, title: str | None = None
 ) -> alt.LayerChart:
     """Accuracy of all that a search tried, in the order of trying, and the best so far as a line.
 
@@ -34,8 +35,9 @@ def trials_chart(
             up early; ``baseline``, whether it is something that the search began with; ``text``, what
             was tried.
         total: Length of the axis in trials, so that a chart that grows keeps its scale.
-        title: Of the axis.
+        title: Of the axis; by default that the accuracies are those of a cross-validation.
     """
+    title = title or tr("accuracy in cross-validation")
     finite = trials.replace(math.inf, math.nan)
     rows = pd.DataFrame(
         {
@@ -46,25 +48,26 @@ def trials_chart(
         }
     )
     low, high = _accuracy_span(rows["accuracy"].dropna())
+    searched, given_up, baseline, far = (tr(kind) for kind in _KINDS)
     rows["kind"] = np.select(
         [rows["accuracy"] < low, trials["baseline"].astype(bool), trials["pruned"].astype(bool)],
-        ["far below", "baseline", "given up early"],
-        "searched",
+        [far, baseline, given_up],
+        searched,
     )
     shown = rows.dropna(subset="accuracy")
     steps = rows.dropna(subset="best")
     longest = max(total or 10, int(rows["trial"].max()) if len(rows) else 1)
     x = alt.X(
         "trial:Q",
-        title="trial",
+        title=tr("trial"),
         scale=alt.Scale(domain=[0.5, longest + 0.5], nice=False),
         axis=alt.Axis(tickMinStep=1, format="d", grid=False),
     )
     scale = alt.Scale(domain=[low, high], clamp=True)
     axis = alt.Axis(format=".0%", tickCount=6)
     # The last kind is named only where there is one.
-    kinds = [kind for kind in _KINDS if kind != "far below" or kind in set(shown["kind"])]
-    shapes, strokes, fills = ([_KINDS[kind][part] for kind in kinds] for part in range(3))
+    kinds = [kind for kind in map(tr, _KINDS) if kind != far or kind in set(shown["kind"])]
+    shapes, strokes, fills = ([signs[part] for signs in _KINDS.values()][: len(kinds)] for part in range(3))
     legend = alt.Legend(orient="top", title=None)
     line = (
         alt.Chart(steps)
@@ -81,17 +84,18 @@ def trials_chart(
             stroke=alt.Stroke("kind:N", scale=alt.Scale(domain=kinds, range=strokes), legend=legend),
             fill=alt.Fill("kind:N", scale=alt.Scale(domain=kinds, range=fills), legend=legend),
             tooltip=[
-                alt.Tooltip("trial:Q"),
+                alt.Tooltip("trial:Q", title=tr("trial")),
                 alt.Tooltip("accuracy:Q", title=title, format=".1%"),
-                alt.Tooltip("kind:N"),
-                alt.Tooltip("settings:N"),
+                alt.Tooltip("kind:N", title=tr("kind")),
+                alt.Tooltip("settings:N", title=tr("settings")),
             ],
         )
     )
     layers: list[alt.Chart] = [line, points]
     if len(steps):
         last = steps.tail(1)
-        label = last.assign(label=f"best so far: {last['best'].iloc[0]:.1%}")
+        best = share(last["best"].iloc[0])
+        label = last.assign(label=tr("best so far: {accuracy}").format(accuracy=best))
         late = last["trial"].iloc[0] > 0.6 * longest
         layers.append(
             alt.Chart(label)
@@ -100,7 +104,7 @@ def trials_chart(
             )
             .encode(x=x, y=alt.Y("best:Q", scale=scale), text="label:N")
         )
-    return alt.LayerChart(layer=layers).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=layers).properties(height=HEIGHT))
 
 
 def learning_rate_chart(curve: pd.DataFrame, suggestion: float) -> alt.LayerChart:
@@ -116,7 +120,7 @@ def learning_rate_chart(curve: pd.DataFrame, suggestion: float) -> alt.LayerChar
     low, high = min(rates), max(rates)
     x = alt.X(
         "learning_rate:Q",
-        title="learning rate",
+        title=tr("learning rate"),
         scale=alt.Scale(type="log", domain=[low, high], nice=False),
         axis=alt.Axis(
             labelExpr="format(datum.value, datum.value < 0.001 ? '~e' : '~g')",
@@ -128,24 +132,23 @@ def learning_rate_chart(curve: pd.DataFrame, suggestion: float) -> alt.LayerChar
     base = alt.Chart(rows).encode(
         x=x,
         tooltip=[
-            alt.Tooltip("learning_rate:Q", title="learning rate", format=".2~g"),
-            alt.Tooltip("loss:Q", format=".3f"),
-            alt.Tooltip("smoothed:Q", format=".3f"),
+            alt.Tooltip("learning_rate:Q", title=tr("learning rate"), format=".2~g"),
+            alt.Tooltip("loss:Q", title=tr("loss"), format=".3f"),
+            alt.Tooltip("smoothed:Q", title=tr("smoothed"), format=".3f"),
         ],
     )
-    title = "loss (cross-entropy)"
+    title = tr("loss (cross-entropy)")
     raw = base.mark_line(color=BLUE, strokeWidth=1, opacity=0.35).encode(y=alt.Y("loss:Q", title=title))
     smoothed = base.mark_line(color=BLUE, strokeWidth=3).encode(y=alt.Y("smoothed:Q", title=title))
-    mark = alt.Chart(
-        pd.DataFrame({"learning_rate": [suggestion], "label": [f"suggestion: {suggestion:.2g}"]})
-    ).encode(x=x)
-    rule = mark.mark_rule(color=ORANGE, strokeDash=[4, 4], strokeWidth=2)
+    text = tr("suggestion: {rate}").format(rate=figure(suggestion))
+    place = alt.Chart(pd.DataFrame({"learning_rate": [suggestion], "label": [text]})).encode(x=x)
+    rule = place.mark_rule(color=ORANGE, strokeDash=[4, 4], strokeWidth=2)
     late = math.log(suggestion / low) > 0.6 * math.log(high / low)
     # At the top, where a loss that falls has been left behind.
-    label = mark.mark_text(
+    label = place.mark_text(
         color="gray", align="right" if late else "left", dx=-6 if late else 6, dy=8
     ).encode(y=alt.value(0), text="label:N")
-    return alt.LayerChart(layer=[raw, smoothed, rule, label]).properties(height=HEIGHT)
+    return spoken(alt.LayerChart(layer=[raw, smoothed, rule, label]).properties(height=HEIGHT))
 
 
 def _accuracy_span(accuracies: pd.Series) -> tuple[float, float]:

@@ -1,0 +1,117 @@
+"""Catalogues of translated texts, and the language of now."""
+
+import gettext
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from vitcore.language._sentences import Sentences
+
+__all__ = ["LANGUAGES", "current", "install", "mark", "ntr", "said", "speaking", "tr"]
+
+LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
+"""What each language calls itself, by its code."""
+
+_spoken: ContextVar[str | None] = ContextVar("language", default=None)
+_folders = [Path(__file__).parent / "locale"]
+_chosen: list[Callable[[], str]] = []  # how the app knows, once it has said so
+
+
+def install(folder: Path, chosen: Callable[[], str]) -> None:
+    """Add the catalogues of a program around this package, and say how it knows the language.
+
+    Args:
+        folder: With ``<language>/LC_MESSAGES/*.po``.
+        chosen: The code of the language of whoever is spoken to; asked each time.
+    """
+    if folder not in _folders:
+        _folders.append(folder)
+        for cache in (_translations, _sentences, _said):
+            cache.cache_clear()
+    _chosen[:] = [chosen]
+
+
+def current() -> str:
+    """The code of the language that is spoken here and now."""
+    return _spoken.get() or (_chosen[0]() if _chosen else "en")
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Speak a language inside the block, whatever was chosen."""
+    token = _spoken.set(language)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
+def tr(text: str) -> str:
+    """A text of the code in the language of now; itself where no catalogue has it."""
+    return _translations(current()).gettext(text) if text else text
+
+
+def mark(text: str) -> str:
+    """The text itself: it is in the catalogues, and is given to `tr` where it is shown.
+
+    For texts that are written where the language is not known yet, as in a constant.
+    """
+    return text
+
+
+def ntr(one: str, many: str, count: int) -> str:
+    """As `tr`, in the form that goes with a number."""
+    return _translations(current()).ngettext(one, many, int(count))
+
+
+def said(sentence: str) -> str:
+    """A sentence with its figures and names filled in, in the language of now; itself if it is not known."""
+    return _said(sentence, current())
+
+
+@lru_cache(maxsize=4096)
+def _said(sentence: str, language: str) -> str:
+    return _sentences(language).said(sentence)
+
+
+@lru_cache(maxsize=8)
+def _translations(language: str) -> gettext.NullTranslations:
+    """All catalogues of a language, as one."""
+    merged: gettext.NullTranslations = gettext.NullTranslations()
+    for catalogue in _catalogues(language):
+        compiled = io.BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        translations = gettext.GNUTranslations(compiled)
+        translations.add_fallback(merged)
+        merged = translations
+    return merged
+
+
+@lru_cache(maxsize=8)
+def _sentences(language: str) -> Sentences:
+    """The texts of all catalogues of a language, those of plurals left out."""
+    return Sentences(
+        {
+            message.id: message.string
+            for catalogue in _catalogues(language)
+            for message in catalogue
+            if isinstance(message.id, str) and isinstance(message.string, str) and message.id
+        },
+        language,
+    )
+
+
+def _catalogues(language: str) -> Iterator[Catalog]:
+    for folder in _folders:
+        for path in sorted(folder.glob(f"{language}/LC_MESSAGES/*.po")):
+            with path.open("rb") as file:
+                yield read_po(file, locale=language)
