@@ -10,6 +10,8 @@ from PIL import Image
 
 from tests.backbone.conftest import CPU, random_state
 from vitcore.backbone import Device, Embedder, resolve_backbone
+from vitcore.backbone import _embedder as embedder_module
+from vitcore.backbone._networks import release_networks
 from vitcore.errors import BackboneError
 
 
@@ -68,7 +70,7 @@ def test_the_embedding_agrees_with_timm(tiny):
 
     pixels = noise(2)
     model = timm.create_model("test_vit", pretrained=False, num_classes=0).eval()
-    model.load_state_dict(tiny._load().state_dict())
+    model.load_state_dict(tiny.network.state_dict())
     mean, std = (torch.tensor(model.pretrained_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
     with torch.inference_mode():
         tokens = model.forward_features((torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std)
@@ -110,7 +112,7 @@ def test_register_tokens_are_left_out(weights_file):
     # A class token, 4 registers and 10 × 10 patches.
     embedder = Embedder(resolve_backbone(weights_file("vit_tiny_patch16_dinov3_qkvb"), 160), CPU)
     [(class_token, patches)] = embedder.tokens(noise(1))
-    assert (embedder._load().num_prefix_tokens, class_token.shape, patches.shape) == (
+    assert (embedder.network.num_prefix_tokens, class_token.shape, patches.shape) == (
         5,
         (1, 192),
         (1, 100, 192),
@@ -147,18 +149,19 @@ def test_the_embedded_backbone_reads_three_blocks(embedded):
 # --- frozen ----------------------------------------------------------------------------------
 
 
-def test_the_network_is_loaded_at_first_use_and_then_kept(tiny):
-    assert tiny._model is None
+def test_the_network_is_loaded_at_first_use_and_then_kept(tiny, monkeypatch):
+    built, build = [], embedder_module._build
+    monkeypatch.setattr(embedder_module, "_build", lambda backbone: built.append(backbone) or build(backbone))
+    release_networks()
     assert tiny.fingerprint
-    assert tiny._model is None
+    assert built == []
     tiny.embed(noise(1))
-    model = tiny._model
     tiny.embed(noise(1))
-    assert tiny._model is model
+    assert built == [tiny.backbone]
 
 
 def test_the_network_is_frozen(tiny):
-    model = tiny._load()
+    model = tiny.network
     assert not model.training
     assert not any(module.training for module in model.modules())
     assert not any(parameter.requires_grad for parameter in model.parameters())
@@ -166,9 +169,9 @@ def test_the_network_is_frozen(tiny):
 
 
 def test_embedding_changes_no_weight(tiny):
-    before = {name: tensor.clone() for name, tensor in tiny._load().state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in tiny.network.state_dict().items()}
     tiny.embed(noise(4))
-    after = tiny._load().state_dict()
+    after = tiny.network.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
@@ -226,7 +229,7 @@ def test_weights_without_anything_of_the_network_are_refused(weights_file):
 
 
 def test_the_old_output_layer_is_ignored(weights_file, tiny):
-    state = tiny._load().state_dict() | {"head.weight": torch.zeros(10, 64), "head.bias": torch.zeros(10)}
+    state = tiny.network.state_dict() | {"head.weight": torch.zeros(10, 64), "head.bias": torch.zeros(10)}
     embedder = Embedder(resolve_backbone(weights_file("test_vit", state)), CPU)
     assert np.array_equal(embedder.embed(noise(1)), tiny.embed(noise(1)))
 

@@ -285,7 +285,7 @@ def test_the_embedded_network_computes_what_its_onnx_graph_computes(embedded, gr
     )
     tokens = np.random.default_rng(0).normal(size=(1, 17, 384)).astype(np.float32)
     [expected] = reference.run([tokens_out], {tokens_in: tokens})
-    model = embedded._load()
+    model = embedded.network
     with torch.inference_mode():
         found = model.norm(model.blocks(torch.from_numpy(tokens))).numpy()
     assert np.abs(found - expected).max() < 1e-4

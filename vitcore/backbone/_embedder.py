@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import threading
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from vitcore.backbone._device import Device
+from vitcore.backbone._networks import Key, release_networks, shared_network
 from vitcore.backbone._weights import Backbone, read_weights
 from vitcore.errors import BackboneError
 
@@ -30,7 +30,7 @@ class Embedder:
     The embedding of an image is, for each block that is read, the class token and the mean of the
     patch tokens, both after the final norm: (D,) with D = blocks × 2 × width, or blocks × width for
     a backbone without class token. The network is loaded at first use, so that asking for the
-    fingerprint of an embedder costs nothing.
+    fingerprint of an embedder costs nothing, and shared with all others that have the same.
 
     Args:
         backbone: Which network, and its weights.
@@ -41,7 +41,6 @@ class Embedder:
         self.backbone = backbone
         self.device = device
         self._model: nn.Module | None = None
-        self._load_lock = threading.Lock()
 
     @property
     def dimension(self) -> int:
@@ -71,6 +70,23 @@ class Embedder:
     def batch_size(self) -> int:
         """Images per forward pass that keep the device busy without much memory."""
         return 16 if self.device.name == "cpu" else 128
+
+    @property
+    def network(self) -> nn.Module:
+        """The frozen network, which is loaded if need be.
+
+        Raises:
+            BackboneError: Its weights cannot be had, or do not fit.
+        """
+        spec = self.backbone.spec
+        model = self._model or shared_network(
+            self._key,
+            lambda: _build(self.backbone).to(self.device.name),
+            size_bytes=int(4e6 * spec.parameters_millions),
+        )
+        assert not model.training
+        assert not any(parameter.requires_grad for parameter in model.parameters())
+        return model
 
     @staticmethod
     def square(image: Image.Image) -> tuple[int, int, int, int]:
@@ -103,7 +119,7 @@ class Embedder:
         except torch.OutOfMemoryError:
             if len(pixels) == 1:
                 raise
-            torch.cuda.empty_cache()
+            release_networks(but=self._key)
             half = len(pixels) // 2
             return np.concatenate([self.embed(pixels[:half]), self.embed(pixels[half:])])
 
@@ -118,7 +134,7 @@ class Embedder:
         std = torch.tensor(preprocessing.std, device=device).view(1, 3, 1, 1)
         batch = torch.from_numpy(pixels).to(device, non_blocking=True)
         batch = batch.permute(0, 3, 1, 2).float().div(255)  # (B, S, S, 3) -> (B, 3, S, S)
-        model: Any = self._load()
+        model: Any = self.network
         reduced = self.device.dtype != torch.float32
         with torch.inference_mode(), torch.autocast(device.type, self.device.dtype, enabled=reduced):
             outputs = model.forward_intermediates(
@@ -164,13 +180,15 @@ class Embedder:
             )
         return vectors
 
-    def _load(self) -> nn.Module:
-        with self._load_lock:
-            if self._model is None:
-                self._model = _build(self.backbone).to(self.device.name)
-        assert not self._model.training
-        assert not any(parameter.requires_grad for parameter in self._model.parameters())
-        return self._model
+    @property
+    def _key(self) -> Key:
+        """Which network it is, for all that share it."""
+        return (
+            self.backbone.weights_sha256,
+            self.backbone.spec.architecture,
+            self.input_size,
+            self.device.name,
+        )
 
 
 def _build(backbone: Backbone) -> nn.Module:
