@@ -12,7 +12,8 @@ class Progress:
     """One immutable snapshot of a piece of work.
 
     Attributes:
-        phase: ``import``, ``prepare``, ``embed``, ``fit``, ``search``, ``evaluate`` or ``check``.
+        phase: ``import``, ``prepare``, ``embed``, ``fit``, ``review``, ``search``, ``evaluate``, ``check``,
+            ``predict``, ``maps``, ``export`` or ``compare``.
         done: Units finished, 0 … `total`.
         total: Units in all; 0 when unknown.
         unit: What is counted: ``images``, ``epochs``, ``trials`` or ``pairs``.
@@ -90,7 +91,7 @@ class Meter:
                 total=self._total,
                 unit=self._unit,
                 per_second=rate,
-                remaining_s=(self._total - self._done) / rate if rate else None,
+                remaining_s=(self._total - self._done) / rate if rate and self._total else None,
             )
         )
 

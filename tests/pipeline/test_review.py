@@ -49,6 +49,17 @@ def test_they_are_those_of_the_version_that_was_learned_from(run, dataset):
     assert "other" not in run_vectors(run).rows["label"].tolist()
 
 
+@pytest.mark.parametrize(("other", "judged"), [("val", 24), ("test", 24)])
+def test_a_ready_made_split_keeps_what_was_judged(picture_folder, tiny_backbone, other, judged):
+    root = picture_folder(count=12, name="split/train").parent
+    picture_folder(count=8, name=f"split/{other}")
+    if other == "val":
+        picture_folder(count=2, name="split/test")  # takes no part
+    run = train(import_dataset(root), H, backbone=tiny_backbone, device="cpu")
+    found = run_vectors(run)
+    assert (len(found.rows), int(found.judged.sum())) == (36 + judged, judged)
+
+
 def test_vectors_that_are_gone_are_a_storage_error(run, workspace):
     for file in (workspace.root / "features").rglob("vectors.f16"):
         file.write_bytes(b"")

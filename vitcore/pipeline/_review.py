@@ -104,8 +104,10 @@ def run_vectors(run: Run, *, workspace: Workspace | None = None) -> RunVectors:
     workspace = workspace or Workspace.default()
     about = run.config["dataset"]
     dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
-    rows = dataset.index[dataset.index["split"] != "test"]
-    judged = rows["image_id"].isin(run.predictions["image_id"])
+    judged = dataset.index["image_id"].isin(run.predictions["image_id"])
+    # Without a validation part, the test part is what was judged.
+    took_part = judged | (dataset.index["split"] != "test")
+    rows, judged = dataset.index[took_part], judged[took_part]
     columns = ["image_id", "name", "file", "sha256", "label"]
     rows = rows[columns].assign(part=np.where(judged, "validation", "train")).reset_index(drop=True)
     dimension = load_trust(run.folder).references.shape[1]
