@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitcore.dataset import _import, import_dataset, load_dataset, load_image
+from vitcore.dataset import _unpack, import_dataset, load_dataset, load_image
 from vitcore.errors import ArchiveError
 
 pytestmark = pytest.mark.thorough
@@ -729,7 +729,7 @@ def in_place(folder: Path, case: Case) -> Path:
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # as `vitcore.dataset` says, but pytest has its own
 @pytest.mark.parametrize("case", [*ZIPS, *TARS, *PICTURES], ids=lambda case: case.name.replace(" ", "-"))
 def test_a_hostile_source_is_dealt_with_and_does_no_harm(tmp_path, workspace, monkeypatch, case):
-    monkeypatch.setattr(_import, "MAX_FILE_BYTES", MAX_FILE_BYTES)
+    monkeypatch.setattr(_unpack, "MAX_FILE_BYTES", MAX_FILE_BYTES)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     source = in_place(tmp_path, case)
@@ -755,10 +755,10 @@ def test_a_hostile_source_is_dealt_with_and_does_no_harm(tmp_path, workspace, mo
 WATCHED = """
 import json, resource, sys, time
 from pathlib import Path
-from vitcore.dataset import _import, import_dataset
+from vitcore.dataset import _unpack, import_dataset
 from vitcore.errors import ArchiveError
 
-_import.MAX_FILE_BYTES = int(sys.argv[1])
+_unpack.MAX_FILE_BYTES = int(sys.argv[1])
 scale = 1 if sys.platform == "darwin" else 1024
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for folder in sys.argv[2:]:

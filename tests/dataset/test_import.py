@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from vitcore.dataset import INDEX_COLUMNS, _import, import_dataset, load_dataset
+from vitcore.dataset import INDEX_COLUMNS, _unpack, import_dataset, load_dataset
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.workspace import Workspace
 
@@ -307,14 +307,14 @@ def test_a_damaged_entry_of_a_zip_is_skipped_and_the_rest_imported(tmp_path, pic
 
 
 def test_a_file_beyond_the_limit_is_skipped_by_its_real_size(pack, animals, picture, monkeypatch):
-    monkeypatch.setattr(_import, "MAX_FILE_BYTES", 2**20)
+    monkeypatch.setattr(_unpack, "MAX_FILE_BYTES", 2**20)
     large = picture(5, "BMP", size=(1000, 400))
     dataset = import_dataset(pack(animals | {"photos/cats/large.bmp": large}))
     assert reasons(dataset) == {"photos/cats/large.bmp": "larger than 1 MB"}
 
 
 def test_a_source_beyond_the_limit_is_refused(pack, animals, monkeypatch, workspace):
-    monkeypatch.setattr(_import, "MAX_TOTAL_BYTES", 3000)
+    monkeypatch.setattr(_unpack, "MAX_TOTAL_BYTES", 3000)
     with pytest.raises(ArchiveError, match="import them in several parts"):
         import_dataset(pack(animals))
     assert list(workspace.datasets.iterdir()) == []

@@ -20,6 +20,7 @@ from vitcore.dataset._report import import_report
 from vitcore.dataset._sample import SAMPLE, SAMPLE_NAME
 from vitcore.dataset._split import fold_index, split_index
 from vitcore.dataset._survey import Candidate, NamedFile, Reading, Survey
+from vitcore.dataset._unpack import Unpacked, unpack_photos
 from vitcore.dataset._views import AUGMENTATIONS, USUAL_AUGMENTATIONS, make_view, view_key
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Skipped",
     "SourceLike",
     "Survey",
+    "Unpacked",
     "add_images",
     "append_images",
     "confirm",
@@ -67,5 +69,6 @@ __all__ = [
     "split_index",
     "unconfirm",
     "undo",
+    "unpack_photos",
     "view_key",
 ]

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,13 +30,12 @@ from vitcore.dataset._layout import Labelled
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._sources import Entry, Reader, clean_name
 from vitcore.dataset._survey import Candidate, NamedFile, Reading, Survey, open_parts, survey_parts
+from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.progress import Meter, OnProgress
 from vitcore.workspace import Workspace, new_id
 
 __all__ = [
-    "MAX_FILE_BYTES",
-    "MAX_TOTAL_BYTES",
     "SourceLike",
     "add_images",
     "import_dataset",
@@ -45,17 +43,9 @@ __all__ = [
     "preview_source",
 ]
 
-MAX_FILE_BYTES = 200 * 2**20
-"""Largest single image file that is taken."""
-
-MAX_TOTAL_BYTES = 100 * 2**30
-"""Most bytes that one import may unpack."""
-
 # Raise when the same source would give another dataset, so that nothing older is taken for it.
 _REVISION = 2
 PREVIEW_SIZE = 240
-_FREE_RESERVE_BYTES = 2**30
-_CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -280,7 +270,7 @@ class _Importer:
         self._skipped: list[tuple[str, str]] = []
         self._ignored = 0
         self._rows: list[dict[str, object]] = []
-        self._total_bytes = 0
+        self._copier = Copier()
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -377,35 +367,13 @@ class _Importer:
         self._skipped.append((entry.name, reason))
 
     def _copy(self, item: Labelled, file: Reader, incoming: Path) -> _Arrived | None:
-        """Copy one file, counting its real bytes: what an archive says of sizes is not trusted."""
-        if item.entry.problem:
-            self._skip(item.entry, item.entry.problem)
-            return None
+        """Copy one file into `incoming`, or note why not."""
         path = incoming / str(item.entry.number)
-        digest = hashlib.sha256()
-        size_bytes = 0
-        reason = ""
-        with path.open("wb") as copy:
-            try:
-                while chunk := file.read(_CHUNK_BYTES):
-                    size_bytes += len(chunk)
-                    if size_bytes > MAX_FILE_BYTES:
-                        reason = f"larger than {MAX_FILE_BYTES // 2**20} MB"
-                        break
-                    digest.update(chunk)
-                    copy.write(chunk)
-            except ArchiveError as error:
-                reason = f"damaged in the archive ({error.__cause__})"
-        self._total_bytes += size_bytes
-        if self._total_bytes > MAX_TOTAL_BYTES:
-            raise ArchiveError(f"Over {MAX_TOTAL_BYTES // 2**30} GB of files; import them in several parts.")
-        if shutil.disk_usage(incoming).free < _FREE_RESERVE_BYTES:
-            raise ArchiveError("Less than 1 GB of disk space is left; free some, then import again.")
-        if reason:
-            path.unlink()
-            self._skip(item.entry, reason)
+        copied = self._copier.copy(item.entry, file, path)
+        if isinstance(copied, str):
+            self._skip(item.entry, copied)
             return None
-        return _Arrived(item, path, digest.hexdigest(), size_bytes)
+        return _Arrived(item, path, copied.sha256, copied.size_bytes)
 
     def _settle(self, folder: Path, arrived: _Arrived, probe: "Future[tuple[str, int, int]]") -> None:
         """Move a checked image to its place, or say why it is not one."""

@@ -26,7 +26,7 @@ from vitcore.dataset._table import (
 )
 from vitcore.errors import ArchiveError
 
-__all__ = ["Candidate", "NamedFile", "Parts", "Reading", "Survey", "open_parts", "survey_parts"]
+__all__ = ["Candidate", "NamedFile", "Parts", "Reading", "Survey", "open_parts", "survey_parts", "unfit"]
 
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _MAX_TABLES = 50
@@ -253,7 +253,7 @@ class _Found:
             suffix = PurePosixPath(entry.name).suffix.lower()
             if is_junk(entry):
                 self.ignored += 1
-            elif reason := entry.problem or _unfit(suffix):
+            elif reason := entry.problem or unfit(suffix):
                 self.skipped.append((entry, reason))
                 if suffix in TABLE_SUFFIXES and not entry.problem:
                     self.tables.append(entry)
@@ -262,7 +262,7 @@ class _Found:
         self.images.append((title, images))
 
 
-def _unfit(suffix: str) -> str:
+def unfit(suffix: str) -> str:
     """Why a file is no candidate, by the ending of its name; an empty string if it is one."""
     if suffix in IMAGE_SUFFIXES:
         return ""

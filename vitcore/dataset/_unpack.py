@@ -1,0 +1,146 @@
+"""Copying what is in a source to the disk, under generated names."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from threading import Event
+
+from vitcore.dataset._sources import Entry, Reader, is_junk
+from vitcore.dataset._survey import NamedFile, Parts, open_parts, unfit
+from vitcore.errors import ArchiveError, Stopped
+from vitcore.progress import Meter, OnProgress
+
+__all__ = ["MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "Copier", "Unpacked", "unpack_photos"]
+
+MAX_FILE_BYTES = 200 * 2**20
+"""Largest single image file that is taken."""
+
+MAX_TOTAL_BYTES = 100 * 2**30
+"""Most bytes that are taken from one source."""
+
+_FREE_RESERVE_BYTES = 2**30
+_CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A file that was copied: the SHA-256 of its content, and its size."""
+
+    sha256: str
+    size_bytes: int
+
+
+class Copier:
+    """Copies the files of one source, counting their real bytes: what an archive says is not trusted."""
+
+    def __init__(self) -> None:
+        self._total_bytes = 0
+
+    def copy(self, entry: Entry, file: Reader, place: Path) -> Copied | str:
+        """Copy one file, or say why it cannot be taken; then there is nothing at `place`.
+
+        Raises:
+            ArchiveError: The source is larger than allowed, or the disk is nearly full.
+        """
+        if entry.problem:
+            return entry.problem
+        digest = hashlib.sha256()
+        size_bytes = 0
+        reason = ""
+        with place.open("wb") as copy:
+            try:
+                while chunk := file.read(_CHUNK_BYTES):
+                    size_bytes += len(chunk)
+                    if size_bytes > MAX_FILE_BYTES:
+                        reason = f"larger than {MAX_FILE_BYTES // 2**20} MB"
+                        break
+                    digest.update(chunk)
+                    copy.write(chunk)
+            except ArchiveError as error:
+                reason = f"damaged in the archive ({error.__cause__})"
+        self._total_bytes += size_bytes
+        if self._total_bytes > MAX_TOTAL_BYTES:
+            raise ArchiveError(f"Over {MAX_TOTAL_BYTES // 2**30} GB of files; import them in several parts.")
+        if shutil.disk_usage(place.parent).free < _FREE_RESERVE_BYTES:
+            raise ArchiveError("Less than 1 GB of disk space is left; free some, then import again.")
+        if reason:
+            place.unlink()
+            return reason
+        return Copied(digest.hexdigest(), size_bytes)
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What became of one file of a source.
+
+    Attributes:
+        name: Its name there; text, never used as a path.
+        reason: Why it was not taken; empty if it was.
+    """
+
+    name: str
+    reason: str = ""
+
+
+def unpack_photos(
+    sources: Sequence[NamedFile],
+    place: Callable[[int], Path],
+    *,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> list[Unpacked]:
+    """Copy files, and those in archives among them, to the disk; whether they are images is not looked at.
+
+    In an archive, files whose names do not end as those of images are left out without a word; a file
+    that was given by itself is taken whatever it is called.
+
+    Args:
+        sources: Files and archives.
+        place: Where the file of a number goes; those that were taken are numbered from 0.
+        on_progress: Called with the progress in images.
+        stop: Set it to give up.
+
+    Returns:
+        All files in order, those that were refused among them; a damaged archive counts as one file.
+
+    Raises:
+        ArchiveError: There is no image at all, or more than allowed.
+        Stopped: `stop` was set.
+    """
+    found: list[Unpacked] = []
+    taken = 0
+    copier = Copier()
+    with ExitStack() as stack:
+        opened: list[tuple[Parts, dict[int, Entry]]] = []
+        for source in sources:
+            try:
+                parts = stack.enter_context(open_parts([source]))
+            except ArchiveError as error:  # a damaged archive is no reason to lose the photos beside it
+                found.append(Unpacked(source.name, str(error)))
+            else:
+                opened.append((parts, _wanted(parts)))
+        meter = Meter(on_progress, "import", sum(len(wanted) for _, wanted in opened))
+        for parts, wanted in opened:
+            for entry, file in parts.read(set(wanted)):
+                if stop is not None and stop.is_set():
+                    raise Stopped("It was stopped while the photos were copied; drop them again.")
+                copied = copier.copy(entry, file, place(taken))
+                found.append(Unpacked(entry.name, copied if isinstance(copied, str) else ""))
+                taken += not found[-1].reason
+                meter.add(1)
+    if not found:
+        raise ArchiveError("There is no image in it; give photos, or an archive of photos.")
+    return found
+
+
+def _wanted(parts: Parts) -> dict[int, Entry]:
+    """What may be photos, by number."""
+    return {
+        entry.number: entry
+        for title, entries in parts.parts()
+        for entry in entries
+        if not is_junk(entry) and not (title and unfit(PurePosixPath(entry.name).suffix.lower()))
+    }
