@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import signal
@@ -499,21 +498,6 @@ def test_predict_agrees_with_python(ask, trained, photos):
     (row,) = ask("predict", trained["run_id"], image)["predictions"]
     prediction = load_classifier(trained["folder"]).predict([image])[0]
     assert (row["label"], row["confidence"]) == (prediction.label, prediction.confidence)
-
-
-def test_predict_writes_a_csv_file(ask, trained, photos, tmp_path):
-    table = tmp_path / "answers.csv"
-    images = [photos / "red/000.png", photos / "blue/000.png"]
-    answer = ask("predict", trained["run_id"], *images, "--csv", table)
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["path", "label", "confidence", "sure", "blue", "green", "red"]
-    assert [row["path"] for row in rows] == list(map(str, images))
-    for row, said in zip(rows, answer["predictions"], strict=True):
-        assert row["label"] == said["label"]
-        assert row["sure"] == ("yes" if said["sure"] else "no")
-        assert float(row["confidence"]) == pytest.approx(said["confidence"], rel=1e-5)
-        assert float(row["green"]) == pytest.approx(said["probabilities"]["green"], rel=1e-5)
 
 
 def test_predict_says_one_line_per_image_without_json(capsys, trained, photos, tmp_path):

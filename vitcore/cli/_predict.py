@@ -1,19 +1,28 @@
 """The command that predicts."""
 
 import argparse
-import csv
+import json
+import os
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from vitcore.cli._output import answer
+from vitcore.cli._output import Printer
 from vitcore.cli._settings import DEVICE, Add, open_workspace
-from vitcore.errors import Stopped, VitcoreError
+from vitcore.errors import Stopped
+from vitcore.progress import Meter
+
+if TYPE_CHECKING:
+    from vitcore.inference import Classifier, PredictedFile
 
 __all__ = ["add_commands"]
+
+_LISTED = 20  # files that were skipped, on stderr
+_IN_MEMORY_BYTES = 2**20
 
 
 def add_commands(add: Add) -> None:
@@ -21,81 +30,192 @@ def add_commands(add: Add) -> None:
     sub = add("predict", _predict, "Predict the classes of images.")
     sub.add_argument("model", metavar="RUN_ID|MODEL_FOLDER")
     sub.add_argument("paths", metavar="PATH", nargs="+", help="image files, or folders of them")
-    sub.add_argument("--csv", metavar="FILE", help="write the predictions to a CSV file")
+    sub.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="write the predictions to a CSV file; interrupted, the same command goes on where it was",
+    )
     sub.add_argument("--device", **DEVICE)
 
 
 def _predict(options: argparse.Namespace, stop: threading.Event) -> None:
-    from vitcore.inference import Refusal, load_classifier
+    from vitcore.inference import load_classifier
 
     folder = Path(options.model)
     if not folder.is_dir():
         workspace = open_workspace()
         folder = workspace.find(workspace.runs, options.model, "run or model folder")
     classifier = load_classifier(folder, device=options.device)
-    predictions: list[dict[str, Any]] = []
-    skipped: list[dict[str, str]] = []
-    with _csv_rows(options.csv, classifier.classes) as rows:
-        for source, result in classifier.predict_each(_files(options.paths)):
-            path = str(source).encode("utf-8", "replace").decode("utf-8")  # names may be any bytes
-            if isinstance(result, Refusal):
-                skipped.append({"path": path, "reason": result.reason})
-            else:
-                row = {
-                    "path": path,
-                    "label": result.label,
-                    "confidence": result.confidence,
-                    "sure": result.sure,
-                    "reason": result.reason,
-                    "probabilities": result.probabilities,
-                }
-                if options.json:
-                    predictions.append(row)
-                elif options.csv is None:
-                    doubt = "" if result.sure else "  (not sure)"
-                    print(f"{path}: {result.label} {result.confidence:.1%}{doubt}")
-                rows.write(row)
-            if stop.is_set():
-                raise Stopped("Stopped; what was predicted so far is written.")
-    for item in skipped:
-        print(f"skipped {item['path']}: {item['reason']}", file=sys.stderr)
+    if options.csv is not None:
+        _to_table(options, classifier, Path(options.csv), stop)
+    else:
+        _to_stdout(options, classifier, stop)
+
+
+def _to_table(
+    options: argparse.Namespace, classifier: "Classifier", table: Path, stop: threading.Event
+) -> None:
+    from vitcore.inference import each_prediction, predict_files
+
+    own = {table.name, f"{table.name}.unfinished"}
+
+    def is_own(path: Path) -> bool:
+        return path.name in own and path.parent.resolve() == table.parent.resolve()
+
+    total = sum(not is_own(path) for path in _files(options.paths, stop))
+    files = (path for path in _files(options.paths, stop) if not is_own(path))
+    try:
+        result = predict_files(classifier, files, table, total=total, on_progress=Printer(), stop=stop)
+    except Stopped as stopped:
+        raise Stopped(
+            f"Stopped; what is done is in {table}. The same command goes on from there."
+        ) from stopped
     if options.json:
-        answer(options, {"predictions": predictions, "skipped": skipped}, "")
+        with closing(_Skipped()) as skipped:
+            _print_json(each_prediction(table), skipped)
+    _list_skipped(((row.path, row.error) for row in result.first_skipped), result.skipped, str(table))
 
 
-def _files(paths: Sequence[str]) -> Iterator[Path]:
+def _to_stdout(options: argparse.Namespace, classifier: "Classifier", stop: threading.Event) -> None:
+    with closing(_Skipped()) as skipped:
+        rows = _predicted(classifier, options, stop)
+        if options.json:
+            _print_json(rows, skipped)
+            _list_skipped(skipped, skipped.count, "the answer")
+        else:
+            for row in rows:
+                if row.error:
+                    skipped.add(row)
+                else:
+                    doubt = "" if row.sure else "  (not sure)"
+                    print(f"{_printable(row.path)}: {row.label} {row.confidence:.1%}{doubt}")
+            _list_skipped(skipped, skipped.count)
+    if stop.is_set():
+        raise Stopped("Stopped; with --csv FILE the same command would go on from there.")
+
+
+def _predicted(
+    classifier: "Classifier", options: argparse.Namespace, stop: threading.Event
+) -> Iterator["PredictedFile"]:
+    """The files one by one, until all are done or it is asked to stop."""
+    from vitcore.inference import PredictedFile
+
+    # Lines of predictions and a line of progress would overwrite each other on a terminal.
+    printer = None if sys.stdout.isatty() else Printer()
+    total = sum(1 for _ in _files(options.paths, stop))
+    meter = Meter(printer, "predict", total)
+    with closing(classifier.predict_each(_files(options.paths, stop))) as results:
+        for path, result in results:
+            yield PredictedFile.of(path, result)
+            meter.add(1)
+            if stop.is_set():
+                return
+
+
+# --- the files -------------------------------------------------------------------------------------
+
+
+def _files(paths: Sequence[str], stop: threading.Event) -> Iterator[Path]:
     """The files to predict: folders are walked, every file in them that is not hidden."""
     for path in map(Path, paths):
-        if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        for file in _below(path) if path.is_dir() else [path]:
+            if stop.is_set():
+                return
+            yield file
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder that is not hidden, in the order of their paths.
+
+    One folder after the other is listed, however many there are. Links to folders are not followed.
+    """
+    open_folders = [(folder, _entries(folder))]
+    while open_folders:
+        parent, entries = open_folders[-1]
+        for name, is_folder in entries:
+            if is_folder:
+                open_folders.append((parent / name, _entries(parent / name)))
+                break
+            yield parent / name
         else:
-            yield path
+            open_folders.pop()
 
 
-class _Rows:
-    """Rows of a CSV file, written as they come."""
-
-    def __init__(self, writer: Any, classes: Sequence[str]) -> None:
-        self._writer = writer
-        self._classes = classes
-        if writer is not None:
-            writer.writerow(["path", "label", "confidence", "sure", *classes])
-
-    def write(self, row: dict[str, Any]) -> None:
-        if self._writer is not None:
-            probabilities = [f"{row['probabilities'][label]:.6g}" for label in self._classes]
-            first = [row["path"], row["label"], f"{row['confidence']:.6g}", "yes" if row["sure"] else "no"]
-            self._writer.writerow([*first, *probabilities])
-
-
-@contextmanager
-def _csv_rows(path: str | None, classes: Sequence[str]) -> Iterator[_Rows]:
-    if path is None:
-        yield _Rows(None, classes)
-        return
+def _entries(folder: Path) -> Iterator[tuple[str, bool]]:
+    """The names in a folder in order, and whether each is a folder; no name if it cannot be listed."""
     try:
-        file = Path(path).open("w", newline="", encoding="utf-8")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise VitcoreError(f"{path} cannot be written ({error.strerror}); give another file.") from error
-    with file:
-        yield _Rows(csv.writer(file), classes)
+        with os.scandir(folder) as entries:
+            found = [
+                (entry.name, entry.is_dir(follow_symlinks=False))
+                for entry in entries
+                if not entry.name.startswith(".") and (entry.is_dir(follow_symlinks=False) or entry.is_file())
+            ]
+    except OSError:
+        return iter([("", False)])  # the folder itself, tried like a file, so that the reason is told
+    return iter(sorted(found))
+
+
+# --- what is said ----------------------------------------------------------------------------------
+
+
+class _Skipped:
+    """Files that were skipped, kept on the disk if there are many."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
+
+    def add(self, row: "PredictedFile") -> None:
+        """Remember one."""
+        self._file.write(json.dumps([row.path, row.error]) + "\n")
+        self.count += 1
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self._file.seek(0)
+        for line in self._file:
+            path, reason = json.loads(line)
+            yield path, reason
+
+    def close(self) -> None:
+        """Forget them."""
+        self._file.close()
+
+
+def _print_json(rows: Iterable["PredictedFile"], skipped: _Skipped) -> None:
+    """Print one JSON object piece by piece, for as a whole it may not fit in memory."""
+    start = '{"predictions": ['
+    for row in rows:
+        if row.error:
+            skipped.add(row)
+            continue
+        value = {
+            "path": row.path,
+            "label": row.label,
+            "confidence": row.confidence,
+            "sure": row.sure,
+            "reason": row.reason,
+            "probabilities": row.probabilities,
+        }
+        print(start, json.dumps(value, ensure_ascii=False, allow_nan=False), sep="", end="")
+        start = ", "
+    print("" if start == ", " else start, '], "skipped": [', sep="", end="")
+    start = ""
+    for path, reason in skipped:
+        print(start, json.dumps({"path": path, "reason": reason}, ensure_ascii=False), sep="", end="")
+        start = ", "
+    print("]}")
+
+
+def _list_skipped(skipped: Iterable[tuple[str, str]], count: int, place: str = "") -> None:
+    """Say on stderr what was skipped; only the first of many if all can be found at another place."""
+    for number, (path, reason) in enumerate(skipped):
+        if place and number == _LISTED:
+            break
+        print(f"skipped {_printable(path)}: {reason}", file=sys.stderr)
+    if place and count > _LISTED:
+        print(f"and {count - _LISTED:,} more, all in {place}", file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """Text on one line and without commands to the terminal: names of files may hold anything."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

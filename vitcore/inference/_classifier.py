@@ -2,11 +2,12 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ __all__ = ["Classifier", "ImageSource", "Prediction", "Refusal"]
 
 ImageSource = str | Path | bytes
 """An image: the path of its file, or the bytes of one."""
+
+_Source = TypeVar("_Source", bound=ImageSource)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,29 +86,31 @@ class Classifier:
             predictions.append(result)
         return predictions
 
-    def predict_each(
-        self, images: Iterable[ImageSource]
-    ) -> Iterator[tuple[ImageSource, Prediction | Refusal]]:
+    def predict_each(self, images: Iterable[_Source]) -> Generator[tuple[_Source, Prediction | Refusal]]:
         """Each image with its prediction, or with the reason why there is none, in order.
 
-        Takes a few batches ahead from `images` and no more: any number of images fits in memory.
+        Takes a few batches ahead from `images` and no more: any number of images fits in memory. When it is
+        closed or interrupted, images that wait to be decoded are let go of.
         """
         size = self.embedder.batch_size
         workers = min(16, os.cpu_count() or 1)
         waiting = iter(images)
-        ahead: deque[tuple[ImageSource, Future[npt.NDArray[np.uint8] | Refusal]]] = deque()
+        ahead: deque[tuple[_Source, Future[npt.NDArray[np.uint8] | Refusal]]] = deque()
         with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-decode") as pool:
-            while True:
-                for source in islice(waiting, 3 * size - len(ahead)):
-                    ahead.append((source, pool.submit(self._decode, source)))
-                batch = [ahead.popleft() for _ in range(min(size, len(ahead)))]
-                if not batch:
-                    return
-                decoded = [(source, future.result()) for source, future in batch]
-                good = [pixels for _, pixels in decoded if not isinstance(pixels, Refusal)]
-                predictions = iter(self._predict_batch(np.stack(good)) if good else [])
-                for source, pixels in decoded:
-                    yield source, pixels if isinstance(pixels, Refusal) else next(predictions)
+            try:
+                while True:
+                    for source in islice(waiting, 3 * size - len(ahead)):
+                        ahead.append((source, pool.submit(self._decode, source)))
+                    batch = [ahead.popleft() for _ in range(min(size, len(ahead)))]
+                    if not batch:
+                        return
+                    decoded = [(source, future.result()) for source, future in batch]
+                    good = [pixels for _, pixels in decoded if not isinstance(pixels, Refusal)]
+                    predictions = iter(self._predict_batch(np.stack(good)) if good else [])
+                    for source, pixels in decoded:
+                        yield source, pixels if isinstance(pixels, Refusal) else next(predictions)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def from_embeddings(self, embeddings: npt.NDArray[np.floating]) -> list[Prediction]:
         """Predictions from vectors of this classifier's embedder: (N, D)."""
