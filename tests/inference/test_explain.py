@@ -1,9 +1,11 @@
 """What in an image speaks for a class, and whether the answers depend on it."""
 
+import copy
 import io
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +77,18 @@ def as_file(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
+class Given(Embedder):
+    """With a network of the test's own."""
+
+    def __init__(self, backbone, device, network: nn.Module) -> None:
+        super().__init__(backbone, device)
+        self._given = network.eval().requires_grad_(requires_grad=False)
+
+    @property
+    def network(self) -> nn.Module:
+        return self._given
+
+
 def narrow(backbone: str, base: Embedder, device: Device = CPU, **options: object) -> Embedder:
     """A catalogue entry with its own architecture and blocks, but random weights and 64 wide."""
     import timm
@@ -95,9 +109,7 @@ def narrow(backbone: str, base: Embedder, device: Device = CPU, **options: objec
         embedding_dimension=64 * parts * len(spec.blocks),
         preprocessing=replace(spec.preprocessing, input_size=size),
     )
-    embedder = Embedder(replace(base.backbone, spec=spec), device)
-    embedder._model = model.eval().requires_grad_(requires_grad=False)
-    return embedder
+    return Given(replace(base.backbone, spec=spec), device, model)
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +121,13 @@ def embedder(tiny_backbone) -> Embedder:
 def local(tiny_backbone) -> Embedder:
     """A network without attention: what a token is depends on the pixels of its patch alone."""
     embedder = Embedder(resolve_backbone(tiny_backbone), CPU)
-    model = embedder._load()
+    model: Any = copy.deepcopy(embedder.network)  # the other is everybody's
     for block in model.blocks:
         for layer in (block.attn.proj, block.mlp.fc2):
             layer.weight.zero_()
             layer.bias.zero_()
     model.pos_embed.zero_()
-    return embedder
+    return Given(embedder.backbone, CPU, model)
 
 
 @pytest.fixture
@@ -146,7 +158,7 @@ def test_the_scores_add_up_to_the_logit_for_every_backbone(backbone, make, embed
         assert np.ptp(logits) > 0.1
         assert np.abs(explanation.logits - logits).max() < 1e-5
         assert np.abs(total(explanation) - logits).max() < 1e-4
-        rows = 112 // shrunk._load().patch_embed.patch_size[0]
+        rows = 112 // shrunk.network.patch_embed.patch_size[0]
         assert explanation.patches.shape == (3, rows, rows)
 
 
@@ -156,7 +168,7 @@ def test_the_stand_ins_have_what_makes_a_difference(embedder):
         shrunk = narrow(name, embedder)
         tokens = shrunk.tokens(np.zeros((1, 112, 112, 3), dtype=np.uint8))
         assert len(tokens) == len(spec.blocks)
-        found[name] = (len(tokens), tokens[0][0] is not None, shrunk._load().num_prefix_tokens)
+        found[name] = (len(tokens), tokens[0][0] is not None, shrunk.network.num_prefix_tokens)
     assert set(found.values()) == {(3, True, 1), (1, True, 1), (1, True, 5), (1, False, 0)}
 
 
@@ -164,7 +176,7 @@ def test_the_stand_ins_have_what_makes_a_difference(embedder):
 def test_registers_of_a_plain_network_have_no_share(registers, embedder):
     shrunk = narrow("embedded", embedder, reg_tokens=registers)
     classifier = classifier_of(linear(shrunk.dimension), shrunk)
-    assert shrunk._load().num_prefix_tokens == 1 + registers
+    assert shrunk.network.num_prefix_tokens == 1 + registers
     explanation = explain(classifier, as_file(photo(150, 90)))
     assert np.abs(total(explanation) - logits_of(classifier, photo(150, 90))).max() < 1e-4
 

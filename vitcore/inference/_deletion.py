@@ -8,7 +8,8 @@ so here the same number of patches taken at random stands beside it.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,32 @@ class Deletion:
     def reliable(self) -> bool:
         """Whether the maps are better than chance beyond doubt."""
         return self.low > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; what is not defined becomes null."""
+        values = asdict(self)
+        return {
+            **values,
+            **{name: values[name].tolist() for name in ("shares", "top", "random")},
+            **{name: None if math.isnan(values[name]) else values[name] for name in ("low", "high")},
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """What `to_dict` gave.
+
+        Raises:
+            LookupError, TypeError, ValueError: They are damaged.
+        """
+        return cls(
+            shares=np.array(values["shares"], dtype=np.float64),
+            top=np.array(values["top"], dtype=np.float64),
+            random=np.array(values["random"], dtype=np.float64),
+            area=float(values["area"]),
+            low=math.nan if values["low"] is None else float(values["low"]),
+            high=math.nan if values["high"] is None else float(values["high"]),
+            images=int(values["images"]),
+        )
 
 
 def deletion_test(classifier: Classifier, images: Iterable[ImageSource], *, seed: int = 0) -> Deletion:

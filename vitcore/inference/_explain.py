@@ -53,6 +53,7 @@ class Explanation:
             0 … 1 of its width or height.
         exact: Whether a score is what the patch adds whatever the others show, as with a linear head. With a
             hidden layer it depends on them, and the scores are one fair way of sharing out the logit.
+        embedding: float32 (D,), what the backbone makes of the image.
     """
 
     classes: tuple[str, ...]
@@ -62,6 +63,7 @@ class Explanation:
     bias: Floats
     square: tuple[float, float, float, float]
     exact: bool
+    embedding: npt.NDArray[np.float32]
 
 
 def explain(
@@ -109,6 +111,7 @@ def explain(
         bias=bias[numbers],
         square=(left / picture.width, top / picture.height, right / picture.width, bottom / picture.height),
         exact=isinstance(head, LinearHead),
+        embedding=embedding[0],
     )
 
 

@@ -7,7 +7,8 @@
     config.json               classes, backbone, precision, temperature, doubt
 
 The backbone itself is not in the folder, for it did not change: the digest of its weights is, and
-loading fails if they differ.
+loading fails if they differ. Only where its weights came from a file of one's own, a folder that was
+exported brings that file along.
 """
 
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
     """
     model, config = _config(Path(folder))
     try:
-        embedder = _embedder(config, device)
+        embedder = _embedder(config, model, device)
         head = load_head(model / "head.safetensors")
         trust = Trust.load(model, config["trust"])
         fits = head.shape == (len(config["classes"]), embedder.dimension)
@@ -140,9 +141,11 @@ def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _embedder(config: dict[str, Any], device: str) -> Embedder:
+def _embedder(config: dict[str, Any], model: Path, device: str) -> Embedder:
     wanted = config["backbone"]
-    backbone = resolve_backbone(wanted["id"], wanted["preprocessing"]["input_size"])
+    brought = model / Path(wanted["id"]).name
+    name = str(brought) if wanted["source"] == "file" and brought.is_file() else wanted["id"]
+    backbone = resolve_backbone(name, wanted["preprocessing"]["input_size"])
     if backbone.weights_sha256 != wanted["weights_sha256"]:
         raise BackboneError(
             f"The weights of {wanted['title']} here are not those of the training; get the same ones, "

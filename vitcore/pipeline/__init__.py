@@ -2,26 +2,35 @@
 
 from vitcore.pipeline._comparing import RunComparison, compare_runs
 from vitcore.pipeline._elsewhere import Elsewhere, evaluate_elsewhere, load_elsewhere
+from vitcore.pipeline._exporting import Export, export_model, export_onnx, load_export, pack_export
 from vitcore.pipeline._judging import OtherSet, evaluate_on, match_classes
+from vitcore.pipeline._maps import check_maps, load_map_check
 from vitcore.pipeline._review import Review, RunVectors, load_review, review_run, run_vectors
 from vitcore.pipeline._training import resume, train
 from vitcore.pipeline._tuning import Tuning, find_settings, load_tuning
 
 __all__ = [
     "Elsewhere",
+    "Export",
     "OtherSet",
     "Review",
     "RunComparison",
     "RunVectors",
     "Tuning",
+    "check_maps",
     "compare_runs",
     "evaluate_elsewhere",
     "evaluate_on",
+    "export_model",
+    "export_onnx",
     "find_settings",
     "load_elsewhere",
+    "load_export",
+    "load_map_check",
     "load_review",
     "load_tuning",
     "match_classes",
+    "pack_export",
     "resume",
     "review_run",
     "run_vectors",

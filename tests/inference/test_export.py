@@ -1,0 +1,402 @@
+"""What is handed on: that it agrees with the run, and what the model card says of it."""
+
+import json
+import math
+import re
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+from vitcore.dataset import import_dataset, load_dataset
+from vitcore.errors import (
+    BackboneError,
+    InputError,
+    NotFoundError,
+    SettingsError,
+    Stopped,
+    StorageError,
+)
+from vitcore.evaluation import evaluate
+from vitcore.inference import (
+    Agreement,
+    CardFacts,
+    copy_classifier,
+    load_classifier,
+    measure_agreement,
+    model_card,
+)
+from vitcore.language import speaking
+from vitcore.pipeline import Export, export_model, export_onnx, load_export, pack_export, train
+from vitcore.pipeline import _exporting as module
+from vitcore.runs import Run, list_runs
+from vitcore.training import Hyperparameters
+from vitcore.workspace import Workspace, read_json, write_json
+
+LABELS = np.array([0, 1, 1, 0])
+EXPECTED = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3]], dtype=np.float32)
+
+
+def agreement(found: np.ndarray, *, exact: bool, labels: np.ndarray = LABELS) -> Agreement:
+    return measure_agreement("onnx", labels, EXPECTED, found, seconds=2.0, exact=exact)
+
+
+# --- agreement ---------------------------------------------------------------------------------
+
+
+def test_an_agreement_has_its_figures():
+    found = EXPECTED.astype(np.float64)
+    found[2] = 0.55, 0.45
+    measured = agreement(found, exact=False)
+    assert measured.to_dict() == {
+        "kind": "onnx",
+        "images": 4,
+        "same_labels": 0.75,
+        "largest_difference": pytest.approx(0.15),
+        "mean_difference": pytest.approx(0.3 / 8),
+        "seconds_per_image": 0.5,
+        "offered": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("apart", "exact", "offered"), [(5e-4, True, True), (2e-3, True, False), (0.1, False, True)]
+)
+def test_how_far_probabilities_may_be_apart(apart, exact, offered):
+    assert agreement(EXPECTED + np.array([apart, -apart]), exact=exact).offered is offered
+
+
+def test_one_other_label_is_too_many_where_it_has_to_be_exact():
+    other = np.array([0, 1, 0, 0])  # for the same probabilities, as on a tie
+    assert not agreement(EXPECTED, exact=True, labels=other).offered
+
+
+@pytest.mark.parametrize(("wrong", "offered"), [(5, True), (6, False)])
+def test_less_exact_files_need_nineteen_of_twenty_labels(wrong, offered):
+    expected = np.tile([0.6, 0.4], (100, 1))
+    found = expected.copy()
+    found[:wrong] = 0.4, 0.6
+    measured = measure_agreement("x", np.zeros(100, np.int64), expected, found, seconds=1, exact=False)
+    assert measured.offered is offered
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_is_no_number_is_not_offered(exact):
+    found = EXPECTED.copy()
+    found[0, 1] = np.nan
+    measured = agreement(found, exact=exact)
+    assert not measured.offered
+    assert measured.largest_difference == 1.0
+
+
+# --- exporting ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A workspace that is made once and copied."""
+    return tmp_path_factory.mktemp("export") / "home"
+
+
+@pytest.fixture
+def run(home, workspace, picture_folder, tiny_backbone) -> Run:
+    if not home.exists():
+        first = Workspace(home)
+        dataset = import_dataset(picture_folder(), name="My *photos*", workspace=first)
+        h = Hyperparameters(epochs=3, validation_fraction=0.5)
+        train(dataset, h, backbone=tiny_backbone, workspace=first)
+    shutil.copytree(home, workspace.root, dirs_exist_ok=True)
+    [run] = list_runs()
+    return run
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """ONNX files that are none, and answers as if they were."""
+
+    def pretend(answers: dict[str, np.ndarray]) -> None:
+        monkeypatch.setattr(module, "write_onnx", lambda _, file, facts: file.write_text(facts["run"]))
+        monkeypatch.setattr(module, "write_int8", lambda _, file: file.write_text("int8"))
+        monkeypatch.setattr(module, "onnx_probabilities", lambda file, _: iter(answers[file.name]))
+
+    return pretend
+
+
+def test_a_model_folder_answers_as_the_run_does_wherever_it_is(run, tmp_path, tiny_backbone):
+    made = export_model(run, tmp_path / "out" / "folder")
+    files = {"README.md", "agreement.json", "config.json", "head.safetensors", "references.safetensors"}
+    assert made.files.keys() == files | {"tiny.safetensors"}  # the weights, which came from a file
+    assert [found.kind for found in made.agreements] == ["model", "bf16"]
+    exact, reduced = made.agreements
+    assert (exact.images, exact.same_labels, exact.offered) == (18, 1.0, True)
+    assert exact.largest_difference < 1e-6 < reduced.largest_difference
+    assert load_export(tmp_path / "out" / "folder") == made
+    assert list((tmp_path / "out").iterdir()) == [made.folder]
+
+    text = (made.folder / "config.json").read_text()
+    assert str(Path(tiny_backbone).parent) not in text  # whose path is nobody's business
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    moved = made.folder.rename(elsewhere / "moved")
+    classifier = load_classifier(moved)
+    assert classifier.embedder.backbone.weights_file == moved / "tiny.safetensors"
+    dataset = load_dataset(run.config["dataset"]["id"])
+    answers = classifier.predict([dataset.path(file) for file in run.predictions["file"]])
+    assert [answer.label for answer in answers] == run.predictions["predicted"].tolist()
+
+
+def test_fewer_images_are_taken_from_all_over(run, tmp_path, monkeypatch):
+    asked = []
+    answers = module._answers
+    monkeypatch.setattr(module, "_answers", lambda c, files: asked.append(files) or answers(c, files))
+    made = export_model(run, tmp_path / "folder", images=4)
+    assert [found.images for found in made.agreements] == [4, 4]
+    names = [path.name for path in asked[0]]
+    rows = run.predictions["file"].map(lambda file: Path(file).name).tolist()
+    assert [rows.index(name) for name in names] == [0, 6, 11, 17]
+
+
+def test_a_folder_with_something_in_it_is_refused_and_an_empty_one_is_filled(run, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "precious").touch()
+    (tmp_path / "file").touch()
+    for name in ("full", "file"):
+        with pytest.raises(InputError, match=f"{name} is there already and not empty; give a new folder"):
+            export_model(run, tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    assert export_model(run, tmp_path / "empty", images=1).files
+
+
+def test_what_differs_is_not_handed_out(run, tmp_path, pretend):
+    wrong = run.probabilities.copy()
+    wrong[3] = wrong[3, ::-1] * 0.5
+    pretend({"model.onnx": wrong})
+    with pytest.raises(BackboneError, match=r"gives \d+\.\d% of 18 photos the label of the run"):
+        export_onnx(run, tmp_path / "out" / "folder")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_int8_file_that_differs_too_much_is_left_out(run, tmp_path, pretend):
+    pretend({"model.onnx": run.probabilities, "model-int8.onnx": np.roll(run.probabilities, 1, axis=1)})
+    made = export_onnx(run, tmp_path / "folder")
+    assert made.files.keys() == {"README.md", "agreement.json", "model.onnx", "predict.py"}
+    assert [(found.kind, found.offered) for found in made.agreements] == [
+        ("onnx", True),
+        ("onnx int8", False),
+    ]
+    card = (made.folder / "README.md").read_text(encoding="utf-8")
+    assert "| ONNX file, int8 (left out) | 18 |" in card
+    assert "model-int8" not in card
+
+
+def test_the_onnx_folder_has_all_its_files(run, tmp_path, pretend):
+    pretend({"model.onnx": run.probabilities, "model-int8.onnx": run.probabilities})
+    made = export_onnx(run, tmp_path / "folder", language="es")
+    assert made.files["model-int8.onnx"] == 4
+    assert (made.folder / "model.onnx").read_text() == run.id
+    assert made.opset == 18
+    source = Path(module.__file__).parents[1] / "inference" / "standalone" / "predict.py"
+    assert (made.folder / "predict.py").read_bytes() == source.read_bytes()
+    card = (made.folder / "README.md").read_text(encoding="utf-8")
+    assert "## Datos" in card
+    assert "--model model-int8.onnx" in card
+
+
+def test_a_run_in_another_precision_need_not_be_equalled_to_the_last_digit(run, tmp_path, pretend):
+    close = run.probabilities * 0.99
+    pretend({"model.onnx": close, "model-int8.onnx": close})
+    with pytest.raises(BackboneError):
+        export_onnx(run, tmp_path / "folder")
+    config = {**run.config, "device": {**run.config["device"], "precision": "bf16"}}
+    assert export_onnx(replace(run, config=config), tmp_path / "folder").files
+
+
+def test_what_cannot_be_compared_is_not_exported(run, tmp_path, workspace):
+    with pytest.raises(SettingsError, match="images is 0; give 1 or more"):
+        export_model(run, tmp_path / "folder", images=0)
+    shutil.rmtree(workspace.datasets / run.config["dataset"]["id"])
+    with pytest.raises(NotFoundError):
+        export_model(run, tmp_path / "folder")
+    assert list(tmp_path.glob("*folder*")) == []
+
+
+def test_stopping_leaves_nothing(run, tmp_path):
+    stop = Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        export_model(run, tmp_path / "out" / "folder", stop=stop)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_its_own(run, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        export_model(run, tmp_path / "file" / "folder")
+
+
+def test_weights_that_are_gone_cannot_be_exported(run, tmp_path):
+    config = read_json(run.folder / "model" / "config.json")
+    config["backbone"]["id"] = str(tmp_path / "gone.safetensors")
+    write_json(run.folder / "model" / "config.json", config)
+    with pytest.raises(BackboneError, match=r"no weights file .*gone\.safetensors any more"):
+        copy_classifier(run.folder / "model", tmp_path)
+    write_json(run.folder / "model" / "config.json", {"backbone": {}})
+    with pytest.raises(StorageError, match="damaged"):
+        copy_classifier(run.folder / "model", tmp_path)
+
+
+def test_what_is_no_export_is_refused(tmp_path):
+    with pytest.raises(StorageError):
+        load_export(tmp_path)
+    write_json(tmp_path / "agreement.json", {"format": "onnx", "agreement": [{"kind": "onnx"}]})
+    with pytest.raises(StorageError, match="not an export, or damaged"):
+        load_export(tmp_path)
+
+
+def test_an_export_is_packed_with_what_is_known_of_it(tmp_path):
+    place = tmp_path / "place"
+    (folder := place / "folder").mkdir(parents=True)
+    (folder / "model.onnx").write_text("weights")
+    made = Export(folder=folder, form="onnx", files={"model.onnx": 7}, agreements=(), opset=18)
+    pack_export(made, place / "name.zip")
+    assert sorted(path.name for path in place.iterdir()) == ["name.json", "name.zip"]
+    with zipfile.ZipFile(place / "name.zip") as archive:
+        assert archive.read("classifier-onnx/model.onnx") == b"weights"
+    assert json.loads((place / "name.json").read_text())["files"] == [{"name": "model.onnx", "bytes": 7}]
+    with pytest.raises(StorageError, match="cannot be written"):
+        pack_export(made, place / "again.zip")
+    assert not list(place.glob("*.part"))
+
+
+# --- the card ----------------------------------------------------------------------------------
+
+HOSTILE = ("a|b\n# c", "<img src=x>", "[x](javascript:y)", "**bold** `code`")
+
+
+def about(**changes: object) -> CardFacts:
+    random = np.random.default_rng(0)
+    truth = np.repeat(np.arange(4), [30, 30, 10, 30])
+    probabilities = random.dirichlet(np.ones(4), 100)
+    probabilities[np.arange(100), truth] += 1
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    config = {
+        "created": "2026-11-24T12:18:51+00:00",
+        "dataset": {"id": "1", "name": "![d](http://evil)", "version": 3},
+        "hyperparameters": Hyperparameters().to_dict(),
+        "requested": {"backbone": "/home/somebody/`w`.safetensors", "device": "auto", "precision": "auto"},
+        "backbone": {
+            "id": "/home/somebody/w.safetensors",
+            "title": "w.safetensors",
+            "architecture": "test_vit",
+            "source": "file",
+            "licence": "unknown",
+            "preprocessing": {"input_size": 160},
+            "blocks": [1, 2],
+            "weights_sha256": "ab" * 32,
+        },
+        "device": {"name": "cpu", "title": "CPU", "precision": "fp32"},
+        "versions": {"torch": "2"},
+        "images": {"train": 1234, "validation": 100, "skipped": 0},
+        "split": {"seed": 7, "validation_fraction": 0.2, "groups": 3, "images": 8},
+    }
+    facts = {
+        "best_epoch": 4,
+        "epochs_run": 20,
+        "calibration": {"temperature": 0.5, "error_before": 0.2, "noise_floor": 0.031},
+    }
+    values = {
+        "name": "A *run*",
+        "config": config,
+        "facts": facts,
+        "evaluation": evaluate(truth, probabilities, HOSTILE),
+        "trained": dict.fromkeys(HOSTILE, 77),
+        "ready_made": False,
+        "level": 0.5,
+        "answered": 0.643,
+        "answered_right": 0.957,
+        "temperature": 0.5,
+    }
+    return CardFacts(**{**values, **changes})
+
+
+def test_a_card_has_the_figures_of_the_run():
+    facts = about()
+    card = model_card(facts, "model")
+    for text in (
+        "1,234 to learn from and 100 kept for validation",
+        "with seed 7",
+        "8 photos in 3 groups",
+        "3.1\N{NO-BREAK SPACE}% would come from chance",
+        "64.3\N{NO-BREAK SPACE}% of the validation photos get an answer",
+        "95.7\N{NO-BREAK SPACE}% are right",
+        "best of its 20 epochs",
+        "160 × 160 pixels",
+        "abab",
+        '"best_epoch": 4',
+        "not known: ask whoever made the weights",
+    ):
+        assert text in card, text
+    for name, metric in facts.evaluation.metrics.items():
+        shown = f"{metric.value:.3f}" if name in {"cohen_kappa", "macro_f1", "log_loss"} else None
+        assert f"| {shown or f'{100 * metric.value:.1f}'}" in card, name
+    settings = json.loads(card.rpartition("```json\n")[2].partition("\n```")[0])
+    assert Hyperparameters.from_dict(settings["hyperparameters"]) == Hyperparameters()
+
+
+def test_a_card_shows_names_as_they_are():
+    card = model_card(about(), "onnx")
+    rows = [line for line in card.splitlines() if line.startswith("|")]
+    for line in rows:
+        assert line.count(" | ") == line.replace(r"\|", "").count("|") - 2
+    assert r"a\|b \# c | 77 | 30 |" in card
+    for live in (r"(?<!\\)<img", r"(?<!\\)\]\(", r"(?<!\\)!\[", r"(?<!\\)\*\*bold", "/home/somebody"):
+        assert not re.search(live, card), live
+    assert card.count("```") == 6  # two examples and the settings; a backtick in a name ends none
+
+
+def test_a_card_leaves_out_what_is_not_known():
+    full, bare = (
+        about(),
+        about(
+            trained=None,
+            ready_made=None,
+            answered_right=math.nan,
+            facts={},
+        ),
+    )
+    for text in ("training photos", "with seed 7", "are right", "best of its", "chance alone"):
+        assert text in model_card(full, "model"), text
+        assert text not in model_card(bare, "model"), text
+    assert "nan" not in model_card(bare, "model").lower()
+    assert "Agreement with the original" not in model_card(full, "model")
+
+
+def test_a_card_tells_what_flatters_the_figures():
+    leak = {"images": 12, "accuracy": 0.9, "accuracy_without": 0.8125}
+    repeats = {"accuracy": [0.8, None, 0.75]}
+    card = model_card(about(ready_made=True, facts={"leak": leak, "repeats": repeats}), "model")
+    assert "came with the dataset" in card
+    assert "12 validation photos, or near-duplicates" in card
+    assert "the accuracy is 81.2" in card
+    assert "In 2 further trainings from other seeds, the accuracies are 80.0" in card
+    assert r"whose figures say little: \[x\]\(javascript\:y\)." in card
+    assert r"a\|b \# c," not in card  # which has enough
+
+
+def test_a_card_tells_how_to_use_what_it_goes_along_with():
+    model, onnx = (model_card(about(), form) for form in ("model", "onnx"))
+    assert "vitcore.load_classifier" in model
+    assert "vitcore" not in onnx.partition("## Settings")[0]
+    assert "python predict.py" in onnx
+    assert "does not say that it is not sure" in onnx
+
+
+def test_a_card_speaks_the_language_of_now():
+    with speaking("es"):
+        card = model_card(about(), "model")
+    assert "## Límites" in card
+    assert "1.234" in card
+    assert re.findall(r"\b(the|photos|with|which)\b", re.sub(r"```.*?```", "", card, flags=re.DOTALL)) == []

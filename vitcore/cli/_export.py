@@ -1,0 +1,55 @@
+"""The command that hands a run on: export."""
+
+import argparse
+import threading
+from pathlib import Path
+
+from vitcore.cli._output import Printer, answer
+from vitcore.cli._settings import Add, open_workspace
+from vitcore.runs import load_run
+
+__all__ = ["add_commands"]
+
+
+def add_commands(add: Add) -> None:
+    """Add these commands to the command line."""
+    sub = add("export", _export, "Write a classifier as files to take along, with a model card.")
+    sub.add_argument("run_id", metavar="RUN_ID")
+    sub.add_argument(
+        "--format",
+        choices=("model", "onnx"),
+        required=True,
+        help="model: a folder for 'predict' and for Python; onnx: files that need neither vitcore nor torch",
+    )
+    sub.add_argument("--out", metavar="FOLDER", required=True, help="a new folder")
+    sub.add_argument(
+        "--images",
+        type=int,
+        default=120,
+        metavar="N",
+        help="validation images on which it is compared with the run (default: 120)",
+    )
+
+
+def _export(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.pipeline import export_model, export_onnx
+
+    workspace = open_workspace()
+    run = load_run(options.run_id, workspace=workspace)
+    export = {"model": export_model, "onnx": export_onnx}[options.format]
+    made = export(
+        run,
+        Path(options.out),
+        images=options.images,
+        workspace=workspace,
+        on_progress=Printer(),
+        stop=stop,
+    )
+    lines = [str(made.folder), *(f"  {name}  {size / 1e6:.1f} MB" for name, size in made.files.items())]
+    lines += [
+        f"{found.kind}: the same label for {found.same_labels:.1%} of {found.images} validation images, "
+        f"probabilities up to {found.largest_difference:.2g} apart, {found.seconds_per_image:.2f} s per "
+        f"image{'' if found.offered else '; too far apart'}"
+        for found in made.agreements
+    ]
+    answer(options, made.to_dict(), "\n".join(lines))

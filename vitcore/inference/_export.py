@@ -1,0 +1,112 @@
+"""Classifiers handed on: the files, and how far what is handed on agrees with the original."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vitcore.errors import BackboneError, StorageError
+from vitcore.workspace import read_json, write_json
+
+__all__ = ["LARGEST_DIFFERENCE", "LEAST_SAME_LABELS", "Agreement", "copy_classifier", "measure_agreement"]
+
+LARGEST_DIFFERENCE = 1e-3
+"""Of a probability, between a run and its export in the same precision."""
+
+LEAST_SAME_LABELS = 0.95
+"""Share of the labels that a less exact export has to get like the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How far an export, or another precision, agrees with the run on photos that were kept from training.
+
+    Attributes:
+        kind: ``model`` (the folder), ``onnx``, ``onnx int8``, or ``bf16`` (the folder, computing in that).
+        images: Number of photos compared.
+        same_labels: Share of them that get the same label, 0 … 1.
+        largest_difference: Of a probability, of any class of any photo.
+        mean_difference: Of a probability.
+        seconds_per_image: On this machine, decoding included.
+        offered: Whether it agrees well enough to be handed on.
+    """
+
+    kind: str
+    images: int
+    same_labels: float
+    largest_difference: float
+    mean_difference: float
+    seconds_per_image: float
+    offered: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def measure_agreement(
+    kind: str,
+    labels: npt.NDArray[np.int64],
+    expected: npt.NDArray[np.floating],
+    found: npt.NDArray[np.floating],
+    *,
+    seconds: float,
+    exact: bool,
+) -> Agreement:
+    """How far probabilities agree with those of the run.
+
+    Args:
+        kind: As in `Agreement`.
+        labels: (N,), class numbers that the run predicted.
+        expected: (N, C), the run's probabilities.
+        found: (N, C), those of the export.
+        seconds: What the N photos took.
+        exact: Whether it has to be the same but for rounding, or may differ somewhat.
+    """
+    apart = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    same = float((found.argmax(axis=1) == labels).mean())
+    # Written so that what is no number is not offered.
+    fits = same >= LEAST_SAME_LABELS and bool(np.isfinite(found).all())
+    if exact:
+        fits = same == 1.0 and float(apart.max()) <= LARGEST_DIFFERENCE
+    return Agreement(
+        kind=kind,
+        images=len(labels),
+        same_labels=same,
+        largest_difference=float(np.nan_to_num(apart, nan=1.0).max()),
+        mean_difference=float(np.nan_to_num(apart, nan=1.0).mean()),
+        seconds_per_image=seconds / len(labels),
+        offered=fits,
+    )
+
+
+def copy_classifier(source: Path, folder: Path) -> None:
+    """Copy the classifier of a run into a folder that works on other machines too.
+
+    Weights that came from a file of one's own go along, for nobody else could get them.
+
+    Args:
+        source: The run's ``model`` folder.
+        folder: Is there already.
+
+    Raises:
+        BackboneError: That file is gone.
+        StorageError: The classifier is damaged.
+    """
+    config = read_json(source / "config.json")
+    try:
+        backbone = config["backbone"]
+        weights = Path(backbone["id"]) if backbone["source"] == "file" else None
+    except (LookupError, TypeError) as error:
+        raise StorageError(f"{source / 'config.json'} is damaged ({error}); train again.") from error
+    for name in ("head.safetensors", "references.safetensors"):
+        shutil.copyfile(source / name, folder / name)
+    if weights is not None:
+        if not weights.is_file():
+            raise BackboneError(f"There is no weights file {weights} any more; bring it back, then export.")
+        shutil.copyfile(weights, folder / weights.name)
+        config = {**config, "backbone": {**backbone, "id": weights.name}}
+    write_json(folder / "config.json", config)

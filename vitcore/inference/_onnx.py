@@ -1,0 +1,86 @@
+"""A classifier as ONNX files, which run without torch and without this package."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vitcore.errors import ImageError
+from vitcore.inference._classifier import Classifier
+from vitcore.inference._onnx_graph import HEAD, classifier_graph
+
+__all__ = ["copy_script", "onnx_probabilities", "write_int8", "write_onnx"]
+
+# Tells the quantizer that its own preparation, which cannot follow photos of any size, is not missed.
+_PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
+
+
+def write_onnx(classifier: Classifier, file: Path, *, facts: Mapping[str, str]) -> None:
+    """Write a classifier as one ONNX file in fp32.
+
+    It takes ``image``, uint8 (height, width, 3), and gives ``probabilities`` (C,) and ``embedding``
+    (D,); its metadata says what the classes are called.
+
+    Args:
+        classifier: What to write.
+        file: Where to; replaced if it is there.
+        facts: More to be kept in the metadata.
+
+    Raises:
+        BackboneError: The network is too large for one file, or has something that ONNX lacks.
+    """
+    file.write_bytes(classifier_graph(classifier, facts).SerializeToString())
+
+
+def write_int8(source: Path, file: Path) -> None:
+    """Write a smaller and less exact copy of an ONNX file of `write_onnx`.
+
+    The weights of the network's matrix products become 8-bit whole numbers, each column with a scale of
+    its own; they get 7 of the bits, for with all of them older processors overflow. The head stays.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    model = onnx.load(source)
+    head = [node.name for node in model.graph.node if node.name.startswith(HEAD)]
+    facts = {item.key: item.value for item in model.metadata_props}
+    onnx.helper.set_model_props(model, {**facts, **_PREPARED})
+    quantize_dynamic(
+        model,
+        file,
+        op_types_to_quantize=["MatMul", "Gemm"],
+        nodes_to_exclude=head,
+        per_channel=True,
+        reduce_range=True,
+        weight_type=QuantType.QInt8,
+    )
+    small = onnx.load(file)
+    onnx.helper.set_model_props(small, {**facts, "precision": "int8"})
+    file.write_bytes(small.SerializeToString())
+
+
+def copy_script(folder: Path) -> None:
+    """Put the script that predicts with an ONNX file into a folder, as ``predict.py``."""
+    shutil.copyfile(Path(__file__).parent / "standalone" / "predict.py", folder / "predict.py")
+
+
+def onnx_probabilities(file: Path, images: Sequence[Path]) -> Iterator[npt.NDArray[np.float32]]:
+    """What an ONNX file makes of images, by the code of the script: (C,) each, computed when asked for.
+
+    Raises:
+        ImageError: One of them cannot be decoded; once it is its turn.
+    """
+    from vitcore.inference.standalone.predict import Model, Unreadable, load_image, prepare
+
+    model = Model(file)
+
+    def answer(image: Path) -> npt.NDArray[np.float32]:
+        try:
+            pixels = prepare(load_image(image, model.input_size), model.input_size)
+        except Unreadable as error:
+            raise ImageError(f"{image} cannot be predicted: {error}.") from error
+        return model.probabilities(pixels)
+
+    return map(answer, images)

@@ -1,0 +1,305 @@
+"""The graph of a classifier for ONNX: a photo in, probabilities out.
+
+::
+
+    image  uint8 (height, width, 3)
+      │    centred square, bicubic resize with antialiasing, normalisation
+      │    the frozen network, up to the last block that is read
+      │    class token and mean of the patches of each block
+      ├──► embedding  float32 (D,), rounded to float16 as in the store
+      │    standardisation, head, temperature, softmax
+      └──► probabilities  float32 (C,)
+
+Only operators of opset 18 are used, which ONNX Runtime knows since version 1.14.
+"""
+
+import json
+import logging
+import math
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from vitcore.backbone import Embedder, Preprocessing
+from vitcore.errors import BackboneError
+from vitcore.inference._classifier import Classifier
+from vitcore.training import Head, HiddenHead, LinearHead
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["HEAD", "ONNX_OPSET", "classifier_graph"]
+
+ONNX_OPSET = 18
+"""Version of the operators that exported files are made of."""
+
+HEAD = "head/"
+"""How the names of the nodes behind the embedding begin."""
+
+_PREPARE = "prepare/"
+_LARGEST_BYTES = 2_000_000_000  # what one protobuf file can hold
+_CUBIC = -0.5  # Pillow's bicubic
+_exporting = threading.Lock()
+
+
+class _Graph:
+    """Nodes in the order of their work, and the constants they need."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, *inputs: str, to: str, **attributes: Any) -> str:
+        """Append a node; the name of its output, which is the node's as well."""
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(operator, inputs, [to], name=to, **attributes))
+        return to
+
+    def cast(self, value: str, number_type: int, *, to: str) -> str:
+        """Append a change of the number format; the name of its output."""
+        from onnx import helper
+
+        node = helper.make_node("Cast", [value], [to], name=to)
+        node.attribute.append(helper.make_attribute("to", number_type))
+        self.nodes.append(node)
+        return to
+
+    def constant(self, name: str, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
+        """Add a constant; its name."""
+        from onnx import numpy_helper
+
+        array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+
+class _Network(nn.Module):
+    """From a normalised image (1, 3, S, S) to its embedding (1, D), as `Embedder` makes it."""
+
+    def __init__(self, model: nn.Module, blocks: tuple[int, ...]) -> None:
+        super().__init__()
+        self.model = model
+        self.indices = [block - 1 for block in blocks]
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        model: Any = self.model
+        outputs = model.forward_intermediates(
+            image,
+            indices=self.indices,
+            norm=True,
+            stop_early=True,
+            output_fmt="NLC",
+            intermediates_only=True,
+            return_prefix_tokens=True,
+        )
+        # A network that pools before its final norm has that norm under another name.
+        final: nn.Module = nn.Identity()
+        if isinstance(model.norm, nn.Identity):
+            final = getattr(model, "fc_norm", final)
+        has_class_token = getattr(model, "cls_token", None) is not None
+        parts: list[torch.Tensor] = []
+        for output in outputs:
+            # Without prefix tokens timm returns the patches alone.
+            patches, prefix = output if isinstance(output, tuple) else (output, None)
+            if has_class_token:
+                parts.append(final(prefix)[:, 0])  # (1, W)
+            parts.append(final(patches).mean(dim=1))  # (1, P, W) -> (1, W)
+        return torch.cat(parts, dim=1)
+
+
+def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.ModelProto":
+    """A classifier as one ONNX model.
+
+    Args:
+        classifier: What to write down; its network becomes fp32, whatever it works in here.
+        facts: More to be kept in the model's metadata.
+
+    Raises:
+        BackboneError: The network is too large for one file, or has something that ONNX lacks.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    spec = classifier.embedder.backbone.spec
+    network = _network(classifier.embedder)
+    before, behind = _Graph(), _Graph()
+    _prepare(before, spec.preprocessing, to=network.graph.input[0].name)
+    _classify(behind, classifier, of=network.graph.output[0].name)
+    classes, dimension = classifier.head.shape
+    graph = helper.make_graph(
+        [*before.nodes, *network.graph.node, *behind.nodes],
+        "classifier",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["height", "width", 3])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [classes]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [dimension]),
+        ],
+        initializer=[*before.constants, *network.graph.initializer, *behind.constants],
+    )
+    model: onnx.ModelProto = helper.make_model(
+        graph,
+        opset_imports=network.opset_import,
+        functions=network.functions,
+        ir_version=network.ir_version,
+        producer_name="vitcore",
+    )
+    helper.set_model_props(
+        model,
+        {
+            "classes": json.dumps(classifier.classes, ensure_ascii=False),
+            "input_size": str(spec.preprocessing.input_size),
+            "opset": str(ONNX_OPSET),
+            "temperature": repr(classifier.trust.temperature),
+            "backbone": spec.title if spec.source == "file" else spec.id,  # the id of a file is its path
+            "backbone_architecture": spec.architecture,
+            "backbone_licence": spec.licence,
+            "backbone_weights_sha256": classifier.embedder.backbone.weights_sha256,
+            **facts,
+        },
+    )
+    onnx.checker.check_model(model)
+    return model
+
+
+def _network(embedder: Embedder) -> "onnx.ModelProto":
+    """The frozen network alone, in fp32."""
+    spec = embedder.backbone.spec
+    network = embedder.network
+    size_bytes = sum(parameter.numel() for parameter in network.parameters()) * 4
+    if size_bytes > _LARGEST_BYTES:
+        raise BackboneError(
+            f"{spec.title} has {size_bytes / 1e9:.1f} GB of weights, an ONNX file can have "
+            f"{_LARGEST_BYTES / 1e9:.0f} GB; export the model folder, or train on a smaller backbone."
+        )
+    size = spec.preprocessing.input_size
+    example = torch.zeros(1, 3, size, size, device=embedder.device.name)
+    try:
+        with _exporting, _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                _Network(network, spec.blocks).eval(),
+                (example,),
+                dynamo=True,
+                opset_version=ONNX_OPSET,
+                input_names=["prepared"],
+                output_names=["raw_embedding"],
+                external_data=False,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BackboneError(
+            f"{spec.title} cannot be written as ONNX ({reason}); export the model folder instead."
+        ) from error
+    assert program is not None  # as with dynamo=True
+    exported: onnx.ModelProto = program.model_proto
+    return exported
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks on its own work from the user."""
+    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _prepare(graph: _Graph, preprocessing: Preprocessing, *, to: str) -> None:
+    """From ``image`` to what the network gets: the centred square, resized, normalised."""
+    from onnx import TensorProto
+
+    name = _PREPARE
+    size = preprocessing.input_size
+    graph.add("Transpose", "image", to=f"{name}planes", perm=[2, 0, 1])  # (H, W, 3) -> (3, H, W)
+    graph.add("Unsqueeze", f"{name}planes", graph.constant(f"{name}first", [0], np.int64), to=f"{name}batch")
+    graph.add("Shape", "image", to=f"{name}shape", start=0, end=2)
+    graph.add("ReduceMin", f"{name}shape", to=f"{name}side", keepdims=1)
+    graph.add("Sub", f"{name}shape", f"{name}side", to=f"{name}margins")
+    graph.add("Div", f"{name}margins", graph.constant(f"{name}two", [2], np.int64), to=f"{name}start")
+    graph.add("Add", f"{name}start", f"{name}side", to=f"{name}end")
+    axes = graph.constant(f"{name}axes", [2, 3], np.int64)
+    graph.add("Slice", f"{name}batch", f"{name}start", f"{name}end", axes, to=f"{name}square")
+    graph.add(
+        "Resize",
+        f"{name}square",
+        "",
+        "",
+        graph.constant(f"{name}sizes", [1, 3, size, size], np.int64),
+        to=f"{name}resized",
+        mode="cubic",
+        cubic_coeff_a=_CUBIC,
+        antialias=1,
+        coordinate_transformation_mode="half_pixel",
+        exclude_outside=1,
+    )
+    graph.cast(f"{name}resized", TensorProto.FLOAT, to=f"{name}float")
+    graph.add("Div", f"{name}float", graph.constant(f"{name}white", 255.0), to=f"{name}scaled")
+    mean = graph.constant(f"{name}mean", np.reshape(preprocessing.mean, (1, 3, 1, 1)))
+    std = graph.constant(f"{name}std", np.reshape(preprocessing.std, (1, 3, 1, 1)))
+    graph.add("Sub", f"{name}scaled", mean, to=f"{name}centred")
+    graph.add("Div", f"{name}centred", std, to=to)
+
+
+def _classify(graph: _Graph, classifier: Classifier, *, of: str) -> None:
+    """From the network's output to ``embedding`` and ``probabilities``."""
+    from onnx import TensorProto
+
+    name = HEAD
+    first = graph.constant(f"{name}first", [0], np.int64)
+    # Rounded as in the store, so that an image gets here the very answer it got in training.
+    graph.cast(of, TensorProto.FLOAT16, to=f"{name}stored")
+    graph.cast(f"{name}stored", TensorProto.FLOAT, to=f"{name}rounded")
+    graph.add("Squeeze", f"{name}rounded", first, to="embedding")
+    logits = _head(graph, classifier.head, of=f"{name}rounded")
+    temperature = graph.constant(f"{name}temperature", classifier.trust.temperature)
+    graph.add("Div", logits, temperature, to=f"{name}scaled")
+    graph.add("Softmax", f"{name}scaled", to=f"{name}shares", axis=-1)
+    graph.add("Squeeze", f"{name}shares", first, to="probabilities")
+
+
+def _head(graph: _Graph, head: Head, *, of: str) -> str:
+    """The head, (1, D) -> (1, C); the name of its logits."""
+    assert isinstance(head, LinearHead | HiddenHead)  # there are no others
+    name = HEAD
+    graph.add("Sub", of, graph.constant(f"{name}mean", head.mean), to=f"{name}centred")
+    graph.add("Div", f"{name}centred", graph.constant(f"{name}std", head.std), to=f"{name}standard")
+    last = f"{name}standard"
+    if isinstance(head, HiddenHead):
+        last = _gelu(graph, _linear(graph, "hidden", head.hidden_weight, head.hidden_bias, of=last))
+    return _linear(graph, "logits", head.weight, head.bias, of=last)
+
+
+def _linear(
+    graph: _Graph, what: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], *, of: str
+) -> str:
+    name = f"{HEAD}{what}"
+    graph.add("MatMul", of, graph.constant(f"{name}_weight", weight.T), to=f"{name}_product")
+    return graph.add("Add", f"{name}_product", graph.constant(f"{name}_bias", bias), to=name)
+
+
+def _gelu(graph: _Graph, x: str) -> str:
+    """By tanh, as in training; an operator of its own only from opset 20 on."""
+    name = f"{HEAD}gelu_"
+    graph.add("Pow", x, graph.constant(f"{name}three", 3.0), to=f"{name}cube")
+    graph.add("Mul", f"{name}cube", graph.constant(f"{name}part", 0.044715), to=f"{name}bent")
+    graph.add("Add", x, f"{name}bent", to=f"{name}sum")
+    graph.add("Mul", f"{name}sum", graph.constant(f"{name}root", math.sqrt(2 / math.pi)), to=f"{name}inner")
+    graph.add("Tanh", f"{name}inner", to=f"{name}tanh")
+    graph.add("Add", f"{name}tanh", graph.constant(f"{name}one", 1.0), to=f"{name}raised")
+    graph.add("Mul", x, graph.constant(f"{name}half", 0.5), to=f"{name}halved")
+    return graph.add("Mul", f"{name}halved", f"{name}raised", to=f"{name}out")

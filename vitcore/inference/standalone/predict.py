@@ -1,0 +1,223 @@
+"""Predict the classes of photos with an exported model.
+
+Needs Python 3.10 or newer and three packages::
+
+    pip install onnxruntime numpy pillow
+    python predict.py PATH...                            # files, or folders of them
+    python predict.py PATH... --model model-int8.onnx    # smaller and less exact
+
+Prints one JSON object per line: path, label, confidence, probabilities. A file that cannot be read is
+named on stderr, the others are answered, and the exit status is 1 at the end. HEIC photos can be read
+if the package pillow-heif is installed too.
+
+The model takes any photo as it is, uint8 (height, width, 3), and prepares it by itself. Here the photo
+is brought to the model's size before, by the same steps of Pillow as in the training, so that every
+pixel and thus the answer is the same as there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageCms, ImageOps, features
+
+__all__ = ["Model", "Unreadable", "load_image", "main", "prepare"]
+
+MAX_PIXELS = 80_000_000
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
+SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff",
+    ".avif", ".heic", ".heif", ".hif",
+}  # fmt: skip
+REDUCING_GAP = 3.0
+ORIENTATION = 0x0112
+STRIP = 2**20
+
+
+class Unreadable(Exception):
+    """A file that is no image, or a damaged one; the message says why."""
+
+
+class Model:
+    """An exported model.
+
+    Args:
+        file: The ``.onnx`` file; what its outputs mean is written in it.
+
+    Attributes:
+        classes: The names of its C classes.
+        input_size: Side of the square, in pixels, that it looks at.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        facts = self._session.get_modelmeta().custom_metadata_map
+        self.classes: list[str] = json.loads(facts["classes"])
+        self.input_size = int(facts["input_size"])
+
+    def probabilities(self, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Of each class: uint8 (height, width, 3) -> float32 (C,)."""
+        (found,) = self._session.run(["probabilities"], {"image": pixels})
+        return np.asarray(found)
+
+    def predict(self, file: Path) -> dict[str, Any]:
+        """The answer for one file: label, confidence, and probabilities by class, most probable first.
+
+        Raises:
+            Unreadable: It is no image, or a damaged one.
+        """
+        found = self.probabilities(prepare(load_image(file, self.input_size), self.input_size))
+        order = np.argsort(-found, kind="stable")
+        return {
+            "label": self.classes[order[0]],
+            "confidence": float(found[order[0]]),
+            "probabilities": {self.classes[number]: float(found[number]) for number in order},
+        }
+
+
+def prepare(image: Image.Image, size: int) -> np.ndarray[Any, Any]:
+    """The centred square of an image, as large as the model looks at it: uint8 (size, size, 3)."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = (left, top, left + side, top + side)
+    small = image.resize((size, size), Image.Resampling.BICUBIC, box=square, reducing_gap=REDUCING_GAP)
+    return np.array(small, dtype=np.uint8)
+
+
+def load_image(file: Path, at_least: int) -> Image.Image:
+    """The first frame of an image file, upright and in mode RGB.
+
+    Transparency is laid on white; 16-bit and floating-point values are scaled to 8 bits. A large JPEG
+    is decoded at a half, a quarter or an eighth, as long as both sides keep twice `at_least` pixels.
+
+    Raises:
+        Unreadable: It is no image, or a damaged one.
+    """
+    # Pillow's readers raise anything at all on damaged bytes.
+    try:
+        with Image.open(file, formats=_formats()) as image:
+            _check_size(image)
+            if image.format in {"JPEG", "MPO"}:
+                image.draft(None, (2 * at_least, 2 * at_least))
+            image.load()
+            return _to_rgb(ImageOps.exif_transpose(image) if _orientation(image) != 1 else image)
+    except (MemoryError, Unreadable):
+        raise
+    except OSError as error:
+        raise Unreadable(error.strerror or "not an image that can be read") from error
+    except Exception as error:
+        raise Unreadable(f"damaged ({' '.join(str(error).split())[:80]})") from error
+
+
+def _formats() -> list[str]:
+    more = ["AVIF"] if features.check("avif") else []
+    return [*FORMATS, *more, *(["HEIF"] if "HEIF" in Image.OPEN else [])]
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise Unreadable(f"more than {MAX_PIXELS // 1_000_000} megapixels")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none, or the reader has heeded it."""
+    if image.format == "HEIF":
+        return 1
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - damaged EXIF in a sound image: shown as it lies
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _scaled_to_8_bits(image)
+    if image.mode == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+        assert converted is not None  # only an in-place conversion returns None
+        return converted
+    if image.has_transparency_data:
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        paper = Image.new("RGB", rgba.size, (255, 255, 255))
+        paper.paste(rgba, mask=rgba)
+        return paper
+    return image.convert("RGB")
+
+
+def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits: 16-bit by its full range, others by their own."""
+    values = np.asarray(image).reshape(-1)
+    if image.mode == "F":
+        known = np.isfinite(values)
+        low = float(values.min(where=known, initial=np.inf))
+        high = float(values.max(where=known, initial=-np.inf))
+        if low > high or (low >= 0 and high <= 1):  # not one number, or the usual range
+            low, high = 0.0, 1.0
+    else:
+        low, high = float(values.min()), float(values.max())
+        if low >= 0 and high <= 65535:
+            low, high = 0.0, 65535.0
+    grey = np.empty(values.shape, dtype=np.uint8)
+    for start in range(0, len(values), STRIP):
+        strip = values[start : start + STRIP].astype(np.float64)
+        strip = np.nan_to_num(strip, nan=low, posinf=high, neginf=low)
+        strip = (strip - low) / max(high - low, 1e-12) * 255
+        grey[start : start + STRIP] = strip.round().clip(0, 255)
+    return Image.fromarray(grey.reshape(image.height, image.width)).convert("RGB")
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Files as they are named; of folders, the images in them and below that are not hidden."""
+    for path in paths:
+        if path.is_dir():
+            inside = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+            yield from sorted(file for file in inside if file.is_file() and not file.name.startswith("."))
+        else:
+            yield path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Predict what the command line names; the exit status."""
+    parser = argparse.ArgumentParser(description="Predict the classes of photos.")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files, or folders of them")
+    beside = Path(__file__).with_name("model.onnx")
+    parser.add_argument("--model", type=Path, default=beside, help="default: model.onnx beside this script")
+    options = parser.parse_args(arguments)
+    if not options.model.is_file():
+        parser.error(f"there is no model file {options.model}")
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # remarks on sloppy metadata, and on large images
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    model = Model(options.model)
+    status = 0
+    for file in _files(options.paths):
+        name = os.fsencode(file).decode("utf-8", "replace")  # names may be any bytes
+        try:
+            answer = {"path": name, **model.predict(file)}
+        except (Unreadable, ValueError) as error:
+            status = 1
+            sys.stderr.write(f"{name}: {error}\n")
+        else:
+            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

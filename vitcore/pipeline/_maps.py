@@ -1,0 +1,92 @@
+"""Whether the maps of a run's classifier can be believed, measured once and kept with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+
+from vitcore.dataset import load_dataset
+from vitcore.errors import InputError, Stopped, StorageError
+from vitcore.inference import Deletion, deletion_test, load_classifier
+from vitcore.progress import Meter, OnProgress
+from vitcore.runs import Run, load_run
+from vitcore.workspace import Workspace, read_json, write_json
+
+__all__ = ["check_maps", "load_map_check"]
+
+MAP_IMAGES = 24
+"""Validation images that are enough to tell a good map from chance; ten forward passes each."""
+
+
+def check_maps(
+    run_id: str,
+    *,
+    images: int = MAP_IMAGES,
+    device: str = "auto",
+    workspace: Workspace | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Deletion:
+    """Test the maps of a run on validation images (`vitcore.inference.deletion_test`), and keep the outcome.
+
+    Args:
+        run_id: A run with results.
+        images: How many validation images, drawn at random.
+        device: As for `vitcore.inference.load_classifier`.
+        workspace: Where the run is.
+        on_progress: Called with the progress in images.
+        stop: Set it to give up; nothing is kept.
+
+    Raises:
+        NotFoundError: There is no such run, or its dataset is gone.
+        StorageError: It has no results, or they cannot be written.
+        InputError: Its photos cannot be read any more.
+        Stopped: `stop` was set.
+    """
+    workspace = workspace or Workspace.default()
+    run = load_run(run_id, workspace=workspace)
+    rows = run.predictions
+    about = run.config["dataset"]
+    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    drawn = np.random.default_rng(0).permutation(len(rows))[:images]
+    files = [dataset.path(file) for file in rows["file"].iloc[drawn]]
+    classifier = load_classifier(run.folder, device=device)
+
+    def told() -> Iterator[Path]:
+        meter = Meter(on_progress, "maps", len(files))
+        for file in files:
+            if stop is not None and stop.is_set():
+                raise Stopped("The check of the maps was stopped; nothing was kept.")
+            yield file
+            meter.add(1)
+
+    try:
+        found = deletion_test(classifier, told())
+    except OSError as error:
+        raise InputError(f"A photo of the validation part cannot be read ({error}); train again.") from error
+    try:
+        write_json(_file(run), found.to_dict())
+    except OSError as error:
+        raise StorageError(
+            f"{run.folder} cannot be written ({error.strerror or error}); free some space."
+        ) from error
+    return found
+
+
+def load_map_check(run: Run) -> Deletion | None:
+    """What `check_maps` found for the present classifier of a run; None if that was not done.
+
+    Raises:
+        StorageError: The file is damaged.
+    """
+    if not _file(run).is_file():
+        return None
+    try:
+        return Deletion.from_dict(read_json(_file(run)))
+    except (LookupError, TypeError, ValueError) as error:
+        raise StorageError(f"{_file(run)} is damaged ({error}); check the maps again.") from error
+
+
+def _file(run: Run) -> Path:
+    return run.folder / "model" / "maps.json"  # beside the classifier, for it goes with that
