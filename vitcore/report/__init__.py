@@ -1,0 +1,9 @@
+"""The written report of a run: one HTML file that can be read anywhere, kept and printed.
+
+It needs nothing but itself: no script, no network, no other file. Its figures are those of the run; what a
+run does not know is left out.
+"""
+
+from vitcore.report._page import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,85 @@
+"""The charts of the app as drawings inside of a page."""
+
+import re
+from itertools import count
+from types import MappingProxyType
+from typing import Any, Literal
+
+import altair as alt
+from markupsafe import Markup
+
+from vitcore.language import current
+from vitcore.report._blocks import Figure
+
+__all__ = ["Drawer"]
+
+_WIDTH = 660  # of a chart in pixels, as fits on a page of A4
+
+_LOCALES: MappingProxyType[str, Literal["en-US", "es-ES"]] = MappingProxyType({"en": "en-US", "es": "es-ES"})
+_CONFIG: dict[str, Any] = {
+    "aria": False,  # the drawing as a whole says what it shows
+    "background": "transparent",
+    "font": "Arial",  # the style of the page names more, all as wide: the room for texts is measured here
+    "view": {"stroke": "#D5DCE1"},
+    "axis": {
+        "labelColor": "#3C4A54",
+        "titleColor": "#3C4A54",
+        "titleFontWeight": "normal",
+        "gridColor": "#E6EBEE",
+        "domainColor": "#8A99A4",
+        "tickColor": "#8A99A4",
+        "labelFontSize": 11,
+        "titleFontSize": 12,
+        "titlePadding": 8,
+    },
+    "legend": {"labelColor": "#3C4A54", "labelFontSize": 11, "labelLimit": 240, "columnPadding": 14},
+}
+
+
+class Drawer:
+    """Draws charts as SVG; one for each page, for the names in it must differ."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def draw(
+        self,
+        chart: alt.LayerChart,
+        title: str,
+        caption: str = "",
+        *,
+        width: int | None = _WIDTH,
+        height: int | None = None,
+    ) -> Figure:
+        """A chart with its title.
+
+        Args:
+            chart: One of `vitcore.charts`.
+            title: What it shows.
+            caption: How to read it.
+            width: Of all of it in pixels; None to leave the chart as large as it is.
+            height: Of what the axes enclose; the chart's own if not given.
+        """
+        import vl_convert  # starts an engine for JavaScript, which nothing else needs
+
+        if width is not None:
+            sized = {"width": width} if height is None else {"width": width, "height": height}
+            chart = chart.properties(**sized, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+        svg = vl_convert.vegalite_to_svg(
+            chart.to_dict(),
+            config=_CONFIG,
+            format_locale=_LOCALES[current()],
+            time_format_locale=_LOCALES[current()],
+        )
+        # Vega escapes the names of classes in it.
+        return Figure(Markup(_renamed(svg, next(self._numbers))), title, caption)  # noqa: S704
+
+
+def _renamed(svg: str, number: int) -> str:
+    """With names of its own: each drawing counts its clips from 0, and a page has several drawings."""
+
+    def rename(tag: re.Match[str]) -> str:
+        text = re.sub(r'\bid="([\w-]+)"', rf'id="chart{number}-\1"', tag[0])
+        return re.sub(r"url\(#([\w-]+)\)", rf"url(#chart{number}-\1)", text)
+
+    return re.sub(r"<[^>]+>", rename, svg)

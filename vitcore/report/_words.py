@@ -1,0 +1,73 @@
+"""Words and figures that several sections use."""
+
+import math
+from collections.abc import Sequence
+
+from babel.lists import format_list
+from babel.numbers import format_decimal
+
+from vitcore.language import current, decimals, mark, ntr, number, percent, tr
+
+__all__ = ["METRICS", "exactly", "figure", "images", "listed", "of_100", "plain", "spread"]
+
+METRICS = {
+    "accuracy": mark("Accuracy"),
+    "balanced_accuracy": mark("Balanced accuracy"),
+    "cohen_kappa": mark("Cohen's kappa"),
+    "macro_f1": mark("Macro F1"),
+    "top_3_accuracy": mark("Top-3 accuracy"),
+    "log_loss": mark("Log loss"),
+    "expected_calibration_error": mark("Calibration error"),
+}
+"""What the figures are called, in the order of the report."""
+
+_SHARES = {"accuracy", "balanced_accuracy", "expected_calibration_error", "top_3_accuracy"}
+_LISTING = {"en": "en_GB"}  # British lists have no comma before the last "and"
+_LONGEST = 60
+
+
+def plain(name: str, limit: int = _LONGEST) -> str:
+    """A name from outside on one line; a longer one loses its middle."""
+    name = " ".join(name.split())
+    half = (limit - 1) // 2
+    return name if len(name) <= limit else f"{name[:half]}…{name[-half:]}"
+
+
+def figure(name: str, value: float) -> str:
+    """A metric as text: percentages for shares."""
+    return percent(value) if name in _SHARES else decimals(value)
+
+
+def spread(name: str, low: float, high: float) -> str:
+    """The interval of a metric as text; nothing where there is none."""
+    if math.isnan(low):
+        return ""
+    return tr("{low} to {high}").format(low=figure(name, low), high=figure(name, high))
+
+
+def images(count: int) -> str:
+    """A number of images in words."""
+    return ntr("{count} image", "{count} images", count).format(count=number(count))
+
+
+def of_100(share: float) -> str:
+    """A share as people say it; what is not quite all or none is not called so."""
+    whole = round(100 * share)
+    if share == 0:
+        return tr("none of 100")
+    if whole == 0:
+        return tr("fewer than 1 of 100")
+    if whole == 100 and share < 1:
+        return tr("over 99 of 100")
+    return tr("{count} of 100").format(count=whole)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as people list them: ``a, b and c``."""
+    language = current()
+    return str(format_list(list(names), locale=_LISTING.get(language, language)))
+
+
+def exactly(value: float) -> str:
+    """A setting with all its digits, as in the language of now."""
+    return str(format_decimal(value, "#,##0.##########", locale=current()))
