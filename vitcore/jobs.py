@@ -19,7 +19,7 @@ from vitcore.progress import Progress
 
 __all__ = ["Job", "JobKind", "JobQueue", "JobSnapshot", "JobState", "Work"]
 
-JobKind = Literal["run", "dataset", "check", "tuning", "review", "elsewhere"]
+JobKind = Literal["run", "dataset", "check", "tuning", "review", "elsewhere", "predict", "export", "maps"]
 JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
 
@@ -54,7 +54,8 @@ class Job:
     Attributes:
         id: Counts the jobs of a queue, from 1.
         kind: What it makes: a ``run``, a ``dataset``, a ``check`` of one, the ``tuning`` of settings, or a
-            ``review`` of a run or how it does ``elsewhere``.
+            ``review`` of a run, how it does ``elsewhere``, what it makes of new photos (``predict``), an
+            ``export`` of it, or a check of its ``maps``.
         title: For people.
         stop: Set when the job should end early; the work looks at it.
     """

@@ -1,0 +1,240 @@
+"""New photos that a run was asked about, with its answers."""
+
+import csv
+import io
+import json
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from vitcore.batches import answer_batch, list_batches, load_batch, new_batch
+from vitcore.dataset import NamedFile, import_dataset, load_dataset
+from vitcore.errors import ArchiveError, DatasetError, NotFoundError, Stopped
+from vitcore.inference import load_classifier, set_level
+from vitcore.pipeline import train
+from vitcore.runs import delete_run, list_runs
+from vitcore.training import Hyperparameters
+from vitcore.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The folder of a workspace that is made once."""
+    return tmp_path_factory.mktemp("batches") / "home"
+
+
+@pytest.fixture
+def run(home, workspace, picture_folder, tiny_backbone):
+    """Of three classes, one with a name that a column of the table has as well."""
+    if not home.exists():
+        made = Workspace(home)
+        dataset = import_dataset(picture_folder(("blue", "green", "label")), workspace=made)
+        train(dataset, Hyperparameters(epochs=3), backbone=tiny_backbone, workspace=made)
+    shutil.copytree(home, workspace.root, dirs_exist_ok=True)
+    return list_runs(workspace)[0]
+
+
+@pytest.fixture
+def photos(picture_folder) -> list[NamedFile]:
+    """One photo of each class, and a file that is none."""
+    folder = picture_folder(("blue", "green", "label"), count=1, name="new")
+    found = [NamedFile(f"{path.parent.name}.png", path) for path in sorted(folder.rglob("*.png"))]
+    broken = folder / "broken.png"
+    broken.write_text("no photo")
+    return [*found[:1], NamedFile("=broken.png", broken), *found[1:]]
+
+
+@pytest.fixture
+def answered(run, photos):
+    batch = new_batch(run, photos, "four files")
+    answer_batch(batch, load_classifier(run.folder))
+    return load_batch(run, batch.id)
+
+
+def labels(batch) -> list[str]:
+    return list(batch.answers["label"])
+
+
+def test_a_batch_is_listed_with_its_answers_newest_first(run, photos, answered):
+    second = new_batch(run, photos[:1], "one file")
+    assert [batch.id for batch in list_batches(run)] == [second.id, answered.id]
+    assert second.answers.empty
+    assert not second.is_complete
+    assert answered.is_complete
+    assert answered.title == "four files"
+    assert answered.names == ("blue.png", "=broken.png", "green.png", "label.png")
+
+
+def test_the_answers_are_those_of_the_classifier(run, photos, answered):
+    good = [photo.path for photo in photos if photo.name != "=broken.png"]
+    expected = load_classifier(run.folder).predict(good)
+    assert labels(answered) == [expected[0].label, "", *(item.label for item in expected[1:])]
+    for number, item in zip((0, 2, 3), expected, strict=True):
+        assert answered.probabilities(number) == pytest.approx(item.probabilities, abs=1e-8)
+        assert list(answered.probabilities(number)) == list(item.probabilities)
+        row = answered.answers.loc[number]
+        assert row["name"] == answered.names[number]
+        assert row["confidence"] == pytest.approx(item.confidence, abs=1e-8)
+        assert (row["sure"], row["reason"]) == (item.sure, item.reason)
+    assert answered.answers.loc[1, "error"]
+
+
+def test_answering_can_be_stopped_and_goes_on_where_it_was(run, photos):
+    batch = new_batch(run, photos, "stopped")
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        answer_batch(batch, load_classifier(run.folder), stop=stop)
+    assert not load_batch(run, batch.id).is_complete
+    answer_batch(load_batch(run, batch.id), load_classifier(run.folder))
+    assert load_batch(run, batch.id).is_complete
+
+
+def test_begun_at_another_level_of_doubt_all_is_answered_at_the_present_one(run, photos, monkeypatch):
+    batch = new_batch(run, photos, "level")
+    stop = threading.Event()
+    able = load_classifier(run.folder)
+    predict, calls = able.predict_each, []
+
+    def interrupted(images):
+        for number, result in enumerate(predict(images)):
+            yield result
+            if number == 1:
+                stop.set()
+
+    monkeypatch.setattr(type(able.embedder), "batch_size", 1)
+    monkeypatch.setattr(able, "predict_each", interrupted)
+    with pytest.raises(Stopped):
+        answer_batch(batch, able, stop=stop)
+    assert 0 < len(load_batch(run, batch.id).answers) < 4
+    set_level(run.folder, 1.0)
+    strict = load_classifier(run.folder)
+    answer_batch(load_batch(run, batch.id), strict)
+    answers = load_batch(run, batch.id).answers
+    good = [photo.path for photo in photos if photo.name != "=broken.png"]
+    assert answers["sure"][answers["label"] != ""].tolist() == [item.sure for item in strict.predict(good)]
+    # What is complete is not answered again.
+    monkeypatch.setattr(strict, "predict_each", calls.append)
+    answer_batch(batch, strict)
+    assert calls == []
+
+
+def test_a_batch_that_cannot_be_made_leaves_nothing(run, tmp_path):
+    texts = tmp_path / "texts.zip"
+    with zipfile.ZipFile(texts, "w") as archive:
+        archive.writestr("a.txt", "a")
+    with pytest.raises(ArchiveError):
+        new_batch(run, [NamedFile("texts.zip", texts)], "texts")
+    assert list_batches(run) == []
+    assert not list((run.folder / "batches").iterdir())
+
+
+def test_only_refused_files_make_a_complete_batch_without_answers(run, tmp_path):
+    broken = tmp_path / "upload"
+    broken.write_text("no zip")
+    batch = new_batch(run, [NamedFile("photos.zip", broken)], "broken")
+    answer_batch(batch, load_classifier(run.folder))
+    batch = load_batch(run, batch.id)
+    assert batch.is_complete
+    assert batch.names == ()
+    assert [name for name, _ in batch.refused] == ["photos.zip"]
+
+
+def test_a_corrected_photo_is_in_the_dataset_and_can_be_taken_back(run, answered):
+    before = load_dataset(run.config["dataset"]["id"])
+    changed = answered.correct(0, "brand new", before)
+    assert changed.class_counts == {**before.class_counts, "brand new": 1}
+    again = load_batch(run, answered.id)
+    assert again.label(0) == "brand new"
+    assert again.corrections[0].version == load_dataset(before.id).version
+    back = again.take_back(0, changed)
+    assert back.class_counts == before.class_counts
+    assert load_batch(run, answered.id).corrections == {}
+
+
+def test_a_correction_that_the_dataset_refuses_is_not_kept(run, answered):
+    with pytest.raises(DatasetError, match="no name"):
+        answered.correct(0, " " * 3, load_dataset(run.config["dataset"]["id"]))
+    assert load_batch(run, answered.id).corrections == {}
+
+
+def test_the_table_for_spreadsheets_has_one_row_per_photo(answered):
+    file = io.StringIO()
+    answered.write_csv(file)
+    rows = list(csv.reader(io.StringIO(file.getvalue())))
+    head = ["file", "label", "confidence", "sure", "reason", "corrected", "error"]
+    assert rows[0] == [*head, "blue", "green", "label"]
+    assert [row[0] for row in rows[1:]] == ["blue.png", "'=broken.png", "green.png", "label.png"]
+    assert [row[1] for row in rows[1:]] == labels(answered)
+    broken = rows[2]
+    assert broken[6]
+    assert broken[7:] == ["", "", ""]
+    shares = [float(value) for value in rows[1][7:]]
+    assert sum(shares) == pytest.approx(1, abs=1e-6)
+    assert max(shares) == pytest.approx(float(rows[1][2]))
+
+
+def test_plain_values_are_those_of_the_command_line(run, answered):
+    answered.correct(2, "blue", load_dataset(run.config["dataset"]["id"]))
+    found = json.loads(json.dumps(load_batch(run, answered.id).to_dict()))
+    assert [item["file"] for item in found["predictions"]] == ["blue.png", "green.png", "label.png"]
+    assert [item["corrected"] for item in found["predictions"]] == ["", "blue", ""]
+    assert [item["file"] for item in found["skipped"]] == ["=broken.png"]
+    assert set(found["predictions"][0]["probabilities"]) == set(run.classes)
+
+
+def test_sorted_photos_lie_in_the_folder_of_what_they_show(run, answered, tmp_path):
+    answered.correct(0, "a/b:c", load_dataset(run.config["dataset"]["id"]))
+    batch = load_batch(run, answered.id)
+    file = tmp_path / "sorted.zip"
+    batch.write_sorted(file, unsure_apart=False)
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        assert archive.read("a_b_c/blue.png") == batch.photo(0).read_bytes()
+    assert names == ["a_b_c/blue.png", f"{labels(batch)[2]}/green.png", f"{labels(batch)[3]}/label.png"]
+
+
+def test_unsure_photos_go_to_a_folder_of_their_own(answered, tmp_path):
+    answered.answers["sure"] = [True, False, False, False]
+    file = tmp_path / "sorted.zip"
+    answered.write_sorted(file, unsure_apart=True)
+    with zipfile.ZipFile(file) as archive:
+        folders = [Path(name).parent.name for name in archive.namelist()]
+    assert folders == [labels(answered)[0], "not sure", "not sure"]
+
+
+def test_photos_of_one_name_do_not_replace_each_other(run, photos, tmp_path):
+    twins = [NamedFile(f"{folder}/same.PNG", photos[0].path) for folder in "abc"]
+    batch = new_batch(run, twins, "twins")
+    answer_batch(batch, load_classifier(run.folder))
+    file = tmp_path / "sorted.zip"
+    load_batch(run, batch.id).write_sorted(file, unsure_apart=False)
+    with zipfile.ZipFile(file) as archive:
+        assert [Path(name).name for name in archive.namelist()] == [
+            "same.PNG",
+            "same (2).PNG",
+            "same (3).PNG",
+        ]
+
+
+@pytest.mark.parametrize("batch_id", ["", "..", "../..", "none", "A" * 100])
+def test_a_batch_that_is_not_there(run, batch_id):
+    with pytest.raises(NotFoundError):
+        load_batch(run, batch_id)
+
+
+def test_a_damaged_batch_is_not_listed(run, photos, answered):
+    other = new_batch(run, photos[:1], "damaged")
+    (other.folder / "about.json").write_text("{}")
+    assert [batch.id for batch in list_batches(run)] == [answered.id]
+
+
+def test_a_forgotten_batch_is_gone_and_those_of_a_deleted_run_with_it(run, photos, answered):
+    other = new_batch(run, photos[:1], "other")
+    other.delete()
+    assert [batch.id for batch in list_batches(run)] == [answered.id]
+    delete_run(run.id)
+    assert list_batches(run) == []

@@ -1,0 +1,382 @@
+"""Batches: new photos that a run was asked about, with its answers, as they lie on disk.
+
+::
+
+    <run>/batches/<batch id>/
+        about.json        title, when, names of the photos, what was refused; there once all are copied
+        photos/000000 …   the photos, under generated names
+        answers.csv       one row per photo            (vitcore.inference.predict_files)
+        corrections.json  answers that somebody corrected
+
+A batch goes with its run.
+"""
+
+import csv
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from threading import Event
+from typing import IO, Any
+
+import pandas as pd
+
+from vitcore.dataset import (
+    IMAGE_SUFFIXES,
+    Dataset,
+    NamedFile,
+    Reading,
+    add_images,
+    undo,
+    unpack_photos,
+)
+from vitcore.errors import DatasetError, InputError, NotFoundError, StorageError
+from vitcore.inference import Classifier, predict_files, read_predictions
+from vitcore.progress import OnProgress
+from vitcore.runs import Run
+from vitcore.workspace import new_id, read_json, write_json
+
+__all__ = ["Batch", "Correction", "answer_batch", "list_batches", "load_batch", "new_batch"]
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_COLUMNS = ["path", "label", "confidence", "sure", "reason", "error"]
+_UNSURE = "not sure"
+_FORMULA = tuple("=+-@\t\r")  # what a spreadsheet would take the beginning of a formula for
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Photos that a run was asked about, as they stand when this is loaded.
+
+    Attributes:
+        folder: Where they lie.
+        title: What they were called.
+        created: When, as ISO 8601.
+        names: Of the photos, in order.
+        refused: Files that could not be taken at all, and why.
+    """
+
+    folder: Path
+    title: str
+    created: str
+    names: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+
+    @property
+    def id(self) -> str:
+        """Its id in the run."""
+        return self.folder.name
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all photos were answered or refused."""
+        return len(self.answers) == len(self.names) > 0 or (bool(self.refused) and not self.names)
+
+    def photo(self, number: int) -> Path:
+        """The file of a photo."""
+        return _photo(self.folder, number)
+
+    @cached_property
+    def _table(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        table = self.folder / "answers.csv"
+        if not table.is_file():
+            return pd.DataFrame(columns=_COLUMNS), pd.DataFrame()
+        return read_predictions(table)
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """The answers so far: name, label, confidence, sure, reason, error; one row per photo, from 0.
+
+        What cannot be used has an error and no label.
+        """
+        rows, _ = self._table
+        return rows.assign(path=list(self.names[: len(rows)])).rename(columns={"path": "name"})
+
+    @cached_property
+    def corrections(self) -> dict[int, "Correction"]:
+        """What somebody corrected, by the number of the photo."""
+        file = self.folder / "corrections.json"
+        if not file.is_file():
+            return {}
+        return {int(number): Correction(**what) for number, what in read_json(file).items()}
+
+    def probabilities(self, number: int) -> dict[str, float]:
+        """Of each class for a photo that was answered, the most probable first."""
+        _, shares = self._table
+        row = shares.iloc[number].sort_values(ascending=False, kind="stable")
+        return {str(label): float(share) for label, share in row.items()}
+
+    def label(self, number: int) -> str:
+        """What a photo shows: what somebody said, or else the answer."""
+        corrected = self.corrections.get(number)
+        return corrected.label if corrected else str(self.answers.loc[number, "label"])
+
+    def correct(self, number: int, label: str, dataset: Dataset) -> Dataset:
+        """Say what a photo really shows, and add it to a dataset as that.
+
+        Args:
+            number: Of the photo.
+            label: A class of the dataset, or a new one.
+            dataset: Its latest version is added to.
+
+        Returns:
+            The new version.
+
+        Raises:
+            ArchiveError: The dataset has this photo in this class already.
+            DatasetError: The name cannot be used, or the dataset is being changed by somebody else.
+            StorageError: The disk is full or not writable.
+        """
+        if not label.strip():
+            raise DatasetError("The class has no name; choose one, or type a new one.")
+        name = PurePosixPath(self.names[number]).name
+        if PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES:
+            name += ".jpg"  # only the content tells, but an import looks at names first
+        changed = add_images(dataset, [NamedFile(name, self.photo(number))], reading=Reading(label=label))
+        self._keep({**self.corrections, number: Correction(label, changed.id, changed.version)})
+        return changed
+
+    def take_back(self, number: int, dataset: Dataset) -> Dataset:
+        """Undo `correct`, as long as the dataset was not changed since.
+
+        Raises:
+            DatasetError: It was.
+        """
+        changed = undo(dataset)
+        self._keep({key: value for key, value in self.corrections.items() if key != number})
+        return changed
+
+    def _keep(self, corrections: Mapping[int, "Correction"]) -> None:
+        write_json(
+            self.folder / "corrections.json",
+            {str(number): vars(what) for number, what in corrections.items()},
+        )
+        self.__dict__.pop("corrections", None)
+
+    def write_csv(self, file: IO[str]) -> None:
+        """Write the answers as a table for spreadsheets: one row per photo, the refused ones last.
+
+        A name that a spreadsheet would take for a formula gets an apostrophe in front.
+        """
+        writer = csv.writer(file)
+        classes = [str(name) for name in self._table[1].columns]
+        writer.writerow(["file", "label", "confidence", "sure", "reason", "corrected", "error", *classes])
+        for row in self._rows():
+            shares = row["probabilities"]
+            writer.writerow(
+                [
+                    _harmless(row["file"]),
+                    _harmless(row["label"]),
+                    row["confidence"] if row["label"] else "",
+                    ("yes" if row["sure"] else "no") if row["label"] else "",
+                    row["reason"],
+                    _harmless(row["corrected"]),
+                    row["error"],
+                    *(shares.get(name, "") for name in classes),
+                ]
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answers as plain values: ``predictions`` and ``skipped``, as the command line gives them."""
+        rows = list(self._rows())
+        return {
+            "predictions": [
+                {key: value for key, value in row.items() if key != "error"} for row in rows if row["label"]
+            ],
+            "skipped": [{"file": row["file"], "reason": row["error"]} for row in rows if not row["label"]],
+        }
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        for number, row in enumerate(self.answers.to_dict("records")):
+            corrected = self.corrections.get(number)
+            yield {
+                "file": row["name"],
+                "label": row["label"],
+                "confidence": row["confidence"],
+                "sure": bool(row["sure"]),
+                "reason": row["reason"],
+                "corrected": corrected.label if corrected else "",
+                "error": row["error"],
+                "probabilities": self.probabilities(number) if row["label"] else {},
+            }
+        for name, reason in self.refused:
+            yield {
+                "file": name, "label": "", "confidence": 0.0, "sure": False, "reason": "", "corrected": "",
+                "error": reason, "probabilities": {},
+            }  # fmt: skip
+
+    def write_sorted(self, file: Path | IO[bytes], *, unsure_apart: bool) -> None:
+        """Write a zip file with the photos in one folder per class, by what they were taken for.
+
+        Args:
+            file: Where to.
+            unsure_apart: Whether answers that are not sure go to a folder of their own.
+        """
+        used: set[str] = set()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # photos are compressed already
+            for number in self.answers.index[self.answers["label"] != ""]:
+                doubted = not self.answers.loc[number, "sure"] and number not in self.corrections
+                folder = _UNSURE if unsure_apart and doubted else _part(self.label(number))
+                name = _free(f"{folder}/{_part(PurePosixPath(self.names[number]).name)}", used)
+                archive.write(self.photo(number), name)
+
+    def delete(self) -> None:
+        """Delete it from the disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a photo really shows, and the version of the dataset that was made by adding it."""
+
+    label: str
+    dataset_id: str
+    version: int
+
+
+def new_batch(
+    run: Run,
+    sources: Sequence[NamedFile],
+    title: str,
+    *,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Batch:
+    """Copy photos, or those in archives, into a new batch of a run; `answer_batch` answers them.
+
+    Args:
+        run: Whose answers are wanted.
+        sources: Photos and archives.
+        title: For people.
+        on_progress: Called with the progress.
+        stop: Set it to give up; nothing is kept.
+
+    Raises:
+        ArchiveError: There is no image in them.
+        StorageError: The disk is full or not writable.
+        Stopped: `stop` was set.
+    """
+    folder = run.folder / "batches" / new_id()
+    try:
+        (folder / "photos").mkdir(parents=True)
+        found = unpack_photos(
+            sources, lambda number: _photo(folder, number), on_progress=on_progress, stop=stop
+        )
+        about = {
+            "title": title,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "names": [item.name for item in found if not item.reason],
+            "refused": [[item.name, item.reason] for item in found if item.reason],
+        }
+        write_json(folder / "about.json", about)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StorageError(
+            f"The photos cannot be kept in {folder} ({error.strerror or error}); free some space."
+        ) from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return load_batch(run, folder.name)
+
+
+def answer_batch(
+    batch: Batch,
+    classifier: Classifier,
+    *,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> None:
+    """Answer what was not answered yet.
+
+    Args:
+        batch: The photos.
+        classifier: Of their run.
+        on_progress: Called with the progress in images.
+        stop: Set it to stop after the current photos; what was answered stays.
+
+    Raises:
+        Stopped: `stop` was set.
+        VitcoreError: As for `vitcore.inference.predict_files`.
+    """
+    if not batch.names or replace(batch).is_complete:  # as it stands now, not as it was loaded
+        return
+    table = batch.folder / "answers.csv"
+    answer = partial(
+        predict_files,
+        classifier,
+        [batch.photo(number) for number in range(len(batch.names))],
+        table,
+        total=len(batch.names),
+        on_progress=on_progress,
+        stop=stop,
+    )
+    try:
+        answer()
+    except InputError:  # begun at another level of doubt: all answers are to be of the present one
+        table.unlink()
+        answer()
+
+
+def load_batch(run: Run, batch_id: str) -> Batch:
+    """The batch of that id.
+
+    Raises:
+        NotFoundError: There is none.
+        StorageError: Its files are damaged.
+    """
+    folder = run.folder / "batches" / batch_id
+    if not (_ID.fullmatch(batch_id) and (folder / "about.json").is_file()):
+        raise NotFoundError(f"There are no photos '{batch_id[:80]}' any more; drop them again.")
+    about = read_json(folder / "about.json")
+    try:
+        return Batch(
+            folder=folder,
+            title=about["title"],
+            created=about["created"],
+            names=tuple(about["names"]),
+            refused=tuple((name, reason) for name, reason in about["refused"]),
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise StorageError(f"The photos in {folder} are damaged ({error}); delete that folder.") from error
+
+
+def list_batches(run: Run) -> list[Batch]:
+    """All batches of a run, newest first; one whose files are damaged is left out."""
+    found = []
+    for folder in sorted((run.folder / "batches").glob("*/"), reverse=True):
+        try:
+            found.append(load_batch(run, folder.name))
+        except (NotFoundError, StorageError):  # the first: still being copied, or given up by a crash
+            continue
+    return found
+
+
+def _photo(folder: Path, number: int) -> Path:
+    return folder / "photos" / f"{number:06}"
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _part(name: str) -> str:
+    """A name as one part of a path in an archive."""
+    text = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", name).strip(" .")
+    return text[:120] or "_"
+
+
+def _free(name: str, used: set[str]) -> str:
+    """The name, numbered if it was used before."""
+    suffix = PurePosixPath(name).suffix
+    stem = name.removesuffix(suffix)
+    free, count = name, 1
+    while free.casefold() in used:
+        count += 1
+        free = f"{stem} ({count}){suffix}"
+    used.add(free.casefold())
+    return free
