@@ -5,7 +5,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-__all__ = ["release_upload", "require_frame"]
+__all__ = ["in_page", "release_upload", "require_frame"]
 
 
 def release_upload(upload: UploadedFile) -> None:
@@ -26,3 +26,8 @@ def require_frame() -> None:
     if PagesManager.uses_pages_directory:
         PagesManager.uses_pages_directory = False
         st.rerun()
+
+
+def in_page() -> bool:
+    """Whether this thread draws a page for somebody."""
+    return get_script_run_ctx(suppress_warning=True) is not None

@@ -5,12 +5,13 @@ import numpy as np
 import streamlit as st
 
 from app.parts import switch
-from app.scores import draw_images, images, kept
+from app.scores import draw_images, images, kept, sureness
 from app.state import stamp
-from app.text import percent, plain
+from app.text import plain
 from vitcore.charts import confusion_chart, confusion_order
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Evaluation
+from vitcore.language import number, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_confusions"]
@@ -27,10 +28,10 @@ def draw_confusions(run: Run, data: Dataset) -> None:
     evaluation = kept(run).evaluation
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         by_row = st.toggle(
-            "Shares of each true class instead of counts", key="by_row", persist_state="session"
+            tr("Shares of each true class instead of counts"), key="by_row", persist_state="session"
         )
         alike = len(evaluation.classes) > 2 and st.toggle(
-            "Put similar classes side by side", key="alike", persist_state="session"
+            tr("Put similar classes side by side"), key="alike", persist_state="session"
         )
     order = _order(stamp(run), evaluation) if alike else list(range(len(evaluation.classes)))
     order = _narrowed(order, evaluation)
@@ -39,10 +40,10 @@ def draw_confusions(run: Run, data: Dataset) -> None:
         _largest(run, evaluation)
     with right:
         cell = _heatmap(run, evaluation, order, by_row)
-        st.caption("Rows are the true classes, columns what they were taken for; the diagonal is right.")
+        st.caption(tr("Rows are the true classes, columns what they were taken for; the diagonal is right."))
     if cell is None:
         st.info(
-            "Click a square, or one of the largest confusions, to see its images.",
+            tr("Click a square, or one of the largest confusions, to see its images."),
             icon=":material/touch_app:",
         )
     else:
@@ -66,8 +67,11 @@ def _narrowed(order: list[int], evaluation: Evaluation) -> list[int]:
     count = len(evaluation.classes)
     if count <= _MANY:
         return order
-    options = {"most": f"The {_FEW} most confused classes", "all": f"All {count}"}
-    which = switch("Which classes", options, "which_classes")
+    options = {
+        "most": tr("The {count} most confused classes").format(count=number(_FEW)),
+        "all": tr("All {count}").format(count=number(count)),
+    }
+    which = switch(tr("Which classes"), options, "which_classes")
     if which == "all":
         return order
     most: set[int] = set()  # with the largest confusions, so that these can be seen
@@ -101,7 +105,7 @@ def _heatmap(run: Run, evaluation: Evaluation, order: list[int], by_row: bool) -
         selection_mode="cell",
         # A new chart for each press of a button: an old click does not go before it.
         key=f"confusion_{run.id}_{turn}",
-        alt="Confusion matrix: true classes as rows, predicted ones as columns",
+        alt=tr("Confusion matrix: true classes as rows, predicted ones as columns"),
     )
     clicked = [(point.get("true"), point.get("predicted")) for point in event["selection"]["cell"] or []]
     return clicked[0] if clicked else pressed
@@ -123,15 +127,17 @@ def _largest(run: Run, evaluation: Evaluation) -> None:
     """The most frequent mistakes, each a button that does the same as a click on its cell."""
     mistakes = _mistakes(evaluation)
     if not mistakes.any():
-        st.markdown("There is not a single mistake.")
+        st.markdown(tr("There is not a single mistake."))
         return
-    st.markdown("**Largest confusions**")
+    st.markdown(tr("**Largest confusions**"))
     for place in np.argsort(-mistakes, axis=None, kind="stable")[:_LISTED]:
         true, predicted = divmod(int(place), len(evaluation.classes))
         if count := int(mistakes[true, predicted]):
             cell = evaluation.classes[true], evaluation.classes[predicted]
             st.button(
-                f"**{plain(cell[0], 24)}** taken for **{plain(cell[1], 24)}**: {count}",
+                tr("**{true}** taken for **{predicted}**: {count}").format(
+                    true=plain(cell[0], 24), predicted=plain(cell[1], 24), count=number(count)
+                ),
                 type="tertiary",
                 icon=":material/image_search:",
                 key=f"cell_{true}_{predicted}",
@@ -140,7 +146,11 @@ def _largest(run: Run, evaluation: Evaluation) -> None:
             )
     every = int((mistakes > 0).sum())
     if every > _LISTED:
-        st.caption(f"{int(mistakes.sum()):,} mistakes in {every:,} squares; these are the largest.")
+        st.caption(
+            tr("{mistakes} mistakes in {squares} squares; these are the largest.").format(
+                mistakes=number(mistakes.sum()), squares=number(every)
+            )
+        )
 
 
 def _images(run: Run, data: Dataset, cell: Cell) -> None:
@@ -149,14 +159,24 @@ def _images(run: Run, data: Dataset, cell: Cell) -> None:
     rows = kept(run).predictions
     rows = rows[(rows["true"] == true) & (rows["predicted"] == predicted)]
     rows = rows.sort_values("confidence", ascending=False, kind="stable")
-    what = "recognised" if true == predicted else f"taken for {plain(predicted)}"
-    st.markdown(f"#### {images(len(rows)) if len(rows) else 'No image'} of {plain(true)} {what}")
+    st.markdown(f"#### {_title(len(rows), true, predicted)}")
     if rows.empty:
         return
     places = [run.classes.index(name) for name in cell]
     draw_images(
         data,
         rows,
-        lambda row: f"{plain(row.name, 40)}  \n{percent(row.confidence)} confident",
+        lambda row: f"{plain(row.name, 40)}  \n{sureness(row.confidence)}",
         key=f"cell_page_{places[0]}_{places[1]}",
+    )
+
+
+def _title(count: int, true: str, predicted: str) -> str:
+    """How many images a cell has, and which."""
+    if true == predicted:
+        text = tr("{images} of {true} recognised")
+    else:
+        text = tr("{images} of {true} taken for {predicted}")
+    return text.format(
+        images=images(count) if count else tr("No image"), true=plain(true), predicted=plain(predicted)
     )

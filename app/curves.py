@@ -13,6 +13,7 @@ from app.state import stamp
 from vitcore.charts import confidence_chart, precision_recall_chart, reliability_chart, roc_chart
 from vitcore.dataset import Dataset
 from vitcore.evaluation import precision_recall_curves, reliability, roc_curves, scaled_probabilities
+from vitcore.language import current, number, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_all_curves"]
@@ -25,39 +26,43 @@ def draw_all_curves(run: Run, data: Dataset) -> None:  # noqa: ARG001 - as all s
     """Three pairs of charts."""
     _class_curves(run)
     _confidence(run)
-    st.subheader("How the training went", anchor=False)
+    st.subheader(tr("How the training went"), anchor=False)
     draw_curves(run)
 
 
 def _class_curves(run: Run) -> None:
-    st.subheader("Each class against all others", anchor=False)
+    st.subheader(tr("Each class against all others"), anchor=False)
     drawn = _drawn(run)
-    st.caption(
+    meaning = tr(
         "The nearer a curve comes to the upper edge, the better the class is told apart; the figure is the "
         "area under its curve, 1 is perfect. Precision: how many of those called so are; recall: how many of "
-        "its images are found. "
-        + (
-            "Click a class to make it stand out."
-            if len(drawn) <= _FEW
-            else "Point at a curve to see whose it is."
-        )
+        "its images are found."
     )
-    roc, precision_recall = _class_charts(stamp(run), run, drawn)
+    if len(drawn) <= _FEW:
+        hint = tr("Click a class to make it stand out.")
+    else:
+        hint = tr("Point at a curve to see whose it is.")
+    st.caption(f"{meaning} {hint}")
+    with st.spinner(tr("Drawing the curves …")):
+        roc, precision_recall = _class_charts((stamp(run), current()), run, drawn)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("**Images found over false alarms** (ROC)")
-        st.vega_lite_chart(spec=roc, alt="ROC curve of each class")
+        st.markdown(tr("**Images found over false alarms** (ROC)"))
+        st.vega_lite_chart(spec=roc, alt=tr("ROC curve of each class"))
     with right:
-        st.markdown("**Precision over recall**")
-        st.vega_lite_chart(spec=precision_recall, alt="Precision over recall of each class")
+        st.markdown(tr("**Precision over recall**"))
+        st.vega_lite_chart(spec=precision_recall, alt=tr("Precision over recall of each class"))
 
 
 def _drawn(run: Run) -> tuple[int, ...]:
     """The numbers of the classes to draw: of many the weakest, unless all are asked for."""
     count = len(run.classes)
     if count > _MANY:
-        options = {"few": f"The {_FEW} weakest classes", "all": f"All {count}"}
-        which = switch("Which classes", options, "which_curves")
+        options = {
+            "few": tr("The {count} weakest classes").format(count=number(_FEW)),
+            "all": tr("All {count}").format(count=number(count)),
+        }
+        which = switch(tr("Which classes"), options, "which_curves")
         if which == "few":
             recall = kept(run).evaluation.per_class()["recall"].to_numpy()
             return tuple(np.argsort(recall, kind="stable")[:_FEW].tolist())
@@ -65,32 +70,31 @@ def _drawn(run: Run) -> tuple[int, ...]:
 
 
 def _confidence(run: Run) -> None:
-    st.subheader("Can its confidence be trusted?", anchor=False)
+    st.subheader(tr("Can its confidence be trusted?"), anchor=False)
     temperature = run.facts.get("calibration", {}).get("temperature")  # older runs have none
-    calibration, histogram = _confidence_charts(stamp(run), run, temperature)
+    calibration, histogram = _confidence_charts((stamp(run), current()), run, temperature)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("**How often it is right when so confident** (reliability)")
-        st.vega_lite_chart(spec=calibration, alt="Accuracy by confidence")
-        st.caption(
-            "On the dashed line, 80 % confident means 80 % right. The bars are 95 % intervals."
-            + (" Paler: before its confidence was corrected." if temperature is not None else "")
-        )
+        st.markdown(tr("**How often it is right when so confident** (reliability)"))
+        st.vega_lite_chart(spec=calibration, alt=tr("Accuracy by confidence"))
+        meaning = tr("On the dashed line, 80 % confident means 80 % right. The bars are 95 % intervals.")
+        paler = tr("Paler: before its confidence was corrected.") if temperature is not None else ""
+        st.caption(f"{meaning} {paler}".rstrip())
     with right:
-        st.markdown("**How confident it is, right or wrong**")
-        st.vega_lite_chart(spec=histogram, alt="Number of images by confidence, right and wrong")
-        st.caption("Good: the wrong answers, at the foot of the bars, lie on the left.")
+        st.markdown(tr("**How confident it is, right or wrong**"))
+        st.vega_lite_chart(spec=histogram, alt=tr("Number of images by confidence, right and wrong"))
+        st.caption(tr("Good: the wrong answers, at the foot of the bars, lie on the left."))
 
 
-@st.cache_data(show_spinner="Drawing the curves …", max_entries=8)
+@st.cache_data(show_spinner=False, max_entries=8)
 def _class_charts(
-    key: object,  # noqa: ARG001 - stands for the run
+    key: object,  # noqa: ARG001 - stands for the run and the language
     _run: Run,
     drawn: tuple[int, ...],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Vega-Lite's ROC and precision over recall of some classes: to make those of 100 takes seconds."""
     true, probabilities = truth(_run), kept(_run).probabilities.astype(np.float64)
-    names = [_run.classes[number] for number in drawn]
+    names = [_run.classes[n] for n in drawn]
     places = np.full(len(_run.classes), len(drawn))  # all other classes are one, which is not drawn
     places[list(drawn)] = range(len(drawn))
     true = places[true]
@@ -104,7 +108,7 @@ def _class_charts(
 
 @st.cache_data(show_spinner=False, max_entries=8)
 def _confidence_charts(
-    key: object,  # noqa: ARG001 - stands for the run
+    key: object,  # noqa: ARG001 - stands for the run and the language
     _run: Run,
     temperature: float | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,21 +8,23 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from app.drawing import draw_chart
 from app.parts import switch
 from app.scores import draw_images, kept, of_100, truth
 from app.state import stamp
-from app.text import percent, plain
+from app.text import listed, plain
 from vitcore.charts import coverage_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import DoubtRule, coverage_curve, wilson_interval
 from vitcore.inference import load_trust, set_level
+from vitcore.language import mark, number, percent, said, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_trust"]
 
 _LAST = 100  # steps of the slider
-_ENDS = {0: "answers everything", _LAST: "answers only when sure"}
+_ENDS = {0: mark("answers everything"), _LAST: mark("answers only when sure")}
 
 
 def draw_trust(run: Run, data: Dataset) -> None:
@@ -34,32 +36,38 @@ def draw_trust(run: Run, data: Dataset) -> None:
         rule = None
     if rule is None or "novelty" not in rows:
         st.info(
-            "This classifier comes from an earlier version of ViT Studio, which did not learn when to say "
-            "“not sure”; train again to have that.",
+            tr(
+                "This classifier comes from an earlier version of ViT Studio, which did not learn when to "
+                "say “not sure”; train again to have that."
+            ),
             icon=":material/history:",
         )
-        if st.button("Go to Train", icon=":material/arrow_forward:", key="trust_train"):
+        if st.button(tr("Go to Train"), icon=":material/arrow_forward:", key="trust_train"):
             st.switch_page("pages/train.py")
         return
-    st.markdown("Better no answer than a wrong one? Choose how sure it has to be before it answers.")
+    st.markdown(tr("Better no answer than a wrong one? Choose how sure it has to be before it answers."))
+    key = f"level_{run.id}"
+    # Made now: when the language changes, the choice is found by what it was called before.
+    titles = {value: tr(_ENDS[value]) if value in _ENDS else number(value) for value in range(_LAST + 1)}
     step = st.select_slider(
-        "How sure it has to be",
+        tr("How sure it has to be"),
         range(_LAST + 1),
-        round(_LAST * level),
-        format_func=lambda value: _ENDS.get(value, str(value)),
-        key=f"level_{run.id}",
+        None if key in st.session_state else round(_LAST * level),
+        format_func=titles.__getitem__,
+        key=key,
         label_visibility="collapsed",
         persist_state="session",
     )
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         for end in _ENDS.values():
-            st.caption(end, width="content")
+            st.caption(tr(end), width="content")
     reasons = _reasons(run, rule, step / _LAST)
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
-        st.altair_chart(
-            coverage_chart(_curve(stamp(run), run, rule), step / _LAST),
-            alt="Accuracy of the answers by the share of photos that are answered",
+        draw_chart(
+            ("coverage", stamp(run), step),
+            lambda: coverage_chart(_curve(stamp(run), run, rule), step / _LAST),
+            tr("Accuracy of the answers by the share of photos that are answered"),
         )
     with right:
         _say(rows, reasons)
@@ -91,60 +99,68 @@ def _say(rows: pd.DataFrame, reasons: npt.NDArray[np.str_]) -> None:
     """What a level means for 100 photos, and what it was on the validation images."""
     sure = reasons == ""
     right = int((sure & (rows["true"] == rows["predicted"])).sum())
-    sentence = f"#### It answers {of_100(sure.mean())} photos"
+    answered = of_100(sure.mean())
     if sure.any():
-        sentence += f"; of those answers, {of_100(right / sure.sum())} are right"
-    st.markdown(f"{sentence}.")
+        sentence = tr("It answers {answered} photos; of those answers, {right} are right.").format(
+            answered=answered, right=of_100(right / sure.sum())
+        )
+    else:
+        sentence = tr("It answers {answered} photos.").format(answered=answered)
+    st.markdown(f"#### {sentence}")
     whys = [
-        f"{of_100((reasons == reason).mean())} as {what}"
-        for reason, what in (
-            ("close", "close calls between classes"),
-            ("unlike", "unlike anything it has seen"),
+        text.format(share=of_100((reasons == reason).mean()))
+        for reason, text in (
+            ("close", tr("{share} as close calls between classes")),
+            ("unlike", tr("{share} as unlike anything it has seen")),
         )
         if (reasons == reason).any()
     ]
-    st.markdown(
-        f"The rest it calls **not sure**: {', '.join(whys)}." if whys else "It never says “not sure”."
-    )
-    low, high = wilson_interval(right, int(sure.sum()))
-    expected = f"; of new answers, expect {percent(low)} to {percent(high)} to be right" if sure.any() else ""
-    st.caption(
-        f"Of {len(rows):,} validation images, {int(sure.sum()):,} are answered and {right:,} of these "
-        f"answers are right{expected}."
-    )
+    if whys:
+        st.markdown(tr("The rest it calls **not sure**: {reasons}.").format(reasons=listed(whys)))
+    else:
+        st.markdown(tr("It never says “not sure”."))
+    counted = tr(
+        "Of {count} validation images, {answered} are answered and {right} of these answers are right."
+    ).format(count=number(len(rows)), answered=number(sure.sum()), right=number(right))
+    if sure.any():
+        low, high = wilson_interval(right, int(sure.sum()))
+        expected = tr("Of new answers, expect {low} to {high} to be right.").format(
+            low=percent(low), high=percent(high)
+        )
+        counted = f"{counted} {expected}"
+    st.caption(counted)
 
 
 def _keep(run: Run, step: int, now: int) -> None:
     """The button that stores the level with the run."""
     same = step == now
-    if st.button("Keep this", type="primary", icon=":material/check:", key="keep_level", disabled=same):
+    if st.button(tr("Keep this"), type="primary", icon=":material/check:", key="keep_level", disabled=same):
         try:
             set_level(run.folder, step / _LAST)
         except VitcoreError as error:
-            st.error(plain(str(error), 300), icon=":material/error:")
+            st.error(plain(said(str(error)), 300), icon=":material/error:")
         else:
-            st.session_state["notice"] = ("complete", "Kept: from now on it says “not sure” by this.")
+            st.session_state["notice"] = ("complete", tr("Kept: from now on it says “not sure” by this."))
             st.rerun()
-    st.caption(
-        "This is how it answers new photos." if same else f"For new photos it goes by {_said(now)} so far."
-    )
-
-
-def _said(step: int) -> str:
-    return f"“{_ENDS[step]}”" if step in _ENDS else f"{step} of {_LAST}"
+    if same:
+        st.caption(tr("This is how it answers new photos."))
+    elif now in _ENDS:
+        st.caption(tr("For new photos it goes by “{level}” so far.").format(level=tr(_ENDS[now])))
+    else:
+        st.caption(tr("For new photos it goes by {level} of {last} so far.").format(level=now, last=_LAST))
 
 
 def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
     """Examples of photos that it would not answer."""
-    st.subheader("What it would not answer", anchor=False)
+    st.subheader(tr("What it would not answer"), anchor=False)
     counts = {reason: int((reasons == reason).sum()) for reason in ("close", "unlike")}
-    titles = {"close": "Close calls", "unlike": "Unlike anything seen"}
+    titles = {"close": tr("Close calls"), "unlike": tr("Unlike anything seen")}
     offered = [reason for reason, count in counts.items() if count]
     if not offered:
-        st.caption("It answers every photo.")
+        st.caption(tr("It answers every photo."))
         return
-    options = {name: f"{titles[name]} ({counts[name]:,})" for name in offered}
-    reason = switch("Why", options, f"why_{'_'.join(offered)}")
+    options = {name: f"{titles[name]} ({number(counts[name])})" for name in offered}
+    reason = switch(tr("Why"), options, f"why_{'_'.join(offered)}")
     result = kept(run)
     positions = np.flatnonzero(reasons == reason)
     column, rising = ("confidence", True) if reason == "close" else ("novelty", False)
@@ -155,8 +171,10 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
         """The two likeliest classes, and the truth."""
         chances = result.probabilities[row.position]
         best = np.argsort(-chances, kind="stable")[:2]
-        guesses = " or ".join(f"**{plain(run.classes[n], 20)}** {percent(float(chances[n]))}" for n in best)
+        first, second = (f"**{plain(run.classes[n], 20)}** {percent(float(chances[n]))}" for n in best)
+        guesses = tr("{first} or {second}?").format(first=first, second=second)
         icon = "check_circle" if row.true == row.predicted else "cancel"
-        return f"{guesses}?  \n:material/{icon}: truly {plain(row.true, 20)}"
+        truth = f":material/{icon}: {tr('truly {name}').format(name=plain(row.true, 20))}"
+        return f"{guesses}  \n{truth}"
 
     draw_images(data, rows, caption, key=f"unanswered_{reason}")

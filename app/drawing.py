@@ -6,6 +6,8 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
+from vitcore.language import current
+
 __all__ = ["draw_chart"]
 
 
@@ -18,7 +20,8 @@ def draw_chart(drawn: Hashable, make: Callable[[], alt.LayerChart], shows: str, 
         shows: What it shows, for those who do not see it.
         options: As for `st.vega_lite_chart`, whose answer is given back.
     """
-    return st.vega_lite_chart(spec=_spec(drawn, make), width="stretch", alt=shows, **options)
+    spec = _spec((drawn, current()), make)
+    return st.vega_lite_chart(spec=spec, width="stretch", alt=shows, **options)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -3,19 +3,22 @@
 import pandas as pd
 import streamlit as st
 
-from app.jobs import job_panel, start_elsewhere
+from app.jobs import job_panel
 from app.parts import gallery, thumbnail, verdict
+from app.scores import TITLES, figure, span
+from app.starting import start_elsewhere
 from app.state import datasets, job_queue, workspace
-from app.text import decimals, percent, plain, span_sentence
+from app.text import listed, plain
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
+from vitcore.language import ntr, number, percent, said, span_sentence, tr
 from vitcore.pipeline import Elsewhere, load_elsewhere, match_classes
 from vitcore.runs import Run
 
 __all__ = ["draw_elsewhere"]
 
-LEFT_OUT = "(leave out)"
+LEFT_OUT = -1  # instead of the number of a class
 _SHOWN = 12
 _NOTABLE = 0.05  # more unlike photos than among the validation photos
 
@@ -23,25 +26,32 @@ _NOTABLE = 0.05  # more unlike photos than among the validation photos
 def draw_elsewhere(run: Run, data: Dataset) -> None:
     """Choose another dataset, see which class is which, and the figures there."""
     st.markdown(
-        "Photos from elsewhere, another place, camera or year, tell more than the validation photos do: "
-        "whether it works there as well."
+        tr(
+            "Photos from elsewhere, another place, camera or year, tell more than the validation photos do: "
+            "whether it works there as well."
+        )
     )
     others = {key: name for key, name in datasets().items() if key != data.id}
     if any(job.kind == "elsewhere" for job in job_queue().active()):
         st.fragment(_live, run_every=1.0)()
     elif not others:
-        st.info("There is no other dataset yet; bring one in on the Dataset page.", icon=":material/info:")
+        st.info(
+            tr("There is no other dataset yet; bring one in on the Dataset page."), icon=":material/info:"
+        )
     else:
         _ask(run, others)
     try:
         known = load_elsewhere(run)
     except VitcoreError as error:
-        st.error(plain(str(error), 300), icon=":material/error:")
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
         return
     for found in reversed(known):
         with st.expander(
-            f"{plain(found.name, 60)}: {percent(found.evaluation.accuracy)} of "
-            f"{found.evaluation.images:,} photos right",
+            tr("{name}: {share} of {count} photos right").format(
+                name=plain(found.name, 60),
+                share=percent(found.evaluation.accuracy),
+                count=number(found.evaluation.images),
+            ),
             icon=":material/travel_explore:",
             expanded=found is known[-1],
         ):
@@ -54,42 +64,53 @@ def _live() -> None:
 
 def _ask(run: Run, others: dict[str, str]) -> None:
     """Which dataset, and what its classes mean."""
-    chosen = st.selectbox("Dataset", list(others), format_func=others.__getitem__, key="elsewhere_dataset")
+    chosen = st.selectbox(
+        tr("Dataset"), list(others), format_func=others.__getitem__, key="elsewhere_dataset"
+    )
     try:
         other = load_dataset(chosen, workspace=workspace())
     except VitcoreError as error:
-        st.error(plain(str(error), 300), icon=":material/error:")
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
         return
     matched = match_classes(other.classes, run.classes)
     table = pd.DataFrame(
         {
-            "class there": list(matched),
+            "label": list(matched),
             "photos": [other.class_counts[label] for label in matched],
-            "means": [meant or LEFT_OUT for meant in matched.values()],
+            "means": [run.classes.index(meant) if meant else LEFT_OUT for meant in matched.values()],
         }
     )
-    st.caption("Which class is which; correct it where the names do not say it.")
+    st.caption(tr("Which class is which; correct it where the names do not say it."))
     edited = st.data_editor(
         table,
         hide_index=True,
-        disabled=["class there", "photos"],
+        disabled=["label", "photos"],
         column_config={
-            "means": st.column_config.SelectboxColumn(options=[LEFT_OUT, *run.classes], required=True)
+            "label": st.column_config.TextColumn(tr("class there")),
+            "photos": st.column_config.NumberColumn(tr("photos")),
+            "means": st.column_config.SelectboxColumn(
+                tr("means"),
+                options=[LEFT_OUT, *range(len(run.classes))],
+                format_func=lambda place: tr("(leave out)") if place == LEFT_OUT else run.classes[place],
+                required=True,
+            ),
         },
         height=min(38 + 35 * len(table), 400),
         key=f"mapping_{run.id}_{other.id}_{other.version}",
     )
     mapping = {
-        label: None if meant == LEFT_OUT else meant
-        for label, meant in zip(edited["class there"], edited["means"], strict=True)
+        label: None if meant == LEFT_OUT else run.classes[meant]
+        for label, meant in zip(edited["label"], edited["means"], strict=True)
     }
     with st.container(horizontal=True, vertical_alignment="center"):
         usable = any(mapping.values())
-        if st.button("Judge on it", icon=":material/travel_explore:", disabled=not usable, key="elsewhere"):
+        if st.button(
+            tr("Judge on it"), icon=":material/travel_explore:", disabled=not usable, key="elsewhere"
+        ):
             start_elsewhere(run, other, mapping)
             st.rerun()
         if not usable:
-            st.caption("The classifier knows none of these classes; say which class means which.")
+            st.caption(tr("The classifier knows none of these classes; say which class means which."))
 
 
 def _result(run: Run, found: Elsewhere) -> None:
@@ -98,28 +119,38 @@ def _result(run: Run, found: Elsewhere) -> None:
     st.markdown(f"#### {span_sentence(accuracy.low, accuracy.high)}")
     rows = [
         (
-            name.replace("_", " ").capitalize(),
-            show(metrics[name].value),
-            f"{show(metrics[name].low)} to {show(metrics[name].high)}",
-            show(here[name].value),
+            tr(TITLES[name]),
+            figure(name, metrics[name].value),
+            span(figure(name, metrics[name].low), figure(name, metrics[name].high)),
+            figure(name, here[name].value),
         )
-        for name, show in (("accuracy", percent), ("balanced_accuracy", percent), ("cohen_kappa", decimals))
+        for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
     ]
-    columns = ["metric", "there", "95 % interval", "on the validation photos"]
+    columns = [tr("figure"), tr("there"), tr("95 % interval"), tr("on the validation photos")]
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
     there, before = found.drift["there"], found.drift["here"]
-    drift = (
-        f"{percent(there['unlike'])} of these photos are unlike anything it learned from, "
-        f"{percent(before['unlike'])} of the validation photos. Mean confidence: "
-        f"{percent(there['confidence'])} there, {percent(before['confidence'])} here."
+    drift = tr(
+        "{there} of these photos are unlike anything it learned from, {here} of the validation photos. Mean "
+        "confidence: {confidence_there} there, {confidence_here} here."
+    ).format(
+        there=percent(there["unlike"]),
+        here=percent(before["unlike"]),
+        confidence_there=percent(there["confidence"]),
+        confidence_here=percent(before["confidence"]),
     )
     if there["unlike"] > before["unlike"] + _NOTABLE:
-        st.warning(f"These photos differ from those it knows. {drift}", icon=":material/difference:")
+        st.warning(f"{tr('These photos differ from those it knows.')} {drift}", icon=":material/difference:")
     else:
         st.caption(drift)
     if found.left_out:
-        names = ", ".join(plain(label, 30) for label, meant in found.mapping.items() if meant is None)
-        st.caption(f"{found.left_out:,} photos were left out: {names}.")
+        names = listed([plain(label, 30) for label, meant in found.mapping.items() if meant is None])
+        st.caption(
+            ntr(
+                "{count} photo was left out: {names}.",
+                "{count} photos were left out: {names}.",
+                found.left_out,
+            ).format(count=number(found.left_out), names=names)
+        )
     st.altair_chart(
         confusion_chart(
             found.evaluation.confusion,
@@ -127,12 +158,12 @@ def _result(run: Run, found: Elsewhere) -> None:
             dark=st.context.theme.type == "dark",
         ),
         width="content",
-        alt="Confusion matrix on the other dataset",
+        alt=tr("Confusion matrix on the other dataset"),
         key=f"confusion_{found.dataset_id}",
     )
     _mistakes(found)
     st.download_button(
-        "Predictions there (CSV)",
+        tr("Predictions there (CSV)"),
         found.predictions.to_csv(index=False),
         "predictions.csv",
         "text/csv",
@@ -149,10 +180,16 @@ def _mistakes(found: Elsewhere) -> None:
     try:
         other = load_dataset(found.dataset_id, workspace=workspace())
     except VitcoreError:
-        st.caption("The dataset is gone, and its pictures with it.")
+        st.caption(tr("The dataset is gone, and its pictures with it."))
         return
     shown = wrong.sort_values("confidence", ascending=False).head(_SHOWN)
-    st.markdown(f"**The most confident of its {len(wrong):,} mistakes**")
+    st.markdown(
+        ntr(
+            "**Its only mistake**",
+            "**The most confident of its {count} mistakes**",
+            len(wrong),
+        ).format(count=number(len(wrong)))
+    )
     gallery(
         (
             thumbnail(other, row.file),

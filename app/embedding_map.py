@@ -12,11 +12,12 @@ from app.drawing import draw_chart
 from app.parts import paged, switch
 from app.samples import Samples, draw_picture, draw_pictures, vectors_of
 from app.state import stamp
-from app.text import percent, plain
+from app.text import plain
 from vitcore.charts import embedding_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import Projection, project, projections
+from vitcore.language import number, percent, said, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_map"]
@@ -32,14 +33,16 @@ def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]
     try:
         found = vectors_of(run)
     except VitcoreError as error:
-        st.info(f"There is no map of this run: {plain(str(error), 300)}", icon=":material/map:")
+        reason = plain(said(str(error)), 300)
+        st.info(f"{tr('There is no map of this run.')} {reason}", icon=":material/map:")
         return np.empty(0, dtype=np.int64)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        by = switch("Colour", {"class": "By class", "mistake": "By mistake"}, "map_by")
+        by = switch(tr("Colour"), {"class": tr("By class"), "mistake": tr("By mistake")}, "map_by")
         ways = {way: TITLES[way] for way in projections()}
-        method = switch("Projection", ways, "map_method") if len(ways) > 1 else "pca"
-        only = st.toggle("Validation only", True, key="map_validation_only", persist_state="session")
-    places, share = _places(stamp(run), run, method)
+        method = switch(tr("Projection"), ways, "map_method") if len(ways) > 1 else "pca"
+        only = st.toggle(tr("Validation only"), True, key="map_validation_only", persist_state="session")
+    with st.spinner(tr("Drawing the map …")):
+        places, share = _places(stamp(run), run, method)
     points = found.rows.assign(x=places[:, 0], y=places[:, 1])
     judged = samples.rows.merge(points[["image_id", "x", "y"]], on="image_id")
     learned = None if only else points[points["part"] == "train"]
@@ -48,7 +51,7 @@ def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]
         lambda: embedding_chart(
             _drawn(judged), by, run.classes, None if learned is None else _drawn(learned)
         ),
-        "Map of the images by their embeddings",
+        tr("Map of the images by their embeddings"),
         key=f"map_{run.id}_{by}_{method}_{only}",
         on_select="rerun",
     )
@@ -68,15 +71,19 @@ def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _explain(judged: pd.DataFrame, learned: pd.DataFrame | None, share: float) -> None:
-    text = "Photos that the Vision Transformer finds alike lie close together."
-    if not math.isnan(share):
-        text += f" These two directions hold {percent(share)} of all differences"
-        text += "; the others cannot be seen here." if share < MOST else "."
+    sentences = [tr("Photos that the Vision Transformer finds alike lie close together.")]
+    if share < MOST:
+        part = tr("These two directions hold {share} of all differences; the others cannot be seen here.")
+        sentences.append(part.format(share=percent(share)))
+    elif not math.isnan(share):
+        part = tr("These two directions hold {share} of all differences.")
+        sentences.append(part.format(share=percent(share)))
     if learned is not None:
-        text += " Small pale points are photos that it learned from."
+        sentences.append(tr("Small pale points are photos that it learned from."))
     if max(len(judged), 0 if learned is None else len(learned)) > DRAWN:
-        text += f" {DRAWN:,} points of each kind are drawn, mistakes above all; a frame finds all."
-    st.caption(text)
+        drawn = tr("{count} points of each kind are drawn, mistakes above all; a frame finds all.")
+        sentences.append(drawn.format(count=number(DRAWN)))
+    st.caption(" ".join(sentences))
 
 
 # --- what is chosen ----------------------------------------------------------------------------
@@ -94,20 +101,27 @@ def _below(
         ids = [item["image_id"] for item in selection.get("point") or []]
         shown, others = judged[judged["image_id"].isin(ids)], None
     if shown.empty and (others is None or others.empty):
-        st.info("Click a point, or drag a frame around some, to see the photos.", icon=":material/ads_click:")
+        st.info(
+            tr("Click a point, or drag a frame around some, to see the photos."), icon=":material/ads_click:"
+        )
         return np.empty(0, dtype=np.int64)
     right = int(shown["right"].sum())
-    st.markdown(f"**Validation images: {len(shown):,}** ({right:,} right, {len(shown) - right:,} wrong)")
+    st.markdown(
+        tr("**Validation images: {count}** ({right} right, {wrong} wrong)").format(
+            count=number(len(shown)), right=number(right), wrong=number(len(shown) - right)
+        )
+    )
     draw_pictures(data, run, shown.iloc[list(paged(len(shown), "map_page"))], "map_gallery")
     if others is not None and len(others):
-        st.markdown(f"**Images that it learned from: {len(others):,}**")
+        st.markdown(tr("**Images that it learned from: {count}**").format(count=number(len(others))))
         with st.container(horizontal=True, gap="small", key="map_learned"):
             for row in others.head(LEARNED).itertuples():
                 with st.container(width=110, gap="xsmall"):
                     draw_picture(data, row.file)
                     st.caption(plain(row.label, 18))
         if len(others) > LEARNED:
-            st.caption(f"and {len(others) - LEARNED:,} more; draw a smaller frame to see them")
+            more = tr("and {count} more; draw a smaller frame to see them")
+            st.caption(more.format(count=number(len(others) - LEARNED)))
     return shown["image_id"].to_numpy()
 
 
@@ -118,6 +132,6 @@ def _inside(rows: pd.DataFrame, region: dict[str, list[float]]) -> pd.Series:
     return inside
 
 
-@st.cache_resource(show_spinner="Drawing the map …", max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def _places(key: Hashable, _run: Run, way: Projection) -> tuple[npt.NDArray[np.float32], float]:  # noqa: ARG001
     return project(vectors_of(_run).vectors, way)

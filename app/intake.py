@@ -1,7 +1,5 @@
 """Bringing photos in, from files, a folder, this disk or the camera; and a look before the import."""
 
-import shutil
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -11,11 +9,11 @@ import streamlit as st
 from PIL import Image
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app._compat import release_upload
-from app.jobs import start_import, start_sample
+from app.editing import divided
 from app.parts import figures, switch
-from app.state import workspace
-from app.text import plain
+from app.starting import start_import, start_sample
+from app.text import listed, plain
+from app.uploads import Uploads
 from vitcore.dataset import (
     IMAGE_SUFFIXES,
     Candidate,
@@ -27,43 +25,32 @@ from vitcore.dataset import (
     preview_source,
 )
 from vitcore.errors import VitcoreError
-from vitcore.workspace import Scratch
+from vitcore.language import mark, ntr, number, said, tr
 
 __all__ = ["bring_in"]
 
 ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
 WAYS = {
-    "files": ":material/folder_zip: Archives or photos",
-    "folder": ":material/folder_open: A folder",
-    "path": ":material/computer: On this computer",
-    "camera": ":material/photo_camera: Camera",
+    "files": mark(":material/folder_zip: Archives or photos"),
+    "folder": mark(":material/folder_open: A folder"),
+    "path": mark(":material/computer: On this computer"),
+    "camera": mark(":material/photo_camera: Camera"),
 }
 NEW, ADD = "new", "add"
+SAMPLE_IMAGES = 1797
+NAMED = 4  # classes of a reading
 PREVIEWS = 8  # classes of which a photo is shown before the import
 
 
-class Staged:
+class Staged(Uploads):
     """Photos that were brought in and not imported yet; they go with the session that brought them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.sources: list[Path | NamedFile] = []
         self.reading = Reading()
-        self._scratch: Scratch | None = None
-        self._count = 0
         self._seen: tuple[object, Survey | VitcoreError] | None = None
         self._pictures: dict[Reading, Mapping[str, Image.Image]] = {}
-
-    def keep(self, upload: UploadedFile, name: str) -> NamedFile:
-        """Write an upload to the disk and let go of its bytes in memory."""
-        if self._scratch is None:
-            self._scratch = workspace().scratch()
-            self._finalizer = weakref.finalize(self, self._scratch.close)
-        self._count += 1
-        path = self._scratch.folder / f"{self._count:06}"
-        with path.open("wb") as file:
-            shutil.copyfileobj(upload, file, 2**20)
-        release_upload(upload)
-        return NamedFile(name, path)
 
     def survey(self) -> Survey | VitcoreError:
         """What is in it, or why that cannot be told; looked at again only after a change."""
@@ -83,13 +70,6 @@ class Staged:
             self._pictures[candidate.reading] = preview_source(self.sources, candidate, most=PREVIEWS)
         return self._pictures[candidate.reading]
 
-    def hand_over(self) -> Callable[[], None] | None:
-        """Give up the files to somebody who deletes them by calling what is returned."""
-        if self._scratch is None:
-            return None
-        self._finalizer.detach()
-        return self._scratch.close
-
 
 def bring_in(data: Dataset | None, *, expanded: bool) -> None:
     """The ways in; once something has come, what it is, the button that imports it, and nothing else."""
@@ -97,19 +77,26 @@ def bring_in(data: Dataset | None, *, expanded: bool) -> None:
     if staged is not None and staged.sources:
         _confirm(staged, data)
         st.stop()
-    with st.expander("Bring in photos", expanded=expanded, icon=":material/upload:"):
+    with st.expander(tr("Bring in photos"), expanded=expanded, icon=":material/upload:"):
         st.markdown(
-            "Put the photos of each class into a folder with the name of the class. Drop these folders here, "
-            "or pack them into a **zip** (or tar) file. A CSV file that says which photo is what works too."
+            tr(
+                "Put the photos of each class into a folder with the name of the class. Drop these folders "
+                "here, or pack them into a **zip** (or tar) file. A CSV file that says which photo is what "
+                "works too."
+            )
         )
-        way = switch("From where", WAYS, "way")
+        way = switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "way")
         {"files": _files, "folder": _folder, "path": _path, "camera": _camera}[way]()
         with st.container(horizontal=True, vertical_alignment="center"):
             kind = "primary" if data is None else "secondary"
-            if st.button("Use the sample set", icon=":material/draw:", type=kind):
+            if st.button(tr("Use the sample set"), icon=":material/draw:", type=kind):
                 start_sample()
                 st.rerun()
-            st.caption("No photos at hand? 1,797 handwritten digits are already here.")
+            st.caption(
+                tr("No photos at hand? {count} handwritten digits are already here.").format(
+                    count=number(SAMPLE_IMAGES)
+                )
+            )
 
 
 # --- the ways in -------------------------------------------------------------------------------
@@ -117,7 +104,7 @@ def bring_in(data: Dataset | None, *, expanded: bool) -> None:
 
 def _files() -> None:
     uploads = st.file_uploader(
-        "Archives with one folder per class, photos, or a CSV file of labels",
+        tr("Archives with one folder per class, photos, or a CSV file of labels"),
         type=[*ARCHIVES, "csv", "tsv", *(suffix[1:] for suffix in sorted(IMAGE_SUFFIXES))],
         accept_multiple_files=True,
         key=f"upload_{_generation()}",
@@ -127,7 +114,7 @@ def _files() -> None:
 
 def _folder() -> None:
     uploads = st.file_uploader(
-        "A folder with one folder per class in it",
+        tr("A folder with one folder per class in it"),
         accept_multiple_files="directory",
         key=f"folder_{_generation()}",
     )
@@ -137,8 +124,8 @@ def _folder() -> None:
 def _path() -> None:
     with st.form("server_path", border=False):
         left, right = st.columns([4, 1], vertical_alignment="bottom")
-        path = left.text_input("Folder or archive on this computer", placeholder="/home/me/photos")
-        if right.form_submit_button("Look", width="stretch") and path.strip():
+        path = left.text_input(tr("Folder or archive on this computer"), placeholder="/home/me/photos")
+        if right.form_submit_button(tr("Look"), width="stretch") and path.strip():
             _stage([Path(path.strip()).expanduser()])
 
 
@@ -147,18 +134,20 @@ def _camera() -> None:
     shots: list[NamedFile] = st.session_state.setdefault("shots", [])
     left, right = st.columns([2, 1], gap="large")
     with right:
-        label = st.text_input("Class of the next photos", key="shot_class", placeholder="hat").strip()
+        label = st.text_input(tr("Class of the next photos"), key="shot_class", placeholder=tr("hat")).strip()
         counts = pd.Series([_folder_of(shot) for shot in shots], dtype=str).value_counts(sort=False)
         for name, count in counts.items():
-            st.markdown(f"**{plain(str(name))}**: {count}")
-        if shots and st.button("Look at these photos", type="primary"):
+            st.markdown(f"**{plain(str(name))}**: {number(count)}")
+        if shots and st.button(tr("Look at these photos"), type="primary"):
             st.session_state["shots"] = []
             _stage(shots)
     with left:
         if not label:
-            st.info("Give the class a name first; then take its photos.", icon=":material/label:")
+            st.info(tr("Give the class a name first; then take its photos."), icon=":material/label:")
             return
-        shot = st.camera_input("Take a photo", key=f"camera_{_generation()}", label_visibility="collapsed")
+        shot = st.camera_input(
+            tr("Take a photo"), key=f"camera_{_generation()}", label_visibility="collapsed"
+        )
         if shot is not None:
             # One folder per class, whatever the name has in it.
             name = f"{label.replace('/', '-')}/{len(shots) + 1:04}.jpg"
@@ -205,19 +194,19 @@ def _unstage() -> Callable[[], None] | None:
 def _confirm(staged: Staged, data: Dataset | None) -> None:
     """What was found, and the button that imports it."""
     with st.container(border=True):
-        st.subheader("This is what I found", anchor=False)
-        with st.spinner("Looking at the files…"):
+        st.subheader(tr("This is what I found"), anchor=False)
+        with st.spinner(tr("Looking at the files …")):
             survey = staged.survey()
         if isinstance(survey, VitcoreError):
-            st.error(plain(str(survey), 400), icon=":material/error:")
-            _cancel("Choose something else")
+            st.error(plain(said(str(survey)), 400), icon=":material/error:")
+            _cancel(tr("Choose something else"))
             return
         candidate = _choice(staged, survey)
         if candidate is not None:
             _found(staged, survey, candidate)
             _destination(staged, survey, candidate, data)
         else:
-            _cancel("Cancel")
+            _cancel(tr("Cancel"))
 
 
 def _choice(staged: Staged, survey: Survey) -> Candidate | None:
@@ -228,12 +217,15 @@ def _choice(staged: Staged, survey: Survey) -> Candidate | None:
     chosen = 0
     if len(candidates) > 1:
         if survey.problem:
-            st.warning("This can be read in several ways. Which one is right?", icon=":material/alt_route:")
+            st.warning(
+                tr("This can be read in several ways. Which one is right?"), icon=":material/alt_route:"
+            )
+        titles = [plain(said(candidate.title), 200) for candidate in candidates]
         picked = st.radio(
-            "How to read it",
+            tr("How to read it"),
             range(len(candidates)),
             index=None if survey.problem else 0,
-            format_func=lambda number: plain(candidates[number].title, 200),
+            format_func=titles.__getitem__,
             captions=[_summary(candidate) for candidate in candidates],
             key=f"reading_{_generation()}",
         )
@@ -246,22 +238,29 @@ def _choice(staged: Staged, survey: Survey) -> Candidate | None:
 
 def _summary(candidate: Candidate) -> str:
     """The classes of a reading in a few words."""
-    names = list(candidate.classes)
-    shown = ", ".join(f"{plain(name, 30)} ({candidate.classes[name]})" for name in names[:4])
-    return shown + (f" and {len(names) - 4} more classes" if len(names) > 4 else "")
+    counts = list(candidate.classes.items())
+    names = [f"{plain(name, 30)} ({number(count)})" for name, count in counts[:NAMED]]
+    if more := len(counts) - len(names):
+        names.append(ntr("{count} more class", "{count} more classes", more).format(count=number(more)))
+    return listed(names)
 
 
 def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
     """Photos without folders or a table: they may all be of one class."""
     if not survey.images:
-        st.error("There are no photos in it.", icon=":material/image_not_supported:")
+        st.error(tr("There are no photos in it."), icon=":material/image_not_supported:")
         return None
     st.warning(
-        f"{survey.images} photos, but nothing says what they show: they lie in no class folder, and no CSV "
-        "file names them.",
+        ntr(
+            "{count} photo, but nothing says what it shows: it lies in no class folder, and no CSV file "
+            "names it.",
+            "{count} photos, but nothing says what they show: they lie in no class folder, and no CSV file "
+            "names them.",
+            survey.images,
+        ).format(count=number(survey.images)),
         icon=":material/help:",
     )
-    label = st.text_input("If all of them are of one class, which?", placeholder="hat").strip()
+    label = st.text_input(tr("If all of them are of one class, which?"), placeholder=tr("hat")).strip()
     if label:
         staged.reading = Reading(label=label)
         st.rerun()
@@ -275,14 +274,14 @@ def _columns(staged: Staged, candidate: Candidate) -> Candidate:
     left, right = st.columns(2)
     columns = list(table.columns)
     file_column = left.selectbox(
-        "Column with the names of the photos",
+        tr("Column with the names of the photos"),
         columns,
         index=columns.index(candidate.reading.file_column),
         format_func=str,
         key=f"file_column_{table.name}",
     )
     label_column = right.selectbox(
-        "Column with the classes",
+        tr("Column with the classes"),
         columns,
         index=columns.index(candidate.reading.label_column),
         key=f"label_column_{table.name}",
@@ -295,7 +294,7 @@ def _columns(staged: Staged, candidate: Candidate) -> Candidate:
     try:
         return inspect_source(staged.sources, reading=wanted).candidates[0]
     except (VitcoreError, IndexError):
-        st.error("These columns do not fit the photos; choose others.", icon=":material/error:")
+        st.error(tr("These columns do not fit the photos; choose others."), icon=":material/error:")
         return candidate
 
 
@@ -303,13 +302,21 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
     """Counts and examples."""
     taken = sum(candidate.classes.values())
     if len(survey.candidates) == 1:
-        st.markdown(plain(candidate.title, 200) + ".")
+        st.markdown(f"{plain(said(candidate.title), 200)}.")
     figures(
         [
-            ("Photos to import", f"{taken:,}", "Each one is opened and checked by the import."),
-            ("Classes", str(len(candidate.classes)), None),
-            ("Photos left out", f"{survey.images - taken:,}", "Photos without a class; listed below."),
-            ("Other files", f"{len(survey.skipped):,}", "Files that are no photos; listed below."),
+            (tr("Photos to import"), number(taken), tr("Each one is opened and checked by the import.")),
+            (tr("Classes"), number(len(candidate.classes)), None),
+            (
+                tr("Photos left out"),
+                number(survey.images - taken),
+                tr("Photos without a class; listed below."),
+            ),
+            (
+                tr("Other files"),
+                number(len(survey.skipped)),
+                tr("Files that are no photos; listed below."),
+            ),
         ]
     )
     with st.container(horizontal=True, gap="small"):
@@ -321,9 +328,9 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                "class": list(candidate.classes),
-                "photos": list(candidate.classes.values()),
-                "such as": [", ".join(examples[label]) for label in candidate.classes],
+                tr("class"): list(candidate.classes),
+                tr("photos"): list(candidate.classes.values()),
+                tr("such as"): [", ".join(examples[label]) for label in candidate.classes],
             }
         ),
         hide_index=True,
@@ -331,31 +338,40 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
         height="content" if len(candidate.classes) < 8 else 300,
     )
     if candidate.splits:
-        parts = ", ".join(f"{count} {part}" for part, count in sorted(candidate.splits.items()))
-        st.info(f"A ready-made split, which is kept: {parts}.", icon=":material/call_split:")
-    left_out = [(item.entry.name, item.reason) for item in candidate.items if not item.label]
-    left_out += [(entry.name, reason) for entry, reason in survey.skipped]
+        st.info(
+            tr("A ready-made split, which is kept: {parts}.").format(parts=divided(candidate.splits)),
+            icon=":material/call_split:",
+        )
+    left_out = [(item.entry.name, said(item.reason)) for item in candidate.items if not item.label]
+    left_out += [(entry.name, said(reason)) for entry, reason in survey.skipped]
     if left_out:
-        with st.expander(f"Not imported: {len(left_out):,} file{'s' * (len(left_out) != 1)}"):
-            st.dataframe(pd.DataFrame(left_out, columns=["file", "reason"]), hide_index=True, width="stretch")
+        count = len(left_out)
+        title = ntr("Not imported: {count} file", "Not imported: {count} files", count)
+        with st.expander(title.format(count=number(count))):
+            table = pd.DataFrame(left_out, columns=[tr("file"), tr("reason")])
+            st.dataframe(table, hide_index=True, width="stretch")
 
 
 def _destination(staged: Staged, survey: Survey, candidate: Candidate, data: Dataset | None) -> None:
     """Where the photos go, and the buttons."""
     where = NEW
     if data is not None:
+        titles = {
+            NEW: tr("A new dataset"),
+            ADD: tr("Add to {name}").format(name=plain(data.name, 40)),
+        }
         where = st.radio(
-            "Where to",
+            tr("Where to"),
             [NEW, ADD],
-            format_func={NEW: "A new dataset", ADD: f"Add to {plain(data.name, 40)}"}.__getitem__,
+            format_func=titles.__getitem__,
             horizontal=True,
             key="destination",
         )
     title = survey.title
     if where == NEW:
-        title = st.text_input("Name of the dataset", title, max_chars=200).strip() or title
+        title = st.text_input(tr("Name of the dataset"), title, max_chars=200).strip() or title
     with st.container(horizontal=True):
-        if st.button("Import these photos", type="primary", icon=":material/download:", key="import"):
+        if st.button(tr("Import these photos"), type="primary", icon=":material/download:", key="import"):
             start_import(
                 staged.sources,
                 title,
@@ -364,7 +380,7 @@ def _destination(staged: Staged, survey: Survey, candidate: Candidate, data: Dat
                 cleanup=_unstage(),
             )
             st.rerun()
-        _cancel("Cancel")
+        _cancel(tr("Cancel"))
 
 
 def _cancel(label: str) -> None:

@@ -1,232 +1,80 @@
-"""Starting background work and showing how far it is."""
+"""How far background work is: in the sidebar, on the pages, and at its end."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from app.drawing import draw_chart
 from app.state import job_queue, select, workspace
-from app.text import duration, plain
-from vitcore.audit import measure
-from vitcore.backbone import choose_device
+from app.text import listed, plain
 from vitcore.charts import loss_chart, score_chart
-from vitcore.dataset import (
-    SAMPLE,
-    SAMPLE_NAME,
-    Dataset,
-    Reading,
-    SourceLike,
-    add_images,
-    import_dataset,
-)
 from vitcore.jobs import Job, JobKind, JobSnapshot
-from vitcore.pipeline import evaluate_elsewhere, find_settings, resume, review_run, train
+from vitcore.language import duration, mark, ntr, number, said, tr
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
 __all__ = [
     "draw_curves",
     "job_panel",
-    "start_check",
-    "start_elsewhere",
-    "start_import",
-    "start_resume",
-    "start_review",
-    "start_sample",
-    "start_training",
-    "start_tuning",
     "training_panel",
     "watch_jobs",
 ]
 
 _PHASES = {
-    "import": "Reading the images",
-    "prepare": "Preparing",
-    "embed": "Looking at each image once with the Vision Transformer",
-    "fit": "Training the output layer",
-    "review": "Training on parts of the photos, to see what can be seen only then",
-    "search": "Trying settings by cross-validation",
-    "evaluate": "Judging on the validation images",
-    "check": "Looking at sharpness and light",
+    "import": mark("Reading the images"),
+    "prepare": mark("Preparing"),
+    "embed": mark("Looking at each image once with the Vision Transformer"),
+    "fit": mark("Training the output layer"),
+    "review": mark("Training on parts of the photos, to see what can be seen only then"),
+    "search": mark("Trying settings by cross-validation"),
+    "evaluate": mark("Judging on the validation images"),
+    "check": mark("Looking at sharpness and light"),
+    "predict": mark("Looking at each photo"),
+    "export": mark("Writing the model"),
+    "compare": mark("Comparing what was written with the original"),
+    "maps": mark("Taking parts out of the photos, to see what the answers hang on"),
 }
-_VERBS = {
-    "run": "Training",
-    "dataset": "Importing",
-    "check": "Checking",
-    "tuning": "Finding settings for",
-    "review": "Looking closer at",
-    "elsewhere": "Judging on",
+_COUNTED = {  # by the unit
+    "images": mark("{done} of {total} images"),
+    "epochs": mark("{done} of {total} epochs"),
+    "trials": mark("{done} of {total} trials"),
+    "pairs": mark("{done} of {total} pairs"),
+    "steps": mark("{done} of {total} steps"),
 }
-_NOUNS = {
-    "run": "training",
-    "dataset": "import",
-    "check": "check",
-    "tuning": "search for settings",
-    "review": "closer look",
-    "elsewhere": "judging",
+_DOING = {
+    "run": mark("Training {title}"),
+    "dataset": mark("Importing {title}"),
+    "check": mark("Checking {title}"),
+    "tuning": mark("Finding settings for {title}"),
+    "review": mark("Looking closer at {title}"),
+    "elsewhere": mark("Judging on {title}"),
+    "predict": mark("Answering for {title}"),
+    "export": mark("Exporting {title}"),
+    "maps": mark("Checking the maps of {title}"),
 }
-
-
-def start_import(
-    source: SourceLike,
-    title: str,
-    *,
-    reading: Reading | None = None,
-    into: Dataset | None = None,
-    cleanup: Callable[[], None] | None = None,
-) -> None:
-    """Import photos in the background.
-
-    Args:
-        source: As for `vitcore.import_dataset`.
-        title: What to call the dataset.
-        reading: How to read it.
-        into: A dataset to add the photos to, instead of making a new one.
-        cleanup: Called when the job has ended in any way.
-    """
-
-    def work(job: Job) -> None:
-        if into is not None:
-            made = add_images(into, source, reading=reading, on_progress=job.report, stop=job.stop)
-        else:
-            made = import_dataset(
-                source,
-                name=title,
-                reading=reading,
-                workspace=workspace(),
-                on_progress=job.report,
-                stop=job.stop,
-            )
-        job.announce(made.id)
-
-    _own(job_queue().submit("dataset", title, work, device="import", cleanup=cleanup))
-
-
-def start_sample() -> None:
-    """Import the sample set in the background."""
-    start_import(SAMPLE, SAMPLE_NAME)
-
-
-def start_check(dataset: Dataset) -> None:
-    """Look for blurred, dark and near-duplicate photos in the background."""
-
-    def work(job: Job) -> None:
-        measure(dataset, workspace=workspace(), on_progress=job.report, stop=job.stop)
-        job.announce(dataset.id)
-
-    _own(job_queue().submit("check", dataset.name, work, device=choose_device().name))
-
-
-def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested: Mapping[str, Any]) -> None:
-    """Train in the background.
-
-    Args:
-        dataset: What to learn from.
-        hyperparameters: How.
-        requested: ``backbone``, ``device`` and ``precision``, as `vitcore.train` takes them.
-
-    Raises:
-        DeviceError: The device or the precision is not here.
-    """
-
-    def work(job: Job) -> None:
-        train(
-            dataset,
-            hyperparameters,
-            **requested,
-            workspace=workspace(),
-            on_start=job.announce,
-            on_progress=job.report,
-            stop=job.stop,
-        )
-
-    line = choose_device(requested["device"], requested["precision"]).name
-    _own(job_queue().submit("run", dataset.name, work, device=line))
-
-
-def start_resume(run: Run) -> None:
-    """Go on with a training in the background."""
-
-    def work(job: Job) -> None:
-        resume(
-            run.id,
-            workspace=workspace(),
-            on_start=job.announce,
-            on_progress=job.report,
-            stop=job.stop,
-        )
-
-    title = run.config["dataset"]["name"]
-    _own(job_queue().submit("run", title, work, device=run.config["device"]["name"]))
-
-
-def start_tuning(
-    dataset: Dataset,
-    base: Hyperparameters,
-    requested: Mapping[str, Any],
-    *,
-    trials: int,
-    seconds: float | None,
-) -> None:
-    """Look for good settings in the background.
-
-    Args:
-        dataset: What to learn from.
-        base: The settings to begin with.
-        requested: ``backbone``, ``device`` and ``precision``, as `vitcore.train` takes them.
-        trials: How many settings to try.
-        seconds: How long; any time if None.
-
-    Raises:
-        DeviceError: The device or the precision is not here.
-    """
-
-    def work(job: Job) -> None:
-        job.announce(dataset.id)
-        find_settings(
-            dataset,
-            base,
-            **requested,
-            trials=trials,
-            seconds=seconds,
-            workspace=workspace(),
-            on_progress=job.report,
-            stop=job.stop,
-        )
-
-    line = choose_device(requested["device"], requested["precision"]).name
-    _own(job_queue().submit("tuning", dataset.name, work, device=line))
-
-
-def start_review(run: Run) -> None:
-    """Look closer at a run in the background."""
-
-    def work(job: Job) -> None:
-        job.announce(run.id)
-        review_run(run.id, workspace=workspace(), on_progress=job.report, stop=job.stop)
-
-    _own(job_queue().submit("review", run.name, work, device=run.config["device"]["name"]))
-
-
-def start_elsewhere(run: Run, other: Dataset, mapping: Mapping[str, str | None]) -> None:
-    """Judge a run on another dataset in the background.
-
-    Args:
-        run: A run with results.
-        other: The dataset.
-        mapping: As for `vitcore.pipeline.evaluate_on`.
-    """
-
-    def work(job: Job) -> None:
-        job.announce(run.id)
-        evaluate_elsewhere(
-            run.id, other, mapping, workspace=workspace(), on_progress=job.report, stop=job.stop
-        )
-
-    _own(job_queue().submit("elsewhere", other.name, work, device=run.config["device"]["name"]))
+_DONE = {
+    "run": mark("The training is done, after {time}."),
+    "dataset": mark("The import is done, after {time}."),
+    "check": mark("The check is done, after {time}."),
+    "tuning": mark("The search for settings is done, after {time}."),
+    "review": mark("The closer look is done, after {time}."),
+    "elsewhere": mark("The judging is done, after {time}."),
+    "predict": mark("The look at the photos is done, after {time}."),
+    "export": mark("The export is done, after {time}."),
+    "maps": mark("The check of the maps is done, after {time}."),
+}
+_ENDED_EARLY = {
+    "run": mark("The training ended early."),
+    "dataset": mark("The import ended early."),
+    "check": mark("The check ended early."),
+    "tuning": mark("The search for settings ended early."),
+    "review": mark("The closer look ended early."),
+    "elsewhere": mark("The judging ended early."),
+    "predict": mark("The look at the photos ended early."),
+    "export": mark("The export ended early."),
+    "maps": mark("The check of the maps ended early."),
+}
 
 
 def watch_jobs() -> None:
@@ -247,12 +95,12 @@ def draw_curves(run: Run) -> None:
     history = run.history
     epochs = run.hyperparameters.epochs
     best = best_epoch(history, run.hyperparameters) if len(history) else None
-    smooth = st.toggle("Smooth the curves", key="smooth", persist_state="session")
+    smooth = st.toggle(tr("Smooth the curves"), key="smooth", persist_state="session")
     left, right = st.columns(2)
     key = run.id, run.state, len(history), best, smooth, len(run.repeats)
     for column, chart, shows in (
-        (left, loss_chart, "Loss by epoch"),
-        (right, score_chart, "Scores by epoch"),
+        (left, loss_chart, tr("Loss by epoch")),
+        (right, score_chart, tr("Scores by epoch")),
     ):
         with column:
             draw_chart(
@@ -261,10 +109,13 @@ def draw_curves(run: Run) -> None:
                 shows,
             )
     if len(run.repeats):
-        counts = run.repeats.groupby("kind")["number"].nunique()
-        names = {"fold": "folds", "seed": "other seeds"}
-        what = " and ".join(f"{count} {names[kind]}" for kind, count in counts.items())
-        st.caption(f"The bands are mean ± standard deviation of {what}.")
+        counts = run.repeats.groupby("kind")["number"].nunique().to_dict()
+        parts = []
+        if folds := counts.get("fold", 0):
+            parts.append(ntr("{count} fold", "{count} folds", folds).format(count=number(folds)))
+        if seeds := counts.get("seed", 0):
+            parts.append(ntr("{count} other seed", "{count} other seeds", seeds).format(count=number(seeds)))
+        st.caption(tr("The bands are mean ± standard deviation of {what}.").format(what=listed(parts)))
 
 
 def best_epoch(history: pd.DataFrame, hyperparameters: Hyperparameters) -> int:
@@ -274,12 +125,6 @@ def best_epoch(history: pd.DataFrame, hyperparameters: Hyperparameters) -> int:
     if monitor != "loss":
         by_loss = by_loss.sort_values(monitor, ascending=False, kind="stable")
     return int(by_loss["epoch"].iloc[0])
-
-
-def _own(job: Job) -> None:
-    """Remember that this session started a job: its result is then selected here and nowhere else."""
-    st.session_state.setdefault("own_jobs", set()).add(job.id)
-    st.session_state.setdefault("seen_jobs", set()).add(job.id)
 
 
 def _job_chips() -> None:
@@ -297,12 +142,12 @@ def _job_chips() -> None:
 
 
 def _chip(job: Job, snapshot: JobSnapshot) -> None:
-    verb = _VERBS[job.kind]
+    work = tr(_DOING[job.kind]).format(title=plain(job.title, 30))
     if snapshot.state == "waiting":
-        st.caption(f":material/schedule: **{verb} {plain(job.title, 30)}** waits in line")
+        st.caption(f":material/schedule: {tr('**{work}** waits in line').format(work=work)}")
         return
     fraction = snapshot.progress.fraction if snapshot.progress else 0.0
-    st.progress(fraction, text=f"**{verb} {plain(job.title, 30)}** · {_position(snapshot)}")
+    st.progress(fraction, text=f"**{work}** · {_position(snapshot)}")
 
 
 def _notice(job: Job, snapshot: JobSnapshot) -> None:
@@ -311,16 +156,15 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
         return
     if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
         select("dataset" if job.kind in {"dataset", "check", "tuning"} else "run", snapshot.result_id)
-    what = _NOUNS[job.kind]
     if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
         st.session_state["notice"] = (
             snapshot.state,
-            f"The {what} ended early. {plain(snapshot.message, 400)}",
+            f"{tr(_ENDED_EARLY[job.kind])} {plain(said(snapshot.message), 400)}",
         )
     elif snapshot.state == "complete":
         st.session_state["notice"] = (
             "complete",
-            f"The {what} is done, after {duration(snapshot.elapsed_s)}.",
+            tr(_DONE[job.kind]).format(time=duration(snapshot.elapsed_s)),
         )
 
 
@@ -328,13 +172,13 @@ def _position(snapshot: JobSnapshot) -> str:
     """How far a job is, in a few words."""
     progress = snapshot.progress
     if progress is None:
-        return "starting"
+        return tr("starting")
     if not progress.total:
-        return _PHASES[progress.phase].lower()
-    text = f"{progress.done} of {progress.total} {progress.unit}"
-    if progress.remaining_s is not None and progress.done < progress.total:
-        text += f", {duration(progress.remaining_s)} left"
-    return text
+        return tr(_PHASES[progress.phase]).lower()
+    counted = tr(_COUNTED[progress.unit]).format(done=number(progress.done), total=number(progress.total))
+    if progress.remaining_s is None or progress.done >= progress.total:
+        return counted
+    return tr("{counted}, {time} left").format(counted=counted, time=duration(progress.remaining_s))
 
 
 def _waiting(job: Job) -> None:
@@ -342,9 +186,10 @@ def _waiting(job: Job) -> None:
     with st.container(
         border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        leaving = " · called off" if job.stop.is_set() else ""
-        st.markdown(f":material/schedule: **{plain(job.title, 60)}** waits in line{leaving}")
-        _stop_button("Stop", job)
+        text = tr("**{work}** waits in line").format(work=plain(job.title, 60))
+        leaving = f" · {tr('called off')}" if job.stop.is_set() else ""
+        st.markdown(f":material/schedule: {text}{leaving}")
+        _stop_button(tr("Stop"), job)
 
 
 def _stop_button(label: str, job: Job) -> None:
@@ -362,21 +207,21 @@ def job_panel(kind: JobKind) -> Job | None:
     progress = snapshot.progress
     with st.container(border=True):
         top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
-        phase = _PHASES[progress.phase] if progress else "Starting"
+        phase = tr(_PHASES[progress.phase]) if progress else tr("Starting")
         if snapshot.state == "waiting":
-            phase = "Waiting for other work to end"
+            phase = tr("Waiting for other work to end")
         top.markdown(f"##### {phase}")
         with top:
-            _stop_button("Stop training" if kind == "run" else "Stop", running)
-        parts = [plain(running.title), f"running for {duration(snapshot.elapsed_s)}"]
+            _stop_button(tr("Stop training") if kind == "run" else tr("Stop"), running)
+        parts = [plain(running.title), tr("running for {time}").format(time=duration(snapshot.elapsed_s))]
         if progress and progress.total:
             parts.append(_position(snapshot))
             if progress.per_second and progress.phase == "embed":
-                parts.append(f"{progress.per_second:.1f} images/s")
+                parts.append(tr("{speed} images/s").format(speed=number(progress.per_second, 1)))
         if progress and progress.message:
-            parts.append(plain(progress.message, 200))
+            parts.append(plain(said(progress.message), 200))
         if running.stop.is_set():
-            parts.append("stopping after this batch")
+            parts.append(tr("stopping after this batch"))
         st.progress(progress.fraction if progress else 0.0, text=" · ".join(parts))
     for job in jobs:
         if job is not running:
@@ -393,4 +238,6 @@ def _live_training() -> None:
     if run is not None and len(run.history):
         draw_curves(run)
     else:
-        st.caption("The curves appear with the first epoch. You may close this page; the training goes on.")
+        st.caption(
+            tr("The curves appear with the first epoch. You may close this page; the training goes on.")
+        )

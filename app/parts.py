@@ -7,11 +7,12 @@ from typing import NoReturn, TypeVar
 import streamlit as st
 
 from app._compat import require_frame
-from app.jobs import start_sample
+from app.starting import start_sample
 from app.state import dataset, run
-from app.text import percent, plain
+from app.text import plain
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
+from vitcore.language import percent, said, tr
 from vitcore.runs import Run
 
 __all__ = [
@@ -58,8 +59,8 @@ def needed_dataset() -> Dataset:
     """The chosen dataset; without one, say so, offer the way there, and end the page."""
     found = _loaded(dataset)
     if found is None:
-        sentence = "There are no photos yet. Bring some in, or try the sample set."
-        empty(sentence, "dataset", "Go to Dataset", sample=True)
+        sentence = tr("There are no photos yet. Bring some in, or try the sample set.")
+        empty(sentence, "dataset", tr("Go to Dataset"), sample=True)
     return found
 
 
@@ -68,18 +69,18 @@ def needed_run() -> Run:
     needed_dataset()
     found = _loaded(run)
     if found is None:
-        empty("No classifier has been trained on this dataset yet.", "train", "Go to Train")
+        empty(tr("No classifier has been trained on this dataset yet."), "train", tr("Go to Train"))
     return found
 
 
-def paged(count: int, key: str) -> range:
+def paged(count: int, key: str, per_page: int = PER_PAGE) -> range:
     """Page buttons for `count` items; the positions to show on the chosen page."""
-    pages = max(1, -(-count // PER_PAGE))
+    pages = max(1, -(-count // per_page))
     # A filter may have made the list shorter than the page that was chosen before.
     if st.session_state.get(key, 1) > pages:
         st.session_state[key] = pages
     number = st.pagination(pages, key=key) if pages > 1 else 1
-    return range((number - 1) * PER_PAGE, min(number * PER_PAGE, count))
+    return range((number - 1) * per_page, min(number * per_page, count))
 
 
 def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
@@ -93,7 +94,7 @@ def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
         for path, caption in items:
             with st.container(width=width, gap="xsmall"):
                 if path is None:
-                    st.caption(":material/broken_image: The picture is gone.")
+                    st.caption(tr(":material/broken_image: The picture is gone."))
                 else:
                     st.image(str(path), width="stretch")
                 st.caption(caption)
@@ -103,9 +104,8 @@ def verdict(true: str, predicted: str, confidence: float) -> str:
     """What an image was taken for, right or wrong in words and sign, not in colour alone; Markdown."""
     if true == predicted:
         return f":material/check_circle: **{plain(true, 28)}** {percent(confidence)}"
-    return (
-        f":material/cancel: **{plain(predicted, 28)}** {percent(confidence)}  \ntruly: **{plain(true, 28)}**"
-    )
+    truth = tr("truly: **{name}**").format(name=plain(true, 28))
+    return f":material/cancel: **{plain(predicted, 28)}** {percent(confidence)}  \n{truth}"
 
 
 def switch(title: str, options: Mapping[str, str], key: str) -> str:
@@ -150,7 +150,7 @@ def empty(sentence: str, page: str, label: str, *, sample: bool = False) -> NoRe
         with st.container(horizontal=True, horizontal_alignment="center"):
             if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
                 st.switch_page(f"pages/{page}.py")
-            if sample and st.button("Use the sample set", icon=":material/draw:", key="empty_sample"):
+            if sample and st.button(tr("Use the sample set"), icon=":material/draw:", key="empty_sample"):
                 start_sample()
                 st.switch_page("pages/dataset.py")
     st.stop()
@@ -160,5 +160,5 @@ def _loaded(load: Callable[[], Chosen]) -> Chosen:
     try:
         return load()
     except VitcoreError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
         st.stop()

@@ -5,6 +5,8 @@ import threading
 from functools import cache
 from importlib import import_module
 
+from app.language import prepare_language
+
 __all__ = ["prepare_process"]
 
 # What the first training would import in its own time: the network, and what optimizers ask for.
@@ -17,6 +19,7 @@ def prepare_process() -> None:
     # Training is thousands of short steps, each of which lets go of Python's lock. At the usual 5 ms,
     # a thread that draws a page makes every one of them wait that long: a hundred times slower.
     sys.setswitchinterval(0.0002)
+    prepare_language()
     threading.Thread(target=_import_ahead, name="import-ahead", daemon=True).start()
 
 

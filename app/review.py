@@ -6,15 +6,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from app.drawing import draw_chart
 from app.editing import apply_edit
-from app.jobs import job_panel, start_review, start_training
+from app.jobs import job_panel
 from app.parts import paged, thumbnail
+from app.starting import start_review, start_training
 from app.state import job_queue, runs_of, workspace
-from app.text import percent, plain
+from app.text import plain
 from vitcore.charts import forecast_chart
 from vitcore.dataset import Dataset, confirm, confirmed, exclude, relabel, unconfirm, undo
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import class_forecast, forecast
+from vitcore.language import ntr, number, percent, said, tr
 from vitcore.pipeline import Review, load_review
 from vitcore.runs import Run, load_run
 
@@ -33,7 +36,7 @@ def review_of(run: Run) -> Review | None:
     try:
         return _loaded(run.id, path.stat().st_mtime_ns)
     except VitcoreError as error:
-        st.error(plain(str(error), 300), icon=":material/error:")
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
         return None
 
 
@@ -43,30 +46,33 @@ def draw_look_closer(run: Run, data: Dataset, why: str) -> None:
     Args:
         run: What to look at.
         data: Its dataset.
-        why: What it will show, for a sentence.
+        why: What it will show, a sentence.
     """
     if any(job.kind == "review" for job in job_queue().active()):
         st.fragment(_live, run_every=1.0)()
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        if st.button("Look closer", icon=":material/troubleshoot:", key="look_closer"):
+        if st.button(tr("Look closer"), icon=":material/troubleshoot:", key="look_closer"):
             start_review(run)
             st.rerun()
-        st.caption(
-            f"{why} Trains some hundred output layers on parts of the {len(data.index):,} photos, from "
-            "what is stored; no photo is looked at again."
-        )
+        how = tr(
+            "Trains some hundred output layers on parts of the {count} photos, from what is stored; no photo "
+            "is looked at again."
+        ).format(count=number(len(data.index)))
+        st.caption(f"{why} {how}")
 
 
 def draw_labels(run: Run, data: Dataset) -> None:
     """Photos whose label the classifier doubts most, to be kept, moved or taken out."""
     st.markdown(
-        "Every photo is judged by classifiers that did not learn from it. Where these doubt a label most, "
-        "the label may be wrong, or the photo odd. You decide."
+        tr(
+            "Every photo is judged by classifiers that did not learn from it. Where these doubt a label "
+            "most, the label may be wrong, or the photo odd. You decide."
+        )
     )
     review = review_of(run)
     if review is None:
-        draw_look_closer(run, data, "Finds the labels that may be wrong.")
+        draw_look_closer(run, data, tr("Finds the labels that may be wrong."))
         return
     _retrain(run, data)
     kept = confirmed(data)
@@ -76,18 +82,22 @@ def draw_labels(run: Run, data: Dataset) -> None:
     waiting = labels[same & ~labels["image_id"].isin(kept)]
     suspects = int(waiting["suspect"].sum())
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f"**{suspects:,} suspects** are left, the most doubtful first."
-            if suspects
-            else "**No suspect is left.** What follows is less and less doubtful."
-        )
+        if suspects:
+            left = ntr(
+                "**{count} suspect** is left.",
+                "**{count} suspects** are left, the most doubtful first.",
+                suspects,
+            ).format(count=number(suspects))
+        else:
+            left = tr("**No suspect is left.** What follows is less and less doubtful.")
+        st.markdown(left)
         everything = st.toggle(
-            "Show all photos, not the suspects alone", key="all_labels", value=not suspects
+            tr("Show all photos, not the suspects alone"), key="all_labels", value=not suspects
         )
-        if data.can_undo and st.button(
-            f"Undo: {plain(data.undoable, 60)}", icon=":material/undo:", key="undo_label"
-        ):
-            apply_edit(undo, data)
+        if data.can_undo:
+            label = tr("Undo: {change}").format(change=plain(said(data.undoable), 60))
+            if st.button(label, icon=":material/undo:", key="undo_label"):
+                apply_edit(undo, data)
     shown = waiting if everything else waiting[waiting["suspect"]]
     files = dict(zip(data.rows["image_id"].tolist(), data.rows["file"], strict=True))
     names = dict(zip(data.rows["image_id"].tolist(), data.rows["label"], strict=True))
@@ -98,37 +108,47 @@ def draw_labels(run: Run, data: Dataset) -> None:
 
 def draw_forecast(run: Run, data: Dataset) -> None:
     """How many more photos would bring what."""
-    st.markdown("What more photos like these would bring, by how it got better up to now.")
+    st.markdown(tr("What more photos like these would bring, by how it got better up to now."))
     review = review_of(run)
     if review is None:
-        draw_look_closer(run, data, "Finds out what more photos would bring.")
+        draw_look_closer(run, data, tr("Finds out what more photos would bring."))
         return
     images = int(review.points["images"].max())
     options = [more for more in _MORE if images + more <= _FURTHEST * images] or [images]
+    # Made now: when the language changes, the choice is found by what it was called before.
+    titles = {count: number(count) for count in options}
     more = st.select_slider(
-        "More photos", options, options[len(options) // 2], format_func=lambda n: f"{n:,}", key="more"
+        tr("More photos"),
+        options,
+        None if "more" in st.session_state else options[len(options) // 2],
+        format_func=titles.__getitem__,
+        key="more",
     )
     least = int(review.points["images"].min())
     furthest = images + more
     sizes = sorted({images, furthest, *np.linspace(least, furthest, 40).round().astype(int).tolist()})
     found = forecast(review.points, sizes)
     if found.too_few_to_say:
-        st.info(f"Too few to say. {plain(found.reason, 300)}", icon=":material/help:")
+        st.info(f"{tr('Too few to say.')} {plain(said(found.reason), 300)}", icon=":material/help:")
         table = pd.DataFrame(columns=["images", "accuracy", "low", "high"], dtype="float64")
     else:
         by_size = found.table.set_index("images")
         now, then = by_size.loc[images], by_size.loc[furthest]
         st.markdown(
-            f"#### About {more:,} more photos, of all classes, would bring it from "
-            f"{percent(now['accuracy'])} to {percent(then['accuracy'])}"
+            tr("#### About {count} more photos, of all classes, would bring it from {now} to {then}").format(
+                count=number(more), now=percent(now["accuracy"]), then=percent(then["accuracy"])
+            )
         )
         st.caption(
-            f"Between {percent(then['low'])} and {percent(then['high'])} in 19 of 20 cases, if they are like "
-            "those at hand."
+            tr("Between {low} and {high} in 19 of 20 cases, if they are like those at hand.").format(
+                low=percent(then["low"]), high=percent(then["high"])
+            )
         )
         table = found.table
-    st.altair_chart(
-        forecast_chart(review.points, table), width="stretch", alt="Accuracy by the number of photos"
+    draw_chart(
+        ("forecast", run.id, review.seconds, more),
+        lambda: forecast_chart(review.points, table),
+        tr("Accuracy by the number of photos"),
     )
     _class_forecasts(review, run.classes, more)
 
@@ -139,17 +159,22 @@ def _class_forecasts(review: Review, classes: tuple[str, ...], more: int) -> Non
         return
     most = int(review.class_points.groupby("class")["images"].max().min())
     of_class = max(min(more, (_FURTHEST - 1) * most), 1)
-    st.markdown(f"**About {of_class:,} more photos of one class** (the weakest classes)")
+    st.markdown(
+        ntr(
+            "**About {count} more photo of one class** (the weakest classes)",
+            "**About {count} more photos of one class** (the weakest classes)",
+            of_class,
+        ).format(count=number(of_class))
+    )
     lines = []
     for row in class_forecast(review.class_points, of_class).itertuples():
-        name = plain(classes[int(row[1])], 40)
         if row.reason:
-            lines.append(f"- {name}: too few to say. {plain(row.reason, 200)}")
+            text = f"{tr('too few to say.')} {plain(said(row.reason), 200)}"
         else:
-            lines.append(
-                f"- {name}: from {percent(row.now)} recognised to **{percent(row.then)}** "
-                f"({percent(row.low)} to {percent(row.high)})"
+            text = tr("from {now} recognised to **{then}** ({low} to {high})").format(
+                now=percent(row.now), then=percent(row.then), low=percent(row.low), high=percent(row.high)
             )
+        lines.append(f"- {plain(classes[int(row[1])], 40)}: {text}")
     st.markdown("\n".join(lines))
 
 
@@ -170,24 +195,21 @@ def _suspect(data: Dataset, row: pd.Series, files: dict[int, str], names: dict[i
         with left:
             _picture(data, files[image_id], plain(row["name"], 40))
         with middle:
-            st.markdown(
-                f"Labelled **{plain(row['given'], 40)}**  \nlooks like **{plain(row['suggested'], 40)}**"
-            )
-            agreement = row["knn_agreement"]
-            near = "" if pd.isna(agreement) else f", {10 * agreement:.0f} of its 10 neighbours have it"
-            st.caption(f"Its label is thought {percent(row['self_confidence'])} probable{near}.")
+            given = tr("Labelled **{name}**").format(name=plain(row["given"], 40))
+            suggested = tr("looks like **{name}**").format(name=plain(row["suggested"], 40))
+            st.markdown(f"{given}  \n{suggested}")
+            st.caption(_believed(row["self_confidence"], row["knn_agreement"]))
             with st.container(horizontal=True, gap="small"):
-                if st.button("Keep", icon=":material/check:", key=f"keep_{image_id}"):
+                if st.button(tr("Keep"), icon=":material/check:", key=f"keep_{image_id}"):
                     _note(confirm, data, [image_id])
-                same = row["suggested"] == row["given"]
-                if not same and st.button(
-                    f"Move to {plain(row['suggested'], 24)}", icon=":material/label:", key=f"move_{image_id}"
-                ):
-                    apply_edit(relabel, data, [image_id], row["suggested"])
-                if st.button("Take out", icon=":material/remove_circle:", key=f"drop_{image_id}"):
+                if row["suggested"] != row["given"]:
+                    label = tr("Move to {name}").format(name=plain(row["suggested"], 24))
+                    if st.button(label, icon=":material/label:", key=f"move_{image_id}"):
+                        apply_edit(relabel, data, [image_id], row["suggested"])
+                if st.button(tr("Take out"), icon=":material/remove_circle:", key=f"drop_{image_id}"):
                     apply_edit(exclude, data, [image_id])
         with right:
-            st.caption("Most like it")
+            st.caption(tr("Most like it"))
             with st.container(horizontal=True, gap="small"):
                 for other in row["neighbours"]:
                     if other in files:
@@ -195,10 +217,20 @@ def _suspect(data: Dataset, row: pd.Series, files: dict[int, str], names: dict[i
                             _picture(data, files[other], plain(names[other], 20))
 
 
+def _believed(self_confidence: float, agreement: float) -> str:
+    """How much speaks for a label."""
+    share = percent(self_confidence)
+    if pd.isna(agreement):
+        return tr("Its label is thought {share} probable.").format(share=share)
+    return tr("Its label is thought {share} probable, {count} of its 10 neighbours have it.").format(
+        share=share, count=number(10 * agreement)
+    )
+
+
 def _picture(data: Dataset, file: str, caption: str) -> None:
     path = thumbnail(data, file)
     if path is None:
-        st.caption(":material/broken_image: The picture is gone.")
+        st.caption(tr(":material/broken_image: The picture is gone."))
     else:
         st.image(str(path), width="stretch")
     st.caption(caption)
@@ -208,12 +240,12 @@ def _kept(data: Dataset, kept: set[int], files: dict[int, str]) -> None:
     """Those that were looked at and found right, to take that back."""
     if not kept:
         return
-    title = f"Kept as they are ({len(kept):,})"
+    title = tr("Kept as they are ({count})").format(count=number(len(kept)))
     with st.expander(title, icon=":material/check:"), st.container(horizontal=True, gap="small"):
         for image_id in sorted(kept)[:_SHOWN]:
             with st.container(width=110, gap="xsmall"):
                 _picture(data, files[image_id], "")
-                if st.button("Doubt again", key=f"doubt_{image_id}", type="tertiary"):
+                if st.button(tr("Doubt again"), key=f"doubt_{image_id}", type="tertiary"):
                     _note(unconfirm, data, [image_id])
 
 
@@ -221,7 +253,7 @@ def _note(write: Any, data: Dataset, image_ids: list[int]) -> None:
     try:
         write(data, image_ids)
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", plain(str(error), 300))
+        st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
     st.rerun()
 
 
@@ -231,24 +263,35 @@ def _retrain(run: Run, data: Dataset) -> None:
     if data.version != version:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             if st.button(
-                "Train again and compare", type="primary", icon=":material/autorenew:", key="retrain"
+                tr("Train again and compare"), type="primary", icon=":material/autorenew:", key="retrain"
             ):
                 try:
                     start_training(data, run.hyperparameters, run.config["requested"])
                     st.session_state["compared_with"] = run.id
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", plain(str(error), 300))
+                    st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
                 st.switch_page("pages/train.py")
             st.caption(
-                "The photos have been changed since this classifier was trained; seconds tell what it did."
+                tr(
+                    "The photos have been changed since this classifier was trained; seconds tell what it "
+                    "did."
+                )
             )
     before = next((r for r in runs_of(data.id) if r.id == st.session_state.get("compared_with")), None)
     if before is not None and before.id != run.id:
         first, second = before.evaluation.metrics["accuracy"], run.evaluation.metrics["accuracy"]
         st.info(
-            f"Before your changes: **{percent(first.value)}** ({percent(first.low)} to "
-            f"{percent(first.high)}); after them: **{percent(second.value)}** ({percent(second.low)} to "
-            f"{percent(second.high)}). The validation photos are judged by their new labels; Evaluate "
-            "compares the two photo by photo.",
+            tr(
+                "Before your changes: **{first}** ({first_low} to {first_high}); after them: **{second}** "
+                "({second_low} to {second_high}). The validation photos are judged by their new labels; "
+                "Evaluate compares the two photo by photo."
+            ).format(
+                first=percent(first.value),
+                first_low=percent(first.low),
+                first_high=percent(first.high),
+                second=percent(second.value),
+                second_low=percent(second.low),
+                second_high=percent(second.high),
+            ),
             icon=":material/compare_arrows:",
         )

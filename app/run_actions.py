@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.jobs import start_resume, start_training
+from app.starting import start_resume, start_training
 from app.state import select, workspace
 from app.text import plain
 from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
+from vitcore.language import said, tr
 from vitcore.runs import Run, delete_run, describe_run, restore_run
 
 __all__ = ["delete_runs", "draw_actions", "draw_undo"]
@@ -17,25 +18,28 @@ __all__ = ["delete_runs", "draw_actions", "draw_undo"]
 def draw_actions(run: Run) -> None:
     """What can be done with the chosen run."""
     st.subheader(plain(run.name, 120), anchor=False)
-    message = run.facts.get("message", "")
+    message = said(run.facts.get("message", ""))
     if run.state == "interrupted":
-        message = "The process that trained it ended before it was done. Go on: what was done so far is kept."
+        message = tr(
+            "The process that trained it ended before it was done. Go on: what was done so far is kept."
+        )
     if message:
         st.info(plain(message, 400), icon=":material/info:")
     with st.container(horizontal=True):
-        if run.has_model and st.button("Open", type="primary", icon=":material/monitoring:"):
+        if run.has_model and st.button(tr("Open"), type="primary", icon=":material/monitoring:"):
             select("dataset", run.config["dataset"]["id"])
             select("run", run.id)
             st.switch_page("pages/evaluate.py")
-        if run.can_resume and st.button("Go on", icon=":material/play_arrow:", key=f"resume_{run.id}"):
+        if run.can_resume and st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{run.id}"):
             _go_on(run)
-        if run.state != "running" and st.button("Repeat", icon=":material/replay:"):
+        if run.state != "running" and st.button(tr("Repeat"), icon=":material/replay:"):
             _repeat(run)
-        with st.popover("Name and note", icon=":material/edit_note:"):
+        with st.popover(tr("Name and note"), icon=":material/edit_note:"):
             _describe(run)
-        if run.state != "running" and st.button("Delete", icon=":material/delete:", key=f"delete_{run.id}"):
+        can_delete = run.state != "running"
+        if can_delete and st.button(tr("Delete"), icon=":material/delete:", key=f"delete_{run.id}"):
             delete_runs([run])
-    with st.expander("All settings"):
+    with st.expander(tr("All settings")):
         st.json(dict(run.config))
 
 
@@ -46,32 +50,33 @@ def delete_runs(runs: Sequence[Run]) -> None:
             delete_run(run.id, workspace=workspace())
             st.session_state.setdefault("deleted_runs", []).append((run.id, run.name))
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", plain(str(error), 300))
+        st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
     st.rerun()
 
 
 def draw_undo() -> None:
     """A button that brings back what this session deleted last."""
     deleted: list[tuple[str, str]] = st.session_state.setdefault("deleted_runs", [])
-    if deleted and st.button(
-        f"Undo: deleted {plain(deleted[-1][1], 60)}", icon=":material/undo:", key="undo_delete"
-    ):
+    if not deleted:
+        return
+    label = tr("Undo: deleted {name}").format(name=plain(deleted[-1][1], 60))
+    if st.button(label, icon=":material/undo:", key="undo_delete"):
         try:
             restore_run(deleted.pop()[0], workspace=workspace())
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", plain(str(error), 300))
+            st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
         st.rerun()
 
 
 def _describe(run: Run) -> None:
     """A name and a note of one's own."""
-    name = st.text_input("Name", run.name, max_chars=200, key=f"name_{run.id}")
-    note = st.text_area("Note", run.note, max_chars=2000, key=f"note_{run.id}")
-    if st.button("Keep", icon=":material/check:", key=f"describe_{run.id}"):
+    name = st.text_input(tr("Name"), run.name, max_chars=200, key=f"name_{run.id}")
+    note = st.text_area(tr("Note"), run.note, max_chars=2000, key=f"note_{run.id}")
+    if st.button(tr("Save"), icon=":material/check:", key=f"describe_{run.id}"):
         try:
             describe_run(run.id, name=name, note=note, workspace=workspace())
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", plain(str(error), 300))
+            st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
         st.rerun()
 
 
@@ -89,7 +94,7 @@ def _repeat(run: Run) -> None:
         data = load_dataset(about["id"], version=about["version"], workspace=workspace())
         start_training(data, run.hyperparameters, run.config["requested"])
     except VitcoreError as error:
-        st.error(plain(str(error), 400), icon=":material/error:")
+        st.error(plain(said(str(error)), 400), icon=":material/error:")
         return
     select("dataset", data.id)
     st.switch_page("pages/train.py")

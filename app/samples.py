@@ -10,11 +10,12 @@ import streamlit as st
 
 from app.parts import switch, thumbnail
 from app.state import stamp, workspace
-from app.text import percent, plain
+from app.text import plain
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import Verdicts
 from vitcore.inference import load_trust
+from vitcore.language import mark, number, percent, tr
 from vitcore.pipeline import RunVectors, run_vectors
 from vitcore.runs import Run
 
@@ -33,16 +34,22 @@ __all__ = [
 
 RIGHT = ":blue[:material/check_circle:]"
 WRONG = ":orange[:material/cancel:]"
-SHOW = {"all": "All", "right": "Right", "wrong": "Mistakes"}
-DOUBT = {"all": "Sure or not", "sure": "Sure", "unsure": "Not sure"}
-ORDERS = ("Confident mistakes first", "Least confident first", "Most confident first", "By name", "Shuffled")
+SHOW = {"all": mark("All"), "right": mark("Right"), "wrong": mark("Mistakes")}
+DOUBT = {"all": mark("Sure or not"), "sure": mark("Sure"), "unsure": mark("Not sure")}
+ORDERS = {
+    "mistakes": mark("Confident mistakes first"),
+    "unsure": mark("Least confident first"),
+    "sure": mark("Most confident first"),
+    "name": mark("By name"),
+    "shuffled": mark("Shuffled"),
+}
 DEFAULTS = {
     "show": "all",
     "doubt": "all",
     "true_class": None,
     "predicted_class": None,
     "confidence": (0, 100),
-    "order": ORDERS[0],
+    "order": "mistakes",
 }
 
 
@@ -82,10 +89,11 @@ def vectors_of(run: Run) -> RunVectors:
     Raises:
         VitcoreError: They cannot be had.
     """
-    return _vectors(stamp(run), run)
+    with st.spinner(tr("Reading the embeddings …")):
+        return _vectors(stamp(run), run)
 
 
-@st.cache_resource(show_spinner="Reading the embeddings …", max_entries=2)
+@st.cache_resource(show_spinner=False, max_entries=2)
 def _vectors(key: Hashable, _run: Run) -> RunVectors:  # noqa: ARG001 - the key stands for the run
     return run_vectors(_run, workspace=workspace())
 
@@ -109,40 +117,56 @@ def chosen(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
     keep = rows["confidence"] >= 0
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         counts = {"all": len(rows), "right": int(right.sum()), "wrong": int((~right).sum())}
-        show = switch("Show", _counted(SHOW, counts), "show")
+        show = switch(tr("Show"), _counted(SHOW, counts), "show")
         if show != "all":
             keep &= right if show == "right" else ~right
         if samples.verdicts is not None:
             sure = rows["sure"]
             counts = {"sure": int(sure.sum()), "unsure": int((~sure).sum())}
-            doubt = switch("Doubt", _counted(DOUBT, counts), "doubt")
+            doubt = switch(tr("Doubt"), _counted(DOUBT, counts), "doubt")
             if doubt != "all":
                 keep &= sure if doubt == "sure" else ~sure
     columns = st.columns(4)
     for column, title, key, field in (
-        (columns[0], "True class", "true_class", "true"),
-        (columns[1], "Predicted class", "predicted_class", "predicted"),
+        (columns[0], tr("True class"), "true_class", "true"),
+        (columns[1], tr("Predicted class"), "predicted_class", "predicted"),
     ):
         if st.session_state[key] not in classes:  # that of another run
             st.session_state[key] = None
         label = column.selectbox(
-            title, classes, index=None, placeholder="Any class", key=key, persist_state="session"
+            title, classes, index=None, placeholder=tr("Any class"), key=key, persist_state="session"
         )
         if label is not None:
             keep &= rows[field] == label
-    low, high = columns[2].slider("Confidence in %", 0, 100, key="confidence", persist_state="session")
+    low, high = columns[2].slider(tr("Confidence in %"), 0, 100, key="confidence", persist_state="session")
     keep &= rows["confidence"].between(low / 100, high / 100)
-    order = columns[3].selectbox("Order", ORDERS, key="order", persist_state="session")
+    # Made now: when the language changes, the choice is found by what it was called before.
+    orders = {name: tr(title) for name, title in ORDERS.items()}
+    order = columns[3].selectbox(
+        tr("Order"),
+        list(ORDERS),
+        format_func=orders.__getitem__,
+        key="order",
+        persist_state="session",
+    )
     rows = _ordered(rows[keep], order)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{len(rows):,} of {len(samples.rows):,} validation images")
-        if order == "Shuffled":
+        st.caption(
+            tr("{count} of {all} validation images").format(
+                count=number(len(rows)), all=number(len(samples.rows))
+            )
+        )
+        if order == "shuffled":
             st.button(
-                "Shuffle again", icon=":material/shuffle:", type="tertiary", key="shuffle", on_click=_shuffle
+                tr("Shuffle again"),
+                icon=":material/shuffle:",
+                type="tertiary",
+                key="shuffle",
+                on_click=_shuffle,
             )
         if any(st.session_state[key] != value for key, value in DEFAULTS.items()):
             st.button(
-                "Reset the filters",
+                tr("Reset the filters"),
                 icon=":material/filter_alt_off:",
                 type="tertiary",
                 key="reset_filters",
@@ -153,21 +177,23 @@ def chosen(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _counted(options: dict[str, str], counts: dict[str, int]) -> dict[str, str]:
+    """The options in the language of now, with how many images each has."""
     return {
-        name: f"{title} ({counts[name]:,})" if name in counts else title for name, title in options.items()
+        name: f"{tr(title)} ({number(counts[name])})" if name in counts else tr(title)
+        for name, title in options.items()
     }
 
 
 def _ordered(rows: pd.DataFrame, order: str) -> pd.DataFrame:
-    if order == "Shuffled":
+    if order == "shuffled":
         return rows.sample(frac=1, random_state=st.session_state.get("shuffled", 0))
-    if order == "By name":
+    if order == "name":
         return rows.sort_values("name", kind="stable")
     values = rows["confidence"]
-    if order == "Confident mistakes first":
+    if order == "mistakes":
         # After them the doubtful ones, and the surest right answers at the very end.
         values = values.where(~rows["right"], -values)
-    values = values if order == "Least confident first" else -values
+    values = values if order == "unsure" else -values
     return rows.loc[values.sort_values(kind="stable").index]
 
 
@@ -188,7 +214,7 @@ def draw_pictures(data: Dataset, run: Run, rows: pd.DataFrame, key: str = "galle
                 st.progress(min(max(row.confidence, 0.0), 1.0))
                 st.caption(_caption(row, labels.get(row.image_id)))
                 st.button(
-                    "Look closer",
+                    tr("Look closer"),
                     icon=":material/zoom_in:",
                     type="tertiary",
                     key=f"open_{key}_{row.image_id}",
@@ -201,7 +227,7 @@ def draw_picture(data: Dataset, file: str) -> None:
     """A small picture, or a note that it is lost."""
     path = thumbnail(data, file)
     if path is None:
-        st.caption(":material/broken_image: The picture is gone.")
+        st.caption(tr(":material/broken_image: The picture is gone."))
     else:
         st.image(str(path), width="stretch")
 
@@ -213,14 +239,16 @@ def open_picture(run: Run, image_id: int) -> None:
 
 def _caption(row: Any, label: str | None) -> str:
     """Verdict in words and sign, not in colour alone."""
-    truth = "as labelled" if row.right else f"truly: **{plain(row.true, 20)}**"
+    truth = tr("as labelled") if row.right else tr("truly: **{name}**").format(name=plain(row.true, 20))
     lines = [
         f"{RIGHT if row.right else WRONG} **{plain(row.predicted, 20)}** {percent(row.confidence)}",
         truth,
     ]
     if not getattr(row, "sure", True):
-        lines[1] += " · not sure"
-    if label != row.true:
-        state = "taken out" if label is None else f"now labelled **{plain(label, 20)}**"
+        lines[1] += f" · {tr('not sure')}"
+    if label is None:
+        lines.append(f":material/edit: {tr('now taken out')}")
+    elif label != row.true:
+        state = tr("now labelled **{name}**").format(name=plain(label, 20))
         lines.append(f":material/edit: {state}")
     return "  \n".join(lines)

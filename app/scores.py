@@ -11,28 +11,46 @@ import streamlit as st
 from app.parts import figures, gallery, paged, thumbnail
 from app.review import draw_look_closer, review_of
 from app.state import stamp, workspace
-from app.text import decimals, percent, span_sentence
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Evaluation
+from vitcore.language import decimals, mark, ntr, number, percent, span_sentence, tr
 from vitcore.runs import Run, load_run
 
-__all__ = ["TITLES", "draw_figures", "draw_images", "images", "kept", "number", "of_100", "truth"]
+__all__ = [
+    "SHARES",
+    "TITLES",
+    "draw_figures",
+    "draw_images",
+    "figure",
+    "images",
+    "kept",
+    "of_100",
+    "span",
+    "sureness",
+    "truth",
+]
 
 TITLES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "cohen_kappa": "Cohen's kappa",
-    "macro_f1": "Macro F1",
-    "log_loss": "Log loss",
-    "expected_calibration_error": "Calibration error",
-    "top_3_accuracy": "Top-3 accuracy",
+    "accuracy": mark("Accuracy"),
+    "balanced_accuracy": mark("Balanced accuracy"),
+    "cohen_kappa": mark("Cohen's kappa"),
+    "macro_f1": mark("Macro F1"),
+    "log_loss": mark("Log loss"),
+    "expected_calibration_error": mark("Calibration error"),
+    "top_3_accuracy": mark("Top-3 accuracy"),
 }
 HEADLINES = {
-    "accuracy": "Share of images whose class was recognised.",
-    "balanced_accuracy": "The same, each class counting equally.",
-    "cohen_kappa": "Agreement beyond guessing; 1 is perfect, 0 is guessing.",
+    "accuracy": mark("Share of images whose class was recognised."),
+    "balanced_accuracy": mark("The same, each class counting equally."),
+    "cohen_kappa": mark("Agreement beyond guessing; 1 is perfect, 0 is guessing."),
 }
-_SHARES = {"accuracy", "balanced_accuracy", "expected_calibration_error", "top_3_accuracy"}
+_WAYS = {  # as a review calls them
+    "this classifier": mark("this classifier"),
+    "logistic regression": mark("logistic regression"),
+    "20 nearest neighbours": mark("20 nearest neighbours"),
+    "always the most frequent class": mark("always the most frequent class"),
+}
+SHARES = {"accuracy", "balanced_accuracy", "expected_calibration_error", "top_3_accuracy"}
 
 
 # --- what all sections share -------------------------------------------------------------------
@@ -63,46 +81,68 @@ def draw_images(data: Dataset, rows: pd.DataFrame, caption: Callable[[tuple], st
 # --- numbers as people read them ---------------------------------------------------------------
 
 
-def number(name: str, value: float) -> str:
+def figure(name: str, value: float) -> str:
     """A metric as text: percentages for shares."""
-    return percent(value) if name in _SHARES else decimals(value)
+    return percent(value) if name in SHARES else decimals(value)
 
 
 def images(count: int) -> str:
     """A number of images in words."""
-    return f"{count:,} image{'s' * (count != 1)}"
+    return ntr("{count} image", "{count} images", count).format(count=number(count))
 
 
 def of_100(share: float) -> str:
     """A share as people say it; what is not quite all or none is not called so."""
     whole = round(100 * share)
+    if share == 0:
+        return tr("none of 100")
+    if whole == 0:
+        return tr("fewer than 1 of 100")
     if whole == 100 and share < 1:
-        return "over 99 of 100"
-    return f"{whole or 'fewer than 1'} of 100" if share > 0 else "none of 100"
+        return tr("over 99 of 100")
+    return tr("{count} of 100").format(count=whole)
+
+
+def span(low: str, high: str) -> str:
+    """From one figure to another."""
+    return tr("{low} to {high}").format(low=low, high=high)
+
+
+def sureness(confidence: float) -> str:
+    """How confident an answer is."""
+    return tr("{share} confident").format(share=percent(confidence))
 
 
 def _in_words(name: str, value: float, run: Run, count: int) -> str:
     """What a metric means, in one sentence."""
     if math.isnan(value):
-        return "Not defined for these images."
+        return tr("Not defined for these images.")
     if name == "accuracy":
-        return f"It recognises {of_100(value)} photos."
+        return tr("It recognises {share} photos.").format(share=of_100(value))
     if name == "balanced_accuracy":
-        return f"Were all classes equally frequent, it would recognise {of_100(value)}."
+        return tr("Were all classes equally frequent, it would recognise {share}.").format(
+            share=of_100(value)
+        )
     if name == "cohen_kappa":
         if value < 0:
-            return "It does worse than guessing would."
-        return f"Of the mistakes that guessing would make, it avoids {of_100(value)}."
+            return tr("It does worse than guessing would.")
+        return tr("Of the mistakes that guessing would make, it avoids {share}.").format(share=of_100(value))
     if name == "macro_f1":
-        return "Finding all photos of a class, and only those: the mean over the classes; 1 is perfect."
+        return tr("Finding all photos of a class, and only those: the mean over the classes; 1 is perfect.")
     if name == "log_loss":
         guessing = decimals(math.log(len(run.classes)))
-        return f"Punishes confident mistakes; 0 is perfect, {guessing} is guessing."
+        return tr("Punishes confident mistakes; 0 is perfect, {guessing} is guessing.").format(
+            guessing=guessing
+        )
     if name == "expected_calibration_error":
-        off = f"Its stated confidence is off by {100 * value:.1f} points on average."
+        off = tr("Its stated confidence is off by {points} points on average.").format(
+            points=number(100 * value, 1)
+        )
         return f"{off} {_noise(run, count)}".strip()
     if name == "top_3_accuracy":
-        return f"In {of_100(value)} photos the right class is among its three best guesses."
+        return tr("In {share} photos the right class is among its three best guesses.").format(
+            share=of_100(value)
+        )
     return ""
 
 
@@ -111,10 +151,13 @@ def _noise(run: Run, count: int) -> str:
     known = run.facts.get("calibration")
     if not known or known.get("noise_floor") is None:
         return ""
-    honest, before = 100 * known["noise_floor"], 100 * known["error_before"]
-    return (
-        f"With {images(count)} that of a perfectly honest one would seem to be {honest:.1f}; before it was "
-        f"corrected, it was {before:.1f}."
+    return tr(
+        "With {images} that of a perfectly honest one would seem to be {honest}; before it was corrected, it "
+        "was {before}."
+    ).format(
+        images=images(count),
+        honest=number(100 * known["noise_floor"], 1),
+        before=number(100 * known["error_before"], 1),
     )
 
 
@@ -125,15 +168,18 @@ def draw_figures(run: Run, data: Dataset) -> None:
     """The headline, all metrics, simpler ways, and the classes."""
     evaluation = kept(run).evaluation
     figures(
-        (TITLES[name], number(name, evaluation.metrics[name].value), HEADLINES[name]) for name in HEADLINES
+        (tr(TITLES[name]), figure(name, evaluation.metrics[name].value), tr(meaning))
+        for name, meaning in HEADLINES.items()
     )
     accuracy = evaluation.metrics["accuracy"]
     st.markdown(f"#### {span_sentence(accuracy.low, accuracy.high)}")
     st.caption(
-        f"Judged on {evaluation.images:,} validation images; the more there are, the narrower this range."
+        tr("Judged on {count} validation images; the more there are, the narrower this range.").format(
+            count=number(evaluation.images)
+        )
     )
     _remarks(run)
-    st.subheader("All figures", anchor=False)
+    st.subheader(tr("All figures"), anchor=False)
     st.table(metric_table(evaluation, run), border="horizontal", hide_index=True)
     _simpler_ways(run, data)
     _class_by_class(evaluation)
@@ -142,25 +188,37 @@ def draw_figures(run: Run, data: Dataset) -> None:
 def _remarks(run: Run) -> None:
     """What one has to know to read the figures."""
     if run.state == "stopped":
-        sentence = "This training was stopped early; its best epoch until then is judged."
+        sentence = tr("This training was stopped early; its best epoch until then is judged.")
         st.info(sentence, icon=":material/stop_circle:")
     if leak := run.facts.get("leak"):
         without = leak["accuracy_without"]
-        rest = (
-            "no other is left" if without is None else f"without them the accuracy is **{percent(without)}**"
-        )
-        st.warning(
-            f"{leak['images']:,} of the validation images, or photos that look just like them, are among the "
-            "training images of this ready-made split. With them the accuracy is "
-            f"**{percent(leak['accuracy'])}**; {rest}.",
-            icon=":material/water_drop:",
-        )
+        told = tr(
+            "{count} of the validation images, or photos that look just like them, are among the training "
+            "images of this ready-made split."
+        ).format(count=number(leak["images"]))
+        accuracy = percent(leak["accuracy"])
+        if without is None:
+            effect = tr("With them the accuracy is **{accuracy}**; no other is left.").format(
+                accuracy=accuracy
+            )
+        else:
+            effect = tr(
+                "With them the accuracy is **{accuracy}**; without them the accuracy is **{without}**."
+            ).format(accuracy=accuracy, without=percent(without))
+        st.warning(f"{told} {effect}", icon=":material/water_drop:")
     if crossed := run.facts.get("cross_validation"):
         accuracies = pd.Series(crossed["accuracy"], dtype="float64")
         st.info(
-            f"Trained anew on {crossed['folds']} other divisions of the same photos: accuracy "
-            f"**{percent(accuracies.mean())} ± {percent(accuracies.std())}** "
-            f"({percent(accuracies.min())} to {percent(accuracies.max())}).",
+            tr(
+                "Trained anew on {count} other divisions of the same photos: accuracy "
+                "**{mean} ± {deviation}** ({low} to {high})."
+            ).format(
+                count=number(crossed["folds"]),
+                mean=percent(accuracies.mean()),
+                deviation=percent(accuracies.std()),
+                low=percent(accuracies.min()),
+                high=percent(accuracies.max()),
+            ),
             icon=":material/donut_small:",
         )
 
@@ -170,49 +228,57 @@ def metric_table(evaluation: Evaluation, run: Run) -> pd.DataFrame:
     rows = []
     for name, metric in evaluation.metrics.items():
         known = not math.isnan(metric.low)
-        spread = f"{number(name, metric.low)} to {number(name, metric.high)}" if known else ""
-        title = TITLES.get(name, name.replace("_", " ").capitalize())
-        rows.append(
-            (title, number(name, metric.value), spread, _in_words(name, metric.value, run, evaluation.images))
-        )
-    return pd.DataFrame(rows, columns=["figure", "value", "95 % interval", "in words"])
+        spread = span(figure(name, metric.low), figure(name, metric.high)) if known else ""
+        words = _in_words(name, metric.value, run, evaluation.images)
+        title = tr(TITLES.get(name, name))
+        rows.append((title, figure(name, metric.value), spread, words))
+    columns = [tr("figure"), tr("value"), tr("95 % interval"), tr("in words")]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _simpler_ways(run: Run, data: Dataset) -> None:
-    st.subheader("Beside simpler ways", anchor=False)
+    st.subheader(tr("Beside simpler ways"), anchor=False)
     review = review_of(run)
     if review is None:
-        draw_look_closer(run, data, "Finds out what simpler ways reach on the same images.")
+        draw_look_closer(run, data, tr("Finds out what simpler ways reach on the same images."))
         return
     st.caption(
-        "What simpler ways reach on the same validation images, so that you see what the training adds."
+        tr("What simpler ways reach on the same validation images, so that you see what the training adds.")
     )
     st.dataframe(
-        review.baselines,
+        review.baselines.assign(
+            name=[tr(_WAYS.get(name, name)) for name in review.baselines["name"]],
+            cohen_kappa=review.baselines["cohen_kappa"].map(decimals),
+        ),
         hide_index=True,
         column_config={
-            "name": st.column_config.TextColumn(""),
-            "accuracy": _share("accuracy"),
-            "balanced_accuracy": _share("balanced accuracy"),
-            "cohen_kappa": st.column_config.NumberColumn("Cohen's kappa", format="%.3f"),
+            "name": st.column_config.TextColumn(tr("method")),
+            "accuracy": _share(tr("accuracy")),
+            "balanced_accuracy": _share(tr("balanced accuracy")),
+            "cohen_kappa": st.column_config.TextColumn(tr("Cohen's kappa")),
         },
     )
 
 
 def _class_by_class(evaluation: Evaluation) -> None:
-    st.subheader("Class by class", anchor=False)
+    st.subheader(tr("Class by class"), anchor=False)
     st.caption(
-        "The weakest classes first. Recall: how many of its images were found. Precision: how many of those "
-        "called so are."
+        tr(
+            "The weakest classes first. Recall: how many of its images were found. Precision: how many of "
+            "those called so are."
+        )
     )
     st.dataframe(
         class_table(evaluation),
         hide_index=True,
         column_config={
-            "recall": _share("recall"),
-            "precision": _share("precision"),
-            "f1": st.column_config.NumberColumn("F1", format="%.3f"),
-            "support": st.column_config.NumberColumn("images"),
+            "class": st.column_config.TextColumn(tr("class")),
+            "recall": _share(tr("recall")),
+            "interval": st.column_config.TextColumn(tr("95 % interval of recall")),
+            "precision": _share(tr("precision")),
+            "f1": st.column_config.TextColumn("F1"),
+            "support": st.column_config.NumberColumn(tr("images")),
+            "confused": st.column_config.TextColumn(tr("most often taken for")),
         },
     )
 
@@ -223,13 +289,14 @@ def class_table(evaluation: Evaluation) -> pd.DataFrame:
     np.fill_diagonal(mistakes, 0)
     confused = [evaluation.classes[number] for number in mistakes.argmax(axis=1)]
     per_class = evaluation.per_class()
-    per_class["95 % interval of recall"] = [
-        "" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
+    per_class["interval"] = [
+        "" if math.isnan(low) else span(percent(low), percent(high))
         for low, high in zip(per_class["recall_low"], per_class["recall_high"], strict=True)
     ]
-    per_class["most often taken for"] = np.where(mistakes.any(axis=1), confused, "")
-    columns = ["class", "recall", "95 % interval of recall", "precision", "f1", "support"]
-    return per_class.sort_values("recall", kind="stable")[[*columns, "most often taken for"]]
+    per_class["f1"] = per_class["f1"].map(decimals)
+    per_class["confused"] = np.where(mistakes.any(axis=1), confused, "")
+    columns = ["class", "recall", "interval", "precision", "f1", "support", "confused"]
+    return per_class.sort_values("recall", kind="stable")[columns]
 
 
 def _share(title: str) -> object:

@@ -12,16 +12,24 @@ from app.variants import draw_variants
 from vitcore.backbone import CATALOGUE
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
+from vitcore.language import mark, number, said, tr
 from vitcore.training import PRESETS, Hyperparameters
 
-__all__ = ["describe_settings", "draw_settings", "load_settings", "requested_settings"]
+__all__ = [
+    "describe_settings",
+    "draw_settings",
+    "load_settings",
+    "plain_number",
+    "requested_settings",
+    "setting_label",
+    "setting_value",
+]
 
 DEFAULTS = Hyperparameters()
-BACKBONES = {"auto": "Automatic: DINOv2 small"} | {
-    name: f"{spec.title} · {spec.parameters_millions:g} M · {spec.licence}"
-    for name, spec in CATALOGUE.items()
-}
 FILE = "file"
+BACKBONES = ("auto", *CATALOGUE)
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 NOT_WITH_LBFGS = frozenset(
     {
         "learning_rate",
@@ -43,7 +51,7 @@ class Setting:
     """How a hyperparameter is asked for.
 
     Attributes:
-        label: Its name on the page.
+        label: Its name on the page; as `meaning` and `names`, to be given to `tr`.
         options: What can be chosen, in order.
         meaning: What it does, for people who do not know the word.
         names: What the options are called, where that is not what they are.
@@ -58,119 +66,159 @@ class Setting:
 RATES = (*(round(m * 10.0**e, 6) for e in range(-5, 0) for m in (1, 2, 5)), 1.0)
 SETTINGS = {
     "epochs": Setting(
-        "Epochs",
+        mark("Epochs"),
         (*range(1, 51), *range(55, 101, 5), 120, 150, 200, 300, 500, 1000),
-        "How often the training goes through all images. The best epoch is kept: more does no harm.",
+        mark("How often the training goes through all images. The best epoch is kept: more does no harm."),
     ),
     "learning_rate": Setting(
-        "Learning rate",
+        mark("Learning rate"),
         RATES,
-        "How large the steps are. Too small learns slowly, too large jumps about; 0.001 suits most.",
+        mark("How large the steps are. Too small learns slowly, too large jumps about; 0.001 suits most."),
     ),
     "optimizer": Setting(
-        "Optimizer",
+        mark("Optimizer"),
         ("adamw", "sgd", "adam", "lbfgs"),
-        "How steps are taken; AdamW suits most sets. L-BFGS looks at all images in every step.",
-        {"adamw": "AdamW", "sgd": "SGD", "adam": "Adam", "lbfgs": "L-BFGS (logistic regression)"},
+        mark("How steps are taken; AdamW suits most sets. L-BFGS looks at all images in every step."),
+        {
+            "adamw": mark("AdamW"),
+            "sgd": "SGD",
+            "adam": mark("Adam"),
+            "lbfgs": mark("L-BFGS (logistic regression)"),
+        },
     ),
-    "batch_size": Setting("Batch size", (8, 16, 32, 64, 128, 256, 512, 1024), "Images per step."),
+    "batch_size": Setting(mark("Batch size"), (8, 16, 32, 64, 128, 256, 512, 1024), mark("Images per step.")),
     "schedule": Setting(
-        "Schedule", ("cosine", "constant"), "Cosine lowers the learning rate towards the end."
+        mark("Schedule"),
+        ("cosine", "constant"),
+        mark("Cosine lowers the learning rate towards the end."),
+        {"cosine": mark("cosine"), "constant": mark("constant")},
     ),
     "warmup_epochs": Setting(
-        "Warm-up epochs", tuple(range(11)), "Epochs in which the learning rate rises to its full value."
+        mark("Warm-up epochs"),
+        tuple(range(11)),
+        mark("Epochs in which the learning rate rises to its full value."),
     ),
     "patience": Setting(
-        "Patience",
+        mark("Patience"),
         (0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 50),
-        "Ends early after so many epochs without improvement. Never, at 0.",
+        mark("Ends early after so many epochs without improvement. Never, at 0."),
     ),
     "monitor": Setting(
-        "What the best epoch is best at",
+        mark("What the best epoch is best at"),
         ("loss", "accuracy", "balanced_accuracy", "cohen_kappa"),
-        "The validation loss depends least on luck with a few images.",
+        mark("The validation loss depends least on luck with a few images."),
         {
-            "loss": "validation loss",
-            "accuracy": "accuracy",
-            "balanced_accuracy": "balanced accuracy",
-            "cohen_kappa": "Cohen's kappa",
+            "loss": mark("validation loss"),
+            "accuracy": mark("accuracy"),
+            "balanced_accuracy": mark("balanced accuracy"),
+            "cohen_kappa": mark("Cohen's kappa"),
         },
     ),
     "label_smoothing": Setting(
-        "Label smoothing",
+        mark("Label smoothing"),
         tuple(round(0.01 * n, 2) for n in range(31)),
-        "Trusts the labels a little less; good when some may be wrong.",
+        mark("Trusts the labels a little less; good when some may be wrong."),
     ),
     "weight_decay": Setting(
-        "Weight decay",
+        mark("Weight decay"),
         (0.0, 0.0001, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
-        "Keeps the weights small, which helps with few images.",
+        mark("Keeps the weights small, which helps with few images."),
     ),
     "dropout": Setting(
-        "Dropout",
+        mark("Dropout"),
         tuple(round(0.05 * n, 2) for n in range(19)),
-        "Hides a random part of what the backbone says in every step, so that nothing is relied on alone.",
+        mark(
+            "Hides a random part of what the backbone says in every step, so that nothing is relied on alone."
+        ),
     ),
     "noise": Setting(
-        "Noise",
+        mark("Noise"),
         tuple(round(0.05 * n, 2) for n in range(21)),
-        "Blurs what the backbone says a little, differently in every step.",
+        mark("Blurs what the backbone says a little, differently in every step."),
     ),
     "mixup": Setting(
-        "Mixup",
+        mark("Mixup"),
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0, 2.0),
-        "Also learns from mixtures of two images, labelled as both.",
+        mark("Also learns from mixtures of two images, labelled as both."),
     ),
     "views": Setting(
-        "Views per image",
+        mark("Views per image"),
         tuple(range(1, 17)),
-        "Above 1, each training image is also learned in variants. The first training takes that many times "
-        "longer; later ones do not.",
+        mark(
+            "Above 1, each training image is also learned in variants. The first training takes that many "
+            "times longer; later ones do not."
+        ),
     ),
     "head": Setting(
-        "Output layer",
+        mark("Output layer"),
         ("linear", "hidden"),
-        "Linear is robust and can be explained exactly. One hidden layer can learn more from many images.",
-        {"linear": "linear", "hidden": "one hidden layer"},
+        mark(
+            "Linear is robust and can be explained exactly. One hidden layer can learn more from many images."
+        ),
+        {"linear": mark("linear"), "hidden": mark("one hidden layer")},
     ),
     "hidden_units": Setting(
-        "Hidden units", (32, 64, 128, 256, 512, 1024, 2048), "Width of the hidden layer, if there is one."
+        mark("Hidden units"),
+        (32, 64, 128, 256, 512, 1024, 2048),
+        mark("Width of the hidden layer, if there is one."),
     ),
     "balance": Setting(
-        "Rare classes",
+        mark("Rare classes"),
         ("none", "weights", "sampler"),
-        "Makes rare classes count as much as frequent ones: by weighing them, or by showing them more often.",
-        {"none": "as they come", "weights": "weighted", "sampler": "shown more often"},
+        mark(
+            "Makes rare classes count as much as frequent ones: by weighing them, or by showing them more "
+            "often."
+        ),
+        {"none": mark("as they come"), "weights": mark("weighted"), "sampler": mark("shown more often")},
     ),
     "validation_fraction": Setting(
-        "Share kept for validation",
+        mark("Share kept for validation"),
         tuple(round(0.05 * n, 2) for n in range(1, 19)),
-        "These images are never learned from; the figures come from them.",
+        mark("These images are never learned from; the figures come from them."),
     ),
     "folds": Setting(
-        "Cross-validation",
+        mark("Cross-validation"),
         (0, 2, 3, 4, 5, 6, 8, 10, 15, 20),
-        "Trains that many more times on other divisions of the photos, and tells how much the figures vary.",
-        {0: "none"},
+        mark(
+            "Trains that many more times on other divisions of the photos, and tells how much the figures "
+            "vary."
+        ),
+        {0: mark("off")},
     ),
     "repeats": Setting(
-        "Other seeds",
+        mark("Other seeds"),
         (0, 1, 2, 3, 4, 5, 8, 10, 15, 20),
-        "Trains that many more times on the same photos, and tells how much is luck of the training itself.",
-        {0: "none"},
+        mark(
+            "Trains that many more times on the same photos, and tells how much is luck of the training "
+            "itself."
+        ),
+        {0: mark("off")},
     ),
     "input_size": Setting(
-        "Input size",
+        mark("Input size"),
         tuple(SIZES),
-        "Side in pixels of what the backbone sees. Smaller is faster and sees less.",
-        {0: "usual"},
+        mark("Side in pixels of what the backbone sees. Smaller is faster and sees less."),
+        {0: mark("usual")},
     ),
 }
-GROUPS = {
-    "How it learns": ("optimizer", "batch_size", "schedule", "warmup_epochs", "patience", "monitor"),
-    "Against learning by heart": ("label_smoothing", "weight_decay", "dropout", "noise", "mixup", "views"),
-    "Classes and figures": ("balance", "head", "hidden_units", "validation_fraction", "folds", "repeats"),
+# What else tells two trainings apart.
+OTHER_LABELS = {
+    "augmentations": mark("What the views vary"),
+    "backbone": mark("Backbone"),
+    "dataset": mark("Dataset"),
+    "precision": mark("Precision"),
+    "seed": mark("Seed"),
 }
+VARIED = {
+    "blur": mark("blur"),
+    "colour": mark("colour"),
+    "crop": mark("crop"),
+    "flip": mark("flip"),
+    "rotation": mark("rotation"),
+}
+LEARNING = ("optimizer", "batch_size", "schedule", "warmup_epochs", "patience", "monitor")
+REGULARISING = ("label_smoothing", "weight_decay", "dropout", "noise", "mixup", "views")
+JUDGING = ("balance", "head", "hidden_units", "validation_fraction", "folds", "repeats")
 
 
 def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -188,18 +236,21 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
         values["epochs"] = _slider("epochs")
     with right:
         values["learning_rate"] = _slider("learning_rate")
-    with st.expander("More settings", icon=":material/tune:"):
-        for column, (title, names) in zip(st.columns(3, gap="medium"), GROUPS.items(), strict=True):
-            with column:
-                st.markdown(f"**{title}**")
-                for name in names:
-                    values[name] = _slider(name)
-                if title == "Against learning by heart":
-                    values["augmentations"] = _augmentations()
-                    _preview(data, values["augmentations"], values["views"])
-                if title == "Classes and figures":
-                    values["seed"] = _seed()
-        st.markdown("**Where and with what**")
+    with st.expander(tr("More settings"), icon=":material/tune:"):
+        learning, regularising, judging = st.columns(3, gap="medium")
+        with learning:
+            st.markdown(f"**{tr('How it learns')}**")
+            values |= {name: _slider(name) for name in LEARNING}
+        with regularising:
+            st.markdown(f"**{tr('Against learning by heart')}**")
+            values |= {name: _slider(name) for name in REGULARISING}
+            values["augmentations"] = _augmentations()
+            _preview(data, values["augmentations"], values["views"])
+        with judging:
+            st.markdown(f"**{tr('Classes and figures')}**")
+            values |= {name: _slider(name) for name in JUDGING}
+            values["seed"] = _seed()
+        st.markdown(f"**{tr('Where and with what')}**")
         requested, values["input_size"] = _where()
     return values, requested
 
@@ -217,18 +268,31 @@ def load_settings(hyperparameters: Hyperparameters, requested: Mapping[str, Any]
 
 def describe_settings(hyperparameters: Hyperparameters, names: Iterable[str]) -> str:
     """Some settings in words, such as "learning rate 0.002, optimizer SGD"."""
-    parts = []
-    for name in names:
-        value = getattr(hyperparameters, name)
-        setting = SETTINGS.get(name)
-        if isinstance(value, tuple):
-            shown = " + ".join(value)
-        else:
-            shown = value if isinstance(value, str) else f"{value:g}"
-            shown = (setting.names or {}).get(value, shown) if setting else shown
-        label = setting.label if setting else name.replace("_", " ")
-        parts.append(f"{label[0].lower()}{label[1:]} {shown}")
-    return ", ".join(parts)
+    return ", ".join(
+        f"{setting_label(name)} {setting_value(name, getattr(hyperparameters, name))}" for name in names
+    )
+
+
+def setting_label(name: str) -> str:
+    """What a setting is called within a sentence."""
+    label = tr(SETTINGS[name].label if name in SETTINGS else OTHER_LABELS[name])
+    return f"{label[0].lower()}{label[1:]}"
+
+
+def setting_value(name: str, value: Any) -> str:
+    """What the value of a setting is called."""
+    if isinstance(value, list | tuple):
+        return " + ".join(tr(VARIED[part]) for part in value)
+    names = SETTINGS[name].names if name in SETTINGS else None
+    if names is not None and value in names:
+        return tr(names[value])
+    return value if isinstance(value, str) else plain_number(value)
+
+
+def plain_number(value: float) -> str:
+    """A number with as many digits as it has: ``0.002``, ``1e-05``."""
+    text = f"{value:.6g}"
+    return text if "e" in text else number(value, len(text.partition(".")[2]))
 
 
 def requested_settings() -> dict[str, Any]:
@@ -245,13 +309,13 @@ def _presets() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, preset in PRESETS.items():
             st.button(
-                preset.title,
+                said(preset.title),
                 key=f"preset_{name}",
-                help=preset.sentence,
+                help=said(preset.sentence),
                 on_click=load_settings,
                 args=(preset.hyperparameters,),
             )
-        with st.popover("Settings as a file", icon=":material/settings:"):
+        with st.popover(tr("Settings as a file"), icon=":material/settings:"):
             _as_file()
 
 
@@ -259,7 +323,7 @@ def _as_file() -> None:
     """Settings to be taken away, and brought back."""
     current = {field.name: st.session_state.get(field.name, field.default) for field in fields(DEFAULTS)}
     st.download_button(
-        "Download the settings",
+        tr("Download the settings"),
         json.dumps({"hyperparameters": current, "requested": requested_settings()}, indent=2),
         "settings.json",
         "application/json",
@@ -267,16 +331,17 @@ def _as_file() -> None:
         icon=":material/download:",
     )
     generation = st.session_state.setdefault("settings_files", 0)
-    upload = st.file_uploader("Bring settings back", type=["json"], key=f"settings_{generation}")
+    upload = st.file_uploader(tr("Bring settings back"), type=["json"], key=f"settings_{generation}")
     if upload is not None:
         st.session_state["settings_files"] += 1
         try:
             given = json.loads(upload.getvalue().decode("utf-8"))
             hyperparameters = Hyperparameters.from_dict(given.get("hyperparameters", given))
         except (ValueError, AttributeError, TypeError) as error:
-            st.session_state["notice"] = ("failed", f"These are no settings: {plain(str(error), 200)}")
+            why = tr("These are no settings: {reason}").format(reason=plain(str(error), 200))
+            st.session_state["notice"] = ("failed", why)
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", plain(str(error), 300))
+            st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
         else:
             requested = {
                 name: str(value)
@@ -307,44 +372,42 @@ def _widget(name: str) -> Any:
     options = list(setting.options)
     if value not in options:  # from a file or an older run
         options = sorted([*options, value]) if isinstance(value, int | float) else [*options, value]
-    labels = setting.names or {}
-    if isinstance(value, str):
-        return st.selectbox(
-            setting.label,
-            options,
-            format_func=lambda option: labels.get(option, option),
-            key=name,
-            persist_state="session",
-            help=setting.meaning,
-            disabled=_unused(name),
-        )
-    return st.select_slider(
-        setting.label,
+    # Made now: when the language changes, the choice is found by what it was called before.
+    titles = {option: setting_value(name, option) for option in options}
+    widget = st.selectbox if isinstance(value, str) else st.select_slider
+    return widget(
+        tr(setting.label),
         options,
-        format_func=lambda option: labels.get(option, f"{option:g}"),
+        format_func=titles.__getitem__,
         key=name,
         persist_state="session",
-        help=setting.meaning,
+        help=tr(setting.meaning),
         disabled=_unused(name),
     )
 
 
 def _augmentations() -> tuple[str, ...]:
+    titles = {name: tr(VARIED[name]) for name in AUGMENTATIONS}
     chosen = st.multiselect(
-        "What the views vary",
+        tr(OTHER_LABELS["augmentations"]),
         AUGMENTATIONS,
+        format_func=titles.__getitem__,
         key="augmentations",
         persist_state="session",
-        help="Leave out what changes the class: a mirrored or turned letter may be another one.",
+        placeholder=tr("Nothing"),
+        help=tr("Leave out what changes the class: a mirrored or turned letter may be another one."),
     )
     return tuple(chosen)
 
 
 def _preview(data: Dataset, augmentations: tuple[str, ...], views: int) -> None:
     """The variants that would be learned from."""
-    icon = ":material/auto_awesome_motion:"
     shown = st.popover(
-        "What that looks like", icon=icon, disabled=not augmentations, key="preview", on_change="rerun"
+        tr("What that looks like"),
+        icon=":material/auto_awesome_motion:",
+        disabled=not augmentations,
+        key="preview",
+        on_change="rerun",
     )
     if shown.open:
         with shown:
@@ -353,50 +416,67 @@ def _preview(data: Dataset, augmentations: tuple[str, ...], views: int) -> None:
 
 def _seed() -> int:
     return st.number_input(
-        "Seed",
+        tr(OTHER_LABELS["seed"]),
         0,
         2**32 - 1,
         key="seed",
         persist_state="session",
-        help="The same seed repeats a training exactly.",
+        help=tr("The same seed repeats a training exactly."),
     )
 
 
 def _where() -> tuple[dict[str, Any], int]:
     """Backbone, device, precision, and the size of what the backbone sees."""
     first, second, third, fourth = st.columns(4)
+    titles = {name: _backbone_title(name) for name in (*BACKBONES, FILE)}
+    devices, precisions = ({name: _or_automatic(name) for name in names} for names in (DEVICES, PRECISIONS))
     with first:
         backbone = st.selectbox(
-            "Backbone",
-            [*BACKBONES, FILE],
-            format_func=lambda name: BACKBONES.get(name, "A weights file on this computer"),
+            tr(OTHER_LABELS["backbone"]),
+            list(titles),
+            format_func=titles.__getitem__,
             key="backbone",
             persist_state="session",
-            help="The pre-trained Vision Transformer that looks at the images. It stays as it is.",
+            help=tr("The pre-trained Vision Transformer that looks at the images. It stays as it is."),
         )
         if backbone == FILE:
             backbone = st.text_input(
-                "Weights file",
+                tr("Weights file"),
                 key="weights",
                 placeholder="/home/me/model.safetensors",
                 persist_state="session",
             ).strip()
         elif backbone in CATALOGUE:
-            st.caption(plain(CATALOGUE[backbone].good_for, 200))
+            st.caption(plain(said(CATALOGUE[backbone].good_for), 200))
     with second:
         input_size = _slider("input_size")
     device = third.selectbox(
-        "Device",
-        ["auto", "cpu", "cuda", "mps"],
+        tr("Device"),
+        list(devices),
+        format_func=devices.__getitem__,
         key="device",
         persist_state="session",
-        help="Automatic takes the GPU if there is one.",
+        help=tr("Automatic takes the GPU if there is one."),
     )
     precision = fourth.selectbox(
-        "Precision",
-        ["auto", "fp32", "bf16", "fp16"],
+        tr(OTHER_LABELS["precision"]),
+        list(precisions),
+        format_func=precisions.__getitem__,
         key="precision",
         persist_state="session",
-        help="Number format of the backbone.",
+        help=tr("Number format of the backbone."),
     )
     return {"backbone": backbone, "device": device, "precision": precision}, input_size
+
+
+def _backbone_title(name: str) -> str:
+    if name == "auto":
+        return tr("Automatic: DINOv2 small")
+    if name == FILE:
+        return tr("A weights file on this computer")
+    spec = CATALOGUE[name]
+    return f"{said(spec.title)} · {plain_number(spec.parameters_millions)} M · {spec.licence}"
+
+
+def _or_automatic(name: str) -> str:
+    return tr("automatic") if name == "auto" else name

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from app.jobs import watch_jobs
+from app.language import choose_language
 from app.state import apply_selection, datasets, distinct, runs_of
-from app.text import local_time, percent
 from vitcore.backbone import choose_device
+from vitcore.language import local_time, percent, said, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_sidebar"]
@@ -18,21 +19,31 @@ def draw_sidebar() -> None:
     with st.sidebar:
         if names:
             st.selectbox(
-                "Dataset", list(names), format_func=names.__getitem__, key="dataset", persist_state="session"
+                tr("Dataset"),
+                list(names),
+                format_func=names.__getitem__,
+                key="dataset",
+                persist_state="session",
             )
         found = {run.id: run for run in runs_of(st.session_state["dataset"])} if names else {}
         apply_selection("run", list(found))
         labels = distinct({run_id: _run_label(run) for run_id, run in found.items()})
         if found:
             st.selectbox(
-                "Trained classifier",
+                tr("Trained classifier"),
                 list(found),
                 format_func=labels.__getitem__,
                 key="run",
                 persist_state="session",
             )
         watch_jobs()
-        st.caption(f":material/memory: Computing on {_device_title()}")
+        title, precision = _device()
+        st.caption(
+            tr(":material/memory: Computing on {device} ({precision})").format(
+                device=said(title), precision=precision
+            )
+        )
+        choose_language()
     _draw_notice()
 
 
@@ -43,9 +54,9 @@ def _run_label(run: Run) -> str:
 
 
 @st.cache_resource(show_spinner=False)
-def _device_title() -> str:
+def _device() -> tuple[str, str]:
     device = choose_device()
-    return f"{device.title} ({device.precision})"
+    return device.title, device.precision
 
 
 def _draw_notice() -> None:

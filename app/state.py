@@ -9,6 +9,7 @@ import streamlit as st
 from vitcore.dataset import Dataset, list_datasets, load_dataset
 from vitcore.inference import Classifier, load_classifier
 from vitcore.jobs import JobQueue
+from vitcore.language import tr
 from vitcore.runs import Run, list_runs, load_run
 from vitcore.workspace import Workspace
 
@@ -106,10 +107,11 @@ def classifier(run: Run) -> Classifier:
     Raises:
         VitcoreError: It cannot be had.
     """
-    return _load_classifier(stamp(run), run.folder)
+    with st.spinner(tr("Loading the classifier …")):
+        return _load_classifier(stamp(run), run.folder)
 
 
-@st.cache_resource(show_spinner="Loading the classifier …", max_entries=2)
+@st.cache_resource(show_spinner=False, max_entries=2)
 def _load_classifier(key: Hashable, folder: Path) -> Classifier:  # noqa: ARG001 - changes with its files
     return load_classifier(folder)
 

@@ -1,17 +1,22 @@
-"""Text for the screen: names from outside made harmless, numbers as people read them."""
+"""Text for the screen: names from outside made harmless, and sentences that several pages say."""
 
-import math
 import re
-from datetime import datetime
+from collections.abc import Sequence
 
-__all__ = ["decimals", "duration", "file_size", "local_time", "percent", "plain", "span_sentence"]
+from babel.lists import format_list
+
+from vitcore.language import current, number, tr
+
+__all__ = ["doubt_sentence", "listed", "plain", "signed"]
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # Markdown would still turn these into links, icons and emoji after the escapes are gone; a word joiner,
 # which nobody sees, keeps them apart.
 _LIVELY = re.compile(r"(:)(?=//|[A-Za-z_+-])|(www)(?=\.)|(?<=\S)(@)", re.IGNORECASE)
-_UNDEFINED = "\N{EN DASH}"
 _JOINER = "\N{WORD JOINER}"
+
+_MOST_NAMES = 5  # of classes between which it is a close call
+_LISTING = {"en": "en_GB"}  # British lists have no comma before the last "and"
 
 
 def plain(text: str, limit: int = 60) -> str:
@@ -28,41 +33,30 @@ def plain(text: str, limit: int = 60) -> str:
     return _PUNCTUATION.sub(r"\\\1", text)
 
 
-def percent(share: float) -> str:
-    """A share as percentage with one decimal: ``76.7 %``; a dash if it is not defined."""
-    return _UNDEFINED if math.isnan(share) else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+def listed(names: Sequence[str]) -> str:
+    """Names as people list them: ``a, b and c``."""
+    language = current()
+    return str(format_list(list(names), locale=_LISTING.get(language, language)))
 
 
-def decimals(value: float) -> str:
-    """A figure with three decimals; a dash if it is not defined."""
-    return _UNDEFINED if math.isnan(value) else f"{value:.3f}"
+def signed(value: float, places: int) -> str:
+    """A number with its sign, as ``+1.2``; a dash if it is not defined."""
+    sign = "\N{MINUS SIGN}" if value < 0 else "+" if value >= 0 else ""
+    return f"{sign}{number(abs(value), places)}"
 
 
-def span_sentence(low: float, high: float) -> str:
-    """What the interval of an accuracy means for a person."""
-    if math.isnan(low):
-        return "There are no images to judge by."
-    return f"Out of 100 new photos like these, expect {round(100 * low)} to {round(100 * high)} right."
+def doubt_sentence(reason: str, possible: Sequence[str]) -> str:
+    """Why an answer is not sure, for Markdown; empty if it is.
 
-
-def duration(seconds: float) -> str:
-    """A time span: ``8 s``, ``2 min 5 s``, ``1 h 3 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def file_size(size_bytes: int) -> str:
-    """A size on disk: ``12 kB``, ``3.4 MB``, ``1.2 GB``, a kilobyte being 1,000 bytes."""
-    if size_bytes < 1e6:
-        return f"{size_bytes / 1e3:.0f} kB"
-    return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:.1f} GB"
-
-
-def local_time(iso: str) -> str:
-    """A stored time for people, in this machine's zone: ``23 Nov 2026, 14:05``."""
-    return f"{datetime.fromisoformat(iso).astimezone():%d %b %Y, %H:%M}"
+    Args:
+        reason: ``close``, ``unlike`` or nothing, as `vitcore.evaluation.Verdicts.reason` has it.
+        possible: The classes that it may be, the most probable first.
+    """
+    if reason == "":
+        return ""
+    if reason == "unlike":
+        return tr("Not sure: it is unlike all photos that were learned from.")
+    names = [f"**{plain(name, 40)}**" for name in possible[:_MOST_NAMES]]
+    if more := len(possible) - len(names):
+        names.append(tr("{count} more").format(count=number(more)))
+    return tr("Not sure: a close call between {classes}.").format(classes=listed(names))

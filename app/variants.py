@@ -7,6 +7,7 @@ import streamlit as st
 
 from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset, load_image, make_view
 from vitcore.errors import VitcoreError
+from vitcore.language import number, tr
 
 __all__ = ["draw_variants"]
 
@@ -23,21 +24,24 @@ def draw_variants(
         augmentations: What varies.
         views: How many to show, the photo itself included.
     """
-    number = st.session_state.setdefault("views_of", 0)
-    random = np.random.default_rng(number)
+    random = np.random.default_rng(st.session_state.setdefault("views_of", 0))
     row = data.index.iloc[int(random.integers(len(data.index)))]
     try:
         image = load_image(data.path(row["file"]), at_least=320)
     except (VitcoreError, OSError):
-        st.caption(":material/broken_image: The picture is gone.")
+        st.caption(tr(":material/broken_image: The picture is gone."))
     else:
         image.thumbnail((320, 320))
         with st.container(horizontal=True, gap="small"):
             for view in range(views):
                 with st.container(width=120, gap="xsmall"):
                     st.image(make_view(image, row["sha256"], view, augmentations), width="stretch")
-                    st.caption("the photo itself" if view == 0 else f"view {view + 1}")
-    st.button("Another photo", icon=":material/shuffle:", key="another_photo", on_click=_another_photo)
+                    st.caption(
+                        tr("view {number}").format(number=number(view + 1))
+                        if view
+                        else tr("the photo itself")
+                    )
+    st.button(tr("Another photo"), icon=":material/shuffle:", key="another_photo", on_click=_another_photo)
 
 
 def _another_photo() -> None:

@@ -2,11 +2,12 @@
 
 from collections import Counter
 
+import pandas as pd
 import streamlit as st
 
 from app.checks import checks
 from app.drawing import draw_chart
-from app.editing import browse, edit_classes
+from app.editing import PARTS, browse, divided, edit_classes
 from app.intake import bring_in
 from app.parts import figures, next_page, opening
 from app.state import dataset, job_queue, runs_of, workspace
@@ -15,9 +16,21 @@ from app.variants import draw_variants
 from vitcore.charts import class_count_chart, size_chart
 from vitcore.dataset import Dataset, import_report, remarks, rename_dataset
 from vitcore.errors import VitcoreError
+from vitcore.language import ntr, number, said, tr
 from vitcore.runs import delete_run
 
 TALL = 16  # classes, from which on their chart is scrolled
+ABOUT = {  # of the import report
+    "skipped file": tr("skipped file"),
+    "ignored": tr("ignored"),
+    "warning": tr("warning"),
+    "class": tr("class"),
+    "split": tr("split"),
+    "taken out": tr("taken out"),
+    "format": tr("format"),
+    "size in pixels": tr("size in pixels"),
+    "change": tr("change"),
+}
 
 
 def summary(data: Dataset) -> None:
@@ -26,30 +39,57 @@ def summary(data: Dataset) -> None:
     common, count = Counter(sizes).most_common(1)[0]
     figures(
         [
-            ("Images", f"{len(data.index):,}", f"Version {data.version} of this dataset."),
-            ("Classes", str(len(data.classes)), None),
-            ("Files skipped", str(len(data.skipped)), "Listed with their reasons in the import report."),
-            ("Usual size", common, f"{count} images have this size in pixels."),
+            (
+                tr("Images"),
+                number(len(data.index)),
+                tr("Version {number} of this dataset.").format(number=number(data.version)),
+            ),
+            (tr("Classes"), number(len(data.classes)), None),
+            (
+                tr("Files skipped"),
+                number(len(data.skipped)),
+                tr("Listed with their reasons in the import report."),
+            ),
+            (
+                tr("Usual size"),
+                common,
+                ntr(
+                    "{count} image has this size in pixels.",
+                    "{count} images have this size in pixels.",
+                    count,
+                ).format(count=number(count)),
+            ),
         ]
     )
     if data.split_counts:
-        parts = ", ".join(f"{count} {part}" for part, count in sorted(data.split_counts.items()))
-        st.info(f"This set comes with its own split, which is kept: {parts}.", icon=":material/call_split:")
+        st.info(
+            tr("This set comes with its own split, which is kept: {parts}.").format(
+                parts=divided(data.split_counts)
+            ),
+            icon=":material/call_split:",
+        )
     with st.container(border=True):
         for remark in remarks(data.index):
             icon = ":green[:material/check_circle:]" if remark.good else ":orange[:material/warning:]"
-            st.markdown(f"{icon} {plain(remark.sentence, 600)}")
+            st.markdown(f"{icon} {plain(said(remark.sentence), 600)}")
     report(data)
 
 
 def report(data: Dataset) -> None:
     """Everything that the import did, as a table to look at and to take away."""
-    title = f"Import report: {len(data.skipped)} files skipped, {data.ignored} system files ignored"
+    skipped, ignored = len(data.skipped), data.ignored
+    parts = [
+        ntr("{count} file skipped", "{count} files skipped", skipped).format(count=number(skipped)),
+        ntr("{count} system file ignored", "{count} system files ignored", ignored).format(
+            count=number(ignored)
+        ),
+    ]
+    title = tr("Import report: {parts}").format(parts=", ".join(parts))
     with st.expander(title, icon=":material/receipt_long:"):
-        table = import_report(data)
+        table = spoken(import_report(data))
         st.dataframe(table, hide_index=True, width="stretch")
         st.download_button(
-            "Download as CSV",
+            tr("Download as CSV"),
             table.to_csv(index=False),
             "import-report.csv",
             "text/csv",
@@ -57,34 +97,55 @@ def report(data: Dataset) -> None:
         )
 
 
+def spoken(table: pd.DataFrame) -> pd.DataFrame:
+    """An import report in the language of now; names and sizes stay as they are."""
+    rows = zip(table["about"], table["what"], strict=True)
+    return pd.DataFrame(
+        {
+            tr("about"): table["about"].map(ABOUT),
+            tr("what"): [subject(about, what) for about, what in rows],
+            tr("detail"): [said(detail) for detail in table["detail"]],
+        }
+    )
+
+
+def subject(about: str, what: str) -> str:
+    """What a row of the import report is about."""
+    if about in {"skipped file", "class", "format", "size in pixels"}:
+        return what
+    return tr(PARTS[what]) if about == "split" else said(what)
+
+
 def overview(data: Dataset) -> None:
     """Class counts and image sizes."""
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Images per class", anchor=False)
+        st.subheader(tr("Images per class"), anchor=False)
         with st.container(height=380 if len(data.classes) > TALL else "content", border=False):
             draw_chart(
                 ("classes", data.id, data.version),
                 lambda: class_count_chart(data.class_counts),
-                "Images per class",
+                tr("Images per class"),
             )
         edit_classes(data)
     with right:
-        st.subheader("Sizes", anchor=False)
+        st.subheader(tr("Sizes"), anchor=False)
         draw_chart(
             ("sizes", data.id, data.version),
             lambda: size_chart(data.index),
-            "Widths and heights of the images",
+            tr("Widths and heights of the images"),
         )
 
 
 @st.fragment
 def views(data: Dataset) -> None:
     """What the variants of an image look like, from which a training may learn besides the image."""
-    with st.expander("What the variants of a photo look like", icon=":material/auto_awesome_motion:"):
+    with st.expander(tr("What the variants of a photo look like"), icon=":material/auto_awesome_motion:"):
         st.markdown(
-            "With more than one **view per image**, the training also learns from variants of each photo: "
-            "cut out, mirrored, brighter or paler. They are the same every time."
+            tr(
+                "With more than one **view per image**, the training also learns from variants of each "
+                "photo: cut out, mirrored, brighter or paler. They are the same every time."
+            )
         )
         draw_variants(data)
 
@@ -93,39 +154,54 @@ def manage(data: Dataset) -> None:
     """Renaming and deleting the dataset, with what hangs on it."""
     runs = runs_of(data.id)
     with st.container(horizontal=True):
-        with st.popover("Rename this dataset", icon=":material/edit:", type="tertiary"):
-            name = st.text_input("Name", data.name, max_chars=200, key=f"dataset_name_{data.id}").strip()
-            if st.button("Rename", disabled=name in {"", data.name}, key="rename_dataset"):
+        with st.popover(tr("Rename this dataset"), icon=":material/edit:", type="tertiary"):
+            key = f"dataset_name_{data.id}"
+            name = st.text_input(tr("Name"), data.name, max_chars=200, key=key).strip()
+            if st.button(tr("Rename"), disabled=name in {"", data.name}, key="rename_dataset"):
                 try:
                     rename_dataset(data, name)
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", plain(str(error), 300))
+                    st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
                 st.rerun()
-        with st.popover("Delete this dataset", icon=":material/delete:", type="tertiary"):
-            st.markdown(
-                f"Deletes **{plain(data.name)}** with its {len(data.index):,} images"
-                + (f" and the {len(runs)} classifiers trained on it." if runs else ".")
-            )
-            if st.button("Delete for good", type="primary", key=f"delete_{data.id}"):
+        with st.popover(tr("Delete this dataset"), icon=":material/delete:", type="tertiary"):
+            sentences = [
+                ntr(
+                    "Deletes **{name}** with its only image.",
+                    "Deletes **{name}** with its {count} images.",
+                    len(data.index),
+                ).format(name=plain(data.name), count=number(len(data.index)))
+            ]
+            if runs:
+                sentences.append(
+                    ntr(
+                        "The classifier that was trained on it goes as well.",
+                        "The {count} classifiers that were trained on it go as well.",
+                        len(runs),
+                    ).format(count=number(len(runs)))
+                )
+            st.markdown(" ".join(sentences))
+            if st.button(tr("Delete for good"), type="primary", key=f"delete_{data.id}"):
                 for run in runs:
                     delete_run(run.id, workspace=workspace())
                 workspace().remove(data.folder)
                 st.rerun()
 
 
-opening("Dataset", "Bring in labelled photos; each one is checked before anything learns from it.")
+opening(tr("Dataset"), tr("Bring in labelled photos; each one is checked before anything learns from it."))
 importing = any(job.kind == "dataset" for job in job_queue().active())
 data = dataset()
 bring_in(data, expanded=data is None and not importing)
 if importing:
-    st.info("Photos are being read; they appear here when all are checked.", icon=":material/hourglass_top:")
+    st.info(
+        tr("Photos are being read; they appear here when all are checked."), icon=":material/hourglass_top:"
+    )
 if data is not None:
     st.header(plain(data.name), anchor=False)
     summary(data)
     overview(data)
-    st.subheader("Look through them", anchor=False)
+    st.subheader(tr("Look through them"), anchor=False)
     browse(data)
     checks(data)
     views(data)
-    next_page("train", "Train a classifier on these photos")
+    next_page("train", tr("Train a classifier on these photos"))
     manage(data)

@@ -14,22 +14,23 @@ from app.elsewhere import draw_elsewhere
 from app.parts import needed_dataset, needed_run, next_page, opening, switch
 from app.review import draw_forecast
 from app.scores import draw_figures
+from vitcore.language import tr
 from vitcore.runs import Run
 
 SECTIONS = {
-    "Figures": draw_figures,
-    "Confusions": draw_confusions,
-    "Curves": draw_all_curves,
-    "Trust": draw_trust,
-    "Compare": draw_comparison,
-    "Elsewhere": draw_elsewhere,
-    "More photos": draw_forecast,
+    "figures": (tr("Figures"), draw_figures),
+    "confusions": (tr("Confusions"), draw_confusions),
+    "curves": (tr("Curves"), draw_all_curves),
+    "trust": (tr("Trust"), draw_trust),
+    "compare": (tr("Compare"), draw_comparison),
+    "elsewhere": (tr("Elsewhere"), draw_elsewhere),
+    "more": (tr("More photos"), draw_forecast),
 }
 
 
 def per_image(run: Run) -> str:
     """The results image by image, with all probabilities, as CSV."""
-    names = [f"probability of {name}" for name in run.classes]
+    names = [f"probability_{name}" for name in run.classes]
     probabilities = pd.DataFrame(run.probabilities, columns=names)
     return pd.concat([run.predictions, probabilities], axis=1).to_csv(index=False)
 
@@ -48,19 +49,20 @@ def take_away(run: Run) -> None:
     st.space("small")
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, make, file, kind in (
-            ("Image by image (CSV)", per_image, "predictions.csv", "text/csv"),
-            ("Figures (JSON)", figures_as_json, "metrics.json", "application/json"),
+            (tr("Image by image (CSV)"), per_image, "predictions.csv", "text/csv"),
+            (tr("Figures (JSON)"), figures_as_json, "metrics.json", "application/json"),
         ):
             st.download_button(
                 label, partial(make, run), file, kind, icon=":material/download:", on_click="ignore"
             )
-    st.caption("Charts: point at one, and the symbol at its upper right saves it as a picture (PNG).")
+    st.caption(tr("Charts: point at one, and the symbol at its upper right saves it as a picture (PNG)."))
 
 
-opening("Evaluate", "How good the classifier is on images that it never learned from.")
+opening(tr("Evaluate"), tr("How good the classifier is on images that it never learned from."))
 run = needed_run()
 data = needed_dataset()
-section = switch("Section", {name: name for name in SECTIONS}, "evaluate_section")
-SECTIONS[section](run, data)
+titles = {name: title for name, (title, _) in SECTIONS.items()}
+section = switch(tr("Section"), titles, "evaluate_section")
+SECTIONS[section][1](run, data)
 take_away(run)
-next_page("samples", "Look at the images behind the figures")
+next_page("samples", tr("Look at the images behind the figures"))

@@ -7,18 +7,18 @@ import streamlit as st
 
 from app.parts import empty, opening
 from app.run_actions import draw_actions, draw_undo
-from app.run_figures import differing, draw_side_by_side, figure
+from app.run_figures import differing, draw_side_by_side, figure, in_words
 from app.state import workspace
-from app.text import duration, file_size, local_time
+from vitcore.language import duration, file_size, local_time, number, said, tr
 from vitcore.runs import Run, list_runs
 from vitcore.workspace import folder_bytes
 
 STATES = {
-    "complete": "complete",
-    "stopped": "stopped early",
-    "running": "running",
-    "interrupted": "interrupted",
-    "failed": "failed",
+    "complete": tr("complete"),
+    "stopped": tr("stopped early"),
+    "running": tr("running"),
+    "interrupted": tr("interrupted"),
+    "failed": tr("failed"),
 }
 
 
@@ -31,30 +31,36 @@ def disk_use() -> int:
 def table_row(run: Run, settings: dict[str, Any]) -> dict[str, object]:
     """What the table shows of a run."""
     seconds = run.facts.get("seconds", {}).get("total")
-    own = {name: value for name, value in settings.items() if name not in {"dataset", "backbone"}}
+    own = in_words({name: settings[name] for name in settings if name not in {"dataset", "backbone"}})
+    data = run.config["dataset"]
     return {
-        "name": run.name,
-        "state": STATES[run.state],
-        "accuracy": figure(run, "accuracy"),
-        "kappa": figure(run, "cohen_kappa"),
-        "dataset": f"{run.config['dataset']['name']}, version {run.config['dataset']['version']}",
-        "settings that differ": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items()),
-        "started": local_time(run.config["created"]),
-        "epochs": f"{len(run.history)} of {run.hyperparameters.epochs}",
-        "time": duration(seconds) if seconds is not None else "",
-        "backbone": run.config["backbone"]["title"],
-        "note": run.note,
-        "size": file_size(folder_bytes(run.folder)),
+        tr("name"): run.name,
+        tr("state"): STATES[run.state],
+        tr("accuracy"): figure(run, "accuracy"),
+        tr("kappa"): figure(run, "cohen_kappa"),
+        tr("dataset"): tr("{name}, version {version}").format(
+            name=data["name"], version=number(data["version"])
+        ),
+        tr("settings that differ"): ", ".join(f"{name} {value}" for name, value in own.items()),
+        tr("started"): local_time(run.config["created"]),
+        tr("epochs"): tr("{done} of {total}").format(
+            done=number(len(run.history)), total=number(run.hyperparameters.epochs)
+        ),
+        tr("time"): duration(seconds) if seconds is not None else "",
+        tr("backbone"): said(run.config["backbone"]["title"]),
+        tr("note"): run.note,
+        tr("size"): file_size(folder_bytes(run.folder)),
     }
 
 
 opening(
-    "Runs", "Every training so far. Choose one to open, repeat or delete it; choose several to compare them."
+    tr("Runs"),
+    tr("Every training so far. Choose one to open, repeat or delete it; choose several to compare them."),
 )
 runs = list_runs(workspace())
 draw_undo()
 if not runs:
-    empty("Nothing has been trained yet.", "train", "Go to Train")
+    empty(tr("Nothing has been trained yet."), "train", tr("Go to Train"))
 event = st.dataframe(
     pd.DataFrame([table_row(run, own) for run, own in zip(runs, differing(runs), strict=True)]),
     hide_index=True,
@@ -69,4 +75,8 @@ if len(chosen) > 1:
     draw_side_by_side(chosen)
 else:
     draw_actions(chosen[0] if chosen else runs[0])
-st.caption(f"All datasets, kept embeddings and runs together take {file_size(disk_use())} on this disk.")
+st.caption(
+    tr("All datasets, kept embeddings and runs together take {size} on this disk.").format(
+        size=file_size(disk_use())
+    )
+)

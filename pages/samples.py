@@ -7,17 +7,21 @@ from app.embedding_map import draw_map
 from app.parts import needed_dataset, needed_run, next_page, opening, paged, switch
 from app.review import draw_labels
 from app.samples import chosen, draw_pictures, samples_of
+from vitcore.language import tr
 
 SECTIONS = {
-    "gallery": ":material/grid_view: Gallery",
-    "map": ":material/scatter_plot: Map",
-    "labels": ":material/label: Labels",
+    "gallery": f":material/grid_view: {tr('Gallery')}",
+    "map": f":material/scatter_plot: {tr('Map')}",
+    "labels": f":material/label: {tr('Labels')}",
 }
 
-opening("Samples", "The validation images one by one: what they are, and what the classifier took them for.")
+opening(
+    tr("Samples"),
+    tr("The validation images one by one: what they are, and what the classifier took them for."),
+)
 run = needed_run()
 data = needed_dataset()
-section = switch("Section", SECTIONS, "samples_section")
+section = switch(tr("Section"), SECTIONS, "samples_section")
 if section == "labels":
     draw_labels(run, data)
 elif section == "map":
@@ -25,8 +29,8 @@ elif section == "map":
 else:
     rows = chosen(samples_of(run), run.classes)
     if rows.empty:
-        st.info("No image passes these filters; widen them.", icon=":material/filter_alt_off:")
+        st.info(tr("No image passes these filters; widen them."), icon=":material/filter_alt_off:")
     else:
         draw_pictures(data, run, rows.iloc[list(paged(len(rows), "samples_page"))])
     draw_detail(run, rows["image_id"].to_numpy())
-next_page("predict", "Try it on new photos")
+next_page("predict", tr("Try it on new photos"))

@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from app.jobs import draw_curves, start_resume, start_training, training_panel
+from app.jobs import draw_curves, training_panel
 from app.parts import figures, needed_dataset, next_page, opening
 from app.settings import draw_settings, load_settings
+from app.starting import start_resume, start_training
 from app.state import job_queue, run, unfinished_runs
-from app.text import decimals, duration, percent, plain, span_sentence
+from app.text import plain
 from app.tuning import draw_tuning
 from vitcore.errors import VitcoreError
+from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters
 
@@ -21,59 +23,63 @@ def unfinished(runs: list[Run]) -> None:
         ):
             done, wanted = len(found.history), found.hyperparameters.epochs
             st.markdown(
-                f":material/pause_circle: **{plain(found.name, 60)}** ended after {done} of {wanted} epochs."
+                tr(":material/pause_circle: **{name}** ended after {done} of {total} epochs.").format(
+                    name=plain(found.name, 60), done=number(done), total=number(wanted)
+                )
             )
-            if st.button("Go on", icon=":material/play_arrow:", key=f"resume_{found.id}"):
+            if st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{found.id}"):
                 try:
                     start_resume(found)
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", plain(str(error), 400))
+                    st.session_state["notice"] = ("failed", plain(said(str(error)), 400))
                 st.rerun()
 
 
 def result(last: Run) -> None:
     """The chosen classifier: its figures and how it came about."""
     accuracy = last.evaluation.metrics["accuracy"]
-    st.subheader("The chosen classifier", anchor=False)
+    st.subheader(tr("The chosen classifier"), anchor=False)
     figures(
         [
-            ("Validation accuracy", percent(accuracy.value), None),
-            ("Balanced accuracy", percent(last.evaluation.balanced_accuracy), None),
-            ("Cohen's kappa", decimals(last.evaluation.cohen_kappa), None),
-            ("Time in all", duration(last.facts["seconds"]["total"]), None),
+            (tr("Validation accuracy"), percent(accuracy.value), None),
+            (tr("Balanced accuracy"), percent(last.evaluation.balanced_accuracy), None),
+            (tr("Cohen's kappa"), decimals(last.evaluation.cohen_kappa), None),
+            (tr("Time in all"), duration(last.facts["seconds"]["total"]), None),
         ]
     )
-    st.markdown(f"{span_sentence(accuracy.low, accuracy.high)} Best epoch: {last.facts['best_epoch']}.")
+    best = tr("Best epoch: {epoch}.").format(epoch=number(last.facts["best_epoch"]))
+    st.markdown(f"{span_sentence(accuracy.low, accuracy.high)} {best}")
     draw_curves(last)
     device = last.config["device"]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Take over its settings",
+            tr("Take over its settings"),
             icon=":material/tune:",
             key="take_settings",
             on_click=load_settings,
             args=(last.hyperparameters, last.config["requested"]),
         )
-        st.caption(
-            f"{plain(last.config['backbone']['note'], 200)} Computed on {plain(device['title'])} in "
-            f"{device['precision']}."
+        note = plain(said(last.config["backbone"]["note"]), 200)
+        computed = tr("Computed on {device} in {precision}.").format(
+            device=plain(said(device["title"])), precision=device["precision"]
         )
-    next_page("evaluate", "See what it gets right and wrong")
+        st.caption(f"{note} {computed}")
+    next_page("evaluate", tr("See what it gets right and wrong"))
 
 
 opening(
-    "Train",
-    "A pre-trained Vision Transformer looks at each photo once; then only its output layer is trained.",
+    tr("Train"),
+    tr("A pre-trained Vision Transformer looks at each photo once; then only its output layer is trained."),
 )
 data = needed_dataset()
 if pending := st.session_state.pop("settings_to_load", None):
     load_settings(*pending)
 values, requested = draw_settings(data)
-if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
+if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:", width="stretch"):
     try:
         start_training(data, Hyperparameters(**values), requested)
     except VitcoreError as error:
-        st.error(plain(str(error), 400), icon=":material/error:")
+        st.error(plain(said(str(error)), 400), icon=":material/error:")
     else:
         st.rerun()
 draw_tuning(data, values, requested)

@@ -312,6 +312,7 @@ def test_a_folder_that_cannot_be_used_is_an_error(tmp_path):
         FeatureStore(tmp_path / "file" / "store", 1)
 
 
+@pytest.mark.thorough
 def test_many_threads_write_into_a_new_store_and_nothing_is_lost(tmp_path):
     errors: list[Exception] = []
 

@@ -44,7 +44,7 @@ def test_a_dropped_folder_is_imported_and_a_wrong_label_mended(
     expect(figures.filter(has_text="Images")).to_contain_text("12")
 
     # The report names what was left out.
-    page.get_by_text("Import report: 1 files skipped").click()
+    page.get_by_text("Import report: 1 file skipped").click()
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     (dataset_id,) = list_datasets()["id"]
     dataset = load_dataset(dataset_id)

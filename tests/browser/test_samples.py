@@ -12,7 +12,7 @@ from vitcore.pipeline import train
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_sample_set_becomes_a_judged_classifier(
     # Train: several views and many epochs, so that there is time to look away.
     page.get_by_role("button", name="Train a classifier on these photos").click()
     choose_backbone_file(page, tiny_backbone)
-    set_slider(page, "Epochs", "End", shown="1000")
+    set_slider(page, "Epochs", "End", shown="1,000")
     set_slider(page, "Views per image", "ArrowRight", shown="2")
     page.get_by_role("button", name="Start training").click()
     stop = page.get_by_role("button", name="Stop training")

@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 
 from app.scores import of_100
-from app.text import decimals, percent, plain
+from app.text import plain
+from tests.pages._spoken import left_in_english, spoken
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
 from vitcore.inference import load_trust
-from vitcore.pipeline import train
+from vitcore.language import decimals, percent
+from vitcore.pipeline import evaluate_elsewhere, review_run, train
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
 
 pytestmark = pytest.mark.thorough
 
-SECTIONS = ["Figures", "Confusions", "Curves", "Trust", "Compare", "Elsewhere", "More photos"]
+SECTIONS = ["figures", "confusions", "curves", "trust", "compare", "elsewhere", "more"]
 
 
 def charts(at):
@@ -157,7 +159,7 @@ def assert_shows(at, run, true, predicted):
 
 
 def test_a_click_on_a_cell_shows_exactly_its_images(open_section, trained):
-    at = open_section("Confusions")
+    at = open_section("confusions")
     assert not at.image
     true, predicted, _ = largest(trained.run)
     click(at, trained.run, true, predicted)
@@ -167,7 +169,7 @@ def test_a_click_on_a_cell_shows_exactly_its_images(open_section, trained):
 
 
 def test_the_largest_confusion_is_a_button_that_does_the_same(open_section, ui, trained):
-    at = open_section("Confusions")
+    at = open_section("confusions")
     true, predicted, count = largest(trained.run)
     button = next(button for button in at.button if "taken for" in button.label)
     assert button.label == f"**{true}** taken for **{predicted}**: {count}"
@@ -184,7 +186,7 @@ def test_the_largest_confusion_is_a_button_that_does_the_same(open_section, ui, 
 def test_an_empty_cell_says_so(open_section, trained):
     confusion = trained.run.evaluation.confusion
     true, predicted = (trained.run.classes[number] for number in np.argwhere(confusion == 0)[0])
-    at = open_section("Confusions")
+    at = open_section("confusions")
     click(at, trained.run, true, predicted)
     assert_shows(at, trained.run, true, predicted)
 
@@ -192,7 +194,7 @@ def test_an_empty_cell_says_so(open_section, trained):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.usefixtures("trained")
 def test_the_confusion_can_be_shown_by_counts_and_by_shares(open_section, theme):
-    at = open_section("Confusions", theme)
+    at = open_section("confusions", theme)
     colour = []
     for by_row in (False, True):
         at.toggle(key="by_row").set_value(by_row).run()
@@ -202,7 +204,7 @@ def test_the_confusion_can_be_shown_by_counts_and_by_shares(open_section, theme)
 
 
 def test_similar_classes_can_be_put_side_by_side(open_section, trained):
-    at = open_section("Confusions")
+    at = open_section("confusions")
     at.toggle(key="alike").set_value(True).run()
     assert not at.exception
     order = charts(at)[0]["layer"][0]["encoding"]["x"]["sort"]
@@ -215,7 +217,7 @@ def test_similar_classes_can_be_put_side_by_side(open_section, trained):
 
 @pytest.mark.usefixtures("trained")
 def test_the_curves_are_there(open_section):
-    at = open_section("Curves")
+    at = open_section("curves")
     assert len(charts(at)) == 6
     assert "Paler: before" in said(at)
 
@@ -225,7 +227,7 @@ def test_the_curves_are_there(open_section):
 
 def test_the_slider_says_what_a_level_means(open_section, trained):
     run, trust = trained.run, load_trust(trained.run.folder)
-    at = open_section("Trust")
+    at = open_section("trust")
     assert at.select_slider(key=f"level_{run.id}").value == round(100 * trust.level)
     for step in (0, 30, 100):
         at.select_slider(key=f"level_{run.id}").set_value(step).run()
@@ -240,13 +242,13 @@ def test_the_slider_says_what_a_level_means(open_section, trained):
 
 
 def test_the_level_is_kept_with_the_run(open_section, ui, trained):
-    at = open_section("Trust")
+    at = open_section("trust")
     assert ui.find_button(at, "keep_level").disabled
     at.select_slider(key=f"level_{trained.run.id}").set_value(80).run()
     ui.press(at, "keep_level")
     assert load_trust(trained.run.folder).level == 0.8
     assert ui.find_button(at, "keep_level").disabled
-    at = open_section("Trust")  # in another session
+    at = open_section("trust")  # in another session
     assert at.select_slider(key=f"level_{trained.run.id}").value == 80
 
 
@@ -262,9 +264,9 @@ def made_old(run):
 
 def test_an_old_run_still_shows_its_figures(open_section, trained):
     made_old(trained.run)
-    for section in ("Figures", "Confusions", "Curves", "Compare"):
+    for section in ("figures", "confusions", "curves", "compare"):
         open_section(section)
-    at = open_section("Trust")
+    at = open_section("trust")
     (info,) = at.info
     assert "earlier version" in info.value
     assert not at.select_slider
@@ -274,14 +276,14 @@ def test_an_old_run_still_shows_its_figures(open_section, trained):
 
 
 def test_without_another_run_there_is_nothing_to_compare(open_section, trained):
-    at = open_section("Compare")
+    at = open_section("compare")
     assert trained.run.name not in said(at)
     assert "no other classifier" in at.info[0].value
 
 
 def test_two_runs_are_compared_on_the_images_they_share(open_section, trained, tiny_backbone):
     this, other = retrained(trained, tiny_backbone, learning_rate=1e-5), trained.run
-    at = open_section("Compare")
+    at = open_section("compare")
     assert at.session_state["run"] == this.id
     shared = this.predictions.merge(other.predictions, on="sha256", suffixes=("", "_other"))
     right, also = shared["true"] == shared["predicted"], shared["true"] == shared["predicted_other"]
@@ -302,7 +304,7 @@ def test_runs_without_shared_images_say_so(open_section, trained, tiny_backbone)
     rows = run.predictions
     rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
     rows.to_csv(run.folder / "predictions.csv", index=False)
-    at = open_section("Compare")
+    at = open_section("compare")
     assert "share no validation images" in at.info[0].value
     assert not at.table
 
@@ -312,7 +314,7 @@ def test_images_with_another_label_are_left_out(open_section, trained, tiny_back
     rows = run.predictions
     rows.loc[:2, "true"] = np.where(rows.loc[:2, "true"] == "red", "blue", "red")
     rows.to_csv(run.folder / "predictions.csv", index=False)
-    text = said(open_section("Compare"))
+    text = said(open_section("compare"))
     assert f"On the {len(rows) - 3} images" in text
     assert "3 images whose class was changed" in text
 
@@ -325,7 +327,7 @@ def test_images_with_another_label_are_left_out(open_section, trained, tiny_back
 def test_names_do_no_harm_in_any_section(open_section, ui, section):
     at = open_section(section)
     assert not ui.live(at)
-    if section == "Confusions":
+    if section == "confusions":
         ui.press(at, "cell_")
         assert at.image
         assert not ui.live(at)
@@ -337,10 +339,10 @@ def test_figures_and_predictions_can_be_taken_along(open_page):
 
 
 def test_the_chosen_section_stays_when_another_page_was_open(open_section, ui, trained):  # noqa: ARG001
-    at = open_section("Curves")
+    at = open_section("curves")
     ui.go_to(at, "runs")
     ui.go_to(at, "evaluate")
-    assert at.button_group(key="evaluate_section").value == "Curves"
+    assert at.button_group(key="evaluate_section").value == "curves"
 
 
 @pytest.fixture
@@ -394,6 +396,45 @@ def test_the_figures_of_a_cross_validation_are_told(open_page, trained):
         assert figure in info.value
 
 
+# --- in another language -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def all_there(trained, picture_folder, tiny_backbone):
+    """A run with a closer look, another run beside it, and figures from elsewhere."""
+    retrained(trained, tiny_backbone)
+    run = retrained(trained, tiny_backbone, folds=2)
+    review_run(run.id)
+    other = import_dataset(picture_folder(("red", "green"), count=5, name="other"), name="Elsewhere")
+    evaluate_elsewhere(run.id, other, {"red": "red", "green": None})
+    return run
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_no_section_is_left_in_english(open_page, ui, all_there, section):
+    at = open_page("evaluate")
+    at.sidebar.selectbox(key="dataset").select(all_there.config["dataset"]["id"]).run()
+    choose(at, "evaluate_section", section)
+    if section == "confusions":
+        ui.press(at, "cell_")
+    english = spoken(at)
+    spanish = spoken(choose(at, "language", "es"))
+    assert len(spanish) == len(english)
+    names = (*all_there.classes, "My photos", "Elsewhere", "tiny.safetensors")
+    assert left_in_english(english, spanish, names) == []
+
+
+def test_what_is_chosen_stays_when_the_language_changes(open_section, trained):
+    level = f"level_{trained.run.id}"
+    for step in (0, 30, 100):
+        at = open_section("trust")
+        at.select_slider(key=level).set_value(step).run()
+        for language in ("es", "en"):
+            choose(at, "language", language)
+            assert at.button_group(key="evaluate_section").value == "trust"
+            assert at.select_slider(key=level).value == step
+
+
 # --- two classes, and a hundred ----------------------------------------------------------------
 
 
@@ -443,7 +484,7 @@ def test_reruns_with_a_hundred_classes_take_less_than_a_second(open_section):
 
 
 def test_of_a_hundred_classes_those_confused_most_are_drawn_first(open_section, hundred):
-    at = open_section("Confusions")
+    at = open_section("confusions")
     first = next(button.label for button in at.button if "taken for" in button.label)
     drawn = charts(at)[0]["layer"][0]["encoding"]["x"]["sort"]
     assert 10 < len(drawn) <= 20

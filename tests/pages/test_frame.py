@@ -228,21 +228,22 @@ def test_hostile_names_are_shown_in_the_gallery(open_page, ui, page):
 def test_hostile_names_are_shown_among_the_mistakes(open_page, ui, hostile):
     assert hostile.run.evaluation.accuracy < 1
     at = open_page("evaluate")
-    at.session_state["evaluate_section"] = "Confusions"
+    at.session_state["evaluate_section"] = "confusions"
     at.run()
     assert any("script\\>" in text for text in ui.texts(at))
 
 
 @pytest.mark.usefixtures("hostile")
-def test_a_prediction_shows_a_hostile_class_as_it_is(open_page, ui, hostile):
+def test_a_prediction_shows_a_hostile_class_as_it_is(open_page, finish, ui, hostile):
     at = open_page("predict")
     rows = hostile.dataset.index.drop_duplicates("label")
     files = [
         ("![x](http://evil).png", hostile.dataset.path(file).read_bytes(), "image/png")
         for file in rows["file"]
     ]
-    at.file_uploader(key="photos").set_value(files).run()
-    assert not at.exception
+    at.file_uploader[0].set_value(files).run()
+    at = finish(at)
+    assert len(at.image) == 2 * 6  # one page of photos, with their maps
     assert ui.live(at) == []
 
 

@@ -4,8 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.state import job_queue
-from app.text import percent
 from vitcore.dataset import confirmed, import_dataset, load_dataset, relabel, rename_class
+from vitcore.language import percent
 from vitcore.pipeline import load_elsewhere, load_review, review_run, train
 from vitcore.runs import load_run
 

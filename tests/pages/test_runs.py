@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from app.state import job_queue
-from app.text import decimals, percent
+from vitcore.language import decimals, percent
 from vitcore.runs import list_runs, load_run
 
 
@@ -85,6 +85,7 @@ def test_the_settings_of_a_run_can_be_looked_at(open_page, trained):
     assert json.loads(shown.value) == dict(trained.run.config)
 
 
+@pytest.mark.thorough
 def test_a_run_can_be_repeated(open_page, finish, ui, trained):
     at = ui.press(open_page("runs"), "repeat")
     assert ui.current_page(at) == "Train"

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1.element_tree import Block
 
-from app.text import percent
+from tests.pages._spoken import left_in_english, spoken
 from vitcore.dataset import exclude, import_dataset, load_dataset, relabel
 from vitcore.evaluation import nearest, project
 from vitcore.inference import load_trust, set_level
-from vitcore.pipeline import run_vectors, train
+from vitcore.language import percent
+from vitcore.pipeline import review_run, run_vectors, train
 from vitcore.training import Hyperparameters
 
 MISTAKES_FIRST, UNSURE_FIRST, SURE_FIRST, NAME, SHUFFLED = range(5)
@@ -250,12 +251,12 @@ def test_a_picture_opens_with_the_answer_and_the_arrows_lead_on(open_page, train
     first = rows.loc[opened(at, place=1)]
     assert f"### {first['predicted']}" in "".join(map(str, dialog(at)))
     assert "2 of 36" in dialog(at)
-    ui.press(at, "step_Right")
+    ui.press(at, "step_right")
     assert "3 of 36" in dialog(at)
-    ui.press(at, "step_Left")
-    ui.press(at, "step_Left")
+    ui.press(at, "step_left")
+    ui.press(at, "step_left")
     assert "1 of 36" in dialog(at)
-    assert at.button(key="step_Left").disabled
+    assert at.button(key="step_left").disabled
 
 
 @pytest.mark.parametrize(("reason", "words"), [("close", "close call between"), ("unlike", "unlike all")])
@@ -283,23 +284,18 @@ def test_it_says_why_it_is_not_sure(open_page, trained, reason, words):
         )
 
 
-def test_the_nearest_training_images_are_shown_nearest_first(open_page, trained, monkeypatch):
-    for many in (10_000, 0):  # as few and as many
-        monkeypatch.setattr("vitcore.evaluation._neighbours._MANY", many)
-        monkeypatch.setattr("vitcore.evaluation._neighbours._CANDIDATES", 12)
-        at = open_page("samples")
-        image_id = opened(at)
-        found = run_vectors(trained.run)
-        learned = (found.rows["part"] == "train").to_numpy()
-        own = found.vectors[found.rows["image_id"] == image_id]
-        distances, positions = nearest(own, found.vectors[learned], 6)
-        expected = [
-            f"**{label}**  \nlikeness {1 - distance:.2f}"
-            for label, distance in zip(
-                found.rows["label"][learned].iloc[positions[0]], distances[0], strict=True
-            )
-        ]
-        assert [text for text in dialog(at) if "likeness" in str(text)] == expected
+def test_the_nearest_training_images_are_shown_nearest_first(open_page, trained):
+    at = open_page("samples")
+    image_id = opened(at)
+    found = run_vectors(trained.run)
+    learned = (found.rows["part"] == "train").to_numpy()
+    own = found.vectors[found.rows["image_id"] == image_id]
+    distances, positions = nearest(own, found.vectors[learned], 6)
+    expected = [
+        f"**{label}**  \nlikeness {1 - distance:.2f}"
+        for label, distance in zip(found.rows["label"][learned].iloc[positions[0]], distances[0], strict=True)
+    ]
+    assert [text for text in dialog(at) if "likeness" in str(text)] == expected
 
 
 def test_a_label_is_mended_at_once_and_the_change_undone(open_page, trained, ui):
@@ -336,7 +332,7 @@ def test_it_shows_where_it_looks(open_page):
     opened(at)
     at.toggle(key="where").set_value(True).run()
     assert not at.exception
-    assert any("speak for" in caption.value and "class token" in caption.value for caption in at.caption)
+    assert any("speak for" in caption.value and "class token" in caption.help for caption in at.caption)
 
 
 def test_all_classes_can_be_seen(open_page, hostile):
@@ -404,6 +400,64 @@ def test_umap_is_offered_where_it_is_installed(open_page, trained, monkeypatch):
     assert not at.exception
     assert not any("two directions" in caption.value for caption in at.caption)
     assert trained.run.id in at.get("vega_lite_chart")[0].proto.id
+
+
+# --- in another language -----------------------------------------------------------------------
+
+
+def in_spanish(at):
+    at.button_group(key="language").set_value("es").run()
+    assert not at.exception
+    return at
+
+
+def assert_translated(at, run):
+    assert left_in_english([], spoken(at), (*run.classes, "My photos", "tiny.safetensors")) == []
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_filters_stay_when_the_language_changes(open_page):
+    at = choose(open_page("samples"), "wrong", true="green", confidence=(10, 90), doubt="unsure")
+    at.selectbox(key="order").select_index(UNSURE_FIRST).run()
+    expected = counts(at), confidences(at)
+    in_spanish(at)
+    for _ in range(2):
+        assert at.selectbox(key="order").value == "unsure"
+        assert at.selectbox(key="true_class").value == "green"
+        assert at.button_group(key="show").value == "wrong"
+        assert at.button_group(key="doubt").value == "unsure"
+        at.run()
+    at.button_group(key="language").set_value("en").run()
+    assert (counts(at), confidences(at)) == expected
+
+
+@pytest.mark.thorough
+def test_the_view_from_close_by_and_the_map_are_not_left_in_english(open_page, trained, ui):
+    at = in_spanish(open_page("samples"))
+    rows = trained.run.predictions
+    wrong = rows[rows["true"] != rows["predicted"]]
+    at.session_state["opened"] = (trained.run.id, int(wrong["image_id"].iloc[0]))
+    at.run()
+    at.toggle(key="where").set_value(True).run()
+    assert_translated(at, trained.run)
+    for edit in ("detail_move", "detail_undo", "detail_exclude", "detail_restore"):
+        ui.press(at, edit)
+        assert_translated(at, trained.run)
+    at.button_group(key="samples_section").set_value("map").run()
+    at.toggle(key="map_validation_only").set_value(False).run()
+    select(at, trained.run, {"region": {"x": [-1e9, 1e9], "y": [-1e9, 1e9]}}, only=False)
+    assert_translated(at, trained.run)
+
+
+@pytest.mark.thorough
+def test_labels_in_doubt_are_not_left_in_english(open_page, trained, ui):
+    review_run(trained.run.id)
+    at = in_spanish(open_page("samples"))
+    at.button_group(key="samples_section").set_value("labels").run()
+    assert_translated(at, trained.run)
+    for edit in ("keep_", "move_", "undo_label"):
+        ui.press(at, edit)
+        assert_translated(at, trained.run)
 
 
 # --- names from outside ------------------------------------------------------------------------

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from app.state import job_queue
-from app.text import percent
 from vitcore.dataset import exclude, import_dataset, load_dataset
+from vitcore.language import percent
 from vitcore.pipeline import load_tuning
 from vitcore.runs import list_runs, load_run
 from vitcore.training import PRESETS, Hyperparameters
