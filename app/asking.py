@@ -116,18 +116,25 @@ def _folder(run: Run) -> None:
 
 
 def _camera(run: Run) -> None:
-    shot = st.camera_input(tr("Take a photo"), key=f"photo_{_generation()}", label_visibility="collapsed")
+    shot = st.camera_input(
+        tr("Take a photo"), key=f"photo_{_generation()}", label_visibility="collapsed", width=480
+    )
     if shot is not None:
         _take(run, [(shot, "camera.jpg")])
 
 
 def _paste(run: Run) -> None:
     st.caption(tr("Click into the field, paste a picture (Ctrl+V), then press Enter."))
-    said_by_user = st.chat_input(
-        tr("Paste a picture here"), accept_file="multiple", file_type=PHOTOS, key=f"pasted_{_generation()}"
-    )
-    if said_by_user is not None and said_by_user.files:
-        _take(run, [(upload, upload.name) for upload in said_by_user.files])
+    with st.container():  # outside of one it would stick to the lower edge of the window
+        pasted = st.chat_input(
+            tr("Paste a picture here"),
+            accept_file="multiple",
+            file_type=PHOTOS,
+            key=f"pasted_{_generation()}",
+            width=480,
+        )
+    if pasted is not None and pasted.files:
+        _take(run, [(upload, upload.name) for upload in pasted.files])
 
 
 def _generation() -> int:

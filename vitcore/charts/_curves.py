@@ -12,6 +12,7 @@ from vitcore.language import mark, tr
 __all__ = ["comparison_chart", "loss_chart", "score_chart"]
 
 _DOTTED = 150  # epochs, beyond which dots would be one band, and slow to draw
+_ONE_LINE = 40  # letters in a legend beyond which half a page cuts names off
 _SMOOTHING = 0.35  # weight of the newest epoch in a running average
 
 _LOSSES = {"training_loss": mark("training"), "validation_loss": mark("validation")}
@@ -140,9 +141,12 @@ def _curves(
     colour = alt.Color(
         "curve:N",
         scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREEN][: len(names)]),
-        # In a narrow chart, three names side by side would be cut off.
         legend=alt.Legend(
-            orient="top", title=None, columns=min(len(names), 2), symbolType="stroke", symbolStrokeWidth=3
+            orient="top",
+            title=None,
+            columns=len(names) if sum(map(len, names)) <= _ONE_LINE else 2,
+            symbolType="stroke",
+            symbolStrokeWidth=3,
         ),
     )
     lines = (
