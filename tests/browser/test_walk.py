@@ -33,10 +33,12 @@ def choose_backbone_file(page: Page, path: str) -> None:
     expect(more).to_be_visible()  # of the new page; before that, it is the old one that has settled
     settled(page)
     more.click()
+    settled(page)
     choice = page.get_by_test_id("stSelectbox").filter(has_text="Backbone").locator("input")
     choice.click()
     choice.fill("A weights file")
-    page.get_by_role("option", name="A weights file on this computer").click()
+    expect(page.get_by_role("option", name="A weights file on this computer")).to_be_visible()
+    choice.press("Enter")  # a click could miss it, for the list moves while it opens
     field = page.get_by_label("Weights file")
     field.fill(path)
     field.press("Enter")
@@ -63,6 +65,7 @@ def test_sample_set_becomes_a_judged_classifier(
     page.get_by_role("button", name="Train a classifier on these photos").click()
     choose_backbone_file(page, tiny_backbone)
     set_slider(page, "Epochs", "End", shown="1,000")
+    set_slider(page, "Epochs", "ArrowLeft", shown="500")
     set_slider(page, "Views per image", "ArrowRight", shown="2")
     page.get_by_role("button", name="Start training").click()
     stop = page.get_by_role("button", name="Stop training")
@@ -87,7 +90,7 @@ def test_sample_set_becomes_a_judged_classifier(
     expect(go_on).to_be_visible()
     run = list_runs()[0]
     assert run.state == "stopped"
-    assert 0 < len(run.history) < 1000
+    assert 0 < len(run.history) < 500
     settled(page)
     go_on.click()
     expect(stop).to_be_visible()
@@ -96,7 +99,7 @@ def test_sample_set_becomes_a_judged_classifier(
     expect(curves).to_have_count(2)
     run = list_runs()[0]
     assert run.state == "complete"
-    assert run.history["epoch"].tolist() == list(range(1, 1001))
+    assert run.history["epoch"].tolist() == list(range(1, 501))
 
     # Evaluate: the figures are those of the run.
     page.get_by_role("button", name="See what it gets right and wrong").click()

@@ -15,6 +15,8 @@ from vitcore.language import percent
 from vitcore.pipeline import review_run, run_vectors, train
 from vitcore.training import Hyperparameters
 
+pytestmark = pytest.mark.thorough
+
 MISTAKES_FIRST, UNSURE_FIRST, SURE_FIRST, NAME, SHUFFLED = range(5)
 
 LIVE = re.compile(r"(?<!\\)(!\[|<script|\]\(javascript)|\*\*b\*\*|http://|evil/")

@@ -9,6 +9,8 @@ from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
 from vitcore.pipeline import evaluate_elsewhere, load_elsewhere, match_classes, train
 from vitcore.training import Hyperparameters
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def run(picture_folder, tiny_backbone):

@@ -115,6 +115,7 @@ def test_the_classifier_repeats_the_stored_predictions(learn, dataset):
     )
 
 
+@pytest.mark.thorough
 def test_the_classifier_repeats_the_stored_verdicts(learn, dataset):
     run = learn()
     classifier = load_classifier(run.folder, device="cpu")
@@ -372,6 +373,7 @@ def families(names: pd.Series) -> set[str]:
     return set(names.str.extract(r"/(\d\d)")[0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(4))
 def test_no_picture_that_judges_was_learned_from_in_any_form(with_copies, tiny_backbone, seed):
     h = Hyperparameters(epochs=2, seed=seed, validation_fraction=0.3)
@@ -386,6 +388,7 @@ def test_no_picture_that_judges_was_learned_from_in_any_form(with_copies, tiny_b
     assert "leak" not in run.facts
 
 
+@pytest.mark.thorough
 def test_no_fold_judges_what_its_head_learned_from_in_any_form(with_copies, tiny_backbone, monkeypatch):
     seen = []
     fold_index = _material.fold_index
@@ -704,6 +707,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_never_been_stopped(learn, stopp
     assert not (resumed.folder / CHECKPOINT).exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lost", ["nothing", "a line of the history", "the checkpoint"])
 def test_an_interrupted_training_goes_on_from_its_last_checkpoint(learn, stopped_after, lost):
     settings = Hyperparameters(epochs=30, learning_rate=1e-2, batch_size=4)
