@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from torch import nn
 
 from vitcore.backbone._device import Device
 from vitcore.backbone._networks import Key, release_networks, shared_network
+from vitcore.backbone._reading import Tokens, pooled, read_tokens
 from vitcore.backbone._weights import Backbone, read_weights
 from vitcore.errors import BackboneError
 
@@ -123,7 +123,7 @@ class Embedder:
             half = len(pixels) // 2
             return np.concatenate([self.embed(pixels[:half]), self.embed(pixels[half:])])
 
-    def tokens(self, pixels: npt.NDArray[np.uint8]) -> list[tuple[torch.Tensor | None, torch.Tensor]]:
+    def tokens(self, pixels: npt.NDArray[np.uint8]) -> Tokens:
         """Class token (B, W), or None, and patch tokens (B, P, W) of each block that is read.
 
         The patches come row by row, from the top left one.
@@ -134,45 +134,21 @@ class Embedder:
         std = torch.tensor(preprocessing.std, device=device).view(1, 3, 1, 1)
         batch = torch.from_numpy(pixels).to(device, non_blocking=True)
         batch = batch.permute(0, 3, 1, 2).float().div(255)  # (B, S, S, 3) -> (B, 3, S, S)
-        model: Any = self.network
         reduced = self.device.dtype != torch.float32
         with torch.inference_mode(), torch.autocast(device.type, self.device.dtype, enabled=reduced):
-            outputs = model.forward_intermediates(
-                (batch - mean) / std,
-                indices=[block - 1 for block in self.backbone.spec.blocks],
-                norm=True,
-                stop_early=True,
-                output_fmt="NLC",
-                intermediates_only=True,
-                return_prefix_tokens=True,
-            )
-            # A network that pools before its final norm has that norm under another name.
-            final = getattr(model, "fc_norm", nn.Identity())
-            if isinstance(model.norm, nn.Identity):
-                outputs = [
-                    tuple(map(final, output)) if isinstance(output, tuple) else final(output)
-                    for output in outputs
-                ]
-        # Without prefix tokens timm returns the patches alone. The class token comes first; register
-        # tokens, which carry no meaning of their own, follow it.
-        pairs = [output if isinstance(output, tuple) else (output, None) for output in outputs]
-        has_class_token = getattr(model, "cls_token", None) is not None
+            tokens = read_tokens(self.network, (batch - mean) / std, self.backbone.spec.blocks)
         return [
-            (prefix[:, 0].float() if has_class_token else None, patches.float()) for patches, prefix in pairs
+            (None if class_token is None else class_token.float(), patches.float())
+            for class_token, patches in tokens
         ]
 
-    def pool(self, tokens: list[tuple[torch.Tensor | None, torch.Tensor]]) -> npt.NDArray[np.float32]:
+    def pool(self, tokens: Tokens) -> npt.NDArray[np.float32]:
         """The embeddings (B, D) that are made of `tokens`, block by block, the class token first.
 
         Raises:
             BackboneError: As for `embed`.
         """
-        parts: list[torch.Tensor] = []
-        for class_token, patches in tokens:
-            if class_token is not None:
-                parts.append(class_token)  # (B, W)
-            parts.append(patches.mean(dim=1))  # (B, P, W) -> (B, W)
-        vectors: npt.NDArray[np.float32] = torch.cat(parts, dim=1).cpu().numpy()
+        vectors: npt.NDArray[np.float32] = pooled(tokens).cpu().numpy()
         if not (np.abs(vectors) <= _LARGEST).all():  # also what is no number
             raise BackboneError(
                 f"{self.backbone.spec.title} gives numbers out of range in {self.device.precision}; "

@@ -27,7 +27,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from vitcore.backbone import Embedder, Preprocessing
+from vitcore.backbone import Embedder, Preprocessing, pooled, read_tokens
 from vitcore.errors import BackboneError
 from vitcore.inference._classifier import Classifier
 from vitcore.training import Head, HiddenHead, LinearHead
@@ -87,32 +87,10 @@ class _Network(nn.Module):
     def __init__(self, model: nn.Module, blocks: tuple[int, ...]) -> None:
         super().__init__()
         self.model = model
-        self.indices = [block - 1 for block in blocks]
+        self.blocks = blocks
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        model: Any = self.model
-        outputs = model.forward_intermediates(
-            image,
-            indices=self.indices,
-            norm=True,
-            stop_early=True,
-            output_fmt="NLC",
-            intermediates_only=True,
-            return_prefix_tokens=True,
-        )
-        # A network that pools before its final norm has that norm under another name.
-        final: nn.Module = nn.Identity()
-        if isinstance(model.norm, nn.Identity):
-            final = getattr(model, "fc_norm", final)
-        has_class_token = getattr(model, "cls_token", None) is not None
-        parts: list[torch.Tensor] = []
-        for output in outputs:
-            # Without prefix tokens timm returns the patches alone.
-            patches, prefix = output if isinstance(output, tuple) else (output, None)
-            if has_class_token:
-                parts.append(final(prefix)[:, 0])  # (1, W)
-            parts.append(final(patches).mean(dim=1))  # (1, P, W) -> (1, W)
-        return torch.cat(parts, dim=1)
+        return pooled(read_tokens(self.model, image, self.blocks))
 
 
 def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.ModelProto":
