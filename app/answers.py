@@ -13,13 +13,13 @@ from app.drawing import draw_chart
 from app.explaining import SIDE, draw_alike, draw_legend, draw_map_check, explained, picture_of
 from app.parts import figures, paged, switch
 from app.state import stamp, workspace
-from app.text import doubt_sentence, listed, plain
+from app.text import doubt_sentence, plain
 from vitcore.batches import Batch
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.inference import Trust, heatmap, load_trust
-from vitcore.language import mark, ntr, number, percent, said, tr
+from vitcore.language import listed, mark, ntr, number, percent, said, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_answers"]

@@ -7,12 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from app.parts import switch
-from app.scores import SHARES, TITLES, draw_images, figure, images, kept
+from app.scores import SHARES, TITLES, draw_images, figure, kept
 from app.state import distinct, runs_of, stamp
 from app.text import plain, signed
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Comparison
-from vitcore.language import local_time, ntr, number, percent, tr
+from vitcore.language import images, local_time, ntr, number, percent, tr
 from vitcore.pipeline import RunComparison, compare_runs
 from vitcore.runs import Run
 

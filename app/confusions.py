@@ -5,13 +5,13 @@ import numpy as np
 import streamlit as st
 
 from app.parts import switch
-from app.scores import draw_images, images, kept, sureness
+from app.scores import draw_images, kept, sureness
 from app.state import stamp
 from app.text import plain
 from vitcore.charts import confusion_chart, confusion_order
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Evaluation
-from vitcore.language import number, tr
+from vitcore.language import images, number, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_confusions"]

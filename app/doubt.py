@@ -10,15 +10,15 @@ import streamlit as st
 
 from app.drawing import draw_chart
 from app.parts import switch
-from app.scores import draw_images, kept, of_100, truth
+from app.scores import draw_images, kept, truth
 from app.state import stamp
-from app.text import listed, plain
+from app.text import plain
 from vitcore.charts import coverage_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import DoubtRule, coverage_curve, wilson_interval
 from vitcore.inference import load_trust, set_level
-from vitcore.language import mark, number, percent, said, tr
+from vitcore.language import listed, mark, number, of_100, percent, said, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_trust"]

@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from app.parts import paged, thumbnail
-from app.text import listed, plain
+from app.text import plain
 from vitcore.dataset import Dataset, delete_class, exclude, relabel, rename_class, restore, undo
 from vitcore.errors import VitcoreError
-from vitcore.language import mark, number, said, tr
+from vitcore.language import listed, mark, number, said, tr
 
 __all__ = ["PARTS", "apply_edit", "browse", "divided", "edit_classes"]
 

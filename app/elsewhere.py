@@ -8,11 +8,11 @@ from app.parts import gallery, thumbnail, verdict
 from app.scores import TITLES, figure, span
 from app.starting import start_elsewhere
 from app.state import datasets, job_queue, workspace
-from app.text import listed, plain
+from app.text import plain
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import ntr, number, percent, said, span_sentence, tr
+from vitcore.language import listed, ntr, number, percent, said, span_sentence, tr
 from vitcore.pipeline import Elsewhere, load_elsewhere, match_classes
 from vitcore.runs import Run
 

@@ -12,7 +12,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app.editing import divided
 from app.parts import figures, switch
 from app.starting import start_import, start_sample
-from app.text import listed, plain
+from app.text import plain
 from app.uploads import Uploads
 from vitcore.dataset import (
     IMAGE_SUFFIXES,
@@ -25,7 +25,7 @@ from vitcore.dataset import (
     preview_source,
 )
 from vitcore.errors import VitcoreError
-from vitcore.language import mark, ntr, number, said, tr
+from vitcore.language import listed, mark, ntr, number, said, tr
 
 __all__ = ["bring_in"]
 

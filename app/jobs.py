@@ -7,10 +7,10 @@ import streamlit as st
 
 from app.drawing import draw_chart
 from app.state import job_queue, select, workspace
-from app.text import listed, plain
+from app.text import plain
 from vitcore.charts import loss_chart, score_chart
 from vitcore.jobs import Job, JobKind, JobSnapshot
-from vitcore.language import duration, mark, ntr, number, said, tr
+from vitcore.language import duration, listed, mark, ntr, number, said, tr
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 

@@ -13,7 +13,7 @@ from app.review import draw_look_closer, review_of
 from app.state import stamp, workspace
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Evaluation
-from vitcore.language import decimals, mark, ntr, number, percent, span_sentence, tr
+from vitcore.language import decimals, images, mark, number, of_100, percent, span_sentence, tr
 from vitcore.runs import Run, load_run
 
 __all__ = [
@@ -22,9 +22,7 @@ __all__ = [
     "draw_figures",
     "draw_images",
     "figure",
-    "images",
     "kept",
-    "of_100",
     "span",
     "sureness",
     "truth",
@@ -84,23 +82,6 @@ def draw_images(data: Dataset, rows: pd.DataFrame, caption: Callable[[tuple], st
 def figure(name: str, value: float) -> str:
     """A metric as text: percentages for shares."""
     return percent(value) if name in SHARES else decimals(value)
-
-
-def images(count: int) -> str:
-    """A number of images in words."""
-    return ntr("{count} image", "{count} images", count).format(count=number(count))
-
-
-def of_100(share: float) -> str:
-    """A share as people say it; what is not quite all or none is not called so."""
-    whole = round(100 * share)
-    if share == 0:
-        return tr("none of 100")
-    if whole == 0:
-        return tr("fewer than 1 of 100")
-    if whole == 100 and share < 1:
-        return tr("over 99 of 100")
-    return tr("{count} of 100").format(count=whole)
 
 
 def span(low: str, high: str) -> str:

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from babel.lists import format_list
+from vitcore.language import listed, number, tr
 
-from vitcore.language import current, number, tr
-
-__all__ = ["doubt_sentence", "listed", "plain", "signed"]
+__all__ = ["doubt_sentence", "plain", "signed"]
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # Markdown would still turn these into links, icons and emoji after the escapes are gone; a word joiner,
@@ -16,7 +14,6 @@ _LIVELY = re.compile(r"(:)(?=//|[A-Za-z_+-])|(www)(?=\.)|(?<=\S)(@)", re.IGNOREC
 _JOINER = "\N{WORD JOINER}"
 
 _MOST_NAMES = 5  # of classes between which it is a close call
-_LISTING = {"en": "en_GB"}  # British lists have no comma before the last "and"
 
 
 def plain(text: str, limit: int = 60) -> str:
@@ -31,12 +28,6 @@ def plain(text: str, limit: int = 60) -> str:
         text = f"{text[:half]}…{text[-half:]}"
     text = _LIVELY.sub(lambda match: match[0] + _JOINER, " ".join(text.split()))
     return _PUNCTUATION.sub(r"\\\1", text)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as people list them: ``a, b and c``."""
-    language = current()
-    return str(format_list(list(names), locale=_LISTING.get(language, language)))
 
 
 def signed(value: float, places: int) -> str:

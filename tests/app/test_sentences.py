@@ -1,7 +1,7 @@
 import pytest
 
-from app.text import doubt_sentence, listed, signed
-from vitcore.language import speaking
+from app.text import doubt_sentence, signed
+from vitcore.language import listed, speaking
 
 
 @pytest.mark.parametrize(

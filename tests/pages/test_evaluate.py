@@ -6,13 +6,12 @@ import time
 import numpy as np
 import pytest
 
-from app.scores import of_100
 from app.text import plain
 from tests.pages._spoken import left_in_english, spoken
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
 from vitcore.inference import load_trust
-from vitcore.language import decimals, percent
+from vitcore.language import decimals, of_100, percent
 from vitcore.pipeline import evaluate_elsewhere, review_run, train
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters

@@ -1,16 +1,30 @@
 """Figures as people write them, in the language of now."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 
 from babel.dates import format_datetime
+from babel.lists import format_list
 from babel.numbers import format_decimal
 
-from vitcore.language._catalogues import current, tr
+from vitcore.language._catalogues import current, ntr, tr
 
-__all__ = ["decimals", "duration", "file_size", "local_time", "number", "percent", "span_sentence"]
+__all__ = [
+    "decimals",
+    "duration",
+    "file_size",
+    "images",
+    "listed",
+    "local_time",
+    "number",
+    "of_100",
+    "percent",
+    "span_sentence",
+]
 
 _UNDEFINED = "\N{EN DASH}"
+_LISTING = {"en": "en_GB"}  # British lists have no comma before the last "and"
 
 
 def number(value: float, places: int = 0) -> str:
@@ -66,3 +80,26 @@ def local_time(iso: str) -> str:
     """A stored time for people, in this machine's zone: ``23 Nov 2026, 14:05``."""
     local = datetime.fromisoformat(iso).astimezone()
     return str(format_datetime(local, "dd MMM y, HH:mm", locale=current()))
+
+
+def images(count: int) -> str:
+    """A number of images in words."""
+    return ntr("{count} image", "{count} images", count).format(count=number(count))
+
+
+def of_100(share: float) -> str:
+    """A share as people say it; what is not quite all or none is not called so."""
+    whole = round(100 * share)
+    if share == 0:
+        return tr("none of 100")
+    if whole == 0:
+        return tr("fewer than 1 of 100")
+    if whole == 100 and share < 1:
+        return tr("over 99 of 100")
+    return tr("{count} of 100").format(count=whole)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as people list them: ``a, b and c``."""
+    language = current()
+    return str(format_list(list(names), locale=_LISTING.get(language, language)))

@@ -16,11 +16,11 @@ from vitcore.charts import (
 )
 from vitcore.evaluation import coverage_curve, reliability, scaled_probabilities, wilson_interval
 from vitcore.inference import Trust
-from vitcore.language import decimals, mark, number, percent, span_sentence, tr
+from vitcore.language import decimals, images, mark, number, of_100, percent, span_sentence, tr
 from vitcore.report._blocks import Block, Column, Items, Paragraph, Subtitle, Table
 from vitcore.report._charts import Drawer
 from vitcore.report._known import Known
-from vitcore.report._words import METRICS, figure, images, of_100, plain, spread
+from vitcore.report._words import METRICS, figure, plain, spread
 
 __all__ = ["evaluation", "results"]
 

@@ -14,6 +14,8 @@ from vitcore.dataset import Dataset
 from vitcore.language import (
     decimals,
     duration,
+    images,
+    listed,
     local_time,
     mark,
     ntr,
@@ -39,7 +41,7 @@ from vitcore.report._judged import evaluation, results
 from vitcore.report._known import Known
 from vitcore.report._repeat import repeat
 from vitcore.report._samples import visualisation
-from vitcore.report._words import exactly, images, listed, plain
+from vitcore.report._words import exactly, plain
 from vitcore.training import Hyperparameters
 
 __all__ = ["sections_of", "subtitle_of"]

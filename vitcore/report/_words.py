@@ -1,14 +1,12 @@
 """Words and figures that several sections use."""
 
 import math
-from collections.abc import Sequence
 
-from babel.lists import format_list
 from babel.numbers import format_decimal
 
-from vitcore.language import current, decimals, mark, ntr, number, percent, tr
+from vitcore.language import current, decimals, mark, percent, tr
 
-__all__ = ["METRICS", "exactly", "figure", "images", "listed", "of_100", "plain", "spread"]
+__all__ = ["METRICS", "exactly", "figure", "plain", "spread"]
 
 METRICS = {
     "accuracy": mark("Accuracy"),
@@ -22,7 +20,6 @@ METRICS = {
 """What the figures are called, in the order of the report."""
 
 _SHARES = {"accuracy", "balanced_accuracy", "expected_calibration_error", "top_3_accuracy"}
-_LISTING = {"en": "en_GB"}  # British lists have no comma before the last "and"
 _LONGEST = 60
 
 
@@ -43,29 +40,6 @@ def spread(name: str, low: float, high: float) -> str:
     if math.isnan(low):
         return ""
     return tr("{low} to {high}").format(low=figure(name, low), high=figure(name, high))
-
-
-def images(count: int) -> str:
-    """A number of images in words."""
-    return ntr("{count} image", "{count} images", count).format(count=number(count))
-
-
-def of_100(share: float) -> str:
-    """A share as people say it; what is not quite all or none is not called so."""
-    whole = round(100 * share)
-    if share == 0:
-        return tr("none of 100")
-    if whole == 0:
-        return tr("fewer than 1 of 100")
-    if whole == 100 and share < 1:
-        return tr("over 99 of 100")
-    return tr("{count} of 100").format(count=whole)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as people list them: ``a, b and c``."""
-    language = current()
-    return str(format_list(list(names), locale=_LISTING.get(language, language)))
 
 
 def exactly(value: float) -> str:
