@@ -509,14 +509,14 @@ def test_images_that_wait_are_let_go_of_when_nobody_wants_them(
     monkeypatch.setattr(FragileEmbedder, "batch_size", 64)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     picture = save_picture(tmp_path / "picture.png", 0)
-    load, loaded = classifier.load, []
+    prepare, loaded = classifier.embedder.prepare, []
 
-    def slow(source):
-        loaded.append(source)
+    def slow(image):
+        loaded.append(image)
         time.sleep(0.05 if len(loaded) > 64 else 0)
-        return load(source)
+        return prepare(image)
 
-    monkeypatch.setattr(classifier, "load", slow)
+    monkeypatch.setattr(classifier.embedder, "prepare", slow)
     results = classifier.predict_each([picture] * 1000)
     if interrupted:
         classifier.embedder.breaks_after, classifier.embedder.error = 0, KeyboardInterrupt()

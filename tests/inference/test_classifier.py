@@ -14,10 +14,10 @@ from PIL import Image
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, ImageError, InputError, NotFoundError, StorageError
 from vitcore.evaluation import DoubtRule
+from vitcore.features import Refusal
 from vitcore.inference import (
     Classifier,
     Prediction,
-    Refusal,
     Trust,
     load_classifier,
     load_trust,

@@ -20,10 +20,10 @@ from torch import nn
 from vitcore.backbone import CATALOGUE, Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, ImageError
 from vitcore.evaluation import DoubtRule
+from vitcore.features import Refusal
 from vitcore.inference import (
     ONNX_OPSET,
     Classifier,
-    Refusal,
     Trust,
     classifier_graph,
     copy_script,

@@ -8,7 +8,7 @@ from vitcore.inference._batch import (
     read_predictions,
 )
 from vitcore.inference._card import CardFacts, model_card
-from vitcore.inference._classifier import Classifier, ImageSource, Prediction, Refusal
+from vitcore.inference._classifier import Classifier, ImageSource, Prediction
 from vitcore.inference._deletion import DELETED, Deletion, deletion_test
 from vitcore.inference._explain import Explanation, explain, heatmap
 from vitcore.inference._export import (
@@ -38,7 +38,6 @@ __all__ = [
     "ImageSource",
     "PredictedFile",
     "Prediction",
-    "Refusal",
     "Trust",
     "classifier_graph",
     "copy_classifier",

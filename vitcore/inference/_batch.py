@@ -36,7 +36,8 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
-from vitcore.inference._classifier import Classifier, Prediction, Refusal
+from vitcore.features import Refusal
+from vitcore.inference._classifier import Classifier, Prediction
 from vitcore.progress import Meter, OnProgress, Progress, tell
 from vitcore.workspace import write_json
 

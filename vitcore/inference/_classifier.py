@@ -1,11 +1,9 @@
 """Predicting the class of new images."""
 
-import os
 from collections import deque
-from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,12 +12,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from vitcore.backbone import Embedder
-from vitcore.dataset import load_image
 from vitcore.errors import ImageError
+from vitcore.features import Pass, Refusal, Shot, local_pass, open_image
 from vitcore.inference._trust import Trust
 from vitcore.training import Head
 
-__all__ = ["Classifier", "ImageSource", "Prediction", "Refusal"]
+__all__ = ["Classifier", "ImageSource", "Prediction"]
 
 ImageSource = str | Path | bytes
 """An image: the path of its file, or the bytes of one."""
@@ -47,13 +45,6 @@ class Prediction:
     reason: str
     possible: tuple[str, ...]
     probabilities: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why an image could not be predicted."""
-
-    reason: str
 
 
 class Classifier:
@@ -86,31 +77,30 @@ class Classifier:
             predictions.append(result)
         return predictions
 
-    def predict_each(self, images: Iterable[_Source]) -> Generator[tuple[_Source, Prediction | Refusal]]:
+    def predict_each(
+        self, images: Iterable[_Source], *, through: Pass = local_pass
+    ) -> Generator[tuple[_Source, Prediction | Refusal]]:
         """Each image with its prediction, or with the reason why there is none, in order.
 
         Takes a few batches ahead from `images` and no more: any number of images fits in memory. When it is
         closed or interrupted, images that wait to be decoded are let go of.
+
+        Args:
+            images: What to predict.
+            through: What takes them through the backbone.
         """
-        size = self.embedder.batch_size
-        workers = min(16, os.cpu_count() or 1)
-        waiting = iter(images)
-        ahead: deque[tuple[_Source, Future[npt.NDArray[np.uint8] | Refusal]]] = deque()
-        with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-decode") as pool:
-            try:
-                while True:
-                    for source in islice(waiting, 3 * size - len(ahead)):
-                        ahead.append((source, pool.submit(self._decode, source)))
-                    batch = [ahead.popleft() for _ in range(min(size, len(ahead)))]
-                    if not batch:
-                        return
-                    decoded = [(source, future.result()) for source, future in batch]
-                    good = [pixels for _, pixels in decoded if not isinstance(pixels, Refusal)]
-                    predictions = iter(self._predict_batch(np.stack(good)) if good else [])
-                    for source, pixels in decoded:
-                        yield source, pixels if isinstance(pixels, Refusal) else next(predictions)
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        asked: deque[_Source] = deque()
+
+        def shots() -> Iterator[Shot]:
+            for source in images:
+                asked.append(source)
+                yield Shot(source=_file(source))
+
+        with closing(through(self.embedder, shots())) as batches:
+            for batch in batches:
+                predictions = iter(self.from_embeddings(batch.vectors) if len(batch.vectors) else ())
+                for place in range(len(batch.shots)):
+                    yield asked.popleft(), batch.refused.get(place) or next(predictions)
 
     def from_embeddings(self, embeddings: npt.NDArray[np.floating]) -> list[Prediction]:
         """Predictions from vectors of this classifier's embedder: (N, D)."""
@@ -139,18 +129,8 @@ class Classifier:
         Raises:
             ImageError: It cannot be opened or decoded; the message does not name it.
         """
-        try:
-            path = Path(source) if isinstance(source, str) else source
-            return load_image(path, at_least=self.embedder.input_size)
-        except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-            reason = getattr(error, "strerror", None) or error
-            raise ImageError(f"cannot be opened ({reason})") from error
+        return open_image(self.embedder, _file(source))
 
-    def _decode(self, source: ImageSource) -> npt.NDArray[np.uint8] | Refusal:
-        try:
-            return self.embedder.prepare(self.load(source))
-        except ImageError as error:
-            return Refusal(str(error))
 
-    def _predict_batch(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:
-        return self.from_embeddings(self.embedder.embed(pixels))
+def _file(source: ImageSource) -> Path | bytes:
+    return Path(source) if isinstance(source, str) else source

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from vitcore.backbone import Embedder, choose_device
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import BackboneError, ImageError, InputError, SettingsError, Stopped, StorageError
+from vitcore.features import Refusal
 from vitcore.inference import (
     ONNX_OPSET,
     Agreement,
@@ -24,7 +25,6 @@ from vitcore.inference import (
     Classifier,
     ImageSource,
     Prediction,
-    Refusal,
     copy_classifier,
     copy_script,
     load_classifier,

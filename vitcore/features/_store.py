@@ -15,56 +15,20 @@ killed process loses at most the batch it was working on, and readers never see 
 
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
 import filelock
 import numpy as np
 import numpy.typing as npt
 
-from vitcore.backbone import Embedder
-from vitcore.dataset import USUAL_AUGMENTATIONS, load_image, make_view, view_key
-from vitcore.errors import ImageError, Stopped, StorageError
-from vitcore.progress import Meter, OnProgress
-from vitcore.workspace import Workspace
+from vitcore.errors import StorageError
 
-__all__ = ["Embeddings", "FeatureStore", "ImageFile", "embed_images"]
+__all__ = ["FeatureStore", "Key"]
 
 Key = tuple[str, str]
 """Content hash and view key."""
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """An image file and the SHA-256 of its content."""
-
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True, eq=False)
-class Embeddings:
-    """The vectors of some images and what they cost.
-
-    Attributes:
-        vectors: float16 (N, V, D): images, views, dimensions.
-        computed: Number of forward passes that were needed; 0 when all vectors were in the store.
-        seconds: Time spent on those.
-    """
-
-    vectors: npt.NDArray[np.float16]
-    computed: int
-    seconds: float
-
-    @property
-    def images_per_second(self) -> float:
-        """Forward passes per second, 0 if there were none."""
-        return self.computed / self.seconds if self.computed else 0.0
 
 
 class FeatureStore:
@@ -164,90 +128,3 @@ class FeatureStore:
         """A connection whose block is one transaction."""
         with closing(sqlite3.connect(self._index_file, timeout=60)) as database, database:
             yield database
-
-
-def embed_images(
-    embedder: Embedder,
-    images: Sequence[ImageFile],
-    *,
-    views: int = 1,
-    augmentations: Sequence[str] = USUAL_AUGMENTATIONS,
-    workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
-) -> Embeddings:
-    """The embeddings of images, computing only those that are not stored yet.
-
-    Threads decode ahead while the backbone works.
-
-    Args:
-        embedder: The frozen backbone.
-        images: Which images.
-        views: Variants per image (`vitcore.dataset.make_view`); the first is the image itself.
-        augmentations: What the other views vary.
-        workspace: Where the store is; the default workspace if not given.
-        on_progress: Called with the progress in images, each view counting as one.
-        stop: Set it to stop after the current batch; what was computed stays stored.
-
-    Raises:
-        ImageError: An image cannot be decoded any more.
-        Stopped: `stop` was set.
-    """
-    workspace = workspace or Workspace.default()
-    store = FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)
-    view_keys = [view_key(view, augmentations) for view in range(views)]
-    keys = [(image.sha256, key) for image in images for key in view_keys]
-    rows = store.rows(keys)
-    # One job per key that is missing, also when several images have the same content.
-    missing = {
-        keys[number]: (images[number // views], number % views)
-        for number in np.flatnonzero(rows < 0).tolist()
-    }
-    seconds = 0.0
-    if missing:
-        finished = len(set(keys)) - len(missing)
-        meter = Meter(on_progress, "embed", len(set(keys)), done=finished)
-        jobs = list(missing.values())
-        for batch, pixels in _decoded_batches(embedder, jobs, augmentations, stop or Event()):
-            store.write([(image.sha256, view_keys[view]) for image, view in batch], embedder.embed(pixels))
-            meter.add(len(batch))
-        seconds = meter.elapsed_s
-        rows = store.rows(keys)
-    vectors = store.read(rows).reshape(len(images), views, embedder.dimension)  # (N * V, D) -> (N, V, D)
-    return Embeddings(vectors, len(missing), seconds)
-
-
-def _decoded_batches(
-    embedder: Embedder,
-    jobs: Sequence[tuple[ImageFile, int]],
-    augmentations: Sequence[str],
-    stop: Event,
-) -> Iterator[tuple[list[tuple[ImageFile, int]], npt.NDArray[np.uint8]]]:
-    """Jobs in batches with their pixels (B, S, S, 3), decoded a few batches ahead in threads."""
-
-    def decode(job: tuple[ImageFile, int]) -> npt.NDArray[np.uint8]:
-        image, view = job
-        try:
-            loaded = load_image(image.path, at_least=embedder.input_size)
-        except (ImageError, OSError) as error:
-            raise ImageError(
-                f"{image.path} can no longer be read ({error}); import the dataset again."
-            ) from error
-        return embedder.prepare(make_view(loaded, image.sha256, view, augmentations))
-
-    size = embedder.batch_size
-    workers = min(16, os.cpu_count() or 1)
-    ahead: deque[Future[npt.NDArray[np.uint8]]] = deque()
-    waiting = iter(jobs)
-    with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-decode") as pool:
-        try:
-            for start in range(0, len(jobs), size):
-                if stop.is_set():
-                    raise Stopped("The embedding was stopped; what was computed is kept.")
-                while len(ahead) < 3 * size and (job := next(waiting, None)) is not None:
-                    ahead.append(pool.submit(decode, job))
-                batch = list(jobs[start : start + size])
-                yield batch, np.stack([ahead.popleft().result() for _ in batch])
-        finally:
-            for future in ahead:
-                future.cancel()

@@ -1,0 +1,148 @@
+"""The vectors of images, of which only those that are not stored yet are computed."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import numpy.typing as npt
+
+from vitcore.backbone import Embedder
+from vitcore.dataset import USUAL_AUGMENTATIONS, view_key
+from vitcore.errors import ImageError, Stopped
+from vitcore.features._pass import Batch, Pass, Shot, local_pass
+from vitcore.features._store import FeatureStore
+from vitcore.progress import Meter, OnProgress
+from vitcore.workspace import Workspace
+
+__all__ = ["Embeddings", "ImageFile", "embed_images"]
+
+_MOST_UNWRITTEN = 2  # batches
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image file and the SHA-256 of its content."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """The vectors of some images and what they cost.
+
+    Attributes:
+        vectors: float16 (N, V, D): images, views, dimensions.
+        computed: Number of forward passes that were needed; 0 when all vectors were in the store.
+        seconds: Time spent on those.
+    """
+
+    vectors: npt.NDArray[np.float16]
+    computed: int
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """Forward passes per second, 0 if there were none."""
+        return self.computed / self.seconds if self.computed else 0.0
+
+
+def embed_images(
+    embedder: Embedder,
+    images: Sequence[ImageFile],
+    *,
+    views: int = 1,
+    augmentations: Sequence[str] = USUAL_AUGMENTATIONS,
+    through: Pass = local_pass,
+    workspace: Workspace | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> Embeddings:
+    """The embeddings of images, computing only those that are not stored yet.
+
+    Threads decode ahead while the backbone works, and another one writes what it made.
+
+    Args:
+        embedder: The frozen backbone.
+        images: Which images.
+        views: Variants per image (`vitcore.dataset.make_view`); the first is the image itself.
+        augmentations: What the other views vary.
+        through: What takes them through the backbone.
+        workspace: Where the store is; the default workspace if not given.
+        on_progress: Called with the progress in images, each view counting as one.
+        stop: Set it to stop after the current batch; what was computed stays stored.
+
+    Raises:
+        ImageError: An image cannot be decoded any more.
+        Stopped: `stop` was set.
+    """
+    workspace = workspace or Workspace.default()
+    store = FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)
+    view_keys = [view_key(view, augmentations) for view in range(views)]
+    keys = [(image.sha256, key) for image in images for key in view_keys]
+    rows = store.rows(keys)
+    # One shot per key that is missing, also when several images have the same content.
+    missing = {
+        keys[number]: Shot(
+            source=images[number // views].path,
+            sha256=images[number // views].sha256,
+            view=number % views,
+            augmentations=tuple(augmentations),
+        )
+        for number in np.flatnonzero(rows < 0).tolist()
+    }
+    seconds = 0.0
+    if missing:
+        finished = len(set(keys)) - len(missing)
+        meter = Meter(on_progress, "embed", len(set(keys)), done=finished)
+        with closing(through(embedder, missing.values())) as batches, _writing(store, view_keys) as write:
+            for batch in _until(stop or Event(), batches):
+                write(batch)
+                for place, refusal in batch.refused.items():
+                    raise ImageError(
+                        f"{batch.shots[place].name} can no longer be read ({refusal.reason}); "
+                        "import the dataset again."
+                    )
+                meter.add(len(batch.shots))
+        seconds = meter.elapsed_s
+        rows = store.rows(keys)
+    vectors = store.read(rows).reshape(len(images), views, embedder.dimension)  # (N * V, D) -> (N, V, D)
+    return Embeddings(vectors, len(missing), seconds)
+
+
+def _until(stop: Event, batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Batches for as long as nobody asks to stop."""
+    while True:
+        if stop.is_set():
+            raise Stopped("The embedding was stopped; what was computed is kept.")
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+@contextmanager
+def _writing(store: FeatureStore, view_keys: Sequence[str]) -> Iterator[Callable[[Batch], None]]:
+    """What writes batches into a store, in a thread: the disk takes a moment to confirm each.
+
+    At its end all that was computed is written, whatever ended it.
+    """
+    unwritten: deque[Future[None]] = deque()
+
+    def write(batch: Batch) -> None:
+        keys = [(shot.sha256, view_keys[shot.view]) for shot in batch.good]
+        unwritten.append(pool.submit(store.write, keys, batch.vectors))
+        while len(unwritten) > _MOST_UNWRITTEN:
+            unwritten.popleft().result()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="vitcore-store") as pool:
+        try:
+            yield write
+        finally:
+            for future in unwritten:
+                future.result()

@@ -1,0 +1,135 @@
+"""The pass through a frozen backbone: decoding, resizing and computing at the same time."""
+
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vitcore.backbone import Embedder
+from vitcore.dataset import load_image, make_view
+from vitcore.errors import ImageError
+
+__all__ = ["Batch", "Pass", "Refusal", "Shot", "batch_of", "local_pass", "look", "open_image"]
+
+_AHEAD = 3  # batches that are decoded or wait to be, counting the one at work
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing could be made of an image."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """An image as the backbone is to see it.
+
+    Attributes:
+        source: Its file, or the bytes of one.
+        sha256: Digest of the file, which decides what a variant looks like; not needed for view 0.
+        view: Which variant (`vitcore.dataset.make_view`).
+        augmentations: What the variants vary.
+    """
+
+    source: Path | bytes
+    sha256: str = ""
+    view: int = 0
+    augmentations: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return "An image" if isinstance(self.source, bytes) else str(self.source)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Some shots, and what became of them.
+
+    Attributes:
+        shots: In the order in which they were asked for.
+        vectors: float32 (shots that could be read, D), in the same order.
+        refused: Why the others could not be read, by their place among the shots.
+    """
+
+    shots: list[Shot]
+    vectors: npt.NDArray[np.float32]
+    refused: Mapping[int, Refusal]
+
+    @property
+    def good(self) -> list[Shot]:
+        """Those that have a vector, in order."""
+        return [shot for place, shot in enumerate(self.shots) if place not in self.refused]
+
+
+class Pass(Protocol):
+    """Something that takes images through a backbone."""
+
+    def __call__(self, embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
+        """The shots in order, in batches; closing it lets go of what is still to be done.
+
+        Args:
+            embedder: The backbone.
+            shots: Any number of them; only some batches are asked for ahead.
+        """
+
+
+def local_pass(embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
+    """Shots through the backbone on this machine: threads decode ahead while it works."""
+    workers = min(16, os.cpu_count() or 1)
+    waiting = iter(shots)
+    ahead: deque[tuple[Shot, Future[npt.NDArray[np.uint8] | Refusal]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-decode") as pool:
+        try:
+            while True:
+                size = embedder.batch_size
+                for shot in islice(waiting, max(0, _AHEAD * size - len(ahead))):
+                    ahead.append((shot, pool.submit(look, embedder, shot)))
+                taken = [ahead.popleft() for _ in range(min(size, len(ahead)))]
+                if not taken:
+                    return
+                yield batch_of(
+                    embedder, [shot for shot, _ in taken], [future.result() for _, future in taken]
+                )
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def look(embedder: Embedder, shot: Shot) -> npt.NDArray[np.uint8] | Refusal:
+    """What the backbone sees of a shot, uint8 (S, S, 3), or why there is nothing to see."""
+    try:
+        image = open_image(embedder, shot.source)
+    except ImageError as error:
+        return Refusal(str(error))
+    return embedder.prepare(make_view(image, shot.sha256, shot.view, shot.augmentations))
+
+
+def open_image(embedder: Embedder, source: Path | bytes) -> Image.Image:
+    """An image upright, in mode RGB, and as large as a backbone needs it (`vitcore.dataset.load_image`).
+
+    Raises:
+        ImageError: It cannot be opened or decoded; the message does not name it.
+    """
+    try:
+        return load_image(source, at_least=embedder.input_size)
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise ImageError(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+
+
+def batch_of(embedder: Embedder, shots: list[Shot], seen: list[npt.NDArray[np.uint8] | Refusal]) -> Batch:
+    """Shots with their vectors, from what the backbone sees of each."""
+    refused = {place: result for place, result in enumerate(seen) if isinstance(result, Refusal)}
+    pixels = [result for result in seen if not isinstance(result, Refusal)]
+    nothing = np.empty((0, embedder.dimension), dtype=np.float32)
+    return Batch(
+        shots=shots, vectors=embedder.embed(np.stack(pixels)) if pixels else nothing, refused=refused
+    )
