@@ -24,6 +24,7 @@ __all__ = [
 _PHASES = {
     "import": mark("Reading the images"),
     "prepare": mark("Preparing"),
+    "engines": mark("Finding out what computes fastest here"),
     "embed": mark("Looking at each image once with the Vision Transformer"),
     "fit": mark("Training the output layer"),
     "review": mark("Training on parts of the photos, to see what can be seen only then"),
@@ -47,6 +48,7 @@ _DOING = {
     "dataset": mark("Importing {title}"),
     "check": mark("Checking {title}"),
     "tuning": mark("Finding settings for {title}"),
+    "sizes": mark("Measuring input sizes for {title}"),
     "review": mark("Looking closer at {title}"),
     "elsewhere": mark("Judging on {title}"),
     "predict": mark("Answering for {title}"),
@@ -58,6 +60,7 @@ _DONE = {
     "dataset": mark("The import is done, after {time}."),
     "check": mark("The check is done, after {time}."),
     "tuning": mark("The search for settings is done, after {time}."),
+    "sizes": mark("The input sizes are measured, after {time}."),
     "review": mark("The closer look is done, after {time}."),
     "elsewhere": mark("The judging is done, after {time}."),
     "predict": mark("The look at the photos is done, after {time}."),
@@ -69,6 +72,7 @@ _ENDED_EARLY = {
     "dataset": mark("The import ended early."),
     "check": mark("The check ended early."),
     "tuning": mark("The search for settings ended early."),
+    "sizes": mark("The measuring of input sizes ended early."),
     "review": mark("The closer look ended early."),
     "elsewhere": mark("The judging ended early."),
     "predict": mark("The look at the photos ended early."),
@@ -155,7 +159,9 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
     if job.id not in st.session_state.get("own_jobs", set()):
         return
     if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
-        select("dataset" if job.kind in {"dataset", "check", "tuning"} else "run", snapshot.result_id)
+        select(
+            "dataset" if job.kind in {"dataset", "check", "tuning", "sizes"} else "run", snapshot.result_id
+        )
     if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
         st.session_state["notice"] = (
             snapshot.state,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.engine import computed_on, draw_engine
 from app.starting import start_resume, start_training
 from app.state import select, workspace
 from app.text import plain
@@ -39,6 +40,9 @@ def draw_actions(run: Run) -> None:
         can_delete = run.state != "running"
         if can_delete and st.button(tr("Delete"), icon=":material/delete:", key=f"delete_{run.id}"):
             delete_runs([run])
+    note = plain(said(run.config["backbone"]["note"]), 200)
+    st.caption(f"{note} {computed_on(run)}")
+    draw_engine(run)
     with st.expander(tr("All settings")):
         st.json(dict(run.config))
 

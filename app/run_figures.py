@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.drawing import draw_chart
+from app.engine import engine_of, engine_title
 from app.parts import switch
 from app.run_actions import delete_runs
 from app.settings import setting_label, setting_value
@@ -101,6 +102,7 @@ def _settings_of(run: Run) -> dict[str, Any]:
             name=about["dataset"]["name"], version=number(about["dataset"]["version"])
         ),
         "backbone": said(about["backbone"]["title"]),
+        "engine": engine_title(engine_of(run)),
         "precision": about["device"]["precision"],
         **run.hyperparameters.to_dict(),
     }

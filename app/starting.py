@@ -18,7 +18,7 @@ from vitcore.dataset import (
     import_dataset,
 )
 from vitcore.jobs import Job
-from vitcore.pipeline import evaluate_elsewhere, find_settings, resume, review_run, train
+from vitcore.pipeline import compare_sizes, evaluate_elsewhere, find_settings, resume, review_run, train
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters
 
@@ -30,6 +30,7 @@ __all__ = [
     "start_resume",
     "start_review",
     "start_sample",
+    "start_sizes",
     "start_training",
     "start_tuning",
 ]
@@ -91,10 +92,10 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested
     Args:
         dataset: What to learn from.
         hyperparameters: How.
-        requested: ``backbone``, ``device`` and ``precision``, as `vitcore.train` takes them.
+        requested: ``backbone``, ``device``, ``precision`` and ``engine``, as `vitcore.train` takes them.
 
     Raises:
-        DeviceError: The device or the precision is not here.
+        DeviceError: The device, the precision or the engine is not here.
     """
 
     def work(job: Job) -> None:
@@ -108,8 +109,7 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested
             stop=job.stop,
         )
 
-    line = choose_device(requested["device"], requested["precision"]).name
-    own(job_queue().submit("run", dataset.name, work, device=line))
+    own(job_queue().submit("run", dataset.name, work, device=_line(requested)))
 
 
 def start_resume(run: Run) -> None:
@@ -141,12 +141,12 @@ def start_tuning(
     Args:
         dataset: What to learn from.
         base: The settings to begin with.
-        requested: ``backbone``, ``device`` and ``precision``, as `vitcore.train` takes them.
+        requested: ``backbone``, ``device``, ``precision`` and ``engine``, as `vitcore.train` takes them.
         trials: How many settings to try.
         seconds: How long; any time if None.
 
     Raises:
-        DeviceError: The device or the precision is not here.
+        DeviceError: The device, the precision or the engine is not here.
     """
 
     def work(job: Job) -> None:
@@ -162,8 +162,37 @@ def start_tuning(
             stop=job.stop,
         )
 
-    line = choose_device(requested["device"], requested["precision"]).name
-    own(job_queue().submit("tuning", dataset.name, work, device=line))
+    own(job_queue().submit("tuning", dataset.name, work, device=_line(requested)))
+
+
+def start_sizes(
+    dataset: Dataset, hyperparameters: Hyperparameters, requested: Mapping[str, Any], *, images: int
+) -> None:
+    """Measure smaller input sizes in the background.
+
+    Args:
+        dataset: What to learn from.
+        hyperparameters: How.
+        requested: ``backbone``, ``device``, ``precision`` and ``engine``, as `vitcore.train` takes them.
+        images: How many images to compare with.
+
+    Raises:
+        DeviceError: The device, the precision or the engine is not here.
+    """
+
+    def work(job: Job) -> None:
+        job.announce(dataset.id)
+        compare_sizes(
+            dataset,
+            hyperparameters,
+            **requested,
+            images=images,
+            workspace=workspace(),
+            on_progress=job.report,
+            stop=job.stop,
+        )
+
+    own(job_queue().submit("sizes", dataset.name, work, device=_line(requested)))
 
 
 def start_review(run: Run) -> None:
@@ -192,6 +221,18 @@ def start_elsewhere(run: Run, other: Dataset, mapping: Mapping[str, str | None])
         )
 
     own(job_queue().submit("elsewhere", other.name, work, device=run.config["device"]["name"]))
+
+
+def _line(requested: Mapping[str, Any]) -> str:
+    """The device whose line a job has to wait in.
+
+    Raises:
+        DeviceError: The device, the precision or the engine is not here.
+    """
+    engine = requested.get("engine", "auto")
+    if engine == "auto" and requested["precision"] == "int8":
+        engine = "onnxruntime"  # no other has it
+    return choose_device(requested["device"], requested["precision"], engine).name
 
 
 def own(job: Job) -> None:

@@ -16,9 +16,11 @@ from types import MappingProxyType
 from benchmarks._accuracy import accuracy_balanced, views
 from benchmarks._deletion import deletion
 from benchmarks._embedding import embedding_pass
+from benchmarks._engines import engines
 from benchmarks._forecast import more_images
 from benchmarks._intervals import intervals
 from benchmarks._labels import label_audit
+from benchmarks._memory import memory
 from benchmarks._pages import page_rerun
 from benchmarks._reference import reference_loop
 from benchmarks._rows import Row, machine
@@ -37,9 +39,11 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "calibration": calibration,
         "deletion": deletion,
         "embedding-pass": embedding_pass,
+        "engines": engines,
         "forecast": more_images,
         "intervals": intervals,
         "label-audit": label_audit,
+        "memory": memory,
         "not-sure": not_sure,
         "page-rerun": page_rerun,
         "reference-loop": reference_loop,

@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             photos=options.photos,
             kept=Workspace(options.workspace.absolute()) if options.workspace else None,
             images=options.images,
+            whole=options.whole,
         )
         for name in dict.fromkeys(options.names) or BENCHMARKS:
             try:
@@ -96,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         help="keep the embeddings of the photos there; all else goes into a temporary folder",
+    )
+    add(
+        "--whole",
+        action="store_true",
+        help="carry out to its end what is otherwise measured on a part: an hour on two slow cores",
     )
     add("--images", type=_count, metavar="N", help="digits to measure speed with; up to 1797")
     return parser

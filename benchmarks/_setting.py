@@ -34,6 +34,7 @@ class Setting:
         photos: An archive or a folder of real photos, for what digits cannot tell.
         kept: A workspace whose embeddings of the photos are used and added to.
         images: How many images to work with, instead of what suits two slow cores.
+        whole: Whether to carry out to its end what is otherwise measured on a part.
     """
 
     scratch: Path
@@ -41,6 +42,7 @@ class Setting:
     photos: Path | None = None
     kept: Workspace | None = None
     images: int | None = None
+    whole: bool = False
 
     def folder(self) -> Path:
         """A new folder."""
@@ -76,12 +78,21 @@ class Setting:
         Raises:
             MissingData: There are none.
         """
+        source = self.photo_source()
+        workspace = self._beside_the_kept()
+        return import_dataset(source, workspace=workspace), workspace
+
+    def photo_source(self) -> Path:
+        """Where the photos are.
+
+        Raises:
+            MissingData: There are none.
+        """
         if self.photos is None:
             raise MissingData("it needs photos; give --photos PATH or set VITCORE_PHOTOS")
         if not self.photos.exists():
             raise MissingData(f"there are no photos in {self.photos}")
-        workspace = self._beside_the_kept()
-        return import_dataset(self.photos, workspace=workspace), workspace
+        return self.photos
 
     def sample_dataset(self) -> tuple[Dataset, Workspace]:
         """The sample set, or the first digits of it if so many images are asked for; as `photo_dataset`."""

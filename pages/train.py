@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.engine import computed_on, draw_engine
 from app.jobs import draw_curves, training_panel
 from app.parts import figures, needed_dataset, next_page, opening
 from app.settings import draw_settings, load_settings
@@ -50,7 +51,6 @@ def result(last: Run) -> None:
     best = tr("Best epoch: {epoch}.").format(epoch=number(last.facts["best_epoch"]))
     st.markdown(f"{span_sentence(accuracy.low, accuracy.high)} {best}")
     draw_curves(last)
-    device = last.config["device"]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             tr("Take over its settings"),
@@ -60,10 +60,8 @@ def result(last: Run) -> None:
             args=(last.hyperparameters, last.config["requested"]),
         )
         note = plain(said(last.config["backbone"]["note"]), 200)
-        computed = tr("Computed on {device} in {precision}.").format(
-            device=plain(said(device["title"])), precision=device["precision"]
-        )
-        st.caption(f"{note} {computed}")
+        st.caption(f"{note} {computed_on(last)}")
+    draw_engine(last)
     next_page("evaluate", tr("See what it gets right and wrong"))
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from vitcore.audit import (
     measure,
 )
 from vitcore.backbone import Embedder
-from vitcore.dataset import Dataset, add_images, exclude, import_dataset, relabel, restore
+from vitcore.dataset import Dataset, Picture, add_images, exclude, import_dataset, relabel, restore
 from vitcore.errors import ImageError, Stopped
 
 pytestmark = pytest.mark.thorough
@@ -70,17 +71,17 @@ def look(tiny_backbone):
 def work_done(monkeypatch) -> dict[str, int]:
     """How many images went through the backbone, and how many were looked at for their quality."""
     done = {"embedded": 0, "scored": 0}
-    embed, scores = Embedder.embed, vitcore.audit._scores
+    start, scores = Embedder.start, vitcore.audit._scores
 
-    def counting_embed(self: Embedder, pixels: np.ndarray) -> np.ndarray:
+    def counting_start(self: Embedder, pixels: np.ndarray) -> Callable[[], np.ndarray]:
         done["embedded"] += len(pixels)
-        return embed(self, pixels)
+        return start(self, pixels)
 
     def counting_scores(paths: list[str]) -> pd.DataFrame:
         done["scored"] += len(paths)
         return scores(paths)
 
-    monkeypatch.setattr(Embedder, "embed", counting_embed)
+    monkeypatch.setattr(Embedder, "start", counting_start)
     monkeypatch.setattr(vitcore.audit, "_scores", counting_scores)
     return done
 
@@ -399,6 +400,27 @@ def test_near_duplicates_are_found_again_without_comparing(pile, monkeypatch):
     assert len(set(groups)) == 12
     with pytest.raises(TypeError):  # for others they are not known
         find_duplicates(dataset, dataset.index, vectors, fingerprint="other")
+
+
+def test_few_pictures_are_in_memory_however_many_are_compared(pile, monkeypatch):
+    dataset = pile(plain_pile(12))
+    alive: weakref.WeakSet[Picture] = weakref.WeakSet()
+    most = 0
+
+    class Watched(Picture):
+        def __init__(self, image: Image.Image) -> None:
+            nonlocal most
+            super().__init__(image)
+            alive.add(self)
+            most = max(most, len(alive))
+
+    monkeypatch.setattr(vitcore.audit, "Picture", Watched)
+    monkeypatch.setattr(vitcore.audit, "_CHUNK", 2)
+    monkeypatch.setattr(vitcore.audit, "_AT_HAND", 3)
+    monkeypatch.setattr(vitcore.audit, "SAME_PICTURE", 0.0)
+    vectors = np.random.default_rng(0).normal(size=(len(dataset.index), 4)).astype(np.float16)
+    assert len(find_duplicates(dataset, dataset.index, vectors, fingerprint="some")) > 8
+    assert most <= 3 + 2 * 2 * 2  # those at hand, and those of two chunks
 
 
 # --- progress, stopping, silence ---------------------------------------------------------------

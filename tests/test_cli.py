@@ -369,7 +369,7 @@ def test_audit_says_its_findings_without_json(capsys, flawed, tiny_backbone):
 
 @pytest.mark.usefixtures("trained")
 def test_audit_after_a_training_needs_no_forward_pass(ask, photos, tiny_backbone, monkeypatch):
-    monkeypatch.setattr("vitcore.backbone.Embedder.embed", None)
+    monkeypatch.setattr("vitcore.backbone.Embedder.start", None)
     assert ask("audit", photos, "--backbone", tiny_backbone)["findings"] == []
 
 

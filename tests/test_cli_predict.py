@@ -91,15 +91,15 @@ def interrupted(monkeypatch):
     """Makes the next command be interrupted by Ctrl-C in its second batch."""
 
     def interrupted():
-        embed, batches = Embedder.embed, []
+        start, batches = Embedder.start, []
 
         def counted(self, pixels):
             batches.append(len(pixels))
             if len(batches) == 2:
                 signal.raise_signal(signal.SIGINT)
-            return embed(self, pixels)
+            return start(self, pixels)
 
-        monkeypatch.setattr(Embedder, "embed", counted)
+        monkeypatch.setattr(Embedder, "start", counted)
         return batches
 
     return interrupted

@@ -1,6 +1,8 @@
 """The store of embeddings: each computed once, found again by what the image is."""
 
 import hashlib
+import io
+import os
 import threading
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from PIL import Image
 
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, ImageError, Stopped, StorageError
-from vitcore.features import FeatureStore, ImageFile, embed_images
+from vitcore.features import FeatureStore, ImageFile, StoredVectors, _store, embed_images
 
 CPU = Device("cpu", "CPU", "fp32")
 
@@ -26,9 +28,9 @@ class CountingEmbedder(Embedder):
         self.embedded = 0
         self.after_batch = lambda: None
 
-    def embed(self, pixels):
+    def start(self, pixels):
         self.embedded += len(pixels)
-        vectors = super().embed(pixels)
+        vectors = super().start(pixels)
         self.after_batch()
         return vectors
 
@@ -339,3 +341,100 @@ def test_many_threads_write_into_a_new_store_and_nothing_is_lost(tmp_path):
         store = FeatureStore(folder, 2)
         expected = [10 * worker + number for worker in range(8) for number in range(5)]
         assert store.read(store.rows(keys(*names)))[:, 0].tolist() == expected
+
+
+# --- vectors that stay on the disk -------------------------------------------------------------
+
+
+@pytest.fixture
+def many(tmp_path) -> tuple[StoredVectors, np.ndarray]:
+    """Vectors (20, 2, 5) that lie in a file in another order, and the same in memory."""
+    rows = np.random.default_rng(0).permutation(40).reshape(20, 2)
+    content = np.arange(200, dtype=np.float16).reshape(40, 5)
+    (tmp_path / "vectors.f16").write_bytes(content.tobytes())
+    return StoredVectors(tmp_path / "vectors.f16", rows, 5), content[rows]
+
+
+KEYS = [
+    slice(3, 11),
+    slice(None, None, -1),
+    np.array([4, 4, 0, 19, 5]),
+    np.array([], dtype=np.int64),
+    np.arange(20) % 3 == 0,
+    7,
+    (slice(None), 0),
+    (slice(None), slice(None, 1)),
+    (slice(None), None),
+    (np.array([3, 1]), np.array([0, 1])),
+    (2, 1),
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_an_index_picks_what_it_picks_from_an_array(many, key):
+    stored, held = many
+    picked = stored[key]
+    assert picked.shape == held[key].shape
+    assert (len(picked), picked.ndim, picked.dtype) == (len(held[key]), held[key].ndim, np.float16)
+    assert np.array_equal(picked, held[key])
+
+
+def test_picking_reads_nothing_until_a_single_vector_is_left(many, monkeypatch):
+    stored, held = many
+    monkeypatch.setattr(_store, "_read", None)
+    picked = stored[:, 0][np.arange(20) > 3][::2][:, None]
+    assert isinstance(picked, StoredVectors)
+    monkeypatch.undo()
+    assert np.array_equal(picked, held[4::2, :1])
+    assert isinstance(stored[3, 1], np.ndarray)
+
+
+def test_a_vector_cannot_be_picked_apart(many):
+    with pytest.raises(IndexError):
+        _ = many[0][:, 0, 3]
+
+
+def test_functions_of_numpy_read_all(many):
+    stored, held = many
+    assert np.asarray(stored).flags.writeable
+    assert np.asarray(stored, dtype=np.float32).dtype == np.float32
+    assert np.array_equal(
+        np.concatenate([stored[4:, 1], stored[:, 0]]), np.concatenate([held[4:, 1], held[:, 0]])
+    )
+    with pytest.raises(ValueError, match="without a copy"):
+        np.asarray(stored, copy=False)
+
+
+@pytest.mark.parametrize("rows", [[7], [3, 4, 5], [5, 4, 3], [9, 2, 3, 4, 2, 3, 0], list(range(40))])
+def test_rows_are_read_in_any_order_and_as_often_as_asked(tmp_path, rows):
+    content = np.arange(200, dtype=np.float16).reshape(40, 5)
+    (tmp_path / "vectors.f16").write_bytes(content.tobytes())
+    assert np.array_equal(StoredVectors(tmp_path / "vectors.f16", np.array(rows), 5), content[rows])
+
+
+def test_a_read_that_the_system_cuts_short_goes_on(many, monkeypatch):
+    class Slow(io.FileIO):
+        def readinto(self, buffer):
+            return super().readinto(memoryview(buffer)[:3])
+
+    monkeypatch.setattr(Path, "open", lambda path, mode, buffering: Slow(path))  # noqa: ARG005
+    assert np.array_equal(*many)
+
+
+def test_stored_vectors_that_are_gone_are_a_storage_error(many, tmp_path):
+    os.truncate(tmp_path / "vectors.f16", 300)
+    with pytest.raises(StorageError, match="are gone; train again"):
+        np.asarray(many[0])
+    (tmp_path / "vectors.f16").unlink()
+    with pytest.raises(StorageError, match="cannot be read"):
+        np.asarray(many[0])
+
+
+def test_few_vectors_are_read_at_once_and_many_stay_where_they_are(embedder, images, monkeypatch):
+    held = embed_images(embedder, images, views=2).vectors
+    assert isinstance(held, np.ndarray)
+    monkeypatch.setattr(_store, "_HELD_BYTES", 4 * 10 * 2 * 128 - 1)  # in single precision, by one byte
+    stored = embed_images(embedder, images, views=2).vectors
+    assert isinstance(stored, StoredVectors)
+    assert np.array_equal(stored, held)
+    assert isinstance(embed_images(embedder, images[:9], views=2).vectors, np.ndarray)

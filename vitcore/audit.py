@@ -32,6 +32,7 @@ from vitcore.dataset import SAME_PICTURE, Dataset, Picture, group_pairs, likenes
 from vitcore.errors import ImageError, Stopped, StorageError
 from vitcore.features import ImageFile, embed_images
 from vitcore.progress import Meter, OnProgress, Progress
+from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace, read_json, write_json
 
 __all__ = [
@@ -70,6 +71,7 @@ _REVISION = 1
 _PAIR_COLUMNS = ["first", "second", "similarity", "likeness"]
 _PARTNERS = 6  # of an image, whose pixels are compared with it
 _CHUNK = 64
+_AT_HAND = 192  # pictures kept for the pairs to come, up to 1 MB each with all that is made of them
 
 # Ours, cleanvision's, and its threshold: an image is at fault whose score, 0 … 1, is lower.
 _QUALITY: dict[IssueKind, tuple[str, float]] = {
@@ -325,7 +327,7 @@ def _sharpness(image: Image.Image) -> float:
 def find_duplicates(
     dataset: Dataset,
     rows: pd.DataFrame,
-    vectors: npt.NDArray[np.float16],
+    vectors: Vectors,
     *,
     fingerprint: str,
     on_progress: OnProgress | None = None,
@@ -398,7 +400,7 @@ def _likeness(
     if not len(pairs):
         return np.empty(0)
 
-    @lru_cache(maxsize=512)
+    @lru_cache(maxsize=_AT_HAND)
     def picture(number: int) -> Picture | None:
         try:
             return Picture(load_image(dataset.thumbnail(files[number])))

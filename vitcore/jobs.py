@@ -19,7 +19,9 @@ from vitcore.progress import Progress
 
 __all__ = ["Job", "JobKind", "JobQueue", "JobSnapshot", "JobState", "Work"]
 
-JobKind = Literal["run", "dataset", "check", "tuning", "review", "elsewhere", "predict", "export", "maps"]
+JobKind = Literal[
+    "run", "dataset", "check", "tuning", "sizes", "review", "elsewhere", "predict", "export", "maps"
+]
 JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
 
@@ -53,9 +55,9 @@ class Job:
 
     Attributes:
         id: Counts the jobs of a queue, from 1.
-        kind: What it makes: a ``run``, a ``dataset``, a ``check`` of one, the ``tuning`` of settings, or a
-            ``review`` of a run, how it does ``elsewhere``, what it makes of new photos (``predict``), an
-            ``export`` of it, or a check of its ``maps``.
+        kind: What it makes: a ``run``, a ``dataset``, a ``check`` of one, the ``tuning`` of settings, a
+            comparison of input ``sizes``, a ``review`` of a run, how it does ``elsewhere``, what it makes
+            of new photos (``predict``), an ``export`` of it, or a check of its ``maps``.
         title: For people.
         stop: Set when the job should end early; the work looks at it.
     """

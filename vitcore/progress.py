@@ -12,8 +12,8 @@ class Progress:
     """One immutable snapshot of a piece of work.
 
     Attributes:
-        phase: ``import``, ``prepare``, ``embed``, ``fit``, ``review``, ``search``, ``evaluate``, ``check``,
-            ``predict``, ``maps``, ``export`` or ``compare``.
+        phase: ``import``, ``prepare``, ``engines``, ``embed``, ``fit``, ``review``, ``search``, ``evaluate``,
+            ``check``, ``predict``, ``maps``, ``export`` or ``compare``.
         done: Units finished, 0 … `total`.
         total: Units in all; 0 when unknown.
         unit: What is counted: ``images``, ``epochs``, ``trials`` or ``pairs``.

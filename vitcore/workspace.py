@@ -5,6 +5,8 @@
     <root>/
         datasets/<dataset id>/     images and their index        (vitcore.dataset)
         features/<fingerprint>/    embeddings of one embedder    (vitcore.features)
+        engines/                   networks as other engines read them, and which engine was found
+                                   fastest here (vitcore.backbone, vitcore.pipeline)
         runs/<run id>/             one training                  (vitcore.runs)
         locks/                     who is at work on what, held by the operating system
 
@@ -126,6 +128,11 @@ class Workspace:
     def features(self) -> Path:
         """Folder of the stored embeddings."""
         return self.root / "features"
+
+    @property
+    def engines(self) -> Path:
+        """Folder of what engines other than torch read; not there before one is used."""
+        return self.root / "engines"
 
     @property
     def runs(self) -> Path:

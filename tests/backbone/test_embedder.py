@@ -180,7 +180,7 @@ def test_two_threads_load_it_once_and_agree(tiny):
 
     def work() -> None:
         vectors = tiny.embed(noise(2))
-        found.append((id(tiny._model), vectors.tobytes()))
+        found.append((id(tiny.network), vectors.tobytes()))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

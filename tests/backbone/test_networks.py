@@ -26,7 +26,7 @@ class Loads:
             self.names.append(name)
             return nn.Identity()
 
-        return _networks.shared_network((name, "vit", 224, "cpu"), load, size_bytes)
+        return _networks.shared_network((name, "vit", 224, "cpu", "torch"), load, size_bytes)
 
 
 def test_a_network_is_loaded_once():
@@ -65,7 +65,7 @@ def test_all_but_one_can_be_let_go():
     loads = Loads()
     loads("a")
     loads("b")
-    _networks.release_networks(but=("a", "vit", 224, "cpu"))
+    _networks.release_networks(but=("a", "vit", 224, "cpu", "torch"))
     loads("a")
     loads("b")
     assert loads.names == ["a", "b", "b"]

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from vitcore import vectors as cellar
 from vitcore.dataset import (
     SAME_PICTURE,
     Picture,
@@ -24,6 +25,7 @@ from vitcore.dataset import (
 )
 from vitcore.dataset._sample import sample_images
 from vitcore.errors import Stopped
+from vitcore.features import StoredVectors, _store
 
 CLOTHING = Path(__file__).parents[3] / "shared" / "data" / "clothing-600.zip"
 
@@ -167,7 +169,7 @@ def test_the_pairs_are_those_of_a_comparison_of_all_with_all(monkeypatch):
     vectors = some_vectors(3000)
     expected = by_brute_force(vectors, 0.7)
     assert len(expected) > 1000
-    monkeypatch.setattr(_duplicates, "_BLOCK_VALUES", 3000 * 700)  # in several blocks
+    monkeypatch.setattr(_duplicates, "_TILE_ROWS", 700)
     pairs, similarities = similar_pairs(vectors, threshold=0.7)
     found = dict(zip(map(tuple, pairs.tolist()), similarities.tolist(), strict=True))
     doubtful = {pair for pair, value in (expected | found).items() if abs(value - 0.7) < 1e-4}
@@ -184,6 +186,39 @@ def test_only_the_most_similar_partners_are_kept():
     for row in range(400):
         everything, kept = similarities[pairs[:, 0] == row], few_similarities[few[:, 0] == row]
         assert sorted(kept) == sorted(everything)[-2:]
+
+
+@pytest.mark.parametrize("most", [None, 1, 3])
+@pytest.mark.parametrize("rows", [(37, 10), (64, 64), (400, 7)])
+def test_it_does_not_matter_how_many_are_compared_at_a_time(monkeypatch, rows, most):
+    vectors = some_vectors(400)
+    pairs, similarities = similar_pairs(vectors, threshold=0.3, most=most)
+    assert len(pairs) > 300
+    monkeypatch.setattr(_duplicates, "_TILE_ROWS", rows[0])
+    monkeypatch.setattr(_duplicates, "_STRIP_ROWS", rows[1])
+    tiled, their_similarities = similar_pairs(vectors, threshold=0.3, most=most)
+    assert np.array_equal(tiled, pairs)
+    assert np.allclose(their_similarities, similarities, atol=1e-5)
+
+
+def test_vectors_on_the_disk_are_read_a_tile_at_a_time(monkeypatch, tmp_path):
+    vectors = some_vectors(400)
+    rows = np.random.default_rng(0).permutation(400)
+    (tmp_path / "vectors").write_bytes(vectors[np.argsort(rows)].tobytes())
+    reads: list[int] = []
+    read = _store._read
+
+    def counting(file, wanted, dimension):
+        reads.append(len(wanted))
+        return read(file, wanted, dimension)
+
+    monkeypatch.setattr(_store, "_read", counting)
+    monkeypatch.setattr(cellar, "_ROWS", 64)
+    monkeypatch.setattr(_duplicates, "_TILE_ROWS", 64)
+    found = similar_pairs(StoredVectors(tmp_path / "vectors", rows, 48), threshold=0.3)
+    assert max(reads) == 64
+    for one, other in zip(found, similar_pairs(vectors, threshold=0.3), strict=True):
+        assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

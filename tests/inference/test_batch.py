@@ -45,11 +45,11 @@ class FragileEmbedder(Embedder):
     def batch_size(self):
         return BATCH
 
-    def embed(self, pixels):
+    def start(self, pixels):
         if self.seen >= self.breaks_after:
             raise self.error
         self.seen += len(pixels)
-        return super().embed(pixels)
+        return super().start(pixels)
 
 
 @pytest.fixture(scope="module")

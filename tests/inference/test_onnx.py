@@ -17,12 +17,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from vitcore.backbone import CATALOGUE, Device, Embedder, resolve_backbone
+from vitcore.backbone import CATALOGUE, ONNX_OPSET, Device, Embedder, _onnx_network, resolve_backbone
 from vitcore.errors import BackboneError, ImageError
 from vitcore.evaluation import DoubtRule
 from vitcore.features import Refusal
 from vitcore.inference import (
-    ONNX_OPSET,
     Classifier,
     Trust,
     classifier_graph,
@@ -31,7 +30,6 @@ from vitcore.inference import (
     write_int8,
     write_onnx,
 )
-from vitcore.inference import _onnx_graph as graph_module
 from vitcore.inference.standalone import predict as script
 from vitcore.training import HiddenHead, LinearHead
 
@@ -248,7 +246,7 @@ def test_the_file_says_what_it_is(written, embedder):
 
 
 def test_a_network_too_large_for_one_file_is_refused(embedder, monkeypatch):
-    monkeypatch.setattr(graph_module, "_LARGEST_BYTES", 1000)
+    monkeypatch.setattr(_onnx_network, "_LARGEST_BYTES", 1000)
     with pytest.raises(BackboneError, match=r"tiny\.safetensors has 0\.0 GB of weights"):
         classifier_graph(classifier_of(embedder), {})
 

@@ -35,6 +35,7 @@ SHOWN_KEYWORDS = {"good_for", "message", "note", "reason", "sentence", "title"}
 
 # Texts of several words that no person reads.
 SILENT_TEXTS = {
+    ("vitcore/backbone/_device.py", "ONNX Runtime"),  # a name
     ("vitcore/backbone/_embedder.py", "class token and patch mean"),  # part of a digest
     ("vitcore/batches.py", "not sure"),  # the name of a folder
     ("vitcore/pipeline/_exporting.py", "onnx int8"),  # a kind of export

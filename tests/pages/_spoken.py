@@ -15,7 +15,7 @@ NAMES = (
     "ViT Studio", "Vision Transformer", "DINOv2", "DINOv3", "AugReg", "CLIP", "SigLIP", "small", "base",
     "tiny", "apache-2.0", "dinov3-license", "mit", "AdamW", "Adam", "SGD", "L-BFGS", "Mixup", "mixup",
     "Dropout", "dropout", "kappa", "CPU", "GPU", "fp32", "bf16", "fp16", "cpu", "cuda", "mps", "English",
-    "Español", "CSV", "JSON", "ONNX", "PNG", "ROC", "min",
+    "Español", "CSV", "JSON", "ONNX Runtime", "ONNX", "OpenVINO", "PyTorch", "int8", "PNG", "ROC", "min",
 )  # fmt: skip
 """What is called so in every language."""
 

@@ -80,11 +80,16 @@ def test_there_is_a_setting_for_every_hyperparameter():
 
 
 def test_a_training_uses_the_settings_that_are_shown(page, finish, ui, tiny_backbone):
-    choose(page, precision="bf16", device="cpu", **SETTINGS)
+    choose(page, precision="bf16", device="cpu", engine="torch", **SETTINGS)
     finish(ui.press(page, "start"))
     (run,) = list_runs()
     assert run.hyperparameters == Hyperparameters(**SETTINGS)
-    assert run.config["requested"] == {"backbone": tiny_backbone, "device": "cpu", "precision": "bf16"}
+    assert run.config["requested"] == {
+        "backbone": tiny_backbone,
+        "device": "cpu",
+        "precision": "bf16",
+        "engine": "torch",
+    }
 
 
 def test_the_settings_are_kept_from_page_to_page(page, ui):

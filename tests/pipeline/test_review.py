@@ -34,7 +34,7 @@ def run(dataset, tiny_backbone):
 
 
 def test_the_vectors_of_a_run_come_from_the_store_alone(run, dataset, monkeypatch):
-    monkeypatch.setattr(Embedder, "embed", None)
+    monkeypatch.setattr(Embedder, "start", None)
     found = run_vectors(run)
     assert found.vectors.shape == (42, 128)
     assert found.rows["image_id"].tolist() == dataset.index["image_id"].tolist()

@@ -235,6 +235,29 @@ def test_the_command_gives_the_settings_of_the_run(trained):
     assert hyperparameters_of(options) == run.hyperparameters
     assert options.source == run.config["dataset"]["id"]
     assert (options.backbone, options.device) == (run.config["requested"]["backbone"], "cpu")
+    assert options.engine == "torch"
+
+
+def test_it_tells_what_computed_the_embeddings_and_how_closely_that_agrees(english, copied, tmp_path):
+    assert "computed by PyTorch." in english.text
+    assert "times as fast" not in english.text
+    workspace, run = copied
+    shutil.rmtree(workspace.datasets / run.config["dataset"]["id"])
+    figures = {"precision": "int8", "images": 32, "agrees": True, "same_label": 1.0}
+    exact = {**figures, "engine": "torch", "precision": "fp32", "images_per_second": 4.0, "cosine": 1.0}
+    other = {**figures, "engine": "onnxruntime", "images_per_second": 10.0, "cosine": 0.99951}
+    config = {
+        **run.config,
+        "device": {**run.config["device"], "engine": "onnxruntime", "precision": "int8"},
+        "engine": {"candidates": [exact, other]},
+    }
+    write_json(run.folder / "config.json", config)
+    told = without_photos(run, workspace, tmp_path).text
+    assert "computed by ONNX Runtime." in told
+    assert "2.5 times as fast" in told
+    assert "on 32 images" in told
+    assert "0.99951 or more, and 100.0 % got the same label" in told
+    assert command_of(load_run(run.id, workspace=workspace)).count("--engine onnxruntime") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,37 @@
-"""The frozen Vision Transformers: which there are, where their weights come from, what they see."""
+"""The frozen Vision Transformers: which there are, where their weights come from, what computes with them."""
 
 from vitcore.backbone._catalogue import CATALOGUE, BackboneSpec, Preprocessing, describe_backbone
-from vitcore.backbone._device import Device, choose_device
+from vitcore.backbone._device import (
+    ENGINE_TITLES,
+    ENGINES,
+    Device,
+    choose_device,
+    cpu_can,
+    cpu_name,
+    engine_is_here,
+)
 from vitcore.backbone._embedder import Embedder
-from vitcore.backbone._reading import pooled, read_tokens
+from vitcore.backbone._onnx_network import ONNX_OPSET, network_graph, quantise
 from vitcore.backbone._weights import Backbone, embedded_file, hub_answers, resolve_backbone
 
 __all__ = [
     "CATALOGUE",
+    "ENGINES",
+    "ENGINE_TITLES",
+    "ONNX_OPSET",
     "Backbone",
     "BackboneSpec",
     "Device",
     "Embedder",
     "Preprocessing",
     "choose_device",
+    "cpu_can",
+    "cpu_name",
     "describe_backbone",
     "embedded_file",
+    "engine_is_here",
     "hub_answers",
-    "pooled",
-    "read_tokens",
+    "network_graph",
+    "quantise",
     "resolve_backbone",
 ]

@@ -1,59 +1,125 @@
-"""Which device does the work, and in which number format."""
+"""Which device does the work, with what, and in which number format."""
 
 from dataclasses import dataclass
+from importlib import util
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
 from vitcore.errors import DeviceError
 
-__all__ = ["Device", "choose_device"]
+__all__ = ["ENGINES", "ENGINE_TITLES", "Device", "choose_device", "cpu_can", "cpu_name", "engine_is_here"]
+
+ENGINES = ("auto", "torch", "onnxruntime", "openvino")
+"""What can compute embeddings; ``auto`` takes what is fastest here and agrees with ``torch``."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_PRECISIONS = {
+    "torch": ("fp32", "bf16", "fp16"),
+    "onnxruntime": ("fp32", "int8"),
+    "openvino": ("fp32", "bf16"),
+}
+ENGINE_TITLES = MappingProxyType({"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"})
+"""What they are called, which is the same in every language."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device and the number format of the forward pass on it.
+    """A device, what computes on it, and the number format of the forward pass.
 
     Attributes:
         name: ``cpu``, ``cuda`` or ``mps``.
         title: For people, such as ``NVIDIA H200``.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``fp32``, ``bf16``, ``fp16`` or ``int8``.
+        engine: ``torch``, ``onnxruntime`` or ``openvino``.
     """
 
     name: str
     title: str
     precision: str
+    engine: str = "torch"
+
+    @property
+    def engine_title(self) -> str:
+        """What computes, for people, such as ``ONNX Runtime (int8)``."""
+        return f"{ENGINE_TITLES[self.engine]} ({self.precision})"
 
     @property
     def dtype(self) -> torch.dtype:
-        """The torch dtype of `precision`."""
-        return _DTYPES[self.precision]
+        """The dtype in which torch does what only torch can do here: that of `precision`, or float32."""
+        return _DTYPES[self.precision] if self.engine == "torch" else torch.float32
 
 
-def choose_device(device: str = "auto", precision: str = "auto") -> Device:
+def choose_device(device: str = "auto", precision: str = "auto", engine: str = "torch") -> Device:
     """The device to work on.
 
     Args:
         device: ``auto`` (the GPU if there is one), ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto`` (bf16 or fp16 on CUDA, else fp32), ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``auto`` (bf16 or fp16 on CUDA, else fp32), ``fp32``, ``bf16``, ``fp16``, or ``int8``
+            with ONNX Runtime.
+        engine: ``torch``, or on the CPU ``onnxruntime`` or ``openvino``, where they are installed;
+            ``auto`` is the one that has the precision (`vitcore.features.choose_engine` finds the fastest).
 
     Raises:
         DeviceError: Unknown, or not on this machine.
     """
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     present = ["cpu", *["cuda"] * has_cuda, *["mps"] * has_mps]
+    if engine == "auto":
+        engine = "onnxruntime" if precision == "int8" else "torch"
+    if not engine_is_here(engine):
+        here = " or ".join(name for name in ENGINES[1:] if engine_is_here(name))
+        raise DeviceError(f"Engine '{engine}' is not here; choose auto or {here}.")
     if device == "auto":
-        device = present[-1]
+        device = present[-1] if engine == "torch" else "cpu"
     if device not in present:
         raise DeviceError(f"Device '{device}' is not here; choose auto or {' or '.join(present)}.")
+    if engine != "torch" and device != "cpu":
+        raise DeviceError(
+            f"{ENGINE_TITLES[engine]} works on the CPU here; for '{device}' choose engine auto or torch."
+        )
     if precision == "auto":
-        precision = "fp32"
-        if device == "cuda":
-            precision = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    if precision not in _DTYPES:
-        raise DeviceError(f"Precision '{precision}' is unknown; choose auto, fp32, bf16 or fp16.")
+        precision = _usual_precision(device, engine)
+    known = _PRECISIONS[engine]
+    if precision not in known:
+        title = ENGINE_TITLES[engine]
+        raise DeviceError(
+            f"Precision '{precision}' is unknown to {title}; choose auto or {' or '.join(known)}."
+        )
     if precision == "fp16" and device == "cpu":
         raise DeviceError("fp16 needs a GPU; on the CPU choose auto, fp32 or bf16.")
     title = torch.cuda.get_device_name() if device == "cuda" else {"mps": "Apple GPU"}.get(device, "CPU")
-    return Device(device, title, precision)
+    return Device(device, title, precision, engine)
+
+
+def engine_is_here(name: str) -> bool:
+    """Whether an engine of `ENGINES` can be used on this machine."""
+    return name in ENGINES and (name in ("auto", "torch") or util.find_spec(name) is not None)
+
+
+def cpu_can(*abilities: str) -> bool:
+    """Whether this CPU has one of these instruction sets, such as ``avx512_bf16``.
+
+    Where torch is too old to tell, it counts as having none.
+    """
+    told = _capabilities()
+    return any(told.get(ability, False) for ability in abilities)
+
+
+def cpu_name() -> str:
+    """What this CPU is called; empty where that is not known."""
+    return str(_capabilities().get("cpu_name", ""))
+
+
+def _capabilities() -> dict[str, Any]:
+    found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return found
+
+
+def _usual_precision(device: str, engine: str) -> str:
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if engine == "openvino" and cpu_can("avx512_bf16", "amx_bf16"):
+        return "bf16"
+    return "fp32"

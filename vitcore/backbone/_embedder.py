@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +13,14 @@ import torch
 from PIL import Image
 from torch import nn
 
+from vitcore.backbone._batches import BatchSizer
 from vitcore.backbone._device import Device
+from vitcore.backbone._engines import RECIPES, Engine, open_engine
 from vitcore.backbone._networks import Key, release_networks, shared_network
 from vitcore.backbone._reading import Tokens, pooled, read_tokens
 from vitcore.backbone._weights import Backbone, read_weights
 from vitcore.errors import BackboneError
+from vitcore.workspace import Workspace
 
 __all__ = ["Embedder"]
 
@@ -22,6 +28,7 @@ __all__ = ["Embedder"]
 # rest of the fingerprint does not show, a change of the image loader included.
 _REVISION = 1
 _LARGEST = float(np.finfo(np.float16).max)
+_CPU_BATCH = 16
 
 
 class Embedder:
@@ -40,7 +47,7 @@ class Embedder:
     def __init__(self, backbone: Backbone, device: Device) -> None:
         self.backbone = backbone
         self.device = device
-        self._model: nn.Module | None = None
+        self._sizer = BatchSizer()
 
     @property
     def dimension(self) -> int:
@@ -55,7 +62,7 @@ class Embedder:
     @property
     def fingerprint(self) -> str:
         """Digest of all that decides what vector an image gets, 32 hexadecimal digits."""
-        facts = {
+        facts: dict[str, Any] = {
             "weights": self.backbone.weights_sha256,
             "architecture": self.backbone.spec.architecture,
             "preprocessing": asdict(self.backbone.spec.preprocessing),
@@ -64,12 +71,18 @@ class Embedder:
             "precision": self.device.precision,
             "revision": _REVISION,
         }
+        if self.device.engine != "torch":
+            facts["engine"] = [self.device.engine, RECIPES[self.device.precision]]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
     def batch_size(self) -> int:
-        """Images per forward pass that keep the device busy without much memory."""
-        return 16 if self.device.name == "cpu" else 128
+        """Images per forward pass that keep the device busy without much memory.
+
+        On a CPU always the same, so that a vector does not depend on what was embedded before. On a GPU
+        it is found while the first some thousand images are embedded.
+        """
+        return _CPU_BATCH if self.device.name == "cpu" else self._sizer.size
 
     @property
     def network(self) -> nn.Module:
@@ -79,7 +92,7 @@ class Embedder:
             BackboneError: Its weights cannot be had, or do not fit.
         """
         spec = self.backbone.spec
-        model = self._model or shared_network(
+        model = shared_network(
             self._key,
             lambda: _build(self.backbone).to(self.device.name),
             size_bytes=int(4e6 * spec.parameters_millions),
@@ -114,25 +127,33 @@ class Embedder:
             BackboneError: The vectors are not finite, as happens in fp16 with some backbones, or too
                 large to be kept as float16.
         """
+        return self.start(pixels)()
+
+    def start(self, pixels: npt.NDArray[np.uint8]) -> Callable[[], npt.NDArray[np.float32]]:
+        """Begin to embed, and return what waits for the result, to be called once.
+
+        On CUDA the work goes on meanwhile, so that the next batch can be got ready; elsewhere it is done
+        when this returns. Arguments and errors are those of `embed`.
+        """
+        if self.device.engine != "torch":
+            done = self._checked(self._engine.vectors(pixels))
+            return lambda: done
         try:
-            return self.pool(self.tokens(pixels))
+            return self._launched(pixels)
         except torch.OutOfMemoryError:
-            if len(pixels) == 1:
-                raise
-            release_networks(but=self._key)
-            half = len(pixels) // 2
-            return np.concatenate([self.embed(pixels[:half]), self.embed(pixels[half:])])
+            self._sizer.too_large(len(pixels))
+            return lambda: self._in_halves(pixels)
 
     def tokens(self, pixels: npt.NDArray[np.uint8]) -> Tokens:
         """Class token (B, W), or None, and patch tokens (B, P, W) of each block that is read.
 
         The patches come row by row, from the top left one.
         """
-        preprocessing = self.backbone.spec.preprocessing
-        device = torch.device(self.device.name)
-        mean = torch.tensor(preprocessing.mean, device=device).view(1, 3, 1, 1)
-        std = torch.tensor(preprocessing.std, device=device).view(1, 3, 1, 1)
-        batch = torch.from_numpy(pixels).to(device, non_blocking=True)
+        device, (mean, std) = torch.device(self.device.name), self._scale
+        batch = torch.from_numpy(pixels)
+        if device.type == "cuda":
+            batch = batch.pin_memory()  # only from there is it copied while the GPU computes
+        batch = batch.to(device, non_blocking=True)
         batch = batch.permute(0, 3, 1, 2).float().div(255)  # (B, S, S, 3) -> (B, 3, S, S)
         reduced = self.device.dtype != torch.float32
         with torch.inference_mode(), torch.autocast(device.type, self.device.dtype, enabled=reduced):
@@ -149,12 +170,70 @@ class Embedder:
             BackboneError: As for `embed`.
         """
         vectors: npt.NDArray[np.float32] = pooled(tokens).cpu().numpy()
+        return self._checked(vectors)
+
+    def _launched(self, pixels: npt.NDArray[np.uint8]) -> Callable[[], npt.NDArray[np.float32]]:
+        """As `start`, in torch and all at once."""
+        tokens = self.tokens(pixels)
+        if self.device.name != "cuda":
+            done = self.pool(tokens)
+            return lambda: done
+        computed = pooled(tokens)
+        vectors = torch.empty(computed.shape, dtype=computed.dtype, pin_memory=True)
+        vectors.copy_(computed, non_blocking=True)
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        copied.record()
+
+        def result() -> npt.NDArray[np.float32]:
+            copied.synchronize()
+            self._sizer.add(len(pixels))
+            return self._checked(vectors.numpy())
+
+        return result
+
+    def _in_halves(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """As `embed`, after there was not enough memory for all at once."""
+        if len(pixels) == 1:
+            raise BackboneError(
+                f"{self.device.title} has not enough memory for one image in {self.backbone.spec.title}; "
+                "close what else uses it, or choose a smaller backbone."
+            )
+        release_networks(but=self._key)
+        half = len(pixels) // 2
+        return np.concatenate([self.embed(pixels[:half]), self.embed(pixels[half:])])
+
+    def _checked(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if not (np.abs(vectors) <= _LARGEST).all():  # also what is no number
             raise BackboneError(
                 f"{self.backbone.spec.title} gives numbers out of range in {self.device.precision}; "
                 "choose precision fp32, or another backbone."
             )
         return vectors
+
+    @cached_property
+    def _scale(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation of the pixels, (1, 3, 1, 1) each, on the device.
+
+        Made once: to bring them there waits for all that a GPU is still at work on.
+        """
+        preprocessing = self.backbone.spec.preprocessing
+        mean, std = (
+            torch.tensor(values, device=self.device.name).view(1, 3, 1, 1)
+            for values in (preprocessing.mean, preprocessing.std)
+        )
+        return mean, std
+
+    @property
+    def _engine(self) -> Engine:
+        """What computes in the place of torch, which is loaded if need be."""
+        spec = self.backbone.spec
+        return shared_network(
+            (*self._key[:-1], f"{self.device.engine} {self.device.precision} {spec.blocks}"),
+            lambda: open_engine(
+                self.backbone, self.device, Workspace.default().engines, lambda: self.network
+            ),
+            size_bytes=int(4e6 * spec.parameters_millions),
+        )
 
     @property
     def _key(self) -> Key:
@@ -164,6 +243,7 @@ class Embedder:
             self.backbone.spec.architecture,
             self.input_size,
             self.device.name,
+            "torch",
         )
 
 

@@ -1,29 +1,34 @@
-"""The networks of this process: each is loaded once, however many embedders work with it."""
+"""The networks of this process: each is loaded once, however many embedders work with it.
+
+A network is what one engine made of it: a torch module, or a session of another engine.
+"""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
-from torch import nn
 
 __all__ = ["Key", "release_networks", "shared_network"]
 
-Key = tuple[str, str, int, str]
-"""What makes a network: digest of its weights, architecture, input size, device."""
+Key = tuple[str, str, int, str, str]
+"""What makes a network: digest of its weights, architecture, input size, device, engine."""
+
+_Network = TypeVar("_Network")
 
 MOST = 2
 """Networks that are kept: the one at work, and the one before it."""
 
 _RESERVE_BYTES = 2**30  # what is left of a machine's memory beside a network
 
-_kept: OrderedDict[Key, nn.Module] = OrderedDict()
-_lock = threading.Lock()
+_kept: OrderedDict[Key, Any] = OrderedDict()
+_lock = threading.RLock()  # an engine may need the network in torch to be made
 
 
-def shared_network(key: Key, load: Callable[[], nn.Module], size_bytes: int) -> nn.Module:
+def shared_network(key: Key, load: Callable[[], _Network], size_bytes: int) -> _Network:
     """The network of a key; loaded if it is not kept, in which case others may have to go.
 
     Args:
@@ -34,15 +39,17 @@ def shared_network(key: Key, load: Callable[[], nn.Module], size_bytes: int) -> 
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)
-            return _kept[key]
-        available = _available_bytes(key[-1])
+            kept: _Network = _kept[key]
+            return kept
+        available = _available_bytes(key[3])
         while _kept and (
             len(_kept) >= MOST or (available is not None and available < size_bytes + _RESERVE_BYTES)
         ):
             _kept.popitem(last=False)
-            available = _available_bytes(key[-1])
-        _kept[key] = load()
-        return _kept[key]
+            available = _available_bytes(key[3])
+        loaded = load()
+        _kept[key] = loaded
+        return loaded
 
 
 def release_networks(*, but: Key | None = None) -> None:

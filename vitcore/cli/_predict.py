@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitcore.cli._output import Printer
-from vitcore.cli._settings import DEVICE, Add, open_workspace
+from vitcore.cli._settings import DEVICE, Add, add_cluster, open_workspace
 from vitcore.errors import Stopped
 from vitcore.progress import Meter
 
 if TYPE_CHECKING:
+    from vitcore.features import Pass
     from vitcore.inference import Classifier, PredictedFile
 
 __all__ = ["add_commands"]
@@ -36,9 +37,11 @@ def add_commands(add: Add) -> None:
         help="write the predictions to a CSV file; interrupted, the same command goes on where it was",
     )
     sub.add_argument("--device", **DEVICE)
+    add_cluster(sub, engines=("auto",))
 
 
 def _predict(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.cluster import pass_for
     from vitcore.inference import load_classifier
 
     folder = Path(options.model)
@@ -46,14 +49,19 @@ def _predict(options: argparse.Namespace, stop: threading.Event) -> None:
         workspace = open_workspace()
         folder = workspace.find(workspace.runs, options.model, "run or model folder")
     classifier = load_classifier(folder, device=options.device)
-    if options.csv is not None:
-        _to_table(options, classifier, Path(options.csv), stop)
-    else:
-        _to_stdout(options, classifier, stop)
+    with pass_for(options.engine, options.address, workers=options.workers) as through:
+        if options.csv is not None:
+            _to_table(options, classifier, Path(options.csv), through, stop)
+        else:
+            _to_stdout(options, classifier, through, stop)
 
 
 def _to_table(
-    options: argparse.Namespace, classifier: "Classifier", table: Path, stop: threading.Event
+    options: argparse.Namespace,
+    classifier: "Classifier",
+    table: Path,
+    through: "Pass",
+    stop: threading.Event,
 ) -> None:
     from vitcore.inference import each_prediction, predict_files
 
@@ -65,7 +73,9 @@ def _to_table(
     total = sum(not is_own(path) for path in _files(options.paths, stop))
     files = (path for path in _files(options.paths, stop) if not is_own(path))
     try:
-        result = predict_files(classifier, files, table, total=total, on_progress=Printer(), stop=stop)
+        result = predict_files(
+            classifier, files, table, total=total, through=through, on_progress=Printer(), stop=stop
+        )
     except Stopped as stopped:
         raise Stopped(
             f"Stopped; what is done is in {table}. The same command goes on from there."
@@ -76,9 +86,11 @@ def _to_table(
     _list_skipped(((row.path, row.error) for row in result.first_skipped), result.skipped, str(table))
 
 
-def _to_stdout(options: argparse.Namespace, classifier: "Classifier", stop: threading.Event) -> None:
+def _to_stdout(
+    options: argparse.Namespace, classifier: "Classifier", through: "Pass", stop: threading.Event
+) -> None:
     with closing(_Skipped()) as skipped:
-        rows = _predicted(classifier, options, stop)
+        rows = _predicted(classifier, options, through, stop)
         if options.json:
             _print_json(rows, skipped)
             _list_skipped(skipped, skipped.count, "the answer")
@@ -95,7 +107,7 @@ def _to_stdout(options: argparse.Namespace, classifier: "Classifier", stop: thre
 
 
 def _predicted(
-    classifier: "Classifier", options: argparse.Namespace, stop: threading.Event
+    classifier: "Classifier", options: argparse.Namespace, through: "Pass", stop: threading.Event
 ) -> Iterator["PredictedFile"]:
     """The files one by one, until all are done or it is asked to stop."""
     from vitcore.inference import PredictedFile
@@ -104,7 +116,7 @@ def _predicted(
     printer = None if sys.stdout.isatty() else Printer()
     total = sum(1 for _ in _files(options.paths, stop))
     meter = Meter(printer, "predict", total)
-    with closing(classifier.predict_each(_files(options.paths, stop))) as results:
+    with closing(classifier.predict_each(_files(options.paths, stop), through=through)) as results:
         for path, result in results:
             yield PredictedFile.of(path, result)
             meter.add(1)

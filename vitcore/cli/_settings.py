@@ -3,11 +3,12 @@
 import argparse
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from vitcore.backbone import ENGINES
 from vitcore.cli._output import Printer
 from vitcore.dataset import Dataset, Reading, import_dataset, load_dataset
 from vitcore.errors import SettingsError
@@ -15,13 +16,17 @@ from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
 __all__ = [
+    "CLUSTER",
     "DEVICE",
     "SOURCE",
     "Add",
     "Command",
     "add_backbone",
+    "add_cluster",
+    "add_engine",
     "add_reading",
     "add_settings",
+    "engine_of",
     "find_dataset",
     "hyperparameters_of",
     "open_workspace",
@@ -32,11 +37,18 @@ Command = Callable[[argparse.Namespace, threading.Event], None]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]
 """Adds a command: its name, what it does when run, and one sentence on it."""
 
+CLUSTER = "ray"
+"""The engine that is a cluster."""
+
 SOURCE = "a zip or tar file or a folder with one folder per class, or 'sample'"
 DEVICE: dict[str, Any] = {
     "choices": ("auto", "cpu", "cuda", "mps"),
     "default": "auto",
     "help": "where to compute",
+}
+_ENGINE: dict[str, Any] = {
+    "default": "auto",
+    "help": "what computes the embeddings; auto: the fastest that agrees with torch; ray: a cluster",
 }
 
 
@@ -109,10 +121,29 @@ def add_backbone(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--device", **DEVICE)
     sub.add_argument(
         "--precision",
-        choices=("auto", "fp32", "bf16", "fp16"),
+        choices=("auto", "fp32", "bf16", "fp16", "int8"),
         default="auto",
         help="number format of the backbone",
     )
+
+
+def add_engine(sub: argparse.ArgumentParser) -> None:
+    """The option that says what computes the embeddings on this machine."""
+    sub.add_argument("--engine", choices=ENGINES, **_ENGINE)
+
+
+def add_cluster(sub: argparse.ArgumentParser, engines: Sequence[str] = ENGINES) -> None:
+    """Options that say what computes the embeddings, a cluster included."""
+    sub.add_argument("--engine", choices=(*engines, CLUSTER), **_ENGINE)
+    sub.add_argument(
+        "--address", metavar="HOST:PORT", help="of the Ray cluster; this machine alone if not given"
+    )
+    sub.add_argument("--workers", type=int, metavar="N", help="processes of the cluster with the backbone")
+
+
+def engine_of(options: argparse.Namespace) -> str:
+    """The engine that each machine computes with."""
+    return "torch" if options.engine == CLUSTER else str(options.engine)
 
 
 def add_settings(sub: argparse.ArgumentParser) -> None:

@@ -14,8 +14,11 @@ from vitcore.cli._settings import (
     SOURCE,
     Add,
     add_backbone,
+    add_cluster,
+    add_engine,
     add_reading,
     add_settings,
+    engine_of,
     find_dataset,
     hyperparameters_of,
     open_workspace,
@@ -34,12 +37,14 @@ def add_commands(add: Add) -> None:
     add_reading(sub)
     sub.add_argument("--name", help="what to call the run")
     add_backbone(sub)
+    add_cluster(sub)
     add_settings(sub)
 
     sub = add("tune", _tune, "Look for good settings by cross-validation inside the training part.")
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
     add_reading(sub)
     add_backbone(sub)
+    add_engine(sub)
     sub.add_argument("--trials", type=int, default=30, metavar="N", help="settings to try (default: 30)")
     sub.add_argument("--minutes", type=float, metavar="X", help="how long to go on at most")
     sub.add_argument("--out", metavar="FILE", help="write the best settings there, for 'train --settings'")
@@ -50,6 +55,7 @@ def add_commands(add: Add) -> None:
 
 
 def _train(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.cluster import pass_for
     from vitcore.pipeline import train
 
     started = time.perf_counter()
@@ -58,17 +64,20 @@ def _train(options: argparse.Namespace, stop: threading.Event) -> None:
     printer = Printer()
     dataset = find_dataset(options, workspace, printer, stop)
     imported = time.perf_counter()
-    run = train(
-        dataset,
-        hyperparameters,
-        backbone=options.backbone,
-        device=options.device,
-        precision=options.precision,
-        name=options.name,
-        workspace=workspace,
-        on_progress=printer,
-        stop=stop,
-    )
+    with pass_for(options.engine, options.address, workers=options.workers) as through:
+        run = train(
+            dataset,
+            hyperparameters,
+            backbone=options.backbone,
+            device=options.device,
+            precision=options.precision,
+            engine=engine_of(options),
+            through=through,
+            name=options.name,
+            workspace=workspace,
+            on_progress=printer,
+            stop=stop,
+        )
     _tell_run(options, run, imported - started, time.perf_counter() - started)
 
 
@@ -86,6 +95,7 @@ def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
         backbone=options.backbone,
         device=options.device,
         precision=options.precision,
+        engine=options.engine,
         workspace=workspace,
         on_progress=printer,
         stop=stop,
@@ -159,6 +169,7 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             "seconds": seconds,
             "device": run.config["device"]["name"],
             "dtype": run.config["device"]["precision"],
+            "engine": run.config.get("engine"),
             "backbone": run.config["backbone"]["id"],
             "images_per_second": run.facts["images_per_second"],
             "leak": run.facts.get("leak"),

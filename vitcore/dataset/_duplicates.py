@@ -25,6 +25,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
 from vitcore.errors import Stopped
+from vitcore.vectors import Vectors, mean_and_deviation, slices
 
 __all__ = ["SAME_PICTURE", "Picture", "group_pairs", "likeness", "similar_pairs"]
 
@@ -37,7 +38,8 @@ SAME_PICTURE = 0.95
 """Likeness from which on two pictures are taken for one."""
 
 _SIMILAR = 0.7
-_BLOCK_VALUES = 2**23  # similarities looked at in one go: 32 MiB, and as much again to compare them
+_TILE_ROWS = 2048  # vectors that are compared with as many: 19 MB of each, and 17 MB of similarities
+_STRIP_ROWS = 256  # of a tile, in which all may be alike: 8 MB of pairs
 
 # The part of a side that is looked for in the other image, and how much smaller it is there. A zoom
 # is one of these scales by its number; below 0, the roles of the two images are exchanged.
@@ -67,7 +69,7 @@ _SHARP = _Level(96, 1.5, 4.3)
 
 
 def similar_pairs(
-    vectors: npt.NDArray[np.floating],
+    vectors: Vectors,
     *,
     threshold: float = _SIMILAR,
     most: int | None = None,
@@ -76,14 +78,15 @@ def similar_pairs(
     """Which vectors point in nearly the same direction, seen from the middle of them all.
 
     Every dimension is standardised over the set first: what all images of a set share says nothing
-    about two of them. Compared block by block, so that memory grows with N × D and not with N × N.
+    about two of them. Some thousand are compared with as many at a time, so that the memory needed does
+    not grow with N; what is stored is read anew for each of these comparisons.
 
     Args:
         vectors: (N, D).
         threshold: Lowest cosine similarity of a pair, above 0 and up to 1.
         most: Of the partners behind a vector, only this many, the most similar ones; so a heap in
             which everything is similar to everything does not fill the memory.
-        stop: Looked at before every block.
+        stop: Looked at before every comparison.
 
     Returns:
         Pairs of row numbers (P, 2), the lower one first, in rising order, and their similarities (P,).
@@ -91,38 +94,49 @@ def similar_pairs(
     Raises:
         Stopped: `stop` was set.
     """
-    units = _standardised(vectors)
-    count = len(units)
-    height = max(1, _BLOCK_VALUES // max(count, 1))
+    exact_mean, exact_deviation = mean_and_deviation(vectors)
+    mean = exact_mean.astype(np.float32)
+    deviation = np.where(exact_deviation > 1e-6, exact_deviation, 1.0).astype(np.float32)
     pairs, similarities = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=np.float32)]
-    for start in range(0, count, height):
-        if stop is not None and stop.is_set():
-            raise Stopped("The comparison of the images was stopped; what was embedded is kept.")
-        block = units[start : start + height] @ units[start:].T  # (B, N - start)
-        first, second = np.nonzero(block >= threshold)
-        behind = second > first  # each pair once, and no vector with itself
-        first, second = first[behind], second[behind]
-        values = block[first, second]
-        if most is not None:
-            order = np.lexsort((-values, first))
-            rank = np.arange(len(order)) - np.searchsorted(first, first[order])
-            kept = np.sort(order[rank < most])
-            first, second, values = first[kept], second[kept], values[kept]
-        pairs.append(np.stack([first, second], axis=1) + start)
-        similarities.append(values)
+    tiles = list(slices(len(vectors), _TILE_ROWS))
+    for number, rows in enumerate(tiles):
+        own = _units(vectors[rows], mean, deviation)
+        found, values = pairs[0], similarities[0]  # of the vectors in this tile
+        for behind in tiles[number:]:
+            if stop is not None and stop.is_set():
+                raise Stopped("The comparison of the images was stopped; what was embedded is kept.")
+            others = own if behind == rows else _units(vectors[behind], mean, deviation)
+            products = own @ others.T
+            for strip in slices(len(products), _STRIP_ROWS):
+                first, second = np.nonzero(products[strip] >= threshold)
+                alike = products[strip][first, second]
+                first, second = first + strip.start + rows.start, second + behind.start
+                further = second > first  # each pair once, and no vector with itself
+                found = np.concatenate([found, np.stack([first, second], axis=1)[further]])
+                values = np.concatenate([values, alike[further]])
+                if most is not None:
+                    kept = _most_similar(found[:, 0], values, most)
+                    found, values = found[kept], values[kept]
+        order = np.argsort(found[:, 0], kind="stable")  # the second ones rise from tile to tile
+        pairs.append(found[order])
+        similarities.append(values[order])
     return np.concatenate(pairs), np.concatenate(similarities)
 
 
-def _standardised(vectors: npt.NDArray[np.floating]) -> Floats:
-    """Each dimension to mean 0 and deviation 1, then each vector to length 1: (N, D) -> (N, D)."""
-    units = vectors.astype(np.float32)
-    if not len(units):
-        return units
-    units -= units.mean(axis=0, dtype=np.float64).astype(np.float32)
-    deviations = np.sqrt(np.einsum("nd,nd->d", units, units) / len(units))
-    units /= np.where(deviations > 1e-6, deviations, 1.0)
+def _units(vectors: Vectors, mean: Floats, deviation: Floats) -> Floats:
+    """Each dimension to mean 0 and deviation 1, then each vector to length 1: (n, D) -> (n, D)."""
+    units = np.asarray(vectors).astype(np.float32)
+    units -= mean
+    units /= deviation
     units /= np.maximum(np.sqrt(np.einsum("nd,nd->n", units, units)), 1e-6)[:, None]
     return units
+
+
+def _most_similar(firsts: Ints, values: Floats, most: int) -> Ints:
+    """Of the pairs with the same first, those with the highest values, in the order they are in."""
+    order = np.lexsort((-values, firsts))
+    rank = np.arange(len(order)) - np.searchsorted(firsts[order], firsts[order])
+    return np.sort(order[rank < most])
 
 
 # --- confirming them --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pandas as pd
 
 from vitcore.errors import InputError
 from vitcore.evaluation._neighbours import nearest
+from vitcore.vectors import Vectors, mean_and_deviation
 
 __all__ = ["rank_labels"]
 
@@ -20,7 +21,7 @@ _NEIGHBOURS = 10
 def rank_labels(
     labels: Ints,
     probabilities: Floats,
-    vectors: npt.NDArray[np.floating] | None = None,
+    vectors: Vectors | None = None,
     groups: npt.NDArray[Any] | None = None,
 ) -> pd.DataFrame:
     """All images, the most suspect label first.
@@ -94,14 +95,32 @@ def _claimed_by_others(labels: Ints, probabilities: Floats) -> int:
     return int(((claims.max(axis=1) > 0) & (claims.argmax(axis=1) != labels)).sum())
 
 
-def _knn_agreement(
-    labels: Ints, vectors: npt.NDArray[np.floating], groups: npt.NDArray[Any] | None
-) -> Floats:
+class _Standardised:
+    """Embeddings of which some are standardised when they are asked for: (N, D)."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self.shape = vectors.shape
+        self._vectors = vectors
+        mean, deviation = mean_and_deviation(vectors)
+        self._mean = mean.astype(np.float32)
+        self._deviation = np.maximum(deviation, 1e-6).astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.float32]:
+        exact = np.asarray(self._vectors[key]).astype(np.float32)
+        return (exact - self._mean) / self._deviation
+
+    def __array__(self) -> npt.NDArray[np.float32]:
+        return self[:]
+
+
+def _knn_agreement(labels: Ints, vectors: Vectors, groups: npt.NDArray[Any] | None) -> Floats:
     """Share of the nearest neighbours with the same label: (N,), (N, D) -> (N,)."""
     if len(vectors) != len(labels):
         raise InputError(f"{len(labels)} labels and {len(vectors)} vectors do not match; give one for each.")
-    standard = vectors.astype(np.float32)
-    standard = (standard - standard.mean(axis=0)) / np.maximum(standard.std(axis=0), 1e-6)
+    standard = _Standardised(vectors)
     own = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     _, positions = nearest(standard, standard, _NEIGHBOURS, groups=(own, own))
     found = positions >= 0

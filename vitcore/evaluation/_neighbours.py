@@ -9,14 +9,15 @@ was left out from the others (0.60 and 0.60).
 import numpy as np
 import numpy.typing as npt
 
+from vitcore.vectors import Vectors, slices
+
 __all__ = ["NeighbourIndex", "knn_labels", "nearest", "novelty"]
 
-Vectors = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Groups = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
-_QUERY_ROWS, _REFERENCE_ROWS = 1024, 4096  # compared at once; 64 MB for embeddings of length 2304
+_QUERY_ROWS, _REFERENCE_ROWS = 1024, 1024  # compared at once; 64 MB for embeddings of length 2304
 _VOTE_TEMPERATURE = 0.07
 _FARTHEST = 2.0
 _MANY = 10_000  # references, from which on half precision finds the candidates
@@ -45,13 +46,11 @@ def nearest(
     k = min(k, len(references))
     distances = np.full((len(queries), k), np.inf, dtype=np.float32)
     positions = np.full((len(queries), k), -1, dtype=np.int64)
-    for first in range(0, len(queries), _QUERY_ROWS):
-        rows = slice(first, first + _QUERY_ROWS)
+    for rows in slices(len(queries), _QUERY_ROWS):
         wanted = _normalised(queries[rows])
-        for start in range(0, len(references), _REFERENCE_ROWS):
-            part = slice(start, start + _REFERENCE_ROWS)
+        for part in slices(len(references), _REFERENCE_ROWS) if k else ():
             found = np.clip(1 - wanted @ _normalised(references[part]).T, 0, _FARTHEST)  # (rows, part)
-            numbers = np.broadcast_to(np.arange(start, start + found.shape[1]), found.shape)
+            numbers = np.broadcast_to(np.arange(part.start, part.stop), found.shape)
             if groups is not None:
                 own = groups[0][rows, np.newaxis] == groups[1][np.newaxis, part]
                 found[own] = np.inf
@@ -128,16 +127,17 @@ class NeighbourIndex:
     """Finds what is nearest to one image after another, quickly also among many.
 
     Args:
-        references: (N, D), in half precision; kept as they are, not copied.
+        references: (N, D), in half precision; kept as they are, not copied, and read for each image if
+            they are stored.
     """
 
-    def __init__(self, references: npt.NDArray[np.float16]) -> None:
+    def __init__(self, references: Vectors) -> None:
         self._references = references
         parts = [
-            np.linalg.norm(references[start : start + _REFERENCE_ROWS].astype(np.float32), axis=1)
-            for start in range(0, len(references), _REFERENCE_ROWS)
+            np.linalg.norm(np.asarray(references[part]).astype(np.float32), axis=1)
+            for part in slices(len(references), _REFERENCE_ROWS)
         ]
-        self._lengths = np.maximum(np.concatenate(parts), 1e-6) if parts else np.empty(0)
+        self._lengths = np.maximum(np.concatenate(parts), 1e-6)
 
     def nearest(self, query: npt.NDArray[np.float16], k: int) -> tuple[Floats, Ints]:
         """As `nearest` for one image: (D,) -> distances (k,), positions (k,)."""
@@ -152,12 +152,16 @@ class NeighbourIndex:
         import torch  # whose products in half precision are quick, unlike numpy's
 
         unit = torch.from_numpy(_normalised(query[np.newaxis])[0].astype(np.float16))
-        products: Floats = (torch.from_numpy(self._references) @ unit).float().numpy()
-        return products / self._lengths
+        products = [
+            (torch.from_numpy(np.asarray(self._references[part])) @ unit).float().numpy()
+            for part in slices(len(self._references), _REFERENCE_ROWS)
+        ]
+        likeness: Floats = np.concatenate(products) / self._lengths
+        return likeness
 
 
 def _normalised(vectors: Vectors) -> Floats:
     """Of length 1, in single precision: (N, D) -> (N, D); 0 stays 0."""
-    exact = vectors.astype(np.float32)
-    unit: Floats = exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), np.float32(1e-12))
-    return unit
+    exact = np.asarray(vectors).astype(np.float32)
+    exact /= np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), np.float32(1e-12))
+    return exact

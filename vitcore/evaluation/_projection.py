@@ -6,13 +6,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from vitcore.vectors import Vectors, slices
+
 __all__ = ["Projection", "project", "projections"]
 
 Projection = Literal["pca", "umap"]
 Floats = npt.NDArray[np.float32]
 
 _FITTED = 5000  # vectors that decide on the axes
-_CHUNK = 8192  # rows in single precision at once
+_CHUNK = 2048  # rows in single precision at once
 _WIDE = 50  # dimensions that are left for UMAP
 
 
@@ -21,7 +23,7 @@ def projections() -> tuple[Projection, ...]:
     return ("pca", "umap") if find_spec("umap") is not None else ("pca",)
 
 
-def project(vectors: npt.NDArray[np.floating], way: Projection = "pca") -> tuple[Floats, float]:
+def project(vectors: Vectors, way: Projection = "pca") -> tuple[Floats, float]:
     """A place on a plane for each vector, alike ones side by side: (N, D) -> (N, 2).
 
     By the principal components of the standardised vectors, or by UMAP of the first 50 of them (McInnes,
@@ -45,7 +47,7 @@ def project(vectors: npt.NDArray[np.floating], way: Projection = "pca") -> tuple
     return places, float("nan")
 
 
-def _principal(vectors: npt.NDArray[np.floating], dimensions: int) -> tuple[Floats, float]:
+def _principal(vectors: Vectors, dimensions: int) -> tuple[Floats, float]:
     """Principal components, filled up with zeros to two: (N, D) -> (N, at least 2)."""
     from sklearn.decomposition import PCA
 
@@ -54,13 +56,15 @@ def _principal(vectors: npt.NDArray[np.floating], dimensions: int) -> tuple[Floa
     few = vectors
     if len(few) > _FITTED:
         few = vectors[np.sort(np.random.default_rng(0).choice(len(vectors), _FITTED, replace=False))]
-    few = few.astype(np.float32)
-    mean, spread = few.mean(axis=0), few.std(axis=0)
+    exact = np.asarray(few).astype(np.float32)
+    mean, spread = exact.mean(axis=0), exact.std(axis=0)
     spread[spread == 0] = 1
-    components = min(dimensions, *few.shape)
-    pca = PCA(components, svd_solver="randomized", random_state=0).fit((few - mean) / spread)
+    exact -= mean
+    exact /= spread
+    components = min(dimensions, *exact.shape)
+    pca = PCA(components, svd_solver="randomized", random_state=0).fit(exact)
     places = np.zeros((len(vectors), max(components, 2)), dtype=np.float32)
-    for start in range(0, len(vectors), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        places[part, :components] = pca.transform((vectors[part].astype(np.float32) - mean) / spread)
+    for part in slices(len(vectors), _CHUNK):
+        some = np.asarray(vectors[part]).astype(np.float32)
+        places[part, :components] = pca.transform((some - mean) / spread)
     return places, float(pca.explained_variance_ratio_.sum())

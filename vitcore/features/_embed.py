@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
-import numpy.typing as npt
 
 from vitcore.backbone import Embedder
 from vitcore.dataset import USUAL_AUGMENTATIONS, view_key
@@ -17,11 +16,12 @@ from vitcore.errors import ImageError, Stopped
 from vitcore.features._pass import Batch, Pass, Shot, local_pass
 from vitcore.features._store import FeatureStore
 from vitcore.progress import Meter, OnProgress
+from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace
 
 __all__ = ["Embeddings", "ImageFile", "embed_images"]
 
-_MOST_UNWRITTEN = 2  # batches
+_MOST_UNWRITTEN = 2  # batches of a GPU
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Embeddings:
     """The vectors of some images and what they cost.
 
     Attributes:
-        vectors: float16 (N, V, D): images, views, dimensions.
+        vectors: float16 (N, V, D): images, views, dimensions. Many are `StoredVectors`, still on the disk.
         computed: Number of forward passes that were needed; 0 when all vectors were in the store.
         seconds: Time spent on those.
     """
 
-    vectors: npt.NDArray[np.float16]
+    vectors: Vectors
     computed: int
     seconds: float
 
@@ -100,7 +100,11 @@ def embed_images(
     if missing:
         finished = len(set(keys)) - len(missing)
         meter = Meter(on_progress, "embed", len(set(keys)), done=finished)
-        with closing(through(embedder, missing.values())) as batches, _writing(store, view_keys) as write:
+        unwritten = _MOST_UNWRITTEN if embedder.device.name == "cuda" else 0
+        with (
+            closing(through(embedder, missing.values())) as batches,
+            _writing(store, view_keys, meter.add, unwritten) as write,
+        ):
             for batch in _until(stop or Event(), batches):
                 write(batch)
                 for place, refusal in batch.refused.items():
@@ -108,11 +112,9 @@ def embed_images(
                         f"{batch.shots[place].name} can no longer be read ({refusal.reason}); "
                         "import the dataset again."
                     )
-                meter.add(len(batch.shots))
         seconds = meter.elapsed_s
         rows = store.rows(keys)
-    vectors = store.read(rows).reshape(len(images), views, embedder.dimension)  # (N * V, D) -> (N, V, D)
-    return Embeddings(vectors, len(missing), seconds)
+    return Embeddings(store.vectors(rows.reshape(len(images), views)), len(missing), seconds)
 
 
 def _until(stop: Event, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -127,22 +129,35 @@ def _until(stop: Event, batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 @contextmanager
-def _writing(store: FeatureStore, view_keys: Sequence[str]) -> Iterator[Callable[[Batch], None]]:
-    """What writes batches into a store, in a thread: the disk takes a moment to confirm each.
+def _writing(
+    store: FeatureStore, view_keys: Sequence[str], written: Callable[[int], None], most: int
+) -> Iterator[Callable[[Batch], None]]:
+    """What writes batches into a store, in a thread, and tells of how many images that are safe there.
 
-    At its end all that was computed is written, whatever ended it.
+    The disk takes a moment to confirm each, in which a GPU computes the next. A CPU takes far longer to
+    compute one: there nothing is gained by not waiting, and no more than the batch at work can be lost.
+
+    Args:
+        store: Where to.
+        view_keys: The names of the views.
+        written: Called with the number of images of each batch when it is written.
+        most: Batches that may wait to be written.
     """
-    unwritten: deque[Future[None]] = deque()
+    unwritten: deque[tuple[Future[None], int]] = deque()
+
+    def settle(most: int) -> None:
+        while len(unwritten) > most:
+            future, images = unwritten.popleft()
+            future.result()
+            written(images)
 
     def write(batch: Batch) -> None:
         keys = [(shot.sha256, view_keys[shot.view]) for shot in batch.good]
-        unwritten.append(pool.submit(store.write, keys, batch.vectors))
-        while len(unwritten) > _MOST_UNWRITTEN:
-            unwritten.popleft().result()
+        unwritten.append((pool.submit(store.write, keys, batch.vectors), len(keys)))
+        settle(most)
 
     with ThreadPoolExecutor(1, thread_name_prefix="vitcore-store") as pool:
         try:
             yield write
         finally:
-            for future in unwritten:
-                future.result()
+            settle(0)  # all that was computed, whatever ended it

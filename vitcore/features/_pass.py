@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -84,10 +84,16 @@ class Pass(Protocol):
 
 
 def local_pass(embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
-    """Shots through the backbone on this machine: threads decode ahead while it works."""
+    """Shots through the backbone on this machine: threads decode ahead while it works.
+
+    On CUDA the next batch is handed over before the result of the last one is fetched, so that the GPU
+    has no time to be idle.
+    """
     workers = min(16, os.cpu_count() or 1)
+    handed_over = 1 if embedder.device.name == "cuda" else 0
     waiting = iter(shots)
     ahead: deque[tuple[Shot, Future[npt.NDArray[np.uint8] | Refusal]]] = deque()
+    at_work: deque[Callable[[], Batch]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-decode") as pool:
         try:
             while True:
@@ -95,11 +101,13 @@ def local_pass(embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
                 for shot in islice(waiting, max(0, _AHEAD * size - len(ahead))):
                     ahead.append((shot, pool.submit(look, embedder, shot)))
                 taken = [ahead.popleft() for _ in range(min(size, len(ahead)))]
-                if not taken:
+                if taken:
+                    seen = [future.result() for _, future in taken]
+                    at_work.append(start_batch(embedder, [shot for shot, _ in taken], seen))
+                if not at_work:
                     return
-                yield batch_of(
-                    embedder, [shot for shot, _ in taken], [future.result() for _, future in taken]
-                )
+                if len(at_work) > handed_over or not taken:
+                    yield at_work.popleft()()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -127,9 +135,17 @@ def open_image(embedder: Embedder, source: Path | bytes) -> Image.Image:
 
 def batch_of(embedder: Embedder, shots: list[Shot], seen: list[npt.NDArray[np.uint8] | Refusal]) -> Batch:
     """Shots with their vectors, from what the backbone sees of each."""
+    return start_batch(embedder, shots, seen)()
+
+
+def start_batch(
+    embedder: Embedder, shots: list[Shot], seen: list[npt.NDArray[np.uint8] | Refusal]
+) -> Callable[[], Batch]:
+    """Begin to make a batch, as `Embedder.start` does, and return what waits for it."""
     refused = {place: result for place, result in enumerate(seen) if isinstance(result, Refusal)}
     pixels = [result for result in seen if not isinstance(result, Refusal)]
-    nothing = np.empty((0, embedder.dimension), dtype=np.float32)
-    return Batch(
-        shots=shots, vectors=embedder.embed(np.stack(pixels)) if pixels else nothing, refused=refused
-    )
+    if not pixels:
+        nothing = np.empty((0, embedder.dimension), dtype=np.float32)
+        return lambda: Batch(shots=shots, vectors=nothing, refused=refused)
+    pending = embedder.start(np.stack(pixels))
+    return lambda: Batch(shots=shots, vectors=pending(), refused=refused)

@@ -18,6 +18,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -25,10 +26,18 @@ import numpy.typing as npt
 
 from vitcore.errors import StorageError
 
-__all__ = ["FeatureStore", "Key"]
+__all__ = ["FeatureStore", "Key", "StoredVectors"]
+
+Ints = npt.NDArray[np.int64]
+Vector = npt.NDArray[np.float16]
 
 Key = tuple[str, str]
 """Content hash and view key."""
+
+# In single precision, as which a training holds them. Up to that they are read at once: a training on
+# them is done in a moment, and with its copies of them, some in half precision, it takes three times that.
+# Beyond, each batch is read when its turn comes, which costs a fraction of a second per epoch.
+_HELD_BYTES = 2**26
 
 
 class FeatureStore:
@@ -65,7 +74,7 @@ class FeatureStore:
                 "they will be computed again."
             ) from error
 
-    def rows(self, keys: Sequence[Key]) -> npt.NDArray[np.int64]:
+    def rows(self, keys: Sequence[Key]) -> Ints:
         """Row number of each key, -1 for those that are not stored: (len(keys),)."""
         with self._connect() as database:
             found: dict[Key, int] = {}
@@ -85,14 +94,23 @@ class FeatureStore:
         rows[rows >= stored] = -1
         return rows
 
-    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float16]:
-        """The vectors in those rows: (N,) -> (N, D)."""
-        if len(rows) == 0:
-            return np.empty((0, self._dimension), dtype=np.float16)
-        stored = np.memmap(self._vectors_file, dtype=np.float16, mode="r")
-        whole = len(stored) // self._dimension
-        vectors: npt.NDArray[np.float16] = stored[: whole * self._dimension].reshape(whole, -1)[rows]
-        return vectors
+    def read(self, rows: Ints) -> Vector:
+        """The vectors in those rows: (N,) -> (N, D).
+
+        Raises:
+            StorageError: They are gone.
+        """
+        return _read(self._vectors_file, rows, self._dimension)
+
+    def vectors(self, rows: Ints) -> "Vector | StoredVectors":
+        """The vectors in those rows, in memory if they are few: (N,) or (N, V) -> (N, D) or (N, V, D).
+
+        Raises:
+            StorageError: They are gone.
+        """
+        if 4 * rows.size * self._dimension > _HELD_BYTES:
+            return StoredVectors(self._vectors_file, rows, self._dimension)
+        return self.read(rows.reshape(-1)).reshape(*rows.shape, self._dimension)  # (N * V, D) -> (N, V, D)
 
     def write(self, keys: Sequence[Key], vectors: npt.NDArray[np.float32]) -> None:
         """Store vectors (len(keys), D) under their keys, all or none.
@@ -128,3 +146,92 @@ class FeatureStore:
         """A connection whose block is one transaction."""
         with closing(sqlite3.connect(self._index_file, timeout=60)) as database, database:
             yield database
+
+
+class StoredVectors:
+    """Vectors that stay on the disk until they are asked for; looks like an array of them.
+
+    An index picks rows, and views of each if there are any, as it does of an array, and reads nothing; the
+    last axis cannot be picked from. What remains when a single vector is picked is an array, which is
+    read. So does `np.asarray` read all that there is, and with it every function of numpy: take a part
+    first where there may be many.
+
+    They are read row by row rather than mapped into memory, for the pages of a mapped file count as
+    memory that the process holds, and touching one brings in its neighbours: half as fast.
+
+    Args:
+        file: Rows of D numbers in half precision, one after another.
+        rows: Which of them stand where: (N,) or (N, V).
+        dimension: Length of a vector, D.
+    """
+
+    dtype = np.dtype(np.float16)
+
+    def __init__(self, file: Path, rows: Ints, dimension: int) -> None:
+        self._file, self._rows, self._dimension = file, rows, dimension
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, D) or (N, V, D)."""
+        return (*self._rows.shape, self._dimension)
+
+    @property
+    def ndim(self) -> int:
+        """2 or 3."""
+        return self._rows.ndim + 1
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self._rows)
+
+    def __getitem__(self, key: Any) -> "Vector | StoredVectors":
+        """Some of them, not read yet; or a single one, (D,), which is."""
+        rows = np.asarray(self._rows[key])
+        if rows.ndim:
+            return StoredVectors(self._file, rows, self._dimension)
+        one: Vector = _read(self._file, rows.reshape(1), self._dimension)[0]
+        return one
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """All of them, in memory.
+
+        Raises:
+            StorageError: They are gone.
+            ValueError: `copy` is False, but there is nothing in memory to share.
+        """
+        if copy is False:
+            raise ValueError("Vectors on the disk cannot be had without a copy; leave copy at None.")
+        # (N * V, D) -> (N, V, D)
+        vectors = _read(self._file, self._rows.reshape(-1), self._dimension).reshape(self.shape)
+        return vectors if dtype is None else vectors.astype(dtype, copy=False)
+
+
+def _read(file: Path, rows: Ints, dimension: int) -> Vector:
+    """Vectors by their row numbers, from the beginning of the file to its end: (N,) -> (N, D)."""
+    vectors = np.empty((len(rows), dimension), dtype=np.float16)
+    memory, row_bytes = vectors.reshape(-1).view(np.uint8).data, 2 * dimension
+    order = np.argsort(rows, kind="stable")
+    in_order = rows[order]
+    # Neighbours in the file that are to be neighbours here as well are read in one go.
+    alone = (np.diff(in_order) != 1) | (np.diff(order) != 1)
+    firsts = np.flatnonzero(np.append(True, alone)[: len(rows)])
+    ends = order[firsts] + np.diff(firsts, append=len(rows))
+    runs = np.stack([in_order[firsts], order[firsts], ends], axis=1) * row_bytes
+    try:
+        with file.open("rb", buffering=0) as source:
+            for offset, start, end in runs.tolist():
+                source.seek(offset)
+                place = start
+                while place < end:
+                    got = source.readinto(memory[place:end])
+                    if not got:
+                        raise StorageError(
+                            f"Embeddings in {file.parent} are gone; train again to compute them."
+                        )
+                    place += got
+    except OSError as error:
+        raise StorageError(
+            f"The stored embeddings in {file.parent} cannot be read ({error.strerror or error}); train again "
+            "to compute them."
+        ) from error
+    return vectors

@@ -20,14 +20,13 @@ from vitcore.inference._export import (
 )
 from vitcore.inference._model import load_classifier, load_trust, save_classifier, set_level
 from vitcore.inference._onnx import copy_script, onnx_probabilities, write_int8, write_onnx
-from vitcore.inference._onnx_graph import ONNX_OPSET, classifier_graph
+from vitcore.inference._onnx_graph import classifier_graph
 from vitcore.inference._trust import USUAL_LEVEL, Trust
 
 __all__ = [
     "DELETED",
     "LARGEST_DIFFERENCE",
     "LEAST_SAME_LABELS",
-    "ONNX_OPSET",
     "USUAL_LEVEL",
     "Agreement",
     "BatchResult",

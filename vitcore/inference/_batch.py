@@ -36,7 +36,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
-from vitcore.features import Refusal
+from vitcore.features import Pass, Refusal, local_pass
 from vitcore.inference._classifier import Classifier, Prediction
 from vitcore.progress import Meter, OnProgress, Progress, tell
 from vitcore.workspace import write_json
@@ -110,6 +110,7 @@ def predict_files(
     table: Path,
     *,
     total: int | None = None,
+    through: Pass = local_pass,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
 ) -> BatchResult:
@@ -125,6 +126,7 @@ def predict_files(
         files: Images, in order; what cannot be used gets a row with the reason.
         table: The CSV file.
         total: How many files there are, for the progress, if that is known.
+        through: What takes them through the backbone.
         on_progress: Called with the progress in images.
         stop: Set it to stop after the batch at hand; the rows that are there stay.
 
@@ -138,7 +140,7 @@ def predict_files(
         remaining = _remaining(iter(files), tally.counting(rows.kept()))
         kept = tally.images
         meter = Meter(on_progress, "predict", total, kept) if total is not None else None
-        with closing(classifier.predict_each(remaining)) as results:
+        with closing(classifier.predict_each(remaining, through=through)) as results:
             while True:
                 if stop is not None and stop.is_set():
                     raise Stopped(

@@ -4,7 +4,7 @@
 
     head.safetensors          the trained output layer
     references.safetensors    embeddings of images that were learned from
-    config.json               classes, backbone, precision, temperature, doubt
+    config.json               classes, backbone, engine, precision, temperature, doubt
 
 The backbone itself is not in the folder, for it did not change: the digest of its weights is, and
 loading fails if they differ. Only where its weights came from a file of one's own, a folder that was
@@ -50,6 +50,7 @@ def save_classifier(
             "classes": list(classes),
             "trust": trust.save(folder),
             "precision": embedder.device.precision,
+            "engine": embedder.device.engine,
             "backbone": {**asdict(spec), "weights_sha256": embedder.backbone.weights_sha256},
         },
     )
@@ -58,7 +59,8 @@ def save_classifier(
 def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
     """The classifier of a run's folder or of a model folder.
 
-    It works in the precision it was trained in, or in fp32 where the device does not have that.
+    It works with the engine and in the precision it was trained with, or with torch in fp32 where these
+    are not here.
 
     Args:
         folder: `Run.folder`, or a folder with ``head.safetensors`` and ``config.json``.
@@ -157,6 +159,8 @@ def _embedder(config: dict[str, Any], model: Path, device: str) -> Embedder:
             f"{wanted['title']} is prepared or read in another way here than in the training; train again."
         )
     try:
-        return Embedder(backbone, choose_device(device, config["precision"]))
+        # Classifiers of before there were others have no engine.
+        engine = config.get("engine", "torch")
+        return Embedder(backbone, choose_device(device, config["precision"], engine))
     except DeviceError:
         return Embedder(backbone, choose_device(device, "fp32"))

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vitcore.backbone import quantise
 from vitcore.errors import ImageError
 from vitcore.inference._classifier import Classifier
 from vitcore.inference._onnx_graph import HEAD, classifier_graph
 
 __all__ = ["copy_script", "onnx_probabilities", "write_int8", "write_onnx"]
-
-# Tells the quantizer that its own preparation, which cannot follow photos of any size, is not missed.
-_PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
 
 
 def write_onnx(classifier: Classifier, file: Path, *, facts: Mapping[str, str]) -> None:
@@ -37,25 +35,14 @@ def write_onnx(classifier: Classifier, file: Path, *, facts: Mapping[str, str]) 
 def write_int8(source: Path, file: Path) -> None:
     """Write a smaller and less exact copy of an ONNX file of `write_onnx`.
 
-    The weights of the network's matrix products become 8-bit whole numbers, each column with a scale of
-    its own; they get 7 of the bits, for with all of them older processors overflow. The head stays.
+    The network's matrix products are done in 8-bit whole numbers (`vitcore.backbone.quantise`). The head
+    stays as it is.
     """
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     model = onnx.load(source)
-    head = [node.name for node in model.graph.node if node.name.startswith(HEAD)]
     facts = {item.key: item.value for item in model.metadata_props}
-    onnx.helper.set_model_props(model, {**facts, **_PREPARED})
-    quantize_dynamic(
-        model,
-        file,
-        op_types_to_quantize=["MatMul", "Gemm"],
-        nodes_to_exclude=head,
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-    )
+    quantise(model, file, but=[node.name for node in model.graph.node if node.name.startswith(HEAD)])
     small = onnx.load(file)
     onnx.helper.set_model_props(small, {**facts, "precision": "int8"})
     file.write_bytes(small.SerializeToString())

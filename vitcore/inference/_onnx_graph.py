@@ -10,43 +10,31 @@
       │    standardisation, head, temperature, softmax
       └──► probabilities  float32 (C,)
 
-Only operators of opset 18 are used, which ONNX Runtime knows since version 1.14.
+Only operators of `ONNX_OPSET` are used.
 """
 
 import json
-import logging
 import math
-import threading
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
-from vitcore.backbone import Embedder, Preprocessing, pooled, read_tokens
-from vitcore.errors import BackboneError
+from vitcore.backbone import ONNX_OPSET, Preprocessing, network_graph
 from vitcore.inference._classifier import Classifier
 from vitcore.training import Head, HiddenHead, LinearHead
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["HEAD", "ONNX_OPSET", "classifier_graph"]
-
-ONNX_OPSET = 18
-"""Version of the operators that exported files are made of."""
+__all__ = ["HEAD", "classifier_graph"]
 
 HEAD = "head/"
 """How the names of the nodes behind the embedding begin."""
 
 _PREPARE = "prepare/"
-_LARGEST_BYTES = 2_000_000_000  # what one protobuf file can hold
 _CUBIC = -0.5  # Pillow's bicubic
-_exporting = threading.Lock()
 
 
 class _Graph:
@@ -81,18 +69,6 @@ class _Graph:
         return name
 
 
-class _Network(nn.Module):
-    """From a normalised image (1, 3, S, S) to its embedding (1, D), as `Embedder` makes it."""
-
-    def __init__(self, model: nn.Module, blocks: tuple[int, ...]) -> None:
-        super().__init__()
-        self.model = model
-        self.blocks = blocks
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return pooled(read_tokens(self.model, image, self.blocks))
-
-
 def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.ModelProto":
     """A classifier as one ONNX model.
 
@@ -107,7 +83,7 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
     from onnx import TensorProto, helper
 
     spec = classifier.embedder.backbone.spec
-    network = _network(classifier.embedder)
+    network = network_graph(classifier.embedder.network, spec)
     before, behind = _Graph(), _Graph()
     _prepare(before, spec.preprocessing, to=network.graph.input[0].name)
     _classify(behind, classifier, of=network.graph.output[0].name)
@@ -145,56 +121,6 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
     )
     onnx.checker.check_model(model)
     return model
-
-
-def _network(embedder: Embedder) -> "onnx.ModelProto":
-    """The frozen network alone, in fp32."""
-    spec = embedder.backbone.spec
-    network = embedder.network
-    size_bytes = sum(parameter.numel() for parameter in network.parameters()) * 4
-    if size_bytes > _LARGEST_BYTES:
-        raise BackboneError(
-            f"{spec.title} has {size_bytes / 1e9:.1f} GB of weights, an ONNX file can have "
-            f"{_LARGEST_BYTES / 1e9:.0f} GB; export the model folder, or train on a smaller backbone."
-        )
-    size = spec.preprocessing.input_size
-    example = torch.zeros(1, 3, size, size, device=embedder.device.name)
-    try:
-        with _exporting, _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                _Network(network, spec.blocks).eval(),
-                (example,),
-                dynamo=True,
-                opset_version=ONNX_OPSET,
-                input_names=["prepared"],
-                output_names=["raw_embedding"],
-                external_data=False,
-                verbose=False,
-            )
-    except torch.onnx.OnnxExporterError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BackboneError(
-            f"{spec.title} cannot be written as ONNX ({reason}); export the model folder instead."
-        ) from error
-    assert program is not None  # as with dynamo=True
-    exported: onnx.ModelProto = program.model_proto
-    return exported
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks on its own work from the user."""
-    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _prepare(graph: _Graph, preprocessing: Preprocessing, *, to: str) -> None:

@@ -6,6 +6,7 @@ from vitcore.pipeline._exporting import Export, export_model, export_onnx, load_
 from vitcore.pipeline._judging import OtherSet, evaluate_on, match_classes
 from vitcore.pipeline._maps import check_maps, load_map_check
 from vitcore.pipeline._review import Review, RunVectors, load_review, review_run, run_vectors
+from vitcore.pipeline._sizes import SizeComparison, SizeResult, compare_sizes, load_sizes
 from vitcore.pipeline._training import resume, train
 from vitcore.pipeline._tuning import Tuning, find_settings, load_tuning
 
@@ -16,9 +17,12 @@ __all__ = [
     "Review",
     "RunComparison",
     "RunVectors",
+    "SizeComparison",
+    "SizeResult",
     "Tuning",
     "check_maps",
     "compare_runs",
+    "compare_sizes",
     "evaluate_elsewhere",
     "evaluate_on",
     "export_model",
@@ -28,6 +32,7 @@ __all__ = [
     "load_export",
     "load_map_check",
     "load_review",
+    "load_sizes",
     "load_tuning",
     "match_classes",
     "pack_export",

@@ -14,12 +14,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vitcore.backbone import Embedder, choose_device
+from vitcore.backbone import ONNX_OPSET, Embedder, choose_device
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import BackboneError, ImageError, InputError, SettingsError, Stopped, StorageError
 from vitcore.features import Refusal
 from vitcore.inference import (
-    ONNX_OPSET,
     Agreement,
     CardFacts,
     Classifier,

@@ -18,6 +18,7 @@ from vitcore.inference import Classifier, Trust
 from vitcore.pipeline._material import class_numbers, image_files
 from vitcore.progress import OnProgress
 from vitcore.training import Head
+from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace
 
 __all__ = ["OtherSet", "evaluate_on", "judge", "leak_of", "match_classes", "prediction_rows"]
@@ -118,7 +119,7 @@ def _plain_name(name: str) -> str:
 def judge(
     head: Head,
     trust: Trust,
-    embeddings: npt.NDArray[np.float16],
+    embeddings: Vectors,
     truth: npt.NDArray[np.int64],
     classes: Sequence[str],
 ) -> tuple[Evaluation, npt.NDArray[np.float64]]:

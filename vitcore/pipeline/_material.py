@@ -11,9 +11,10 @@ import pandas as pd
 from vitcore.audit import duplicate_groups, find_duplicates
 from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, fold_index, split_index
-from vitcore.features import ImageFile, embed_images
+from vitcore.features import ImageFile, Pass, embed_images, local_pass
 from vitcore.progress import OnProgress
 from vitcore.training import Hyperparameters
+from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace
 
 __all__ = ["Material", "check_division", "class_numbers", "image_files", "prepare_material"]
@@ -21,7 +22,7 @@ __all__ = ["Material", "check_division", "class_numbers", "image_files", "prepar
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Material:
-    """What heads are trained on and judged by.
+    """What heads are trained on and judged by; of many images, the embeddings stay on the disk.
 
     Attributes:
         rows: Of the dataset's index: the N images of the training and the validation part.
@@ -42,9 +43,9 @@ class Material:
     groups: npt.NDArray[np.int64]
     train: npt.NDArray[np.int64]
     validation: npt.NDArray[np.int64]
-    vectors: npt.NDArray[np.float16]
-    views: npt.NDArray[np.float16]
-    training: npt.NDArray[np.float16]
+    vectors: Vectors
+    views: Vectors
+    training: Vectors
     folds: npt.NDArray[np.int64] | None
     computed: int
     computing_s: float
@@ -70,11 +71,30 @@ def prepare_material(
     workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
+    through: Pass = local_pass,
 ) -> Material:
-    """Embed the images, find near-duplicates in the embeddings, and divide the images by them."""
+    """Embed the images, find near-duplicates in the embeddings, and divide the images by them.
+
+    Args:
+        dataset: What to learn from.
+        h: The settings, which decide the split and how many views there are.
+        embedder: The backbone.
+        workspace: Where embeddings are kept.
+        on_progress: Called with the progress of each phase.
+        stop: Set it to give up.
+        through: What takes the images through the backbone.
+
+    Raises:
+        DatasetError: Too few classes or images, counting near-duplicates as one.
+        ImageError: An image cannot be read any more.
+        Stopped: `stop` was set.
+        StorageError: The disk is full or not writable.
+    """
     rows = check_division(dataset, h)
     files = image_files(dataset, rows)
-    plain = embed_images(embedder, files, workspace=workspace, on_progress=on_progress, stop=stop)
+    plain = embed_images(
+        embedder, files, through=through, workspace=workspace, on_progress=on_progress, stop=stop
+    )
     vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
     duplicates = find_duplicates(
         dataset, rows, vectors, fingerprint=embedder.fingerprint, on_progress=on_progress, stop=stop
@@ -99,6 +119,7 @@ def prepare_material(
             [files[number] for number in varied_rows],
             views=h.views,
             augmentations=h.augmentations,
+            through=through,
             workspace=workspace,
             on_progress=on_progress,
             stop=stop,

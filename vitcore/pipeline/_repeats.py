@@ -13,6 +13,7 @@ import pandas as pd
 from vitcore.pipeline._material import Material
 from vitcore.progress import Meter, OnProgress, Progress, tell
 from vitcore.training import FitResult, Hyperparameters, fit_heads
+from vitcore.vectors import Vectors
 
 __all__ = ["cross_validate", "repeat"]
 
@@ -85,13 +86,22 @@ def repeat(
     """
     tell(on_progress, Progress(phase="fit", message=f"{h.repeats} more trainings from other seeds."))
     seeds = [(h.seed + number) % 2**32 for number in range(1, h.repeats + 1)]
-    views = h.views
-    plain = material.vectors[material.validation, None]  # (M, D) -> (M, 1, D)
-    vectors = np.concatenate([material.training, np.repeat(plain, views, axis=1)])  # (N, V, D)
-    truth = material.truth[np.concatenate([material.train, material.validation])]
-    learned = np.arange(len(material.train))
-    part = learned, np.arange(len(learned), len(vectors))
-    found = _again(vectors, truth, [part] * len(seeds), seeds, h, best, classes, device, on_progress, stop)
+    truth = material.truth[material.train]
+    others = material.vectors[material.validation], material.truth[material.validation]
+    part = np.arange(len(truth)), np.arange(len(others[1]))
+    found = _again(
+        material.training,
+        truth,
+        [part] * len(seeds),
+        seeds,
+        h,
+        best,
+        classes,
+        device,
+        on_progress,
+        stop,
+        others,
+    )
     if found is None:
         return None
     figures, histories = found
@@ -99,7 +109,7 @@ def repeat(
 
 
 def _again(
-    vectors: npt.NDArray[np.float16],
+    vectors: Vectors,
     truth: Ints,
     parts: Sequence[tuple[Ints, Ints]],
     seeds: Sequence[int] | None,
@@ -109,6 +119,7 @@ def _again(
     device: str,
     on_progress: OnProgress | None,
     stop: Event,
+    others: tuple[Vectors, Ints] | None = None,
 ) -> Repeats | None:
     epochs = len(best.history)
     meter = Meter(on_progress, "fit", len(parts) * epochs, unit="epochs")
@@ -119,6 +130,7 @@ def _again(
         classes=classes,
         hyperparameters=replace(h, patience=0),
         seeds=seeds,
+        others=others,
         epochs=epochs,
         device=device,
         on_epoch=lambda _: meter.add(1),

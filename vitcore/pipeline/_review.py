@@ -34,6 +34,7 @@ from vitcore.training import (
     learning_curve_points,
     out_of_fold_logits,
 )
+from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace, read_json, write_json
 
 __all__ = ["Review", "RunVectors", "load_review", "review_run", "run_vectors"]
@@ -53,12 +54,12 @@ class RunVectors:
 
     Attributes:
         rows: image_id, name, file, sha256, label, part (``train`` or ``validation``); N rows.
-        vectors: (N, D).
+        vectors: (N, D); many stay on the disk.
         classes: The classes of the run.
     """
 
     rows: pd.DataFrame
-    vectors: npt.NDArray[np.float16]
+    vectors: Vectors
     classes: tuple[str, ...]
 
     @property
@@ -117,7 +118,7 @@ def run_vectors(run: Run, *, workspace: Workspace | None = None) -> RunVectors:
         raise StorageError(
             f"{int((found < 0).sum())} embeddings of run '{run.id}' are gone; train again to compute them."
         )
-    return RunVectors(rows=rows, vectors=store.read(found), classes=run.classes)
+    return RunVectors(rows=rows, vectors=store.vectors(found), classes=run.classes)
 
 
 def review_run(

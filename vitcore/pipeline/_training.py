@@ -15,7 +15,9 @@ from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
+from vitcore.features import Pass, local_pass
 from vitcore.inference import save_classifier
+from vitcore.pipeline._engine import choose_for
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import Material, check_division, prepare_material
 from vitcore.pipeline._repeats import Repeats, cross_validate, repeat
@@ -35,6 +37,8 @@ def train(
     backbone: str = "auto",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
+    through: Pass = local_pass,
     name: str | None = None,
     workspace: Workspace | None = None,
     on_start: Callable[[str], None] | None = None,
@@ -61,7 +65,10 @@ def train(
         hyperparameters: How; the defaults if not given.
         backbone: ``auto``, ``embedded``, a timm name or a ``.safetensors`` file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: Of the backbone: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        precision: Of the backbone: ``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8``.
+        engine: What computes the embeddings: ``auto``, ``torch``, ``onnxruntime`` or ``openvino``
+            (`vitcore.features.choose_engine`).
+        through: What takes the images through the backbone (`vitcore.cluster.ray_pass` for a cluster).
         name: What to call the run; made from the dataset and the backbone if not given.
         workspace: Where to keep it; the default workspace if not given.
         on_start: Called with the id of the run as soon as it exists.
@@ -79,30 +86,45 @@ def train(
     workspace = workspace or Workspace.default()
     h = hyperparameters or Hyperparameters()
     tell(on_progress, Progress(phase="prepare"))
-    check_division(dataset, h)
-    chosen_device = choose_device(device, precision)
+    rows = check_division(dataset, h)
+    choose_device(device, precision, engine)  # what is not here is refused before anything is loaded
+    started = time.perf_counter()
     resolved = resolve_backbone(backbone, h.input_size or None)
     tell(on_progress, Progress(phase="prepare", message=resolved.note))
-    embedder = Embedder(resolved, chosen_device)
+    choice = choose_for(
+        dataset,
+        rows,
+        resolved,
+        device=device,
+        precision=precision,
+        engine=engine,
+        workspace=workspace,
+        on_progress=on_progress,
+        stop=stop,
+    )
+    embedder = Embedder(resolved, choice.device)
     config = {
         "name": name or f"{dataset.name} · {resolved.spec.title}",
         "dataset": {"id": dataset.id, "name": dataset.name, "version": dataset.version},
         "hyperparameters": h.to_dict(),
-        "requested": {"backbone": backbone, "device": device, "precision": precision},
+        "requested": {"backbone": backbone, "device": device, "precision": precision, "engine": engine},
         "backbone": {
             **asdict(resolved.spec),
             "weights_sha256": resolved.weights_sha256,
             "fingerprint": embedder.fingerprint,
             "note": resolved.note,
         },
-        "device": asdict(chosen_device),
+        "device": asdict(choice.device),
+        "engine": choice.to_dict(),
         "classes": list(dataset.classes),
         "versions": {package: metadata.version(package) for package in ("torch", "timm", "numpy", "pillow")},
     }
     with RunWriter(workspace, config) as writer:
         if on_start is not None:
             on_start(writer.id)
-        _carry_out(writer, dataset, h, embedder, None, workspace, on_progress, stop or Event())
+        _carry_out(
+            writer, dataset, h, embedder, None, through, workspace, on_progress, stop or Event(), started
+        )
     return load_run(writer.id, workspace=workspace)
 
 
@@ -140,8 +162,9 @@ def resume(
     tell(on_progress, Progress(phase="prepare"))
     about, requested, h = run.config["dataset"], run.config["requested"], run.hyperparameters
     dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
-    # The device and the weights of then, whatever "auto" would choose today.
-    device = choose_device(run.config["device"]["name"], run.config["device"]["precision"])
+    # The device, the engine and the weights of then, whatever "auto" would choose today.
+    then = run.config["device"]
+    device = choose_device(then["name"], then["precision"], then.get("engine", "torch"))
     backbone = run.config["backbone"]["id"] if requested["backbone"] == "auto" else requested["backbone"]
     embedder = Embedder(resolve_backbone(backbone, h.input_size or None), device)
     if embedder.fingerprint != run.config["backbone"]["fingerprint"]:
@@ -155,7 +178,18 @@ def resume(
         if on_start is not None:
             on_start(writer.id)
         writer.restart_history([] if checkpoint is None else checkpoint.history)
-        _carry_out(writer, dataset, h, embedder, checkpoint, workspace, on_progress, stop or Event())
+        _carry_out(
+            writer,
+            dataset,
+            h,
+            embedder,
+            checkpoint,
+            local_pass,
+            workspace,
+            on_progress,
+            stop or Event(),
+            time.perf_counter(),
+        )
     return load_run(run_id, workspace=workspace)
 
 
@@ -165,13 +199,14 @@ def _carry_out(
     h: Hyperparameters,
     embedder: Embedder,
     checkpoint: Checkpoint | None,
+    through: Pass,
     workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
+    started: float,
 ) -> None:
-    """Embed, train, judge, and write it all into a run."""
-    started = time.perf_counter()
-    material = prepare_material(dataset, h, embedder, workspace, on_progress, stop)
+    """Embed, train, judge, and write it all into a run; it began at `started`, by the performance counter."""
+    material = prepare_material(dataset, h, embedder, workspace, on_progress, stop, through=through)
     truth, train_rows, validation_rows = material.truth, material.train, material.validation
     writer.amend(_division(dataset, h, train_rows, validation_rows, material.groups))
 

@@ -42,7 +42,7 @@ def earn_trust(
     """
     training, groups = material.vectors[material.train], material.groups[material.train]
     chosen = _references(material.truth[material.train], h.seed)
-    references = training[chosen]
+    references = np.asarray(training[chosen])
     rows, logits = material.train, None
     if result.outcome == "complete":
         try:

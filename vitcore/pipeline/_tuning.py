@@ -11,9 +11,10 @@ import filelock
 import numpy as np
 import pandas as pd
 
-from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.backbone import Embedder, resolve_backbone
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, StorageError
+from vitcore.pipeline._engine import choose_for
 from vitcore.pipeline._material import check_division, prepare_material
 from vitcore.progress import OnProgress, Progress, tell
 from vitcore.training import (
@@ -86,6 +87,7 @@ def find_settings(
     backbone: str = "auto",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
@@ -105,6 +107,7 @@ def find_settings(
         backbone: As for `train`.
         device: As for `train`.
         precision: As for `train`.
+        engine: As for `train`.
         workspace: Where embeddings are kept; the default workspace if not given.
         on_progress: Called with the progress of each phase.
         stop: Set it to end with what was found so far.
@@ -120,8 +123,20 @@ def find_settings(
     workspace = workspace or Workspace.default()
     h, stop = base or Hyperparameters(), stop or Event()
     tell(on_progress, Progress(phase="prepare"))
-    check_division(dataset, h)
-    embedder = Embedder(resolve_backbone(backbone, h.input_size or None), choose_device(device, precision))
+    rows = check_division(dataset, h)
+    resolved = resolve_backbone(backbone, h.input_size or None)
+    choice = choose_for(
+        dataset,
+        rows,
+        resolved,
+        device=device,
+        precision=precision,
+        engine=engine,
+        workspace=workspace,
+        on_progress=on_progress,
+        stop=stop,
+    )
+    embedder = Embedder(resolved, choice.device)
     try:
         with workspace.lock(_lock_name(dataset.id)):
             material = prepare_material(dataset, h, embedder, workspace, on_progress, stop)
@@ -135,7 +150,12 @@ def find_settings(
                 state="running",
                 version=dataset.version,
                 base=h,
-                requested={"backbone": backbone, "device": device, "precision": precision},
+                requested={
+                    "backbone": backbone,
+                    "device": device,
+                    "precision": precision,
+                    "engine": engine,
+                },
                 images=len(truth),
                 trials=(),
                 rates=rates,

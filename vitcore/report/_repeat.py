@@ -60,6 +60,7 @@ def command_of(run: Run) -> str:
         "--backbone": config["backbone"]["id"] if asked == "auto" else asked,
         "--device": config["device"]["name"],
         "--precision": config["device"]["precision"],
+        "--engine": config["device"].get("engine", "torch"),
     }
     for name, value in run.hyperparameters.to_dict().items():
         if value != usual[name] or name in _ALWAYS_SAID:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vitcore.backbone import ENGINE_TITLES
 from vitcore.charts import class_count_chart, loss_chart, score_chart
 from vitcore.dataset import Dataset
 from vitcore.language import (
@@ -42,6 +43,7 @@ from vitcore.report._known import Known
 from vitcore.report._repeat import repeat
 from vitcore.report._samples import visualisation
 from vitcore.report._words import exactly, plain
+from vitcore.runs import Run
 from vitcore.training import Hyperparameters
 
 __all__ = ["sections_of", "subtitle_of"]
@@ -442,6 +444,7 @@ def _training(known: Known, drawer: Drawer) -> list[Block]:
     text = tr("It was computed on this device: {device}, with numbers in {precision}.").format(
         device=plain(device["title"]), precision=device["precision"]
     )
+    text = f"{text} {_engine(run)}"
     if speed := run.facts.get("images_per_second"):
         looked = tr("The transformer looked at {speed} images per second.").format(speed=number(speed, 1))
         text = f"{text} {looked}"
@@ -461,6 +464,27 @@ def _training(known: Known, drawer: Drawer) -> list[Block]:
     columns = [Column(tr("setting")), Column(tr("value"))]
     blocks.append(Table(columns, settings, tr("All settings (hyperparameters)"), beside=2))
     return blocks
+
+
+def _engine(run: Run) -> str:
+    """What computed the embeddings, and how closely it agrees with what is exact, if that was measured."""
+    device = run.config["device"]
+    used = device.get("engine", "torch"), device["precision"]
+    text = tr("The embeddings were computed by {engine}.").format(engine=ENGINE_TITLES[used[0]])
+    exact, *others = run.config.get("engine", {}).get("candidates", []) or [None]
+    for other in others:
+        if (other["engine"], other["precision"]) == used:
+            agreement = tr(
+                "It was {ratio} times as fast there as PyTorch in fp32 and agrees with it: on {images}, the "
+                "cosine similarity of both embeddings was {cosine} or more, and {share} got the same label."
+            ).format(
+                ratio=number(other["images_per_second"] / exact["images_per_second"], 1),
+                images=images(other["images"]),
+                cosine=number(other["cosine"], 5),
+                share=percent(other["same_label"]),
+            )
+            return f"{text} {agreement}"
+    return text
 
 
 def _course(known: Known, best: int | None) -> str:

@@ -19,6 +19,7 @@ import torch
 from vitcore.errors import SettingsError, StorageError
 from vitcore.training._head import HiddenHead, LinearHead
 from vitcore.training._hyperparameters import Hyperparameters
+from vitcore.training._inputs import Inputs
 from vitcore.training._network import Network
 
 __all__ = ["Checkpoint", "data_digest", "optimizer_arrays", "restore"]
@@ -163,8 +164,8 @@ class Checkpoint:
             )
 
 
-def data_digest(*arrays: npt.NDArray[Any]) -> str:
-    """What a checkpoint knows data by: 64 hexadecimal digits."""
+def data_digest(*arrays: npt.NDArray[Any] | Inputs) -> str:
+    """What a checkpoint knows data by, in memory or not: 64 hexadecimal digits."""
     return _digest(arrays)
 
 
@@ -219,11 +220,16 @@ def _below(prefix: str, tensors: Arrays) -> Arrays:
     }
 
 
-def _digest(arrays: Iterable[npt.NDArray[Any]]) -> str:
+def _digest(arrays: Iterable[npt.NDArray[Any] | Inputs]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        if isinstance(array, np.ndarray):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        else:
+            digest.update(f"float32{array.shape}".encode())
+            for part in array.parts():
+                digest.update(part.cpu().numpy().data)
     return digest.hexdigest()
 
 

@@ -11,10 +11,13 @@ import safetensors
 import safetensors.numpy
 
 from vitcore.errors import StorageError
+from vitcore.vectors import Vectors, slices
 
 __all__ = ["Head", "HiddenHead", "LinearHead", "load_head", "softmax"]
 
 Floats = npt.NDArray[np.float32]
+
+_ROWS = 1024  # whose answers are computed at once; 9 MB for embeddings of length 2304, some times over
 
 
 class Head(Protocol):
@@ -27,10 +30,10 @@ class Head(Protocol):
     def shape(self) -> tuple[int, int]:
         """(C, D): number of classes, length of an embedding."""
 
-    def logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
+    def logits(self, embeddings: Vectors) -> Floats:
         """One number per class: (N, D) -> (N, C)."""
 
-    def probabilities(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    def probabilities(self, embeddings: Vectors) -> npt.NDArray[np.float64]:
         """Probability of each class: (N, D) -> (N, C), rows adding up to 1."""
 
     def save(self, path: Path) -> None:
@@ -40,10 +43,15 @@ class Head(Protocol):
 class _Stored:
     """What the heads have in common: a dataclass of arrays that is a file of the same tensors."""
 
-    def logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
-        raise NotImplementedError
+    mean: Floats
+    std: Floats
 
-    def probabilities(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    def logits(self, embeddings: Vectors) -> Floats:
+        """One number per class: (N, D) -> (N, C), some hundred rows at a time."""
+        parts = slices(len(embeddings), _ROWS)
+        return np.concatenate([self._answer(self._standard(np.asarray(embeddings[rows]))) for rows in parts])
+
+    def probabilities(self, embeddings: Vectors) -> npt.NDArray[np.float64]:
         """Probability of each class: (N, D) -> (N, C), rows adding up to 1."""
         return softmax(self.logits(embeddings))
 
@@ -67,6 +75,14 @@ class _Stored:
         if not fits:
             raise StorageError(f"{path} is not a head (its shapes do not match); train again.")
         return head
+
+    def _standard(self, embeddings: npt.NDArray[np.floating]) -> Floats:
+        standard: Floats = (embeddings.astype(np.float32) - self.mean) / self.std
+        return standard
+
+    def _answer(self, standard: Floats) -> Floats:
+        """Logits of standardised embeddings: (N, D) -> (N, C)."""
+        raise NotImplementedError
 
     def _fits(self) -> bool:
         raise NotImplementedError
@@ -93,9 +109,8 @@ class LinearHead(_Stored):
         """(C, D): number of classes, length of an embedding."""
         return self.weight.shape[0], self.weight.shape[1]
 
-    def logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
-        """One number per class: (N, D) -> (N, C)."""
-        return _row_by_row((embeddings.astype(np.float32) - self.mean) / self.std, self.weight) + self.bias
+    def _answer(self, standard: Floats) -> Floats:
+        return _row_by_row(standard, self.weight) + self.bias
 
     def _fits(self) -> bool:
         classes, dimension = self.weight.shape
@@ -127,9 +142,7 @@ class HiddenHead(_Stored):
         """(C, D): number of classes, length of an embedding."""
         return self.weight.shape[0], self.hidden_weight.shape[1]
 
-    def logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
-        """One number per class: (N, D) -> (N, C)."""
-        standard = (embeddings.astype(np.float32) - self.mean) / self.std
+    def _answer(self, standard: Floats) -> Floats:
         hidden = _gelu(_row_by_row(standard, self.hidden_weight) + self.hidden_bias)
         return _row_by_row(hidden, self.weight) + self.bias
 

@@ -11,6 +11,7 @@ import torch
 
 from vitcore.training._checkpoint import data_digest
 from vitcore.training._hyperparameters import Hyperparameters
+from vitcore.training._inputs import Inputs
 from vitcore.training._network import LinearNetwork, Network, new_network
 from vitcore.training._steps import (
     blended,
@@ -42,9 +43,9 @@ class Part:
         seed: Of all that is random.
     """
 
-    x: torch.Tensor
+    x: Inputs
     labels: Ints
-    x_validation: torch.Tensor
+    x_validation: Inputs
     validation_labels: Ints
     mean: Floats
     std: Floats
@@ -52,8 +53,7 @@ class Part:
 
     def digest(self) -> str:
         """Of the data; mean and deviation stand for the embeddings learned from, which may be large."""
-        judged = self.x_validation.cpu().numpy()
-        return data_digest(self.mean, self.std, self.labels, judged, self.validation_labels)
+        return data_digest(self.mean, self.std, self.labels, self.x_validation, self.validation_labels)
 
 
 class Learner(Protocol):
@@ -89,11 +89,11 @@ class MiniBatches:
     def __init__(self, parts: Sequence[Part], *, classes: int, h: Hyperparameters, device: str) -> None:
         self._h, self._parts, self._classes, self._device = h, parts, classes, device
         self._dimension = parts[0].x.shape[1]
-        self._length = min(len(part.x) for part in parts)
-        # The embeddings of all parts below each other, and for each its row in the tables of targets,
-        # where those of the parts are below each other too.
-        self._first = np.cumsum([0, *(len(part.x) for part in parts[:-1])])  # (H,)
-        self._x = parts[0].x if len(parts) == 1 else torch.cat([part.x for part in parts])
+        sizes = [part.x.shape[0] for part in parts]
+        self._length = min(sizes)
+        # For each embedding its row in the tables of targets, which are below each other; what belongs to
+        # a part begins at its first.
+        self._first = torch.from_numpy(np.cumsum([[0], *([size] for size in sizes[:-1])], axis=0)).to(device)
         rows = np.concatenate([part.labels + number * classes for number, part in enumerate(parts)])
         self._y = torch.from_numpy(rows).to(device)
         tables = [target_table(part.labels, classes, h) for part in parts]
@@ -119,7 +119,7 @@ class MiniBatches:
         return losses
 
     def batches(self, epoch: int) -> tuple[Sequence[torch.Tensor], Sequence[np.random.Generator]]:
-        """Row numbers of each batch, (H, B), and for each head what draws the rest of the epoch.
+        """Row numbers of each batch in its parts, (H, B), and per head what draws the rest of the epoch.
 
         Drawn anew for each epoch, so that one after an interruption is what it would have been.
         """
@@ -128,7 +128,7 @@ class MiniBatches:
             epoch_order(part.labels, self._length, self._h, random)
             for part, random in zip(self._parts, randoms, strict=True)
         ]
-        rows = torch.from_numpy(np.stack(orders) + self._first[:, np.newaxis]).to(self._device)
+        rows = torch.from_numpy(np.stack(orders)).to(self._device)
         return torch.split(rows, self._h.batch_size, dim=1), randoms
 
     def step(self, chosen: torch.Tensor, rate: float, randoms: Sequence[np.random.Generator]) -> torch.Tensor:
@@ -137,7 +137,7 @@ class MiniBatches:
         self.rate = rate
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        inputs, aims, truths = self._batch(chosen.flatten())
+        inputs, aims, truths = self._batch(chosen)
         if h.mixup:
             inputs, aims, truths = blended((inputs, aims, truths), h.mixup, randoms)
         inputs = perturbed(inputs, h, randoms)
@@ -146,11 +146,15 @@ class MiniBatches:
         self.optimizer.step()
         return -(log_p * truths).sum(dim=(1, 2))
 
-    def _batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Embeddings, what to aim at, and what is true: (H * B,) -> (H, B, D), (H, B, C), (H, B, C)."""
-        heads, y = len(self._parts), self._y.index_select(0, rows)
+    def _batch(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Embeddings, what to aim at, and what is true: (H, B) -> (H, B, D), (H, B, C), (H, B, C)."""
+        heads, size = chosen.shape
+        inputs = torch.empty(heads, size, self._dimension, device=self._device)
+        for part, rows, place in zip(self._parts, chosen, inputs, strict=True):
+            part.x.take(rows, place)
+        y = self._y.index_select(0, (chosen + self._first).flatten())
         return (
-            self._x.index_select(0, rows).view(heads, -1, self._dimension),
+            inputs,
             self._aims.index_select(0, y).view(heads, -1, self._classes),
             self._truths.index_select(0, y).view(heads, -1, self._classes),
         )
@@ -164,18 +168,24 @@ class FullBatch:
     """
 
     def __init__(self, part: Part, *, classes: int, h: Hyperparameters, device: str) -> None:
-        self._x = part.x[None]  # (1, N * V, D)
-        y = torch.from_numpy(part.labels).to(device)
-        self._aims = target_table(part.labels, classes, h).to(device)[y][None]  # (1, N * V, C)
-        self._truths = torch.eye(classes, device=device)[y][None]
+        self._x = part.x  # (N * V, D)
+        self._y = torch.from_numpy(part.labels).to(device)
+        self._aims = target_table(part.labels, classes, h).to(device)  # (C, C), what the objective aims at
+        self._truths = torch.eye(classes, device=device)
         self._weight_decay = h.weight_decay
+        # What the weights of all images add up to, as a number and as `slope` takes it.
+        self._aimed, self._whole = torch.zeros((), device=device), torch.zeros(1, 1, 1, device=device)
+        for y in torch.split(self._y, self._x.part_rows):
+            aims = self._aims[y][None]  # (1, part, C)
+            self._aimed += aims.sum()
+            self._whole += aims.sum(dim=2, keepdim=True).sum(dim=1, keepdim=True)
         self._at: list[torch.Tensor] = []  # the point of the last look, with its objective and loss
         self._objective = self._loss = torch.empty(())
 
         self.network: Network = LinearNetwork(1, part.x.shape[1], classes, device)
         self.optimizer = make_optimizer(self.network, h)
         self.rate = 1.0  # it finds the length of its steps itself
-        self.step_values = part.x.numel()
+        self.step_values = part.x.shape[0] * part.x.shape[1]
 
     def learn(self, epoch: int, stop: Event) -> list[float] | None:  # noqa: ARG002 - every epoch is alike
         """Take one iteration."""
@@ -196,16 +206,31 @@ class FullBatch:
         """
         here = self._here()
         if not _equal(here, self._at):
-            log_p = torch.log_softmax(self.network.logits(self._x), dim=2)
-            self.network.backward(self._x, slope(log_p, self._aims))
+            aimed, true = self._add_up()
             weight = self.network.parameters["weight"]
             assert weight.grad is not None
             weight.grad += self._weight_decay * weight
             penalty = self._weight_decay / 2 * (weight**2).sum()
-            self._objective = penalty - (log_p * self._aims).sum() / self._aims.sum()
-            self._loss = -(log_p * self._truths).sum() / self._x.shape[1]
+            self._objective = penalty - aimed / self._aimed
+            self._loss = -true / self._x.shape[0]
             self._at = here
         return self._objective
+
+    def _add_up(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sums of log-probabilities times aims and times truths; the gradients go to the parameters."""
+        parameters = self.network.parameters.values()
+        aimed = true = torch.zeros((), device=self._y.device)
+        summed: list[torch.Tensor] = []
+        for x, y in zip(self._x.parts(), torch.split(self._y, self._x.part_rows), strict=True):
+            aims, truths = self._aims[y][None], self._truths[y][None]  # (1, part, C)
+            log_p = torch.log_softmax(self.network.logits(x[None]), dim=2)
+            self.network.backward(x[None], slope(log_p, aims, self._whole))
+            aimed, true = aimed + (log_p * aims).sum(), true + (log_p * truths).sum()
+            found = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            summed = [a + b for a, b in zip(summed, found, strict=True)] if summed else found
+        for parameter, gradient in zip(parameters, summed, strict=True):
+            parameter.grad = gradient
+        return aimed, true
 
     def _here(self) -> list[torch.Tensor]:
         return [parameter.detach().clone() for parameter in self.network.parameters.values()]

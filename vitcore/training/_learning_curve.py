@@ -13,10 +13,10 @@ from vitcore.evaluation import accuracy, confusion_matrix
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._loop import fit_heads
 from vitcore.training._search import fold_parts
+from vitcore.vectors import Vectors
 
 __all__ = ["class_curve_points", "learning_curve_points"]
 
-Vectors = npt.NDArray[np.float16]
 Ints = npt.NDArray[np.int64]
 Parts = list[tuple[Ints, Ints]]
 

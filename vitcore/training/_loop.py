@@ -16,9 +16,11 @@ from vitcore.evaluation import accuracy, balanced_accuracy, cohen_kappa, confusi
 from vitcore.training._checkpoint import Checkpoint, optimizer_arrays, restore
 from vitcore.training._head import HiddenHead, LinearHead
 from vitcore.training._hyperparameters import Hyperparameters
+from vitcore.training._inputs import Inputs, inputs_of
 from vitcore.training._learners import Part, new_learner
 from vitcore.training._network import Network
 from vitcore.training._steps import moments, threads_for
+from vitcore.vectors import Vectors
 
 __all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "make_part"]
 
@@ -28,12 +30,10 @@ smoothing and class weights, so that different settings compare), ``accuracy``, 
 ``cohen_kappa`` (on the validation images), ``learning_rate`` (of the last step; 1 for lbfgs), ``seconds``.
 The training loss is that of the batches as they were learned from: blended, noisy, drawn anew."""
 
-Vectors = npt.NDArray[np.float16]
 Ints = npt.NDArray[np.int64]
 Outcome = Literal["complete", "stopped"]
 
-_EVALUATION_ROWS = 65536
-_STACKED_BYTES = 2**29  # of standardised embeddings, up to which heads are trained side by side
+_STACKED_BYTES = 3 * 2**26  # of standardised embeddings in memory at once, for heads side by side
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,6 +69,8 @@ def fit_head(
     on_checkpoint: Callable[[Checkpoint], None] | None = None,
 ) -> FitResult:
     """Train a head on embeddings.
+
+    Those that are not in memory are read batch by batch, in every epoch, and give the same head.
 
     Embeddings are standardised by the mean and the standard deviation of the training part. What is
     random in an epoch depends on the seed and the number of the epoch alone, so that a training that
@@ -121,6 +123,7 @@ def fit_heads(
     classes: int,
     hyperparameters: Hyperparameters,
     seeds: Sequence[int] | None = None,
+    others: tuple[Vectors, Ints] | None = None,
     epochs: int | None = None,
     keep: Literal["best", "last"] = "best",
     device: str = "cpu",
@@ -129,7 +132,8 @@ def fit_heads(
 ) -> list[FitResult]:
     """Train several heads with the same settings: one per fold, or one per seed.
 
-    Linear heads are trained side by side, in one computation for all. Of parts of unequal
+    Linear heads are trained side by side, in one computation for all, unless they would hold too much
+    in memory. Of parts of unequal
     size, an epoch then takes as many images as the smallest has, others each time. Otherwise each
     ends as by `fit_head`, but for rounding. With a hidden layer or ``lbfgs`` this would gain nothing;
     these are trained one after the other.
@@ -141,6 +145,8 @@ def fit_heads(
         classes: Number of classes C.
         hyperparameters: How to train.
         seeds: One per head; that of the hyperparameters for all if not given.
+        others: Embeddings (M, D) and class numbers (M,) of images to be judged on, which the second
+            row numbers of a part then mean; these are among the N if not given.
         epochs: After how many to end, with the learning rates that they have in the whole training;
             those of the hyperparameters if not given.
         keep: The head of the best epoch, or that of the last one, which the images that judge it had
@@ -157,10 +163,13 @@ def fit_heads(
     """
     h = hyperparameters
     seeds = [h.seed] * len(parts) if seeds is None else list(seeds)
-    rows = sum(len(learned) for learned, _ in parts) * vectors.shape[1]
-    together = _side_by_side(h) and rows * vectors.shape[2] * 4 <= _STACKED_BYTES
+    held = sum(vectors.shape[1] * len(learned) + len(judged) for learned, judged in parts)
+    in_memory = isinstance(vectors, np.ndarray)
+    fits = not in_memory or held * vectors.shape[2] * 4 <= _STACKED_BYTES
+    together = _side_by_side(h) and fits
+    plain, truth = (vectors[:, 0], labels) if others is None else others
     prepared = (
-        make_part(vectors[learned], labels[learned], vectors[judged, 0], labels[judged], seed, device)
+        make_part(vectors[learned], labels[learned], plain[judged], truth[judged], seed, device)
         for (learned, judged), seed in zip(parts, seeds, strict=True)
     )
     stacks = [list(prepared)] if together else ([part] for part in prepared)
@@ -313,15 +322,10 @@ def make_part(
 ) -> Part:
     """Standardise by the training part: (N, V, D), (N,), (M, D), (M,)."""
     mean, std = moments(training)
-
-    def standardised(vectors: Vectors) -> torch.Tensor:
-        return torch.from_numpy((vectors.astype(np.float32) - mean) / std).to(device)
-
-    views = training.shape[1]
     return Part(
-        x=standardised(training.reshape(-1, training.shape[2])),  # (N, V, D) -> (N * V, D)
-        labels=np.repeat(training_labels, views),
-        x_validation=standardised(validation),
+        x=inputs_of(training, mean, std, device),
+        labels=np.repeat(training_labels, training.shape[1]),
+        x_validation=inputs_of(validation, mean, std, device),
         validation_labels=validation_labels,
         mean=mean,
         std=std,
@@ -329,7 +333,7 @@ def make_part(
     )
 
 
-def _evaluate(network: Network, number: int, x: torch.Tensor) -> torch.Tensor:
+def _evaluate(network: Network, number: int, x: Inputs) -> torch.Tensor:
     """Logits of one head: (M, D) -> (M, C)."""
     head = slice(number, number + 1)
-    return torch.cat([network.logits(part[None], head)[0] for part in torch.split(x, _EVALUATION_ROWS)])
+    return torch.cat([network.logits(part[None], head)[0] for part in x.parts()])

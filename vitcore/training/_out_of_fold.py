@@ -12,12 +12,13 @@ from vitcore.errors import SettingsError, Stopped
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._loop import EpochRecord, fit_heads
 from vitcore.training._search import fold_parts
+from vitcore.vectors import Vectors
 
 __all__ = ["out_of_fold_logits"]
 
 
 def out_of_fold_logits(
-    vectors: npt.NDArray[np.float16],
+    vectors: Vectors,
     labels: npt.NDArray[np.int64],
     groups: npt.NDArray[Any] | None,
     *,

@@ -15,6 +15,7 @@ from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._learners import MiniBatches
 from vitcore.training._loop import make_part
 from vitcore.training._steps import threads_for
+from vitcore.vectors import Vectors
 
 __all__ = ["LearningRateCurve", "learning_rate_curve"]
 
@@ -38,7 +39,7 @@ class LearningRateCurve:
 
 
 def learning_rate_curve(
-    training: npt.NDArray[np.float16],
+    training: Vectors,
     labels: npt.NDArray[np.int64],
     *,
     classes: int,

@@ -15,10 +15,10 @@ import pandas as pd
 from vitcore.errors import SettingsError, Stopped
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._loop import FitResult, fit_heads
+from vitcore.vectors import Vectors
 
 __all__ = ["SearchResult", "SearchTrial", "search_settings"]
 
-Vectors = npt.NDArray[np.float16]
 Ints = npt.NDArray[np.int64]
 Parts = Sequence[tuple[Ints, Ints]]
 Score = tuple[float, float]  # error and loss; lower is better

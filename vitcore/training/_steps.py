@@ -10,6 +10,7 @@ import torch
 
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._network import Network
+from vitcore.vectors import Vectors, mean_and_deviation
 
 __all__ = [
     "blended",
@@ -30,22 +31,12 @@ MOMENTUM = 0.9
 _SMALL_STEP = 2**22  # values in a batch, up to which one thread is faster
 
 
-def moments(vectors: npt.NDArray[np.float16]) -> Moments:
+def moments(vectors: Vectors) -> Moments:
     """Mean and standard deviation over images and views: (N, V, D) -> (D,), (D,).
 
-    Summed in double precision, a slice at a time, so that no large copy is made. A dimension that
-    never changes gets 1.
+    A dimension that never changes gets a deviation of 1.
     """
-    total = np.zeros(vectors.shape[2])
-    squares = np.zeros(vectors.shape[2])
-    count = vectors.shape[0] * vectors.shape[1]
-    for start in range(0, len(vectors), 4096):
-        part = vectors[start : start + 4096].astype(np.float64)
-        total += part.sum(axis=(0, 1))
-    mean = total / count
-    for start in range(0, len(vectors), 4096):
-        squares += ((vectors[start : start + 4096] - mean) ** 2).sum(axis=(0, 1))
-    std = np.sqrt(squares / count)
+    mean, std = mean_and_deviation(vectors)
     std[std < 1e-6] = 1.0
     return mean.astype(np.float32), std.astype(np.float32)
 
@@ -143,15 +134,17 @@ def perturbed(x: torch.Tensor, h: Hyperparameters, randoms: Randoms) -> torch.Te
     return x
 
 
-def slope(log_p: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def slope(log_p: torch.Tensor, targets: torch.Tensor, whole: torch.Tensor | None = None) -> torch.Tensor:
     """Gradient, with respect to the logits, of the mean cross-entropy of a batch.
 
     Args:
         log_p: (H, B, C), logarithms of the probabilities.
         targets: (H, B, C); a row adds up to the weight of its image in the mean.
+        whole: (H, 1, 1), what the weights add up to of all images of the mean, if these are only a part.
     """
     weight = targets.sum(dim=2, keepdim=True)
-    return (log_p.exp() * weight - targets) / weight.sum(dim=1, keepdim=True)
+    total = weight.sum(dim=1, keepdim=True) if whole is None else whole
+    return (log_p.exp() * weight - targets) / total
 
 
 @contextmanager

@@ -1,0 +1,99 @@
+"""The command that embeds a dataset ahead of a training."""
+
+import argparse
+import threading
+
+from vitcore.cli._output import Printer, answer
+from vitcore.cli._settings import (
+    CLUSTER,
+    SOURCE,
+    Add,
+    add_backbone,
+    add_cluster,
+    add_reading,
+    engine_of,
+    find_dataset,
+    open_workspace,
+)
+from vitcore.training import Hyperparameters
+
+__all__ = ["add_commands"]
+
+
+def add_commands(add: Add) -> None:
+    """Add this command to the command line."""
+    sub = add("embed", _embed, "Embed all images of a dataset ahead of trainings, which find the vectors.")
+    sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
+    add_reading(sub)
+    add_backbone(sub)
+    add_cluster(sub)
+    defaults = Hyperparameters()
+    usual = ",".join(defaults.augmentations)
+    for flag, kind, value, text in (
+        ("--views", int, defaults.views, "variants of each image"),
+        ("--augmentations", str, usual, "what the variants vary, such as flip,crop,colour"),
+        ("--input-size", int, defaults.input_size, "pixels that the backbone sees, 0 for its own size"),
+    ):
+        sub.add_argument(flag, type=kind, default=value, metavar="X", help=f"{text} (default: {value})")
+
+
+def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.backbone import Embedder, resolve_backbone
+    from vitcore.cluster import pass_for
+    from vitcore.features import ImageFile, choose_engine, embed_images
+
+    augmentations = tuple(word.strip() for word in options.augmentations.split(",") if word.strip())
+    settings = Hyperparameters.from_dict(
+        {"views": options.views, "augmentations": augmentations, "input_size": options.input_size}
+    )
+    with pass_for(options.engine, options.address, workers=options.workers) as through:
+        workspace, printer = open_workspace(), Printer()
+        dataset = find_dataset(options, workspace, printer, stop)
+        rows = dataset.index
+        files = [
+            ImageFile(dataset.path(file), sha256)
+            for file, sha256 in zip(rows["file"], rows["sha256"], strict=True)
+        ]
+        backbone = resolve_backbone(options.backbone, settings.input_size or None)
+        choice = choose_engine(
+            backbone,
+            files,
+            list(rows["label"]),
+            device=options.device,
+            precision=options.precision,
+            engine=engine_of(options),
+            workspace=workspace,
+            on_progress=printer,
+            stop=stop,
+        )
+        embedder = Embedder(backbone, choice.device)
+        embeddings = embed_images(
+            embedder,
+            files,
+            views=settings.views,
+            augmentations=settings.augmentations,
+            through=through,
+            workspace=workspace,
+            on_progress=printer,
+            stop=stop,
+        )
+    vectors = len(files) * settings.views
+    answer(
+        options,
+        {
+            "dataset_id": dataset.id,
+            "backbone": backbone.spec.id,
+            "fingerprint": embedder.fingerprint,
+            "device": choice.device.name,
+            "dtype": choice.device.precision,
+            "engine": CLUSTER if options.engine == CLUSTER else choice.device.engine,
+            "images": len(files),
+            "vectors": vectors,
+            "computed": embeddings.computed,
+            "seconds": embeddings.seconds,
+            "images_per_second": embeddings.images_per_second,
+            "folder": str(workspace.features / embedder.fingerprint),
+        },
+        f"Dataset {dataset.id} '{dataset.name}': {vectors} vectors of {len(files)} images are stored, "
+        f"{embeddings.computed} of them computed in {embeddings.seconds:.1f} s.",
+    )

@@ -1,0 +1,91 @@
+"""The command that measures smaller input sizes: sizes."""
+
+import argparse
+import threading
+from dataclasses import asdict
+
+from vitcore.cli._output import Printer, answer
+from vitcore.cli._settings import (
+    SOURCE,
+    Add,
+    add_backbone,
+    add_engine,
+    add_reading,
+    add_settings,
+    find_dataset,
+    hyperparameters_of,
+    open_workspace,
+)
+
+__all__ = ["add_commands"]
+
+
+def add_commands(add: Add) -> None:
+    """Add this command to the command line."""
+    sub = add(
+        "sizes", _sizes, "Measure how much faster smaller input sizes are, and what accuracy they cost."
+    )
+    sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
+    add_reading(sub)
+    add_backbone(sub)
+    add_engine(sub)
+    sub.add_argument(
+        "--images",
+        type=int,
+        default=160,
+        metavar="N",
+        help="training images to compare with, 20 or more (default: 160)",
+    )
+    sub.add_argument(
+        "--sizes",
+        type=_numbers,
+        metavar="X,Y",
+        help="sides in pixels, the largest being the full size (default: the backbone's own, and those "
+        "with about half and a quarter of its patches)",
+    )
+    add_settings(sub)
+
+
+def _sizes(options: argparse.Namespace, stop: threading.Event) -> None:
+    from vitcore.pipeline import compare_sizes
+
+    hyperparameters = hyperparameters_of(options)
+    workspace, printer = open_workspace(), Printer()
+    dataset = find_dataset(options, workspace, printer, stop)
+    found = compare_sizes(
+        dataset,
+        hyperparameters,
+        backbone=options.backbone,
+        device=options.device,
+        precision=options.precision,
+        engine=options.engine,
+        workspace=workspace,
+        sizes=options.sizes,
+        images=options.images,
+        on_progress=printer,
+        stop=stop,
+    )
+    lines = [
+        f"{result.size:4} px  {result.images_per_second:7.1f} images/s  {result.accuracy:6.1%}  "
+        f"{found.verdict(result)}"
+        for result in found.sizes
+    ]
+    answer(
+        options,
+        {
+            "dataset_id": dataset.id,
+            "requested": dict(found.requested),
+            "backbone": found.backbone,
+            "usual": found.usual,
+            "images": found.images,
+            "passes": found.passes,
+            "sizes": [{**asdict(result), "verdict": found.verdict(result)} for result in found.sizes],
+            "seconds": found.seconds,
+        },
+        "\n".join(lines),
+    )
+
+
+def _numbers(text: str) -> list[int]:
+    """Whole numbers between commas."""
+    return [int(word) for word in text.split(",") if word.strip()]

@@ -1,0 +1,368 @@
+"""Which engine computes the embeddings: the fastest one here that agrees with the exact one."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from threading import Event
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vitcore.backbone import Backbone, Device, Embedder, choose_device, cpu_can, cpu_name, engine_is_here
+from vitcore.dataset import view_key
+from vitcore.errors import BackboneError, DeviceError, Stopped, StorageError
+from vitcore.features._embed import ImageFile
+from vitcore.features._pass import Refusal, Shot, look
+from vitcore.features._store import FeatureStore
+from vitcore.progress import Meter, OnProgress
+from vitcore.workspace import Workspace, read_json, write_json
+
+__all__ = [
+    "SAME_COSINE",
+    "SAME_LABELS",
+    "Candidate",
+    "EngineChoice",
+    "choose_engine",
+    "cosines",
+    "same_labels",
+]
+
+SAME_COSINE = 0.999
+"""Lowest cosine similarity, to the embedding in fp32, of an engine that agrees."""
+
+SAME_LABELS = 0.99
+"""Lowest share of images that a probe gives the same label."""
+
+_IMAGES = 32  # of the user's own, to measure with
+_WORTH_IT = 1.05  # times as fast as torch in fp32
+# From how many images on it can pay to try an engine: one of torch needs nothing, for the others the
+# network has to be written down first (10 s), and without instructions made for it they gain little.
+_FROM_TORCH, _FROM_OTHERS, _FROM_UNLIKELY = 100, 300, 3000
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An engine that was tried.
+
+    Attributes:
+        engine: As in `vitcore.backbone.ENGINES`.
+        precision: Its number format.
+        images_per_second: On this machine, with prepared images.
+        cosine: Lowest cosine similarity of its embedding of an image to that of torch in fp32.
+        same_label: Share of the images that a linear probe gives the same label by both, 0 … 1.
+        images: How many were compared.
+        agrees: Whether that is close enough.
+    """
+
+    engine: str
+    precision: str
+    images_per_second: float
+    cosine: float
+    same_label: float
+    images: int
+    agrees: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineChoice:
+    """What is to compute embeddings, and why.
+
+    Attributes:
+        device: Where, with which engine and in which precision.
+        reason: One sentence for the user.
+        candidates: What was tried on the user's images, torch in fp32 first; empty if nothing was.
+    """
+
+    device: Device
+    reason: str
+    candidates: tuple[Candidate, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "engine": self.device.engine,
+            "precision": self.device.precision,
+            "reason": self.reason,
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """What `to_dict` gave, of a choice on the CPU.
+
+        Raises:
+            DeviceError: The engine is not here any more.
+            LookupError: Something is missing.
+            TypeError: Something is of the wrong kind.
+        """
+        return cls(
+            device=choose_device("cpu", values["precision"], values["engine"]),
+            reason=str(values["reason"]),
+            candidates=tuple(Candidate(**candidate) for candidate in values["candidates"]),
+        )
+
+
+def choose_engine(
+    backbone: Backbone,
+    images: Sequence[ImageFile],
+    labels: Sequence[str],
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "auto",
+    workspace: Workspace | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> EngineChoice:
+    """What is to compute the embeddings of images.
+
+    With ``auto`` on a CPU, the engines that can be faster there are measured on some of the images, if
+    there are so many that it can pay. One agrees if for every image the cosine similarity of its
+    embedding to that of torch in fp32 is at least 0.999, and if a linear probe gives at least 99 % of the
+    images the same label by both. The probe of an image learned from the others. The fastest that agrees
+    is taken; what was found is remembered for these images on this machine, and the embeddings that were
+    made for it are kept.
+
+    Args:
+        backbone: The frozen network.
+        images: Those that are going to be embedded.
+        labels: Their classes, for the probe.
+        device: As for `vitcore.backbone.choose_device`.
+        precision: As there; any but ``auto`` leaves only engines with that one.
+        engine: As there; with any but ``auto`` nothing is measured.
+        workspace: Where embeddings are kept; the default workspace if not given.
+        on_progress: Called with the progress in images.
+        stop: Set it to end early.
+
+    Raises:
+        DeviceError: The device, the precision or the engine is not here.
+        BackboneError: The backbone cannot be had.
+        Stopped: `stop` was set.
+    """
+    if engine == "auto" and precision == "int8":
+        engine = "onnxruntime"  # no other has it
+    if engine != "auto":
+        chosen = choose_device(device, precision, engine)
+        return EngineChoice(device=chosen, reason=f"{chosen.engine_title} was asked for.")
+    usual = choose_device(device, precision)
+    if usual.name != "cpu":
+        return EngineChoice(device=usual, reason=f"{usual.engine_title} suits {usual.title}.")
+    workspace = workspace or Workspace.default()
+    exact = Embedder(backbone, choose_device("cpu", "fp32"))
+    keys = [(image.sha256, view_key(0)) for image in images]
+    missing = int((_store(exact, workspace).rows(keys) < 0).sum())
+    memory = workspace.engines / "choices.json"
+    remembered = _recall(memory, exact.fingerprint)
+    for choice in remembered.values():
+        left = int((_store(Embedder(backbone, choice.device), workspace).rows(keys) < 0).sum())
+        if left < min(missing, _FROM_TORCH):  # most of the work is done
+            return choice
+    others = [Device("cpu", "CPU", *pair) for pair in _worth_trying(missing, precision)]
+    if not others:
+        reason = f"{usual.engine_title} is used: for so few images no other engine is worth trying here."
+        return EngineChoice(device=usual, reason=reason)
+    sample = _sample(images, labels)
+    mark = _mark(exact, others, [image for image, _ in sample])
+    if mark not in remembered:
+        remembered[mark] = _measured(exact, others, sample, usual, workspace, on_progress, stop or Event())
+        workspace.engines.mkdir(exist_ok=True)
+        choices = {mark: choice.to_dict() for mark, choice in remembered.items()}
+        write_json(memory, {**_read(memory), exact.fingerprint: choices})
+    return remembered[mark]
+
+
+def _worth_trying(missing: int, precision: str) -> list[tuple[str, str]]:
+    """Precision and engine of what may be faster than torch in fp32 on this CPU, most likely first."""
+    has_bf16, has_int8 = cpu_can("avx512_bf16", "amx_bf16"), cpu_can("avx512_vnni", "avx_vnni", "amx_int8")
+    return [
+        (number_format, engine)
+        for engine, number_format, least in (
+            ("openvino", "bf16", _FROM_OTHERS if has_bf16 else None),
+            ("onnxruntime", "int8", _FROM_OTHERS if has_int8 else _FROM_UNLIKELY),
+            ("torch", "bf16", _FROM_TORCH if has_bf16 else None),
+            ("openvino", "fp32", _FROM_UNLIKELY),
+            ("onnxruntime", "fp32", _FROM_UNLIKELY),
+        )
+        if least is not None
+        and missing >= least
+        and precision in ("auto", number_format)
+        and engine_is_here(engine)
+    ]
+
+
+def _sample(images: Sequence[ImageFile], labels: Sequence[str]) -> list[tuple[ImageFile, str]]:
+    """Some images with their labels, of every class about as many.
+
+    Those with the smallest digests: a random choice that stays nearly the same when images are added.
+    """
+    ordered = sorted(zip(images, labels, strict=True), key=lambda pair: pair[0].sha256)
+    taken: dict[str, int] = {}
+    ranked = []
+    for image, label in ordered:
+        taken[label] = taken.get(label, 0) + 1
+        ranked.append((taken[label], image.sha256, image, label))
+    ranked.sort(key=lambda item: item[:2])
+    return [(image, label) for _, _, image, label in ranked[:_IMAGES]]
+
+
+def _measured(
+    exact: Embedder,
+    others: Sequence[Device],
+    sample: Sequence[tuple[ImageFile, str]],
+    usual: Device,
+    workspace: Workspace,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> EngineChoice:
+    """Try engines on a sample of the images."""
+    meter = Meter(on_progress, "engines", len(sample) * (1 + len(others)))
+    seen = [(image, label, look(exact, Shot(source=image.path))) for image, label in sample]
+    # What cannot be read is named when the images are embedded.
+    readable = [(image, label, pixels) for image, label, pixels in seen if not isinstance(pixels, Refusal)]
+    if not readable:
+        return EngineChoice(device=usual, reason=f"{usual.engine_title} is used: no image could be tried.")
+    pixels = np.stack([pixels for _, _, pixels in readable])
+    keys = [(image.sha256, view_key(0)) for image, _, _ in readable]
+    labels = [label for _, label, _ in readable]
+    candidates: list[Candidate] = []
+    truth = np.empty(0, dtype=np.float32)
+    for device in (exact.device, *others):
+        if stop.is_set():
+            raise Stopped("The choice of an engine was stopped; what was embedded is kept.")
+        embedder = Embedder(exact.backbone, device)
+        try:
+            vectors, rate = _timed(embedder, pixels)
+        except BackboneError:
+            if device == exact.device:
+                raise
+            continue  # not every network can be written down for the others; torch does what is left
+        store = _store(embedder, workspace)
+        new = np.flatnonzero(store.rows(keys) < 0)
+        store.write([keys[number] for number in new], vectors[new])
+        truth = vectors if device == exact.device else truth
+        cosine = float(cosines(vectors, truth).min())
+        same = same_labels(truth, vectors, labels)
+        candidates.append(
+            Candidate(
+                engine=device.engine,
+                precision=device.precision,
+                images_per_second=rate,
+                cosine=cosine,
+                same_label=same,
+                images=len(pixels),
+                agrees=cosine >= SAME_COSINE and same >= SAME_LABELS,
+            )
+        )
+        meter.add(len(sample))
+    return _picked(candidates, usual)
+
+
+def _picked(candidates: Sequence[Candidate], usual: Device) -> EngineChoice:
+    """The fastest that agrees, if that is worth it."""
+    exact = candidates[0]
+    best = max((c for c in candidates if c.agrees), key=lambda c: c.images_per_second)
+    ratio = best.images_per_second / exact.images_per_second
+    if ratio < _WORTH_IT:
+        return EngineChoice(
+            device=usual,
+            reason=f"{usual.engine_title} is used: no other engine that agrees with it is faster here.",
+            candidates=tuple(candidates),
+        )
+    device = Device("cpu", "CPU", best.precision, best.engine)
+    return EngineChoice(
+        device=device,
+        reason=f"{device.engine_title} is {ratio:.1f} times as fast here as PyTorch (fp32), and agrees with "
+        f"it on {best.images} of your images.",
+        candidates=tuple(candidates),
+    )
+
+
+def _timed(embedder: Embedder, pixels: npt.NDArray[np.uint8]) -> tuple[Floats, float]:
+    """Embeddings of images, and how many of them a second takes; the faster half counts."""
+    embedder.embed(pixels[:1])  # loads the network
+    halves, rates = [], []
+    for part in np.array_split(pixels, 2):
+        if not len(part):
+            continue
+        started = time.perf_counter()
+        halves.append(embedder.embed(part))
+        rates.append(len(part) / (time.perf_counter() - started))
+    return np.concatenate(halves), max(rates)
+
+
+def cosines(first: Floats, second: Floats) -> Floats:
+    """Cosine similarity row by row: (N, D), (N, D) -> (N,)."""
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    cosines: Floats = np.einsum("nd,nd->n", first, second) / np.maximum(lengths, 1e-12)
+    return cosines
+
+
+def same_labels(exact: Floats, other: Floats, labels: Sequence[str]) -> float:
+    """Share of the images that get the same label by both embeddings, from a probe that has not seen them.
+
+    The probe is ridge regression on the exact embeddings of the other images. Where these are of one
+    class there is nothing to tell apart.
+    """
+    from sklearn.linear_model import RidgeClassifier
+
+    names = np.array(labels)
+    mean, spread = exact.mean(axis=0), exact.std(axis=0) + 1e-6
+    same = []
+    for number in range(len(names)):
+        rest = np.arange(len(names)) != number
+        if len(set(names[rest])) < 2:
+            same.append(True)
+            continue
+        # Ridge on as many dimensions as features would overfit without a strong pull.
+        probe = RidgeClassifier(alpha=exact.shape[1]).fit((exact[rest] - mean) / spread, names[rest])
+        pair = (np.stack([exact[number], other[number]]) - mean) / spread
+        by_exact, by_other = probe.predict(pair)
+        same.append(bool(by_exact == by_other))
+    return float(np.mean(same))
+
+
+def _mark(exact: Embedder, others: Sequence[Device], images: Sequence[ImageFile]) -> str:
+    """Digest of all that a choice depends on: network, images, machine, versions, what is tried."""
+    facts = [
+        exact.fingerprint,
+        [image.sha256 for image in images],
+        [[device.engine, device.precision] for device in others],
+        cpu_name(),
+        torch.get_num_threads(),
+        [metadata.version(name) for name in ("torch", "onnxruntime")],
+        metadata.version("openvino") if engine_is_here("openvino") else "",
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _recall(memory: Path, network: str) -> dict[str, EngineChoice]:
+    """What is remembered of a network, by what it depends on; what is of no use any more is forgotten."""
+    choices = {}
+    for mark, values in _read(memory).get(network, {}).items():
+        with suppress(LookupError, TypeError, DeviceError):  # of another version, or an engine that is gone
+            choices[mark] = EngineChoice.from_dict(values)
+    return choices
+
+
+def _read(memory: Path) -> dict[str, dict[str, Any]]:
+    """All that is remembered; nothing if it cannot be read, for it can be measured again."""
+    if not memory.is_file():
+        return {}
+    try:
+        found = read_json(memory)
+    except StorageError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _store(embedder: Embedder, workspace: Workspace) -> FeatureStore:
+    return FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)

@@ -1,0 +1,525 @@
+"""What smaller input sizes would save on a dataset, and what they would cost in accuracy: both measured."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from threading import Event
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.backbone import Backbone, BackboneSpec, Embedder, resolve_backbone
+from vitcore.dataset import Dataset, split_index, view_key
+from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
+from vitcore.evaluation import compare
+from vitcore.features import FeatureStore, ImageFile, Shot, embed_images, local_pass
+from vitcore.pipeline._engine import choose_for
+from vitcore.pipeline._material import check_division, class_numbers, image_files, prepare_material
+from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.training import EpochRecord, Hyperparameters, out_of_fold_logits
+from vitcore.workspace import Workspace, read_json, write_json
+
+__all__ = ["SizeComparison", "SizeResult", "compare_sizes", "load_sizes"]
+
+Ints = npt.NDArray[np.int64]
+
+_FOLDER = "sizes"
+_FEWEST = 20  # images, below which nothing can be said
+_LEAST_SIDE = 8  # patches
+_PIXELS = (56, 1024)  # what `Hyperparameters.input_size` takes
+_FOLDS = 5
+_ROUNDS = 3  # in which the speed of every size is measured
+_TELLING = 0.05  # of accuracy: how far the ends of an interval may be from its middle
+# What the heads that are compared here make no use of.
+_UNUSED = ("input_size", "monitor", "patience", "folds", "repeats")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeResult:
+    """How one input size does.
+
+    Attributes:
+        size: Side in pixels of the square that the backbone sees.
+        patches: Number of patches of an image.
+        accuracy: In cross-validation, 0 … 1.
+        difference: That minus the accuracy at the full size, −1 … 1.
+        low: Lower end of its 95 % interval, of the same images at both sizes.
+        high: Upper end.
+        images_per_second: Forward passes per second.
+        speed: That by the one of the full size.
+        seconds: What the embedding of a whole training would take.
+    """
+
+    size: int
+    patches: int
+    accuracy: float
+    difference: float
+    low: float
+    high: float
+    images_per_second: float
+    speed: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeComparison:
+    """Input sizes side by side on the same images.
+
+    Attributes:
+        version: Of the dataset.
+        base: The settings of the heads.
+        requested: ``backbone``, ``device``, ``precision`` and ``engine``, as `train` takes them.
+        backbone: What it is called.
+        usual: Its own input size, for which `Hyperparameters.input_size` has 0.
+        images: How many were compared with: some of the training part.
+        passes: How many forward passes a training with these settings takes.
+        sizes: The results, the full size first.
+        seconds: How long it took.
+    """
+
+    version: int
+    base: Hyperparameters
+    requested: Mapping[str, str]
+    backbone: str
+    usual: int
+    images: int
+    passes: int
+    sizes: tuple[SizeResult, ...]
+    seconds: float
+
+    def suits(self, hyperparameters: Hyperparameters) -> bool:
+        """Whether other settings would have given the same, but for chance in the speed."""
+        return _settings(self.base) == _settings(hyperparameters)
+
+    def telling(self, result: SizeResult) -> bool:
+        """Whether the images are enough to tell about what a size costs in accuracy."""
+        return result.high < 0 or result.low > 0 or result.high - result.low <= 2 * _TELLING
+
+    def verdict(self, result: SizeResult) -> str:
+        """What a size gains and costs, one sentence."""
+        if result == self.sizes[0]:
+            return "The full size, with which the others are compared."
+        speed = f"{result.speed:.1f}"
+        difference, low, high = (_points(value) for value in (result.difference, result.low, result.high))
+        if self.telling(result):
+            return f"{speed} times as fast; accuracy {difference} (95 % interval: {low} to {high})."
+        return (
+            f"{speed} times as fast; accuracy {difference}, but {self.images} images are too few to tell "
+            f"(95 % interval: {low} to {high})."
+        )
+
+
+def compare_sizes(
+    dataset: Dataset,
+    hyperparameters: Hyperparameters | None = None,
+    *,
+    backbone: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "auto",
+    workspace: Workspace | None = None,
+    sizes: Sequence[int] | None = None,
+    images: int = 160,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> SizeComparison:
+    """Measure what smaller input sizes save and cost, on some of the images of the training part.
+
+    Each image goes through the backbone once per size, and the vectors are stored: those of the size that
+    is then chosen are not computed again. The sizes take turns, so that what else the machine does slows
+    all of them down alike. At each size heads are trained with the given settings and judged by
+    cross-validation, all on the same folds; near-duplicates are in one fold.
+
+    The validation images of a training with the same seed play no part. They are known if there is a
+    ready-made split, or if all images are embedded at the usual size. Else only copies are known to be
+    alike: in a dataset with near-duplicates a training may then divide otherwise, and some of its
+    validation images may be among those compared here.
+
+    The heads learn from few images, so that the accuracies are lower than those of a training with all.
+
+    Args:
+        dataset: What to learn from.
+        hyperparameters: How; `input_size` plays no part.
+        backbone: As for `train`.
+        device: As for `train`.
+        precision: As for `train`.
+        engine: As for `train`; the same one is taken at every size.
+        workspace: Where embeddings are kept; the default workspace if not given.
+        sizes: Sides in pixels, of whole patches, the largest being the full one. If not given: the
+            backbone's own, and those with about half and a quarter of its patches, 8 × 8 at least.
+        images: How many to compare with, 20 or more. They are drawn class by class, at least two of each.
+        on_progress: Called with the progress of each phase.
+        stop: Set it to give up; what was embedded is kept.
+
+    Raises:
+        DatasetError: Too few classes or images.
+        BackboneError: The backbone cannot be had.
+        DeviceError: The device, the precision or the engine is not here.
+        SettingsError: A value is out of its range, or the learning rate makes the loss grow beyond all
+            bounds.
+        Stopped: `stop` was set.
+        StorageError: The disk is full or not writable.
+    """
+    started = time.perf_counter()
+    workspace = workspace or Workspace.default()
+    h, stop = replace(hyperparameters or Hyperparameters(), input_size=0), stop or Event()
+    if images < _FEWEST:
+        raise SettingsError(f"{images} images are too few to compare sizes with; give {_FEWEST} or more.")
+    tell(on_progress, Progress(phase="prepare"))
+    rows = check_division(dataset, replace(h, folds=0))
+    resolved = resolve_backbone(backbone)
+    usual, patch = resolved.spec.preprocessing.input_size, _patch_pixels(resolved.spec)
+    chosen = _usual_sizes(usual, patch) if sizes is None else _checked_sizes(sizes, patch)
+    choice = choose_for(
+        dataset,
+        rows,
+        resolved,
+        device=device,
+        precision=precision,
+        engine=engine,
+        workspace=workspace,
+        on_progress=on_progress,
+        stop=stop,
+    )
+    training, passes, groups = _training_part(
+        dataset, rows, h, Embedder(resolved, choice.device), workspace, on_progress, stop
+    )
+    if len(training) < _FEWEST:
+        raise DatasetError(
+            f"There are only {len(training)} images to learn from, too few to compare input sizes with; "
+            f"{_FEWEST} are needed: add some, or keep the usual size."
+        )
+    drawn = _draw(class_numbers(training["label"], dataset.classes), images, h.seed)
+    embedders = [Embedder(_at_size(resolved, size), choice.device) for size in chosen]
+    sample = training.iloc[drawn]
+    rates = _embed_in_turn(embedders, image_files(dataset, sample), h, workspace, on_progress, stop)
+    together = None if groups is None else groups[drawn]
+    truth, answers = _answers(dataset, sample, together, embedders, h, workspace, on_progress, stop)
+    results = []
+    for size, rate, answered in zip(chosen, rates, answers, strict=True):
+        against, full = compare(truth, answered, answers[0]), size == chosen[0]
+        results.append(
+            SizeResult(
+                size=size,
+                patches=(size // patch) ** 2,
+                accuracy=float((answered == truth).mean()),
+                difference=against.difference,
+                low=0.0 if full else against.low,
+                high=0.0 if full else against.high,
+                images_per_second=rate,
+                speed=rate / rates[0],
+                seconds=passes / rate,
+            )
+        )
+    comparison = SizeComparison(
+        version=dataset.version,
+        base=h,
+        requested={"backbone": backbone, "device": device, "precision": precision, "engine": engine},
+        backbone=resolved.spec.title,
+        usual=usual,
+        images=len(sample),
+        passes=passes,
+        sizes=tuple(results),
+        seconds=time.perf_counter() - started,
+    )
+    _save(dataset, comparison)
+    return comparison
+
+
+def load_sizes(
+    dataset: Dataset, hyperparameters: Hyperparameters | None = None, *, backbone: str = "auto"
+) -> SizeComparison:
+    """The last comparison of input sizes on a dataset with a backbone.
+
+    Args:
+        dataset: The dataset.
+        hyperparameters: The settings; if nothing was compared with them, the last comparison with others
+            is given (see `SizeComparison.suits`).
+        backbone: As it was asked for.
+
+    Raises:
+        NotFoundError: There is none.
+        StorageError: Its file is damaged.
+    """
+    path = _path(dataset, backbone, hyperparameters or Hyperparameters())
+    if not path.is_file():
+        others = path.parent.glob(f"{path.name.partition('-')[0]}-*.json")
+        path = max(others, key=lambda other: other.stat().st_mtime_ns, default=path)
+    if not path.is_file():
+        raise NotFoundError(f"No input sizes were compared on dataset '{dataset.id}' yet.")
+    values = read_json(path)
+    try:
+        return SizeComparison(
+            **{
+                **values,
+                "base": Hyperparameters.from_dict(values["base"]),
+                "sizes": tuple(SizeResult(**result) for result in values["sizes"]),
+            }
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise StorageError(f"{path} is damaged ({error}); measure the input sizes again.") from error
+
+
+# --- which sizes -------------------------------------------------------------------------------
+
+
+def _patch_pixels(spec: BackboneSpec) -> int:
+    """Side of a patch in pixels; the network is built without memory."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        network: Any = timm.create_model(spec.architecture, pretrained=False, num_classes=0)
+    side: int = network.patch_embed.patch_size[0]
+    return side
+
+
+def _usual_sizes(usual: int, patch: int) -> list[int]:
+    """The backbone's own size, and those with about half and a quarter of its patches."""
+    across = usual // patch
+    least = max(_LEAST_SIDE, math.ceil(_PIXELS[0] / patch))
+    smaller = {max(round(across / math.sqrt(share)), least) for share in (2, 4)}
+    sizes = [usual, *sorted((patch * side for side in smaller if side < across), reverse=True)]
+    if len(sizes) == 1:
+        raise SettingsError(
+            f"This backbone sees {across} × {across} patches; with less than {least} × {least} there is "
+            "too little to see, so no smaller size is worth a comparison."
+        )
+    return sizes
+
+
+def _checked_sizes(sizes: Sequence[int], patch: int) -> list[int]:
+    """The sizes that were asked for, the largest first."""
+    chosen = sorted(set(sizes), reverse=True)
+    low, high = _PIXELS
+    for size in chosen:
+        if not low <= size <= high or size % patch:
+            raise SettingsError(
+                f"An input of {size} pixels cannot be compared; give sizes from {low} to {high} that are "
+                f"multiples of {patch}, the side of a patch."
+            )
+    if len(chosen) < 2:
+        raise SettingsError(f"Number of different input sizes: {len(chosen)}; give two or more to compare.")
+    return chosen
+
+
+def _at_size(backbone: Backbone, size: int) -> Backbone:
+    preprocessing = replace(backbone.spec.preprocessing, input_size=size)
+    return replace(backbone, spec=replace(backbone.spec, preprocessing=preprocessing))
+
+
+# --- which images ------------------------------------------------------------------------------
+
+
+def _training_part(
+    dataset: Dataset,
+    rows: pd.DataFrame,
+    h: Hyperparameters,
+    embedder: Embedder,
+    workspace: Workspace,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> tuple[pd.DataFrame, int, Ints | None]:
+    """The rows to learn from; the forward passes of a training; what is alike, if it is known of all.
+
+    Nothing is embedded for it.
+    """
+    store = FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)
+    groups = None
+    if (store.rows([(sha256, view_key(0)) for sha256 in rows["sha256"]]) >= 0).all():
+        plain = replace(h, views=1, folds=0)
+        material = prepare_material(dataset, plain, embedder, workspace, on_progress, stop)
+        training, groups = material.rows.iloc[material.train], material.groups[material.train]
+    else:
+        split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
+        training = dataset.index[split == "train"]
+    varied = len(rows) if h.folds else len(training)
+    return training, len(rows) + (h.views - 1) * varied, groups
+
+
+def _draw(labels: Ints, images: int, seed: int) -> Ints:
+    """Positions of a stratified, seeded sample, in order; a larger one holds a smaller one."""
+    random = np.random.default_rng(seed)
+    chosen = []
+    for number in np.unique(labels):
+        own = random.permutation(np.flatnonzero(labels == number))
+        chosen.append(own[: max(2, images * len(own) // len(labels))])
+    return np.sort(np.concatenate(chosen))
+
+
+# --- how fast ----------------------------------------------------------------------------------
+
+
+def _embed_in_turn(
+    embedders: Sequence[Embedder],
+    files: Sequence[ImageFile],
+    h: Hyperparameters,
+    workspace: Workspace,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> list[float]:
+    """Embed images at every size, a few at a time, so that they are stored; images per second of each.
+
+    What is stored already is computed all the same in the first rounds, for its speed.
+    """
+    some = min(2 * embedders[0].batch_size, len(files))
+    parts = [files[start : start + some] for start in range(0, len(files), some)]
+    rounds = [parts[number % len(parts)] for number in range(max(_ROUNDS, len(parts)))]
+    meter = Meter(on_progress, "embed", len(embedders) * h.views * sum(map(len, rounds)))
+    rates: list[list[float]] = [[] for _ in embedders]
+    for number, part in enumerate(rounds):
+        # There and back: the network that came last is still at hand when it comes first.
+        order = range(len(embedders)) if number % 2 == 0 else reversed(range(len(embedders)))
+        for place in order:
+            is_timed = len(rates[place]) < _ROUNDS
+            rate = _turn(embedders[place], part, h, workspace, meter, stop, is_timed=is_timed)
+            rates[place] += [] if rate is None else [rate]
+    return [median(found) for found in rates]
+
+
+def _turn(
+    embedder: Embedder,
+    files: Sequence[ImageFile],
+    h: Hyperparameters,
+    workspace: Workspace,
+    meter: Meter,
+    stop: Event,
+    *,
+    is_timed: bool,
+) -> float | None:
+    """Embed some images; images per second, or None if some were stored already and it is not timed then."""
+    whole, counted = len(files) * h.views, 0
+
+    def count(done: int) -> None:
+        nonlocal counted
+        meter.add(max(done - counted, 0))
+        counted = max(done, counted)
+
+    # Loads the network, whose time does not count.
+    embedder.embed(np.zeros((1, embedder.input_size, embedder.input_size, 3), dtype=np.uint8))
+    done = embed_images(
+        embedder,
+        files,
+        views=h.views,
+        augmentations=h.augmentations,
+        workspace=workspace,
+        on_progress=lambda progress: count(progress.done),
+        stop=stop,
+    )
+    rate = None
+    if done.computed == len({file.sha256 for file in files}) * h.views:
+        rate = done.images_per_second
+    elif is_timed:
+        rate = _speed(embedder, files, count, stop)
+    count(whole)
+    return rate
+
+
+def _speed(
+    embedder: Embedder, files: Sequence[ImageFile], count: Callable[[int], None], stop: Event
+) -> float:
+    """Images per second of a pass whose vectors are thrown away."""
+    started, seen = time.perf_counter(), 0
+    with closing(local_pass(embedder, [Shot(source=file.path) for file in files])) as batches:
+        for batch in batches:
+            if stop.is_set():
+                raise Stopped("The comparison of input sizes was stopped; what was embedded is kept.")
+            seen += len(batch.shots)
+            count(seen)
+    return len(files) / (time.perf_counter() - started)
+
+
+# --- how well ----------------------------------------------------------------------------------
+
+
+def _answers(
+    dataset: Dataset,
+    sample: pd.DataFrame,
+    groups: Ints | None,
+    embedders: Sequence[Embedder],
+    h: Hyperparameters,
+    workspace: Workspace,
+    on_progress: OnProgress | None,
+    stop: Event,
+) -> tuple[Ints, list[Ints]]:
+    """The classes of the sample, (N,), and what heads at each size take its images for, (N,) each.
+
+    All sizes have the same folds; what is alike is found at the first size if it is not given.
+    """
+    truth, files = class_numbers(sample["label"], dataset.classes), image_files(dataset, sample)
+    options: dict[str, Any] = {"views": h.views, "augmentations": h.augmentations, "workspace": workspace}
+    vectors = [
+        np.asarray(embed_images(embedder, files, stop=stop, **options).vectors) for embedder in embedders
+    ]
+    if groups is None:
+        fingerprint = embedders[0].fingerprint
+        pairs = find_duplicates(dataset, sample, vectors[0][:, 0], fingerprint=fingerprint, stop=stop)
+        groups = duplicate_groups(sample, pairs)
+    folds = max(2, min(_FOLDS, len(np.unique(groups))))
+    meter = Meter(on_progress, "fit", len(embedders) * folds * h.epochs, unit="epochs")
+
+    def on_epoch(_: EpochRecord) -> None:
+        meter.add(1)
+
+    answers = []
+    for seen in vectors:  # (N, V, D)
+        logits = out_of_fold_logits(
+            seen,
+            truth,
+            groups,
+            classes=len(dataset.classes),
+            hyperparameters=h,
+            epochs=h.epochs,
+            folds=folds,
+            seed=h.seed,
+            device=embedders[0].device.name,
+            on_epoch=on_epoch,
+            stop=stop,
+        )
+        answers.append(logits.argmax(axis=1))
+    return truth, answers
+
+
+# --- on the disk -------------------------------------------------------------------------------
+
+
+def _settings(h: Hyperparameters) -> dict[str, Any]:
+    """The settings that matter here."""
+    return {name: value for name, value in h.to_dict().items() if name not in _UNUSED}
+
+
+def _path(dataset: Dataset, backbone: str, h: Hyperparameters) -> Path:
+    first, second = (
+        hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]
+        for part in (backbone, _settings(h))
+    )
+    return dataset.folder / _FOLDER / f"{first}-{second}.json"
+
+
+def _save(dataset: Dataset, comparison: SizeComparison) -> None:
+    path = _path(dataset, comparison.requested["backbone"], comparison.base)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, {**asdict(comparison), "base": comparison.base.to_dict()})
+    except OSError as error:
+        raise StorageError(
+            f"The comparison of input sizes cannot be kept ({error.strerror or error}); free some disk "
+            "space, then measure again: what was embedded is kept."
+        ) from error
+
+
+def _points(share: float) -> str:
+    """A difference of two accuracies in words."""
+    points = f"{100 * abs(share):.1f}"
+    if points == "0.0":
+        return "the same"
+    return f"{points} points lower" if share < 0 else f"{points} points higher"
