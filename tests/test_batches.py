@@ -99,8 +99,8 @@ def test_begun_at_another_level_of_doubt_all_is_answered_at_the_present_one(run,
     able = load_classifier(run.folder)
     predict, calls = able.predict_each, []
 
-    def interrupted(images):
-        for number, result in enumerate(predict(images)):
+    def interrupted(images, **options):
+        for number, result in enumerate(predict(images, **options)):
             yield result
             if number == 1:
                 stop.set()

@@ -1,10 +1,12 @@
 """The main job in a real browser, on the sample set, with a tiny backbone."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from vitcore.dataset import exclude, list_datasets, load_dataset
 from vitcore.runs import list_runs
@@ -35,9 +37,14 @@ def choose_backbone_file(page: Page, path: str) -> None:
     more.click()
     settled(page)
     choice = page.get_by_test_id("stSelectbox").filter(has_text="Backbone").locator("input")
-    choice.click()
-    choice.fill("A weights file")
-    expect(page.get_by_role("option", name="A weights file on this computer")).to_be_visible()
+    option = page.get_by_role("option", name="A weights file on this computer")
+    for _ in range(5):  # the list closes when the page is drawn again just then
+        choice.click()
+        choice.fill("A weights file")
+        with suppress(PlaywrightTimeout):
+            option.wait_for(timeout=3000)
+            break
+    expect(option).to_be_visible()
     choice.press("Enter")  # a click could miss it, for the list moves while it opens
     field = page.get_by_label("Weights file")
     field.fill(path)
