@@ -25,10 +25,10 @@ from benchmarks._pages import page_rerun
 from benchmarks._reference import reference_loop
 from benchmarks._rows import Row, machine
 from benchmarks._second import second_training
-from benchmarks._setting import MissingData, Setting
+from benchmarks._setting import MissingData, Setting, home_at
 from benchmarks._trust import calibration, not_sure, unlike
 
-__all__ = ["BENCHMARKS", "Benchmark", "MissingData", "Row", "Setting", "machine"]
+__all__ = ["BENCHMARKS", "Benchmark", "MissingData", "Row", "Setting", "home_at", "machine"]
 
 Benchmark = Callable[[Setting], list[Row]]
 """Measures something. The first line of its docstring says what."""

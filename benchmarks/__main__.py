@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.process import prepare_process
-from benchmarks import BENCHMARKS, MissingData, Setting, machine
+from benchmarks import BENCHMARKS, MissingData, Setting, home_at, machine
 from vitcore.errors import VitcoreError
 from vitcore.workspace import Workspace
 
@@ -31,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here, rows, status = machine(), [], 0
     if not options.json:
         print(_line("name", "value", "baseline", "ratio", "unit"), flush=True)
-    with tempfile.TemporaryDirectory(prefix="vitcore-benchmarks-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="vitcore-benchmarks-") as scratch,
+        home_at(Workspace(Path(scratch) / "home")),
+    ):
         setting = Setting(
             scratch=Path(scratch),
             backbone=options.backbone,

@@ -1,6 +1,5 @@
 """Whether pages stay quick while a training runs."""
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.state import job_queue
 from benchmarks._rows import Row, timed
-from benchmarks._setting import Setting, submit_training, wait_for
+from benchmarks._setting import Setting, home_at, submit_training, wait_for
 from vitcore.dataset import Dataset, import_dataset
 from vitcore.jobs import Job
 from vitcore.pipeline import train
@@ -131,23 +130,18 @@ def _served(workspace: Workspace) -> Iterator[None]:
     class PagesManager(streamlit.runtime.pages_manager.PagesManager):
         """AppTest pretends before each run that the server has just started; not of this class."""
 
-    before = os.environ.get("VITCORE_HOME")
     managers = streamlit.testing.v1.app_test, streamlit.runtime.pages_manager.PagesManager
     original, by_directory = managers[0].PagesManager, managers[1].uses_pages_directory
-    os.environ["VITCORE_HOME"] = str(workspace.root)
     managers[0].PagesManager, managers[1].uses_pages_directory = PagesManager, False
     set_log_level("error")  # Streamlit warns that there is no server
     _forget()
     try:
-        yield
+        with home_at(workspace):
+            yield
     finally:
         _forget()
         set_log_level("info")
         managers[0].PagesManager, managers[1].uses_pages_directory = original, by_directory
-        if before is None:
-            del os.environ["VITCORE_HOME"]
-        else:
-            os.environ["VITCORE_HOME"] = before
 
 
 def _forget() -> None:

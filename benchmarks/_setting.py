@@ -1,8 +1,11 @@
 """What the benchmarks share: where they work, with which images, and how they train."""
 
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from vitcore.progress import Progress
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
-__all__ = ["MissingData", "PassCounter", "Setting", "image_files", "submit_training", "wait_for"]
+__all__ = ["MissingData", "PassCounter", "Setting", "home_at", "image_files", "submit_training", "wait_for"]
 
 _PATIENCE_S = 1800.0
 
@@ -134,6 +137,20 @@ def image_files(dataset: Dataset) -> list[ImageFile]:
         ImageFile(dataset.path(file), sha256)
         for file, sha256 in zip(rows["file"], rows["sha256"], strict=True)
     ]
+
+
+@contextmanager
+def home_at(workspace: Workspace) -> Iterator[None]:
+    """Make a workspace the one that is used where none is named."""
+    before = os.environ.get("VITCORE_HOME")
+    os.environ["VITCORE_HOME"] = str(workspace.root)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["VITCORE_HOME"]
+        else:
+            os.environ["VITCORE_HOME"] = before
 
 
 def submit_training(

@@ -11,6 +11,7 @@ from vitcore.backbone._device import (
     engine_is_here,
 )
 from vitcore.backbone._embedder import Embedder
+from vitcore.backbone._networks import release_networks
 from vitcore.backbone._onnx_network import ONNX_OPSET, network_graph, quantise
 from vitcore.backbone._weights import Backbone, embedded_file, hub_answers, resolve_backbone
 
@@ -33,5 +34,6 @@ __all__ = [
     "hub_answers",
     "network_graph",
     "quantise",
+    "release_networks",
     "resolve_backbone",
 ]

@@ -38,13 +38,15 @@ SAME_COSINE = 0.999
 """Lowest cosine similarity, to the embedding in fp32, of an engine that agrees."""
 
 SAME_LABELS = 0.99
-"""Lowest share of images that a probe gives the same label."""
+"""Lowest share of the answers of a probe that stay the same."""
 
-_IMAGES = 32  # of the user's own, to measure with
+_IMAGES, _CLASSES = 64, 16  # of the user's own, to measure with: of each class enough to know it by
+_FOLDS, _ROUNDS = 8, 8  # of the probe
 _WORTH_IT = 1.05  # times as fast as torch in fp32
+_LONG_S = 60.0  # of embedding still to do: if it is less, a trial more would not pay
 # From how many images on it can pay to try an engine: one of torch needs nothing, for the others the
 # network has to be written down first (10 s), and without instructions made for it they gain little.
-_FROM_TORCH, _FROM_OTHERS, _FROM_UNLIKELY = 100, 300, 3000
+_FROM_TORCH, _FROM_OTHERS, _FROM_UNLIKELY = 200, 300, 3000
 
 Floats = npt.NDArray[np.float32]
 
@@ -58,7 +60,7 @@ class Candidate:
         precision: Its number format.
         images_per_second: On this machine, with prepared images.
         cosine: Lowest cosine similarity of its embedding of an image to that of torch in fp32.
-        same_label: Share of the images that a linear probe gives the same label by both, 0 … 1.
+        same_label: Share of the answers of a linear probe that are the same by both, 0 … 1.
         images: How many were compared.
         agrees: Whether that is close enough.
     """
@@ -126,11 +128,11 @@ def choose_engine(
     """What is to compute the embeddings of images.
 
     With ``auto`` on a CPU, the engines that can be faster there are measured on some of the images, if
-    there are so many that it can pay. One agrees if for every image the cosine similarity of its
-    embedding to that of torch in fp32 is at least 0.999, and if a linear probe gives at least 99 % of the
-    images the same label by both. The probe of an image learned from the others. The fastest that agrees
-    is taken; what was found is remembered for these images on this machine, and the embeddings that were
-    made for it are kept.
+    there are so many that it can pay: the most promising first, until there is one with which the rest
+    takes less than a minute. One agrees if for every image the cosine similarity of its embedding to that
+    of torch in fp32 is at least 0.999, and if a linear probe gives at least 99 % of the images the same
+    label by both. The fastest that agrees is taken; what was found is remembered for these images on this
+    machine, and the embeddings that were made for it are kept.
 
     Args:
         backbone: The frozen network.
@@ -173,7 +175,9 @@ def choose_engine(
     sample = _sample(images, labels)
     mark = _mark(exact, others, [image for image, _ in sample])
     if mark not in remembered:
-        remembered[mark] = _measured(exact, others, sample, usual, workspace, on_progress, stop or Event())
+        remembered[mark] = _measured(
+            exact, others, sample, missing, usual, workspace, on_progress, stop or Event()
+        )
         workspace.engines.mkdir(exist_ok=True)
         choices = {mark: choice.to_dict() for mark, choice in remembered.items()}
         write_json(memory, {**_read(memory), exact.fingerprint: choices})
@@ -200,7 +204,7 @@ def _worth_trying(missing: int, precision: str) -> list[tuple[str, str]]:
 
 
 def _sample(images: Sequence[ImageFile], labels: Sequence[str]) -> list[tuple[ImageFile, str]]:
-    """Some images with their labels, of every class about as many.
+    """Some images with their labels, of some of the classes about as many each.
 
     Those with the smallest digests: a random choice that stays nearly the same when images are added.
     """
@@ -208,8 +212,9 @@ def _sample(images: Sequence[ImageFile], labels: Sequence[str]) -> list[tuple[Im
     taken: dict[str, int] = {}
     ranked = []
     for image, label in ordered:
-        taken[label] = taken.get(label, 0) + 1
-        ranked.append((taken[label], image.sha256, image, label))
+        if label in taken or len(taken) < _CLASSES:
+            taken[label] = taken.get(label, 0) + 1
+            ranked.append((taken[label], image.sha256, image, label))
     ranked.sort(key=lambda item: item[:2])
     return [(image, label) for _, _, image, label in ranked[:_IMAGES]]
 
@@ -218,12 +223,13 @@ def _measured(
     exact: Embedder,
     others: Sequence[Device],
     sample: Sequence[tuple[ImageFile, str]],
+    missing: int,
     usual: Device,
     workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
 ) -> EngineChoice:
-    """Try engines on a sample of the images."""
+    """Try engines on a sample of the images, of which so many are to be embedded."""
     meter = Meter(on_progress, "engines", len(sample) * (1 + len(others)))
     seen = [(image, label, look(exact, Shot(source=image.path))) for image, label in sample]
     # What cannot be read is named when the images are embedded.
@@ -263,6 +269,9 @@ def _measured(
             )
         )
         meter.add(len(sample))
+        best = max((c for c in candidates if c.agrees), key=lambda c: c.images_per_second)
+        if best is not candidates[0] and missing / best.images_per_second < _LONG_S:
+            break
     return _picked(candidates, usual)
 
 
@@ -307,27 +316,32 @@ def cosines(first: Floats, second: Floats) -> Floats:
 
 
 def same_labels(exact: Floats, other: Floats, labels: Sequence[str]) -> float:
-    """Share of the images that get the same label by both embeddings, from a probe that has not seen them.
+    """Share of the answers of a probe that are the same by both embeddings, 0 … 1.
 
-    The probe is ridge regression on the exact embeddings of the other images. Where these are of one
-    class there is nothing to tell apart.
+    The probe is ridge regression on the exact embeddings of some of the images, and answers for those
+    that are left, in cross-validation that is repeated: with one answer per image, whether two in a
+    hundred change could not be told from 64. Where all are of one class there is nothing to tell apart.
+
+    Args:
+        exact: Those to agree with, (N, D).
+        other: Those of another engine, (N, D).
+        labels: Class of each image.
     """
     from sklearn.linear_model import RidgeClassifier
+    from sklearn.model_selection import RepeatedKFold
 
     names = np.array(labels)
     mean, spread = exact.mean(axis=0), exact.std(axis=0) + 1e-6
-    same = []
-    for number in range(len(names)):
-        rest = np.arange(len(names)) != number
-        if len(set(names[rest])) < 2:
-            same.append(True)
+    exact, other = (exact - mean) / spread, (other - mean) / spread
+    same: list[bool] = []
+    folds = RepeatedKFold(n_splits=min(_FOLDS, len(names)), n_repeats=_ROUNDS, random_state=0)
+    for learned, asked in folds.split(names) if len(names) > 1 else ():
+        if len(set(names[learned])) < 2:
             continue
-        # Ridge on as many dimensions as features would overfit without a strong pull.
-        probe = RidgeClassifier(alpha=exact.shape[1]).fit((exact[rest] - mean) / spread, names[rest])
-        pair = (np.stack([exact[number], other[number]]) - mean) / spread
-        by_exact, by_other = probe.predict(pair)
-        same.append(bool(by_exact == by_other))
-    return float(np.mean(same))
+        # On more features than images it would overfit without a strong pull.
+        probe = RidgeClassifier(alpha=exact.shape[1]).fit(exact[learned], names[learned])
+        same += list(probe.predict(exact[asked]) == probe.predict(other[asked]))
+    return float(np.mean(same)) if same else 1.0
 
 
 def _mark(exact: Embedder, others: Sequence[Device], images: Sequence[ImageFile]) -> str:
