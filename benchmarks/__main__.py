@@ -11,6 +11,7 @@ from typing import Any
 
 from app.process import prepare_process
 from benchmarks import BENCHMARKS, MissingData, Setting, home_at, machine
+from vitcore.backbone import ENGINES
 from vitcore.errors import VitcoreError
 from vitcore.workspace import Workspace
 
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             backbone=options.backbone,
             photos=options.photos,
             kept=Workspace(options.workspace.absolute()) if options.workspace else None,
+            engine=options.engine,
             images=options.images,
             whole=options.whole,
         )
@@ -105,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
         "--whole",
         action="store_true",
         help="carry out to its end what is otherwise measured on a part: an hour on two slow cores",
+    )
+    add(
+        "--engine",
+        choices=[engine for engine in ENGINES if engine != "auto"],
+        default="torch",
+        help="what embedding-pass measures",
     )
     add("--images", type=_count, metavar="N", help="digits to measure speed with; up to 1797")
     return parser

@@ -36,6 +36,7 @@ class Setting:
         backbone: As for `vitcore.train`.
         photos: An archive or a folder of real photos, for what digits cannot tell.
         kept: A workspace whose embeddings of the photos are used and added to.
+        engine: What computes where no training chooses it, as for `vitcore.backbone.choose_device`.
         images: How many images to work with, instead of what suits two slow cores.
         whole: Whether to carry out to its end what is otherwise measured on a part.
     """
@@ -44,6 +45,7 @@ class Setting:
     backbone: str = "embedded"
     photos: Path | None = None
     kept: Workspace | None = None
+    engine: str = "torch"
     images: int | None = None
     whole: bool = False
 
@@ -57,7 +59,7 @@ class Setting:
 
     def embedder(self) -> Embedder:
         """A new one, which has not loaded its network yet."""
-        return Embedder(resolve_backbone(self.backbone), choose_device())
+        return Embedder(resolve_backbone(self.backbone), choose_device(engine=self.engine))
 
     def digit_files(self, usual: int) -> Path:
         """A folder of class folders with the first digits of the sample set: `usual`, or as many as asked."""

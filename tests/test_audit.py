@@ -24,9 +24,10 @@ from vitcore.audit import (
     load_measures,
     measure,
 )
-from vitcore.backbone import Embedder
+from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.dataset import Dataset, Picture, add_images, exclude, import_dataset, relabel, restore
 from vitcore.errors import ImageError, Stopped
+from vitcore.features import EngineChoice
 
 pytestmark = pytest.mark.thorough
 
@@ -452,6 +453,19 @@ def test_a_stopped_check_keeps_what_it_found(flawed, look, phase, work_done, mon
     assert work_done["embedded"] == 20
     assert work_done["scored"] == 20
     assert before != work_done
+
+
+def test_a_check_uses_the_embeddings_of_the_engine_that_suits_the_images(flawed, look, tiny_backbone):
+    reduced = Device("cpu", "CPU", "bf16")
+
+    def choose(_backbone, images, labels, **options) -> EngineChoice:
+        assert (len(images), len(labels), options["engine"]) == (20, 20, "auto")
+        return EngineChoice(device=reduced, reason="It was the fastest.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vitcore.audit, "choose_engine", choose)
+        found = look(flawed)
+    assert found.fingerprint == Embedder(resolve_backbone(tiny_backbone), reduced).fingerprint
 
 
 def test_an_image_that_is_gone_is_said_so(flawed, look):

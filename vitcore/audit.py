@@ -27,10 +27,10 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image, ImageFilter
 
-from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.backbone import Embedder, resolve_backbone
 from vitcore.dataset import SAME_PICTURE, Dataset, Picture, group_pairs, likeness, load_image, similar_pairs
 from vitcore.errors import ImageError, Stopped, StorageError
-from vitcore.features import ImageFile, embed_images
+from vitcore.features import ImageFile, choose_engine, embed_images
 from vitcore.progress import Meter, OnProgress, Progress
 from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace, read_json, write_json
@@ -138,6 +138,7 @@ def measure(
     backbone: str = "auto",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
@@ -149,13 +150,14 @@ def measure(
         backbone: As for `vitcore.train`; a training with it finds the embeddings made here.
         device: As for `vitcore.train`.
         precision: As for `vitcore.train`.
+        engine: As for `vitcore.train`; ``auto`` goes on with the one that made the embeddings.
         workspace: Where embeddings are kept; the default workspace if not given.
         on_progress: Called with the progress of each phase.
         stop: Set it to end early; what was found so far is kept.
 
     Raises:
         BackboneError: The backbone cannot be had.
-        DeviceError: The device or the precision is not here.
+        DeviceError: The device, the precision or the engine is not here.
         ImageError: An image cannot be decoded any more.
         Stopped: `stop` was set.
         StorageError: The disk is full or not writable.
@@ -165,14 +167,25 @@ def measure(
     resolved = resolve_backbone(backbone)
     if on_progress is not None:
         on_progress(Progress(phase="prepare", message=resolved.note))
-    embedder = Embedder(resolved, choose_device(device, precision))
     measures = load_measures(dataset) or _nothing_measured()
     contents = dataset.index.drop_duplicates("sha256")
+    files = [
+        ImageFile(dataset.path(file), sha256)
+        for file, sha256 in zip(contents["file"], contents["sha256"], strict=True)
+    ]
+    choice = choose_engine(
+        resolved,
+        files,
+        list(contents["label"]),
+        device=device,
+        precision=precision,
+        engine=engine,
+        workspace=workspace,
+        on_progress=on_progress,
+        stop=stop,
+    )
+    embedder = Embedder(resolved, choice.device)
     if measures.fingerprint != embedder.fingerprint or not measures.compared.issuperset(contents["sha256"]):
-        files = [
-            ImageFile(dataset.path(file), sha256)
-            for file, sha256 in zip(contents["file"], contents["sha256"], strict=True)
-        ]
         found = embed_images(embedder, files, workspace=workspace, on_progress=on_progress, stop=stop)
         pairs = find_duplicates(
             dataset,

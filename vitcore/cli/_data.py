@@ -9,6 +9,7 @@ from vitcore.cli._settings import (
     SOURCE,
     Add,
     add_backbone,
+    add_engine,
     add_reading,
     find_dataset,
     open_workspace,
@@ -43,6 +44,7 @@ def add_commands(add: Add) -> None:
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
     add_reading(sub)
     add_backbone(sub)
+    add_engine(sub)
 
 
 def _import(options: argparse.Namespace, stop: threading.Event) -> None:
@@ -123,6 +125,7 @@ def _audit(options: argparse.Namespace, stop: threading.Event) -> None:
         backbone=options.backbone,
         device=options.device,
         precision=options.precision,
+        engine=options.engine,
         workspace=workspace,
         on_progress=printer,
         stop=stop,

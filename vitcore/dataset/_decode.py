@@ -68,8 +68,9 @@ def load_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
     Args:
         source: A file, or the bytes of one.
         at_least: If given, a JPEG may be decoded at a lower resolution (a half, a quarter or an
-            eighth) as long as both sides keep twice this many pixels. Seven times faster on
-            12-megapixel photos.
+            eighth) as long as both sides keep twice this many pixels. That saves the arithmetic of
+            decoding but not the reading of the bytes: a 12-megapixel photo of 3.4 MB takes 1.6 times
+            less, smoother ones up to seven times.
 
     Returns:
         An image in mode RGB.
