@@ -37,12 +37,7 @@ def draw_sidebar() -> None:
                 persist_state="session",
             )
         watch_jobs()
-        title, precision = _device()
-        st.caption(
-            tr(":material/memory: Computing on {device} ({precision})").format(
-                device=said(title), precision=precision
-            )
-        )
+        st.caption(tr(":material/memory: Computing on {device}").format(device=said(_device())))
         choose_language()
     _draw_notice()
 
@@ -54,9 +49,8 @@ def _run_label(run: Run) -> str:
 
 
 @st.cache_resource(show_spinner=False)
-def _device() -> tuple[str, str]:
-    device = choose_device()
-    return device.title, device.precision
+def _device() -> str:
+    return choose_device().title
 
 
 def _draw_notice() -> None:
