@@ -25,4 +25,9 @@ def prepare_process() -> None:
 
 def _import_ahead() -> None:
     for name in _NEEDED_LATER:
-        import_module(name)
+        try:
+            import_module(name)
+        except Exception:
+            if threading.main_thread().is_alive():
+                raise
+            return  # the process is ending: what an import needs is being taken apart
