@@ -271,6 +271,7 @@ def test_a_process_that_trains_warns_of_nothing(photos, tiny_backbone):
     assert [line for line in done.stderr.splitlines() if "warn" in line.lower()] == []
 
 
+@pytest.mark.thorough
 def test_train_answers_the_folds_and_says_them_without_json(train, capsys, photos, tiny_backbone):
     assert train(photos, "--epochs", 2)["cross_validation"] is None
     crossed = train(photos, "--epochs", 2, "--folds", 3)["cross_validation"]
@@ -306,6 +307,7 @@ def test_further_seeds_are_said(train, photos, capsys, tiny_backbone):
 # --- tune --------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_settings_that_are_found_can_be_trained_with(ask, train, photos, tiny_backbone, tmp_path):
     file = tmp_path / "found.json"
     found = ask("tune", photos, "--backbone", tiny_backbone, "--epochs", 2, "--trials", 3, "--out", file)

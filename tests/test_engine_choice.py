@@ -70,6 +70,7 @@ class Bench:
 def bench(monkeypatch) -> Bench:
     bench = Bench()
     monkeypatch.setattr(_choosing, "_timed", bench)
+    monkeypatch.setattr(_choosing, "_ROUNDS", 1)
     monkeypatch.setattr(
         _choosing,
         "_worth_trying",

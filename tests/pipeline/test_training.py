@@ -188,6 +188,7 @@ def test_the_same_config_gives_the_same_run(learn):
     assert figures(again) == figures(first)
 
 
+@pytest.mark.thorough
 def test_another_seed_gives_another_split(learn):
     first, second = learn(), learn(Hyperparameters(epochs=4, learning_rate=1e-2, seed=1))
     assert first.predictions["image_id"].tolist() != second.predictions["image_id"].tolist()
@@ -499,6 +500,7 @@ def test_the_folds_are_judged_in_turn(learn, forward_passes):
     assert "cross_validation" not in plain.facts
 
 
+@pytest.mark.thorough
 def test_the_folds_are_the_same_when_repeated(learn):
     h = Hyperparameters(epochs=3, folds=4, seed=2)
     assert learn(h).facts["cross_validation"] == learn(h).facts["cross_validation"]
@@ -514,6 +516,7 @@ def test_no_head_of_a_fold_is_chosen_by_the_images_that_judge_it(learn):
         assert fold.loc[run.facts["best_epoch"], "accuracy"] == accuracy
 
 
+@pytest.mark.thorough
 def test_folds_do_not_learn_longer_than_the_run_did(learn):
     h = Hyperparameters(epochs=40, learning_rate=0.5, patience=2, schedule="constant", folds=3)
     run = learn(h)
@@ -546,6 +549,7 @@ def test_further_seeds_learn_from_the_same_images(learn, monkeypatch):
     assert again.facts["repeats"] == run.facts["repeats"]
 
 
+@pytest.mark.thorough
 def test_folds_and_seeds_may_both_be_asked_for(learn):
     run = learn(Hyperparameters(epochs=2, folds=2, repeats=2))
     assert run.facts.keys() >= {"cross_validation", "repeats"}
@@ -575,6 +579,7 @@ def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_pa
     assert run.facts["cross_validation"]["folds"] == 3
 
 
+@pytest.mark.thorough
 def test_stopped_in_the_folds_the_run_is_complete_without_them(learn):
     stop = threading.Event()
 

@@ -60,6 +60,7 @@ def test_the_result_is_no_worse_than_what_it_began_with(search):
     }
 
 
+@pytest.mark.thorough
 def test_the_same_seed_finds_the_same(search):
     first, second = search(), search()
     assert first.hyperparameters == second.hyperparameters
