@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from benchmarks._rows import Row, side_by_side, timed
-from benchmarks._setting import Setting, image_files
+from benchmarks._setting import Setting
 from vitcore.backbone import Embedder
 from vitcore.dataset import import_dataset, load_image
-from vitcore.features import Batch, ImageFile, Shot, batch_of, embed_images
+from vitcore.features import Batch, ImageFile, Shot, batch_of, embed_images, image_files
 
 __all__ = ["embedding_pass"]
 
@@ -72,7 +72,8 @@ class _JpegSet:
         self._setting, self._embedder, self._bare = setting, embedder, bare
         count = setting.images or batches * embedder.batch_size
         source = _jpegs(setting.folder(), count, size)
-        self._files = image_files(import_dataset(source, workspace=setting.workspace()))
+        dataset = import_dataset(source, workspace=setting.workspace())
+        self._files = image_files(dataset, dataset.index)
         pixels = [self._decode(file) for file in self._files]
         step = embedder.batch_size
         self._batches = [

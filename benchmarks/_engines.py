@@ -3,11 +3,11 @@
 import numpy as np
 
 from benchmarks._rows import Row, side_by_side, timed
-from benchmarks._setting import MissingData, Setting, image_files
+from benchmarks._setting import MissingData, Setting
 from vitcore.backbone import Device, Embedder, cpu_can, engine_is_here
 from vitcore.dataset import import_dataset
 from vitcore.errors import BackboneError
-from vitcore.features import SAME_COSINE, SAME_LABELS, Refusal, Shot, cosines, look, same_labels
+from vitcore.features import SAME_COSINE, SAME_LABELS, Refusal, Shot, cosines, image_files, look, same_labels
 
 __all__ = ["engines"]
 
@@ -28,7 +28,7 @@ def engines(setting: Setting) -> list[Row]:
     except MissingData:
         dataset = import_dataset(setting.digit_files(_IMAGES), workspace=setting.workspace())
     step = max(1, len(dataset.index) // (setting.images or _IMAGES))
-    shots = [Shot(source=file.path) for file in image_files(dataset)[::step]]
+    shots = [Shot(source=file.path) for file in image_files(dataset, dataset.index)[::step]]
     seen = [look(exact, shot) for shot in shots]
     pixels = np.stack([image for image in seen if not isinstance(image, Refusal)])
     labels = list(dataset.index["label"][::step])

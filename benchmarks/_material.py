@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks._setting import Setting, image_files
+from benchmarks._setting import Setting
 from vitcore.audit import duplicate_groups, find_duplicates
 from vitcore.dataset import Dataset
-from vitcore.features import embed_images
+from vitcore.features import embed_images, image_files
 from vitcore.workspace import Workspace
 
 __all__ = ["Material", "embedded", "materials"]
@@ -50,7 +50,7 @@ def materials(setting: Setting) -> Iterator[Material]:
 def embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace) -> Material:
     """A dataset with its embeddings; those that the workspace has are not computed again."""
     embedder, rows = setting.embedder(), dataset.index
-    vectors = embed_images(embedder, image_files(dataset), workspace=workspace).vectors[:, 0]
+    vectors = embed_images(embedder, image_files(dataset, rows), workspace=workspace).vectors[:, 0]
     pairs = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint)
     return Material(
         name=name,

@@ -4,21 +4,21 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.dataset import SAMPLE, Dataset, import_dataset
-from vitcore.features import ImageFile
 from vitcore.jobs import Job, JobQueue
 from vitcore.pipeline import train
 from vitcore.progress import Progress
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
-__all__ = ["MissingData", "PassCounter", "Setting", "home_at", "image_files", "submit_training", "wait_for"]
+__all__ = ["MissingData", "PassCounter", "Setting", "home_at", "submit_training", "wait_for"]
 
 _PATIENCE_S = 1800.0
 
@@ -132,27 +132,9 @@ class PassCounter:
             self.passes += progress.done - before.done
 
 
-def image_files(dataset: Dataset) -> list[ImageFile]:
-    """The images of a dataset, in the order of its index."""
-    rows = dataset.index
-    return [
-        ImageFile(dataset.path(file), sha256)
-        for file, sha256 in zip(rows["file"], rows["sha256"], strict=True)
-    ]
-
-
-@contextmanager
-def home_at(workspace: Workspace) -> Iterator[None]:
-    """Make a workspace the one that is used where none is named."""
-    before = os.environ.get("VITCORE_HOME")
-    os.environ["VITCORE_HOME"] = str(workspace.root)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["VITCORE_HOME"]
-        else:
-            os.environ["VITCORE_HOME"] = before
+def home_at(workspace: Workspace) -> AbstractContextManager[Any]:
+    """Make a workspace the one that is used where none is named, for a while."""
+    return mock.patch.dict(os.environ, VITCORE_HOME=str(workspace.root))
 
 
 def submit_training(

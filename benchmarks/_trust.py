@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from benchmarks._material import embedded
 from benchmarks._rows import Row
-from benchmarks._setting import Setting, image_files
+from benchmarks._setting import Setting
 from vitcore.dataset import import_dataset, split_index
 from vitcore.evaluation import (
     DoubtRule,
@@ -23,7 +23,7 @@ from vitcore.evaluation import (
     scaled_probabilities,
     set_coverage,
 )
-from vitcore.features import embed_images
+from vitcore.features import embed_images, image_files
 from vitcore.training import Hyperparameters, fit_head, out_of_fold_logits
 
 __all__ = ["calibration", "not_sure", "unlike"]
@@ -110,7 +110,9 @@ def unlike(setting: Setting) -> list[Row]:
     trials = list(_trials(setting, Hyperparameters()))
     workspace = setting.workspace()
     digits = import_dataset(setting.digit_files(_DIGITS), workspace=workspace)
-    shown = embed_images(setting.embedder(), image_files(digits), workspace=workspace).vectors[:, 0]
+    shown = embed_images(setting.embedder(), image_files(digits, digits.index), workspace=workspace).vectors[
+        :, 0
+    ]
     found = []
     for trial in trials:
         rule = fit_doubt_rule(trial.own.labels, trial.own_probabilities, trial.own_novelty)

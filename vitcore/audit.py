@@ -30,7 +30,7 @@ from PIL import Image, ImageFilter
 from vitcore.backbone import Embedder, resolve_backbone
 from vitcore.dataset import SAME_PICTURE, Dataset, Picture, group_pairs, likeness, load_image, similar_pairs
 from vitcore.errors import ImageError, Stopped, StorageError
-from vitcore.features import ImageFile, choose_engine, embed_images
+from vitcore.features import choose_engine, embed_images, image_files
 from vitcore.progress import Meter, OnProgress, Progress
 from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace, read_json, write_json
@@ -169,10 +169,7 @@ def measure(
         on_progress(Progress(phase="prepare", message=resolved.note))
     measures = load_measures(dataset) or _nothing_measured()
     contents = dataset.index.drop_duplicates("sha256")
-    files = [
-        ImageFile(dataset.path(file), sha256)
-        for file, sha256 in zip(contents["file"], contents["sha256"], strict=True)
-    ]
+    files = image_files(dataset, contents)
     choice = choose_engine(
         resolved,
         files,

@@ -40,7 +40,7 @@ def add_commands(add: Add) -> None:
 def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
     from vitcore.backbone import Embedder, resolve_backbone
     from vitcore.cluster import pass_for
-    from vitcore.features import ImageFile, choose_engine, embed_images
+    from vitcore.features import choose_engine, embed_images, image_files
 
     augmentations = tuple(word.strip() for word in options.augmentations.split(",") if word.strip())
     settings = Hyperparameters.from_dict(
@@ -50,10 +50,7 @@ def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
         workspace, printer = open_workspace(), Printer()
         dataset = find_dataset(options, workspace, printer, stop)
         rows = dataset.index
-        files = [
-            ImageFile(dataset.path(file), sha256)
-            for file, sha256 in zip(rows["file"], rows["sha256"], strict=True)
-        ]
+        files = image_files(dataset, rows)
         backbone = resolve_backbone(options.backbone, settings.input_size or None)
         choice = choose_engine(
             backbone,

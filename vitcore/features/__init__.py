@@ -9,7 +9,7 @@ from vitcore.features._choosing import (
     cosines,
     same_labels,
 )
-from vitcore.features._embed import Embeddings, ImageFile, embed_images
+from vitcore.features._embed import Embeddings, ImageFile, embed_images, image_files
 from vitcore.features._pass import Batch, Pass, Refusal, Shot, batch_of, local_pass, look, open_image
 from vitcore.features._store import FeatureStore, StoredVectors
 
@@ -30,6 +30,7 @@ __all__ = [
     "choose_engine",
     "cosines",
     "embed_images",
+    "image_files",
     "local_pass",
     "look",
     "open_image",

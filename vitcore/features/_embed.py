@@ -9,9 +9,10 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
+import pandas as pd
 
 from vitcore.backbone import Embedder
-from vitcore.dataset import USUAL_AUGMENTATIONS, view_key
+from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset, view_key
 from vitcore.errors import ImageError, Stopped
 from vitcore.features._pass import Batch, Pass, Shot, local_pass
 from vitcore.features._store import FeatureStore
@@ -19,7 +20,7 @@ from vitcore.progress import Meter, OnProgress
 from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace
 
-__all__ = ["Embeddings", "ImageFile", "embed_images"]
+__all__ = ["Embeddings", "ImageFile", "embed_images", "image_files"]
 
 _MOST_UNWRITTEN = 2  # batches of a GPU
 
@@ -50,6 +51,14 @@ class Embeddings:
     def images_per_second(self) -> float:
         """Forward passes per second, 0 if there were none."""
         return self.computed / self.seconds if self.computed else 0.0
+
+
+def image_files(dataset: Dataset, rows: pd.DataFrame) -> list[ImageFile]:
+    """The images of some rows of a dataset's index."""
+    return [
+        ImageFile(dataset.path(file), sha256)
+        for file, sha256 in zip(rows["file"], rows["sha256"], strict=True)
+    ]
 
 
 def embed_images(

@@ -13,9 +13,9 @@ import pandas as pd
 from vitcore.dataset import Dataset
 from vitcore.errors import InputError
 from vitcore.evaluation import Evaluation, evaluate
-from vitcore.features import embed_images
+from vitcore.features import embed_images, image_files
 from vitcore.inference import Classifier, Trust
-from vitcore.pipeline._material import class_numbers, image_files
+from vitcore.pipeline._material import class_numbers
 from vitcore.progress import OnProgress
 from vitcore.training import Head
 from vitcore.vectors import Vectors

@@ -11,13 +11,13 @@ import pandas as pd
 from vitcore.audit import duplicate_groups, find_duplicates
 from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, fold_index, split_index
-from vitcore.features import ImageFile, Pass, embed_images, local_pass
+from vitcore.features import Pass, embed_images, image_files, local_pass
 from vitcore.progress import OnProgress
 from vitcore.training import Hyperparameters
 from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace
 
-__all__ = ["Material", "check_division", "class_numbers", "image_files", "prepare_material"]
+__all__ = ["Material", "check_division", "class_numbers", "prepare_material"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,14 +138,6 @@ def prepare_material(
         computed=computed,
         computing_s=seconds,
     )
-
-
-def image_files(dataset: Dataset, rows: pd.DataFrame) -> list[ImageFile]:
-    """The images of some rows of a dataset's index."""
-    return [
-        ImageFile(dataset.path(file), sha256)
-        for file, sha256 in zip(rows["file"], rows["sha256"], strict=True)
-    ]
 
 
 def class_numbers(labels: pd.Series, classes: Sequence[str]) -> npt.NDArray[np.int64]:

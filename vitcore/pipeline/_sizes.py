@@ -21,9 +21,16 @@ from vitcore.backbone import Backbone, BackboneSpec, Embedder, resolve_backbone
 from vitcore.dataset import Dataset, split_index, view_key
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.evaluation import compare
-from vitcore.features import FeatureStore, ImageFile, Shot, embed_images, local_pass
-from vitcore.pipeline._engine import choose_for
-from vitcore.pipeline._material import check_division, class_numbers, image_files, prepare_material
+from vitcore.features import (
+    FeatureStore,
+    ImageFile,
+    Shot,
+    choose_engine,
+    embed_images,
+    image_files,
+    local_pass,
+)
+from vitcore.pipeline._material import check_division, class_numbers, prepare_material
 from vitcore.progress import Meter, OnProgress, Progress, tell
 from vitcore.training import EpochRecord, Hyperparameters, out_of_fold_logits
 from vitcore.workspace import Workspace, read_json, write_json
@@ -179,10 +186,10 @@ def compare_sizes(
     resolved = resolve_backbone(backbone)
     usual, patch = resolved.spec.preprocessing.input_size, _patch_pixels(resolved.spec)
     chosen = _usual_sizes(usual, patch) if sizes is None else _checked_sizes(sizes, patch)
-    choice = choose_for(
-        dataset,
-        rows,
+    choice = choose_engine(
         resolved,
+        image_files(dataset, rows),
+        list(rows["label"]),
         device=device,
         precision=precision,
         engine=engine,

@@ -15,9 +15,8 @@ from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
-from vitcore.features import Pass, local_pass
+from vitcore.features import Pass, choose_engine, image_files, local_pass
 from vitcore.inference import save_classifier
-from vitcore.pipeline._engine import choose_for
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import Material, check_division, prepare_material
 from vitcore.pipeline._repeats import Repeats, cross_validate, repeat
@@ -91,10 +90,10 @@ def train(
     started = time.perf_counter()
     resolved = resolve_backbone(backbone, h.input_size or None)
     tell(on_progress, Progress(phase="prepare", message=resolved.note))
-    choice = choose_for(
-        dataset,
-        rows,
+    choice = choose_engine(
         resolved,
+        image_files(dataset, rows),
+        list(rows["label"]),
         device=device,
         precision=precision,
         engine=engine,

@@ -14,7 +14,7 @@ import pandas as pd
 from vitcore.backbone import Embedder, resolve_backbone
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, StorageError
-from vitcore.pipeline._engine import choose_for
+from vitcore.features import choose_engine, image_files
 from vitcore.pipeline._material import check_division, prepare_material
 from vitcore.progress import OnProgress, Progress, tell
 from vitcore.training import (
@@ -125,10 +125,10 @@ def find_settings(
     tell(on_progress, Progress(phase="prepare"))
     rows = check_division(dataset, h)
     resolved = resolve_backbone(backbone, h.input_size or None)
-    choice = choose_for(
-        dataset,
-        rows,
+    choice = choose_engine(
         resolved,
+        image_files(dataset, rows),
+        list(rows["label"]),
         device=device,
         precision=precision,
         engine=engine,
