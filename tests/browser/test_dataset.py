@@ -6,23 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser._driving import choose, settled
 from vitcore.dataset import list_datasets, load_dataset
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
-
-
-def settled(page: Page) -> None:
-    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
-
-
-def choose(page: Page, name: str, option: str) -> None:
-    """Pick an option of a selector, or a new one where that is allowed, by typing it."""
-    field = page.get_by_role("combobox", name=name)
-    field.click()
-    field.fill(option)
-    expect(page.get_by_role("option").filter(has_text=option).first).to_be_visible()
-    field.press("Enter")  # a click may meet an option that is just being drawn anew
-    settled(page)
 
 
 def test_a_dropped_folder_is_imported_and_a_wrong_label_mended(

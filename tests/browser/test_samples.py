@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser._driving import settled
 from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.pipeline import train
 from vitcore.runs import Run
@@ -26,10 +27,6 @@ def trained(picture_folder: Callable[..., Path], tiny_backbone: str) -> tuple[Da
         green.write_bytes(blue_bytes)
     dataset = import_dataset(photos)
     return dataset, train(dataset, Hyperparameters(epochs=4, validation_fraction=0.4), backbone=tiny_backbone)
-
-
-def settled(page: Page) -> None:
-    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
 
 
 def point_of(page: Page, name: str) -> Locator:

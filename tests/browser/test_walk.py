@@ -1,13 +1,12 @@
 """The main job in a real browser, on the sample set, with a tiny backbone."""
 
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from tests.browser._driving import choose, settled
 from vitcore.dataset import exclude, list_datasets, load_dataset
 from vitcore.runs import list_runs
 
@@ -17,11 +16,6 @@ pytestmark = pytest.mark.browser
 def open_page(page: Page, name: str) -> None:
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
     expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
-
-
-def settled(page: Page) -> None:
-    """Wait until the script behind the page has run; a click in between may meet what is replaced."""
-    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
 
 
 def set_slider(page: Page, name: str, key: str, shown: str) -> None:
@@ -36,16 +30,7 @@ def choose_backbone_file(page: Page, path: str) -> None:
     settled(page)
     more.click()
     settled(page)
-    choice = page.get_by_test_id("stSelectbox").filter(has_text="Backbone").locator("input")
-    option = page.get_by_role("option", name="A weights file on this computer")
-    for _ in range(5):  # the list closes when the page is drawn again just then
-        choice.click()
-        choice.fill("A weights file")
-        with suppress(PlaywrightTimeout):
-            option.wait_for(timeout=3000)
-            break
-    expect(option).to_be_visible()
-    choice.press("Enter")  # a click could miss it, for the list moves while it opens
+    choose(page, "Backbone", "A weights file on this computer")
     field = page.get_by_label("Weights file")
     field.fill(path)
     field.press("Enter")

@@ -1,0 +1,31 @@
+"""What tests do on a page in a real browser."""
+
+from contextlib import suppress
+
+from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+__all__ = ["choose", "settled"]
+
+_TRIES = 5
+_PATIENCE_MS = 3000
+
+
+def settled(page: Page) -> None:
+    """Wait until the script behind the page has run; a click in between may meet what is replaced."""
+    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
+
+
+def choose(page: Page, name: str, option: str) -> None:
+    """Pick an option of a selector, or a new one where that is allowed, by typing it."""
+    field = page.get_by_role("combobox", name=name)
+    offered = page.get_by_role("option").filter(has_text=option).first
+    for _ in range(_TRIES):  # the list closes when the page is drawn again just then, after a job say
+        field.click()
+        field.fill(option)
+        with suppress(PlaywrightTimeout):
+            offered.wait_for(timeout=_PATIENCE_MS)
+            break
+    expect(offered).to_be_visible()
+    field.press("Enter")  # a click may meet an option that is just being drawn anew
+    settled(page)
