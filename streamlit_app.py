@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.process import prepare_process
-from app.sidebar import draw_sidebar
+from app.shared.process import prepare_process
+from app.shared.sidebar import draw_sidebar
 from vitcore.language import tr
 
 prepare_process()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.process import prepare_process
+from app.shared.process import prepare_process
 from benchmarks import BENCHMARKS, MissingData, Setting, home_at, machine
 from vitcore.backbone import ENGINES
 from vitcore.errors import VitcoreError

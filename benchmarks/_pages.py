@@ -14,7 +14,7 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.logger import set_log_level
 from streamlit.testing.v1 import AppTest
 
-from app.state import job_queue
+from app.shared.state import job_queue
 from benchmarks._rows import Row, timed
 from benchmarks._setting import Setting, home_at, submit_training, wait_for
 from vitcore.dataset import Dataset, import_dataset

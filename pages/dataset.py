@@ -5,14 +5,14 @@ from collections import Counter
 import pandas as pd
 import streamlit as st
 
-from app.checks import checks
-from app.drawing import draw_chart
-from app.editing import PARTS, browse, divided, edit_classes
-from app.intake import bring_in
-from app.parts import figures, next_page, opening
-from app.state import dataset, job_queue, runs_of, workspace
-from app.text import plain
-from app.variants import draw_variants
+from app.dataset.editing import PARTS, browse, divided, edit_classes
+from app.dataset.findings import checks
+from app.dataset.importing import bring_in
+from app.shared.cached_charts import draw_chart
+from app.shared.layout import figures, next_page, opening
+from app.shared.state import dataset, job_queue, runs_of, workspace
+from app.shared.text import plain
+from app.shared.variants import draw_variants
 from vitcore.charts import class_count_chart, size_chart
 from vitcore.dataset import Dataset, import_report, remarks, rename_dataset
 from vitcore.errors import VitcoreError

@@ -6,14 +6,14 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from app.comparing import draw_comparison
-from app.confusions import draw_confusions
-from app.curves import draw_all_curves
-from app.doubt import draw_trust
-from app.elsewhere import draw_elsewhere
-from app.parts import needed_dataset, needed_run, next_page, opening, switch
-from app.review import draw_forecast
-from app.scores import draw_figures
+from app.evaluate.comparison import draw_comparison
+from app.evaluate.confusions import draw_confusions
+from app.evaluate.curves import draw_all_curves
+from app.evaluate.external_validation import draw_elsewhere
+from app.evaluate.figures import draw_figures
+from app.evaluate.not_sure import draw_trust
+from app.shared.layout import needed_dataset, needed_run, next_page, opening, switch
+from app.shared.review import draw_forecast
 from vitcore.language import tr
 from vitcore.runs import Run
 

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from app.answer_table import draw_downloads
-from app.answers import draw_answers
-from app.asking import asked, bring_photos, draw_progress, go_on
-from app.parts import needed_run, next_page, opening, switch
-from app.takeaway import draw_takeaway
+from app.predict.answer_table import draw_downloads
+from app.predict.answers import draw_answers
+from app.predict.exporting import draw_takeaway
+from app.predict.uploading import asked, bring_photos, draw_progress, go_on
+from app.shared.layout import needed_run, next_page, opening, switch
 from vitcore.batches import Batch
 from vitcore.language import tr
 from vitcore.runs import Run

@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.parts import empty, opening
-from app.run_actions import draw_actions, draw_undo
-from app.run_figures import differing, draw_side_by_side, figure, in_words
-from app.state import workspace
+from app.runs.actions import draw_actions, draw_undo
+from app.runs.comparison import differing, draw_side_by_side, figure, in_words
+from app.shared.layout import empty, opening
+from app.shared.state import workspace
 from vitcore.language import duration, file_size, local_time, number, said, tr
 from vitcore.runs import Run, list_runs
 from vitcore.workspace import folder_bytes

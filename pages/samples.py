@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from app.detail import draw_detail
-from app.embedding_map import draw_map
-from app.parts import needed_dataset, needed_run, next_page, opening, paged, switch
-from app.review import draw_labels
-from app.samples import chosen, draw_pictures, samples_of
+from app.samples.embedding_map import draw_map
+from app.samples.gallery import chosen, draw_pictures, samples_of
+from app.samples.photo import draw_detail
+from app.shared.layout import needed_dataset, needed_run, next_page, opening, paged, switch
+from app.shared.review import draw_labels
 from vitcore.language import tr
 
 SECTIONS = {

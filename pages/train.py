@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from app.engine import computed_on, draw_engine
-from app.jobs import draw_curves, training_panel
-from app.parts import figures, needed_dataset, next_page, opening
-from app.settings import draw_settings, load_settings
-from app.starting import start_resume, start_training
-from app.state import job_queue, run, unfinished_runs
-from app.text import plain
-from app.tuning import draw_tuning
+from app.shared.engine import computed_on, draw_engine
+from app.shared.jobs import draw_curves, training_panel
+from app.shared.layout import figures, needed_dataset, next_page, opening
+from app.shared.starting import start_resume, start_training
+from app.shared.state import job_queue, run, unfinished_runs
+from app.shared.text import plain
+from app.train.settings import draw_settings, load_settings
+from app.train.tuning import draw_tuning
 from vitcore.errors import VitcoreError
 from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr
 from vitcore.runs import Run

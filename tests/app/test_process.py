@@ -9,15 +9,15 @@ _ROOT = Path(__file__).parents[2]
 # An import that fails, at once or when the process has begun to end.
 _PROCESS = """
 import atexit, sys, threading
-import app.process
+import app.shared.process
 
 def fails(name):
     while sys.argv[1] == "late" and threading.main_thread().is_alive():
         pass
     raise RuntimeError(f"{name} cannot be imported")
 
-app.process.import_module = fails
-thread = threading.Thread(target=app.process._import_ahead, daemon=True)
+app.shared.process.import_module = fails
+thread = threading.Thread(target=app.shared.process._import_ahead, daemon=True)
 thread.start()
 if sys.argv[1] == "early":
     thread.join()

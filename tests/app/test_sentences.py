@@ -1,6 +1,6 @@
 import pytest
 
-from app.text import doubt_sentence, signed
+from app.shared.text import doubt_sentence, signed
 from vitcore.language import listed, speaking
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from app.text import plain
+from app.shared.text import plain
 
 HOSTILE = [
     "![x](http://evil/p.png)",

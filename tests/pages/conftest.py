@@ -17,7 +17,7 @@ import streamlit.testing.v1.app_test
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
-from app.state import job_queue
+from app.shared.state import job_queue
 from vitcore.dataset import import_dataset, load_dataset
 from vitcore.jobs import Job
 from vitcore.pipeline import train

@@ -9,8 +9,8 @@ import streamlit.testing.v1.local_script_runner
 from PIL import Image
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
-from app.state import job_queue
-from app.text import plain
+from app.shared.state import job_queue
+from app.shared.text import plain
 from vitcore.audit import measure
 from vitcore.dataset import import_dataset, list_datasets, load_dataset, remarks
 from vitcore.runs import list_runs
@@ -474,7 +474,7 @@ def test_a_closer_look_finds_dark_photos(open_page, finish, ui, picture_folder, 
     folder = picture_folder()
     Image.new("RGB", (64, 48)).save(folder / "red" / "black.png")
     import_dataset(folder)
-    monkeypatch.setattr("app.starting.measure", partial(measure, backbone=tiny_backbone))
+    monkeypatch.setattr("app.shared.starting.measure", partial(measure, backbone=tiny_backbone))
     at = open_page("dataset")
     finish(ui.press(at, "check"))
     assert any("Very dark" in expander.label for expander in at.expander)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.state import job_queue
+from app.shared.state import job_queue
 from vitcore.backbone import ENGINES, engine_is_here
 from vitcore.runs import list_runs, load_run
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from app.text import plain
+from app.shared.text import plain
 from tests.pages._spoken import left_in_english, spoken
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate

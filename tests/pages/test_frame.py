@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from app.state import job_queue
+from app.shared.state import job_queue
 from vitcore.dataset import import_dataset
 
 pytestmark = pytest.mark.thorough

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.answer_table import _csv, _json, _zip
+from app.predict.answer_table import _csv, _json, _zip
 from vitcore.batches import list_batches
 from vitcore.dataset import load_dataset
 from vitcore.inference import load_classifier

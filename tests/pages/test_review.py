@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.state import job_queue
+from app.shared.state import job_queue
 from vitcore.dataset import confirmed, import_dataset, load_dataset, relabel, rename_class
 from vitcore.language import percent
 from vitcore.pipeline import load_elsewhere, load_review, review_run, train
@@ -26,7 +26,7 @@ st.session_state.setdefault("seen_jobs", set())
 def draw(trained):
     """A page with nothing but one function of the app on it."""
 
-    def draw(function: str, module: str = "review") -> AppTest:
+    def draw(function: str, module: str = "shared.review") -> AppTest:
         script = PAGE.format(module=module, function=function, run=trained.run.id)
         at = AppTest.from_string(script, default_timeout=60).run()
         assert not at.exception
@@ -153,14 +153,14 @@ def test_what_more_photos_bring_is_told(draw):
 
 
 def test_without_another_dataset_there_is_nothing_to_judge_on(draw, ui):
-    at = draw("draw_elsewhere", "elsewhere")
+    at = draw("draw_elsewhere", "evaluate.external_validation")
     assert "no other dataset" in page_texts(at)
     assert ui.find_button(at, "elsewhere") is None
 
 
 def test_a_run_is_judged_on_another_dataset(draw, trained, picture_folder, ui, finish):
     import_dataset(picture_folder(count=5, name="other"), name="Elsewhere")
-    at = draw("draw_elsewhere", "elsewhere")
+    at = draw("draw_elsewhere", "evaluate.external_validation")
     finish(ui.press(at, "elsewhere"))
     assert job_queue().jobs()[0].snapshot.state == "complete"
     (found,) = load_elsewhere(trained.run)
@@ -172,6 +172,6 @@ def test_a_run_is_judged_on_another_dataset(draw, trained, picture_folder, ui, f
 def test_classes_that_the_classifier_does_not_know_cannot_be_judged(draw, picture_folder, ui):
     data = import_dataset(picture_folder(("red",), count=5, name="other"), name="Elsewhere")
     rename_class(data, "red", "magenta")
-    at = draw("draw_elsewhere", "elsewhere")
+    at = draw("draw_elsewhere", "evaluate.external_validation")
     assert ui.find_button(at, "elsewhere").disabled
     assert "knows none of these classes" in page_texts(at)

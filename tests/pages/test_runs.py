@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from app.state import job_queue
+from app.shared.state import job_queue
 from vitcore.language import decimals, percent
 from vitcore.runs import list_runs, load_run
 

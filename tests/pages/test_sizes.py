@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.state import job_queue
+from app.shared.state import job_queue
 from tests.pages._spoken import left_in_english, spoken
 from vitcore.dataset import import_dataset
 from vitcore.pipeline import compare_sizes, load_sizes

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 import vitcore.report
-from app import takeaway as module
+from app.predict import exporting as module
 from vitcore.errors import BackboneError
 from vitcore.inference import Agreement, load_classifier, set_level
 from vitcore.pipeline import Export

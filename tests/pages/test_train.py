@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from app.state import job_queue
+from app.shared.state import job_queue
 from vitcore.dataset import exclude, import_dataset, load_dataset
 from vitcore.language import percent
 from vitcore.pipeline import load_tuning

@@ -1,0 +1,198 @@
+"""Looking through the photos of a dataset, and mending them: other classes, photos taken out, undo."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import streamlit as st
+
+from app.shared.layout import paged, thumbnail
+from app.shared.text import plain
+from vitcore.dataset import Dataset, delete_class, exclude, relabel, rename_class, restore, undo
+from vitcore.errors import VitcoreError
+from vitcore.language import listed, mark, number, said, tr
+
+__all__ = ["PARTS", "apply_edit", "browse", "divided", "edit_classes"]
+
+PARTS = {  # of a ready-made split
+    "train": mark("for training"),
+    "validation": mark("for validation"),
+    "test": mark("for testing"),
+}
+# Entries of the list of classes that are none.
+ALL = "all"
+TAKEN_OUT = "taken_out"
+
+
+def divided(counts: Mapping[str, int]) -> str:
+    """How many images each part of a ready-made split has, in words."""
+    return listed([f"{number(counts[part])} {tr(name)}" for part, name in PARTS.items() if part in counts])
+
+
+def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
+    """Make an edit, which is on the disk at once, say what it did, and draw the page anew."""
+    try:
+        text = edit(*arguments).changes[-1].text
+        st.session_state["notice"] = ("complete", plain(said(text), 300))
+    except VitcoreError as error:
+        st.session_state["notice"] = ("failed", plain(said(str(error)), 400))
+    st.rerun()
+
+
+def undo_button(data: Dataset) -> None:
+    """A button that takes back the last edit, and says which."""
+    if data.can_undo:
+        label = tr("Undo: {change}").format(change=plain(said(data.undoable), 80))
+        if st.button(label, icon=":material/undo:", key="undo"):
+            apply_edit(undo, data)
+
+
+def edit_classes(data: Dataset) -> None:
+    """Rename, merge or take out whole classes."""
+    with st.popover(tr("Rename, merge or take out a class"), icon=":material/edit:"):
+        label = st.selectbox(tr("Class"), data.classes, key=f"edited_class_{data.id}")
+        name = st.text_input(
+            tr("New name"),
+            key=f"new_name_{data.id}_{data.version}",
+            help=tr("The name of another class puts both together."),
+        ).strip()
+        merges = name in data.classes and name != label
+        if merges:
+            st.caption(
+                tr(
+                    "There is a class **{name}** already; its {count} photos and these {others} become one "
+                    "class."
+                ).format(
+                    name=plain(name, 40),
+                    count=number(data.class_counts[name]),
+                    others=number(data.class_counts[label]),
+                )
+            )
+        with st.container(horizontal=True):
+            title = tr("Merge") if merges else tr("Rename")
+            if st.button(title, disabled=not name, key="rename_class"):
+                apply_edit(rename_class, data, label, name)
+            if st.button(tr("Take out the class"), icon=":material/remove_circle:", key="take_out_class"):
+                apply_edit(delete_class, data, label)
+        st.caption(tr("Nothing is erased; every change can be undone."))
+
+
+@st.fragment
+def browse(data: Dataset) -> None:
+    """The photos, page by page, to be looked at and to be chosen for an edit."""
+    options = [ALL, *data.classes, *([TAKEN_OUT] if len(data.excluded) else [])]
+    titles = [_option(data, name, place) for place, name in enumerate(options)]
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    label = left.selectbox(
+        tr("Class"),
+        range(len(options)),
+        format_func=titles.__getitem__,
+        key=f"class_{data.id}_{len(options)}",
+    )
+    shown = options[label]
+    if label == 0:
+        # One class after the other would show only the first on this page.
+        rows = data.index.sample(frac=1, random_state=0)
+    elif shown == TAKEN_OUT and label == len(options) - 1 and len(data.excluded):
+        rows = data.excluded
+    else:
+        rows = data.index[data.index["label"] == shown]
+    with right:
+        undo_button(data)
+    page = rows.iloc[list(paged(len(rows), f"page_{data.id}"))]
+    picked = _picked(data)
+    _actions(data, picked, page, taken_out=rows is data.excluded)
+    _pictures(data, page, picked)
+    st.caption(
+        tr("The centre of each photo, which is what the classifier looks at. Tick photos to change them.")
+    )
+
+
+def _option(data: Dataset, name: str, place: int) -> str:
+    """A class in a selector, which shows plain text, with its count; so with the entries that are none."""
+    if place == 0:
+        return f"{tr('All classes')} ({number(len(data.index))})"
+    if place > len(data.classes):
+        return f"{tr('Taken out')} ({number(len(data.excluded))})"
+    return f"{name} ({number(data.class_counts[name])})"
+
+
+def _picked(data: Dataset) -> set[int]:
+    """The photos that are ticked; those that are gone are forgotten."""
+    picked: set[int] = st.session_state.setdefault(f"picked_{data.id}", set())
+    picked.intersection_update(data.rows["image_id"].tolist())
+    return picked
+
+
+def _pictures(data: Dataset, page: pd.DataFrame, picked: set[int]) -> None:
+    generation = st.session_state.setdefault("picks", 0)
+
+    def toggle(image_id: int) -> None:
+        picked.symmetric_difference_update({image_id})
+
+    with st.container(horizontal=True, gap="small", key="gallery"):
+        for row in page.itertuples():
+            with st.container(width=150, gap="xsmall"):
+                path = thumbnail(data, row.file)
+                if path is None:
+                    st.caption(tr(":material/broken_image: The picture is gone."))
+                else:
+                    st.image(str(path), width="stretch")
+                st.checkbox(
+                    plain(row.label, 24),
+                    value=row.image_id in picked,
+                    key=f"pick_{data.id}_{generation}_{row.image_id}",
+                    on_change=toggle,
+                    args=(row.image_id,),
+                )
+
+
+def _actions(data: Dataset, picked: set[int], page: pd.DataFrame, *, taken_out: bool) -> None:
+    """What can be done with the ticked photos."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            tr("Tick all on this page"),
+            icon=":material/select_all:",
+            key="pick_page",
+            on_click=_set_picked,
+            args=(picked, picked | set(page["image_id"])),
+        )
+        if not picked:
+            return
+        st.button(
+            tr("Untick all ({count})").format(count=number(len(picked))),
+            icon=":material/deselect:",
+            key="pick_none",
+            on_click=_set_picked,
+            args=(picked, set()),
+        )
+        chosen = sorted(picked)
+        if taken_out:
+            if st.button(tr("Bring back"), icon=":material/undo:", type="primary", key="restore"):
+                _edit_picked(picked, restore, data, chosen)
+            return
+        label = st.selectbox(
+            tr("Move to class"),
+            data.classes,
+            index=None,
+            accept_new_options=True,
+            placeholder=tr("Choose a class, or type a new one"),
+            label_visibility="collapsed",
+            key=f"move_to_{data.version}",
+            width=260,
+        )
+        if st.button(tr("Move"), icon=":material/label:", type="primary", disabled=not label, key="relabel"):
+            _edit_picked(picked, relabel, data, chosen, label)
+        if st.button(tr("Take out"), icon=":material/remove_circle:", key="exclude"):
+            _edit_picked(picked, exclude, data, chosen)
+
+
+def _edit_picked(picked: set[int], edit: Callable[..., Dataset], *arguments: object) -> None:
+    _set_picked(picked, set())
+    apply_edit(edit, *arguments)
+
+
+def _set_picked(picked: set[int], chosen: set[int]) -> None:
+    picked.clear()
+    picked.update(chosen)
+    # A new generation of keys: a tick box keeps its own value otherwise.
+    st.session_state["picks"] += 1

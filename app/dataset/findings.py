@@ -1,0 +1,133 @@
+"""What may be wrong with the photos of a dataset, each finding with its pictures and its remedies."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app.dataset.editing import PARTS, apply_edit
+from app.shared.layout import paged, thumbnail
+from app.shared.starting import start_check
+from app.shared.state import job_queue
+from app.shared.text import plain
+from vitcore.audit import Finding, find_issues, load_measures
+from vitcore.dataset import Dataset, exclude, relabel
+from vitcore.errors import VitcoreError
+from vitcore.language import mark, ntr, number, said, tr
+
+__all__ = ["checks"]
+
+GROUPS = 6  # of a finding, that are shown at once
+IN_A_ROW = 4
+
+TITLES = {
+    "contradiction": (mark("One photo, two classes"), "call_split"),
+    "leak": (mark("Photos on both sides of the split"), "water_drop"),
+    "copies": (mark("Exact copies"), "content_copy"),
+    "near_duplicates": (mark("Photos that look alike"), "filter_none"),
+    "format_tells": (mark("The file format gives the class away"), "draft"),
+    "size_tells": (mark("The size gives the class away"), "aspect_ratio"),
+    "empty": (mark("Nearly nothing on it"), "check_box_outline_blank"),
+    "blurry": (mark("Blurred"), "blur_on"),
+    "dark": (mark("Very dark"), "brightness_2"),
+    "bright": (mark("Very bright"), "brightness_7"),
+    "odd_size": (mark("Unusual size"), "photo_size_select_large"),
+    "odd_shape": (mark("Unusual shape"), "crop_16_9"),
+}
+
+
+def checks(data: Dataset) -> None:
+    """The findings on the present version of a dataset, and the button that looks closer."""
+    st.subheader(tr("Check the photos"), anchor=False)
+    try:
+        measures = load_measures(data)
+        findings = find_issues(data, measures)
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        return
+    unseen = len(data.index) if measures is None else measures.missing(data)
+    checking = any(job.kind == "check" for job in job_queue().active())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if checking:
+            st.caption(
+                tr(":material/hourglass_top: The photos are being looked at; the sidebar says how far it is.")
+            )
+        elif unseen and st.button(tr("Look closer"), icon=":material/troubleshoot:", key="check"):
+            start_check(data)
+            st.rerun()
+        if unseen and not checking:
+            st.caption(
+                ntr(
+                    "{count} photo has not been looked at for blur, darkness and look-alikes. It passes the "
+                    "Vision Transformer once, which a training needs anyway.",
+                    "{count} photos have not been looked at for blur, darkness and look-alikes. Each one "
+                    "passes the Vision Transformer once, which a training needs anyway.",
+                    unseen,
+                ).format(count=number(unseen))
+            )
+    if not findings and not unseen:
+        st.success(tr("Nothing suspicious was found."), icon=":material/verified:")
+    rows = data.index.set_index("image_id")
+    for finding in findings:
+        title, icon = TITLES[finding.kind]
+        with st.expander(f"{tr(title)} ({number(len(finding.groups))})", icon=f":material/{icon}:"):
+            _finding(data, rows, finding)
+
+
+@st.fragment
+def _finding(data: Dataset, rows: pd.DataFrame, finding: Finding) -> None:
+    st.markdown(plain(said(finding.sentence), 500))
+    if "keep_one" in finding.remedies and len(finding.groups) > 1:
+        extra = [image_id for group in finding.groups for image_id in group[1:]]
+        label = tr("Keep the first of each, take out the other {count}").format(count=number(len(extra)))
+        if st.button(label, icon=":material/filter_1:", key=f"keep_first_{finding.kind}"):
+            apply_edit(exclude, data, extra)
+    shown = [
+        finding.groups[place]
+        for place in paged(len(finding.groups), f"finding_{data.id}_{finding.kind}", GROUPS)
+    ]
+    single = all(len(group) == 1 for group in shown)
+    with st.container(horizontal=True, gap="medium", key=f"groups_{finding.kind}"):
+        for group in shown:
+            with st.container(border=not single, width="content"):
+                _group(data, rows, finding, group)
+
+
+def _group(data: Dataset, rows: pd.DataFrame, finding: Finding, group: Sequence[int]) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for image_id in group[:IN_A_ROW]:
+            _picture(data, rows, finding, image_id)
+    if len(group) > IN_A_ROW:
+        st.caption(tr("and {count} more").format(count=number(len(group) - IN_A_ROW)))
+    key = f"{finding.kind}_{group[0]}"
+    with st.container(horizontal=True, gap="small"):
+        if "relabel" in finding.remedies:
+            for label in sorted(rows.loc[list(group), "label"].unique()):
+                name = tr("All {name}").format(name=plain(label, 24))
+                if st.button(name, icon=":material/label:", key=f"all_{key}_{label}"):
+                    apply_edit(relabel, data, group, label)
+        can_keep = "keep_one" in finding.remedies and len(group) > 1
+        if can_keep and st.button(tr("Keep the first"), icon=":material/filter_1:", key=f"keep_{key}"):
+            apply_edit(exclude, data, group[1:])
+
+
+def _picture(data: Dataset, rows: pd.DataFrame, finding: Finding, image_id: int) -> None:
+    row = rows.loc[image_id]
+    with st.container(width=150, gap="xsmall"):
+        path = thumbnail(data, row["file"])
+        if path is None:
+            st.caption(tr(":material/broken_image: The picture is gone."))
+        else:
+            st.image(str(path), width="stretch")
+        facts = [f"**{plain(row['label'], 24)}**"]
+        if row["split"]:
+            facts.append(tr(PARTS[row["split"]]))
+        if finding.kind in {"odd_size", "odd_shape", "size_tells"}:
+            facts.append(f"{row['width']} × {row['height']}")
+        if finding.kind == "format_tells":
+            facts.append(plain(row["format"]))
+        st.caption(" · ".join(facts))
+        if "exclude" in finding.remedies and st.button(
+            tr("Take out"), icon=":material/remove_circle:", key=f"out_{finding.kind}_{image_id}"
+        ):
+            apply_edit(exclude, data, [image_id])

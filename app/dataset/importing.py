@@ -1,0 +1,391 @@
+"""Bringing photos in, from files, a folder, this disk or the camera; and a look before the import."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+import streamlit as st
+from PIL import Image
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app.dataset.editing import divided
+from app.shared.layout import figures, switch
+from app.shared.starting import start_import, start_sample
+from app.shared.text import plain
+from app.shared.uploads import Uploads
+from vitcore.dataset import (
+    IMAGE_SUFFIXES,
+    Candidate,
+    Dataset,
+    NamedFile,
+    Reading,
+    Survey,
+    inspect_source,
+    preview_source,
+)
+from vitcore.errors import VitcoreError
+from vitcore.language import listed, mark, ntr, number, said, tr
+
+__all__ = ["bring_in"]
+
+ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
+WAYS = {
+    "files": mark(":material/folder_zip: Archives or photos"),
+    "folder": mark(":material/folder_open: A folder"),
+    "path": mark(":material/computer: On this computer"),
+    "camera": mark(":material/photo_camera: Camera"),
+}
+NEW, ADD = "new", "add"
+SAMPLE_IMAGES = 1797
+NAMED = 4  # classes of a reading
+PREVIEWS = 8  # classes of which a photo is shown before the import
+
+
+class Staged(Uploads):
+    """Photos that were brought in and not imported yet; they go with the session that brought them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[Path | NamedFile] = []
+        self.reading = Reading()
+        self._seen: tuple[object, Survey | VitcoreError] | None = None
+        self._pictures: dict[Reading, Mapping[str, Image.Image]] = {}
+
+    def survey(self) -> Survey | VitcoreError:
+        """What is in it, or why that cannot be told; looked at again only after a change."""
+        key = (tuple(self.sources), self.reading)
+        if self._seen is None or self._seen[0] != key:
+            try:
+                found: Survey | VitcoreError = inspect_source(self.sources, reading=self.reading)
+            except VitcoreError as error:
+                found = error
+            self._seen = (key, found)
+            self._pictures.clear()
+        return self._seen[1]
+
+    def pictures(self, candidate: Candidate) -> Mapping[str, Image.Image]:
+        """An image of each of the first classes of a reading."""
+        if candidate.reading not in self._pictures:
+            self._pictures[candidate.reading] = preview_source(self.sources, candidate, most=PREVIEWS)
+        return self._pictures[candidate.reading]
+
+
+def bring_in(data: Dataset | None, *, expanded: bool) -> None:
+    """The ways in; once something has come, what it is, the button that imports it, and nothing else."""
+    staged: Staged | None = st.session_state.get("staged")
+    if staged is not None and staged.sources:
+        _confirm(staged, data)
+        st.stop()
+    with st.expander(tr("Bring in photos"), expanded=expanded, icon=":material/upload:"):
+        st.markdown(
+            tr(
+                "Put the photos of each class into a folder with the name of the class. Drop these folders "
+                "here, or pack them into a **zip** (or tar) file. A CSV file that says which photo is what "
+                "works too."
+            )
+        )
+        way = switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "way")
+        {"files": _files, "folder": _folder, "path": _path, "camera": _camera}[way]()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            kind = "primary" if data is None else "secondary"
+            if st.button(tr("Use the sample set"), icon=":material/draw:", type=kind):
+                start_sample()
+                st.rerun()
+            st.caption(
+                tr("No photos at hand? {count} handwritten digits are already here.").format(
+                    count=number(SAMPLE_IMAGES)
+                )
+            )
+
+
+# --- the ways in -------------------------------------------------------------------------------
+
+
+def _files() -> None:
+    uploads = st.file_uploader(
+        tr("Archives with one folder per class, photos, or a CSV file of labels"),
+        type=[*ARCHIVES, "csv", "tsv", *(suffix[1:] for suffix in sorted(IMAGE_SUFFIXES))],
+        accept_multiple_files=True,
+        key=f"upload_{_generation()}",
+    )
+    _stage_uploads((upload, PurePosixPath(upload.name).name) for upload in uploads)
+
+
+def _folder() -> None:
+    uploads = st.file_uploader(
+        tr("A folder with one folder per class in it"),
+        accept_multiple_files="directory",
+        key=f"folder_{_generation()}",
+    )
+    _stage_uploads((upload, upload.name) for upload in uploads)
+
+
+def _path() -> None:
+    with st.form("server_path", border=False):
+        left, right = st.columns([4, 1], vertical_alignment="bottom")
+        path = left.text_input(tr("Folder or archive on this computer"), placeholder="/home/me/photos")
+        if right.form_submit_button(tr("Look"), width="stretch") and path.strip():
+            _stage([Path(path.strip()).expanduser()])
+
+
+def _camera() -> None:
+    """Shots of one class after the other, until they are looked at together."""
+    shots: list[NamedFile] = st.session_state.setdefault("shots", [])
+    left, right = st.columns([2, 1], gap="large")
+    with right:
+        label = st.text_input(tr("Class of the next photos"), key="shot_class", placeholder=tr("hat")).strip()
+        counts = pd.Series([_folder_of(shot) for shot in shots], dtype=str).value_counts(sort=False)
+        for name, count in counts.items():
+            st.markdown(f"**{plain(str(name))}**: {number(count)}")
+        if shots and st.button(tr("Look at these photos"), type="primary"):
+            st.session_state["shots"] = []
+            _stage(shots)
+    with left:
+        if not label:
+            st.info(tr("Give the class a name first; then take its photos."), icon=":material/label:")
+            return
+        shot = st.camera_input(
+            tr("Take a photo"), key=f"camera_{_generation()}", label_visibility="collapsed"
+        )
+        if shot is not None:
+            # One folder per class, whatever the name has in it.
+            name = f"{label.replace('/', '-')}/{len(shots) + 1:04}.jpg"
+            shots.append(_staged().keep(shot, name))
+            st.session_state["generation"] += 1
+            st.rerun()
+
+
+def _folder_of(shot: NamedFile) -> str:
+    return shot.name.partition("/")[0]
+
+
+def _generation() -> int:
+    """Part of the key of an uploader: a new one gives an empty uploader."""
+    return st.session_state.setdefault("generation", 0)
+
+
+def _staged() -> Staged:
+    return st.session_state.setdefault("staged", Staged())
+
+
+def _stage_uploads(uploads: Iterable[tuple[UploadedFile, str]]) -> None:
+    """Write uploads, given with their names, to the disk, release them from memory, and look at them."""
+    kept = [_staged().keep(upload, name) for upload, name in uploads]
+    if kept:
+        st.session_state["generation"] += 1
+        _stage(kept)
+
+
+def _stage(sources: Iterable[Path | NamedFile]) -> None:
+    _staged().sources.extend(sources)
+    st.rerun()
+
+
+def _unstage() -> Callable[[], None] | None:
+    """Forget what was staged; what is returned deletes its files."""
+    st.session_state["shots"] = []
+    return st.session_state.pop("staged").hand_over()
+
+
+# --- the look before the import ----------------------------------------------------------------
+
+
+def _confirm(staged: Staged, data: Dataset | None) -> None:
+    """What was found, and the button that imports it."""
+    with st.container(border=True):
+        st.subheader(tr("This is what I found"), anchor=False)
+        with st.spinner(tr("Looking at the files …")):
+            survey = staged.survey()
+        if isinstance(survey, VitcoreError):
+            st.error(plain(said(str(survey)), 400), icon=":material/error:")
+            _cancel(tr("Choose something else"))
+            return
+        candidate = _choice(staged, survey)
+        if candidate is not None:
+            _found(staged, survey, candidate)
+            _destination(staged, survey, candidate, data)
+        else:
+            _cancel(tr("Cancel"))
+
+
+def _choice(staged: Staged, survey: Survey) -> Candidate | None:
+    """The reading that the user chose, or the only one."""
+    candidates = list(survey.candidates)
+    if not any(candidate.classes for candidate in candidates):
+        return _one_class(staged, survey)
+    chosen = 0
+    if len(candidates) > 1:
+        if survey.problem:
+            st.warning(
+                tr("This can be read in several ways. Which one is right?"), icon=":material/alt_route:"
+            )
+        titles = [plain(said(candidate.title), 200) for candidate in candidates]
+        picked = st.radio(
+            tr("How to read it"),
+            range(len(candidates)),
+            index=None if survey.problem else 0,
+            format_func=titles.__getitem__,
+            captions=[_summary(candidate) for candidate in candidates],
+            key=f"reading_{_generation()}",
+        )
+        if picked is None:
+            return None
+        chosen = picked
+    candidate = candidates[chosen]
+    return _columns(staged, candidate) if candidate.table is not None else candidate
+
+
+def _summary(candidate: Candidate) -> str:
+    """The classes of a reading in a few words."""
+    counts = list(candidate.classes.items())
+    names = [f"{plain(name, 30)} ({number(count)})" for name, count in counts[:NAMED]]
+    if more := len(counts) - len(names):
+        names.append(ntr("{count} more class", "{count} more classes", more).format(count=number(more)))
+    return listed(names)
+
+
+def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
+    """Photos without folders or a table: they may all be of one class."""
+    if not survey.images:
+        st.error(tr("There are no photos in it."), icon=":material/image_not_supported:")
+        return None
+    st.warning(
+        ntr(
+            "{count} photo, but nothing says what it shows: it lies in no class folder, and no CSV file "
+            "names it.",
+            "{count} photos, but nothing says what they show: they lie in no class folder, and no CSV file "
+            "names them.",
+            survey.images,
+        ).format(count=number(survey.images)),
+        icon=":material/help:",
+    )
+    label = st.text_input(tr("If all of them are of one class, which?"), placeholder=tr("hat")).strip()
+    if label:
+        staged.reading = Reading(label=label)
+        st.rerun()
+    return None
+
+
+def _columns(staged: Staged, candidate: Candidate) -> Candidate:
+    """The columns of a table, to be chosen; the reading by those."""
+    table = candidate.table
+    assert table is not None
+    left, right = st.columns(2)
+    columns = list(table.columns)
+    file_column = left.selectbox(
+        tr("Column with the names of the photos"),
+        columns,
+        index=columns.index(candidate.reading.file_column),
+        format_func=str,
+        key=f"file_column_{table.name}",
+    )
+    label_column = right.selectbox(
+        tr("Column with the classes"),
+        columns,
+        index=columns.index(candidate.reading.label_column),
+        key=f"label_column_{table.name}",
+    )
+    wanted = replace(candidate.reading, file_column=file_column, label_column=label_column)
+    head = pd.DataFrame(table.rows[:5], columns=columns)
+    st.dataframe(head, hide_index=True, width="stretch")
+    if wanted == candidate.reading:
+        return candidate
+    try:
+        return inspect_source(staged.sources, reading=wanted).candidates[0]
+    except (VitcoreError, IndexError):
+        st.error(tr("These columns do not fit the photos; choose others."), icon=":material/error:")
+        return candidate
+
+
+def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
+    """Counts and examples."""
+    taken = sum(candidate.classes.values())
+    if len(survey.candidates) == 1:
+        st.markdown(f"{plain(said(candidate.title), 200)}.")
+    figures(
+        [
+            (tr("Photos to import"), number(taken), tr("Each one is opened and checked by the import.")),
+            (tr("Classes"), number(len(candidate.classes)), None),
+            (
+                tr("Photos left out"),
+                number(survey.images - taken),
+                tr("Photos without a class; listed below."),
+            ),
+            (
+                tr("Other files"),
+                number(len(survey.skipped)),
+                tr("Files that are no photos; listed below."),
+            ),
+        ]
+    )
+    with st.container(horizontal=True, gap="small"):
+        for label, image in staged.pictures(candidate).items():
+            with st.container(width=120, gap="xsmall"):
+                st.image(image, width="stretch")
+                st.caption(plain(label, 20))
+    examples = candidate.examples()
+    st.dataframe(
+        pd.DataFrame(
+            {
+                tr("class"): list(candidate.classes),
+                tr("photos"): list(candidate.classes.values()),
+                tr("such as"): [", ".join(examples[label]) for label in candidate.classes],
+            }
+        ),
+        hide_index=True,
+        width="stretch",
+        height="content" if len(candidate.classes) < 8 else 300,
+    )
+    if candidate.splits:
+        st.info(
+            tr("A ready-made split, which is kept: {parts}.").format(parts=divided(candidate.splits)),
+            icon=":material/call_split:",
+        )
+    left_out = [(item.entry.name, said(item.reason)) for item in candidate.items if not item.label]
+    left_out += [(entry.name, said(reason)) for entry, reason in survey.skipped]
+    if left_out:
+        count = len(left_out)
+        title = ntr("Not imported: {count} file", "Not imported: {count} files", count)
+        with st.expander(title.format(count=number(count))):
+            table = pd.DataFrame(left_out, columns=[tr("file"), tr("reason")])
+            st.dataframe(table, hide_index=True, width="stretch")
+
+
+def _destination(staged: Staged, survey: Survey, candidate: Candidate, data: Dataset | None) -> None:
+    """Where the photos go, and the buttons."""
+    where = NEW
+    if data is not None:
+        titles = {
+            NEW: tr("A new dataset"),
+            ADD: tr("Add to {name}").format(name=plain(data.name, 40)),
+        }
+        where = st.radio(
+            tr("Where to"),
+            [NEW, ADD],
+            format_func=titles.__getitem__,
+            horizontal=True,
+            key="destination",
+        )
+    title = survey.title
+    if where == NEW:
+        title = st.text_input(tr("Name of the dataset"), title, max_chars=200).strip() or title
+    with st.container(horizontal=True):
+        if st.button(tr("Import these photos"), type="primary", icon=":material/download:", key="import"):
+            start_import(
+                staged.sources,
+                title,
+                reading=candidate.reading,
+                into=data if where == ADD else None,
+                cleanup=_unstage(),
+            )
+            st.rerun()
+        _cancel(tr("Cancel"))
+
+
+def _cancel(label: str) -> None:
+    if st.button(label, icon=":material/close:", key="cancel_import"):
+        delete = _unstage()
+        if delete is not None:
+            delete()
+        st.rerun()

@@ -1,0 +1,165 @@
+"""Two classifiers on the validation images that they share."""
+
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.evaluate.figures import SHARES, TITLES, draw_images, figure, kept
+from app.shared.layout import switch
+from app.shared.state import distinct, runs_of, stamp
+from app.shared.text import plain, signed
+from vitcore.dataset import Dataset
+from vitcore.evaluation import Comparison
+from vitcore.language import images, local_time, ntr, number, percent, tr
+from vitcore.pipeline import RunComparison, compare_runs
+from vitcore.runs import Run
+
+__all__ = ["draw_comparison"]
+
+_LUCK = 0.05  # McNemar's p-value, from which on a difference may well be luck
+_LOWER_IS_BETTER = {"log_loss", "expected_calibration_error"}
+
+
+def draw_comparison(run: Run, data: Dataset) -> None:
+    """Choose another run; figures, luck or not, and who is right where."""
+    others = {found.id: found for found in runs_of(run.config["dataset"]["id"]) if found.id != run.id}
+    if not others:
+        st.info(
+            tr("There is no other classifier of these photos yet; train one more."),
+            icon=":material/compare:",
+        )
+        return
+    labels = distinct({run_id: _label(found) for run_id, found in others.items()})
+    if st.session_state.get("compared") not in others:
+        st.session_state.pop("compared", None)
+    chosen = st.selectbox(
+        tr("Compare with"),
+        list(others),
+        format_func=labels.__getitem__,
+        key="compared",
+        persist_state="session",
+    )
+    both = _both(stamp(run), stamp(others[chosen]), run, others[chosen])
+    if both is None:
+        st.info(
+            tr(
+                "The two share no validation images, so they cannot be compared fairly: their photos were "
+                "divided in different ways. Train with the same seed and share for validation."
+            ),
+            icon=":material/join_inner:",
+        )
+        return
+    st.markdown(_in_words(both.comparison))
+    text = ntr(
+        "On the {count} image that neither of them has learned from.",
+        "On the {count} images that neither of them has learned from.",
+        len(both.rows),
+    ).format(count=number(len(both.rows)))
+    if both.relabelled:
+        left_out = ntr(
+            "{count} image whose class was changed in between is left out.",
+            "{count} images whose class was changed in between are left out.",
+            both.relabelled,
+        ).format(count=number(both.relabelled))
+        text = f"{text} {left_out}"
+    st.caption(text)
+    st.table(_table(both), border="horizontal", hide_index=True)
+    _galleries(run, data, both)
+
+
+def _label(run: Run) -> str:
+    second = run.id[13:15]  # tells two runs of one minute apart, as in the sidebar
+    return f"{percent(run.evaluation.accuracy)} · {local_time(run.config['created'])}:{second} · {run.name}"
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _both(key: Hashable, other_key: Hashable, _run: Run, _other: Run) -> RunComparison | None:  # noqa: ARG001
+    return compare_runs(kept(_run), kept(_other))
+
+
+def _in_words(found: Comparison) -> str:
+    """Who is better, and whether that may be luck."""
+    alone = tr(
+        "This one alone is right on {first}, the other on {second}; both are right on {right} and wrong on "
+        "{wrong}."
+    ).format(
+        first=images(found.only_first),
+        second=images(found.only_second),
+        right=number(found.both_right),
+        wrong=number(found.both_wrong),
+    )
+    if found.only_first == found.only_second:
+        return f"#### {tr('They are right equally often.')}\n\n{alone}"
+    by_luck = found.p_value >= _LUCK
+    if found.difference > 0 and by_luck:
+        verdict = tr("This one is right {points} more often; the difference may well be luck.")
+    elif found.difference > 0:
+        verdict = tr("This one is right {points} more often; the difference is hardly luck.")
+    elif by_luck:
+        verdict = tr("The other one is right {points} more often; the difference may well be luck.")
+    else:
+        verdict = tr("The other one is right {points} more often; the difference is hardly luck.")
+    points = tr("{count} points").format(count=number(100 * abs(found.difference), 1))
+    chance = round(100 * found.p_value)
+    often = tr("about {count} of 100").format(count=chance) if chance else tr("fewer than 1 of 100")
+    luck = tr(
+        "Were both equally good, a difference as large as this would come up in {often} such comparisons "
+        "(McNemar's test)."
+    ).format(often=often)
+    return f"#### {verdict.format(points=points)}\n\n{alone} {luck}"
+
+
+def _points(difference: float) -> str:
+    """A difference of shares, with its sign."""
+    return tr("{count} points").format(count=signed(100 * difference, 1))
+
+
+def _table(both: RunComparison) -> pd.DataFrame:
+    """One row per metric; the accuracy with the interval of its difference."""
+    rows = []
+    for name, metric in both.first.metrics.items():
+        other = both.second.metrics[name].value
+        apart = metric.value - other
+        shown = _points(apart) if name in SHARES else signed(apart, 3)
+        if name == "accuracy":
+            low, high = both.comparison.low, both.comparison.high
+            interval = tr("95 % interval {low} to {high}").format(
+                low=signed(100 * low, 1), high=_points(high)
+            )
+            shown += f" ({interval})"
+        if np.isnan(apart) or figure(name, metric.value) == figure(name, other):
+            better = tr("equal")
+        elif (apart > 0) != (name in _LOWER_IS_BETTER):
+            better = tr("this one")
+        else:
+            better = tr("the other")
+        title = tr(TITLES.get(name, name))
+        rows.append((title, figure(name, metric.value), figure(name, other), shown, better))
+    columns = [tr("figure"), tr("this one"), tr("the other"), tr("difference"), tr("better")]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _galleries(run: Run, data: Dataset, both: RunComparison) -> None:
+    """The images that they disagree on."""
+    titles = {
+        "first": tr("Only this one is right"),
+        "second": tr("Only the other is right"),
+        "neither": tr("Both are wrong"),
+    }
+    counts = {who: int((both.rows["only"] == who).sum()) for who in titles}
+    st.subheader(tr("Where they differ"), anchor=False)
+    options = {name: f"{titles[name]} ({number(counts[name])})" for name in titles}
+    who = switch(tr("Who is right"), options, "who")
+    rows = both.rows[both.rows["only"] == who]
+    if rows.empty:
+        st.caption(tr("There is no such image."))
+        return
+
+    def caption(row: tuple) -> str:
+        this = tr("this: {name}").format(name=plain(row.first, 20))
+        other = tr("other: {name}").format(name=plain(row.second, 20))
+        return f"**{plain(row.true, 24)}**  \n{this}  \n{other}  \n{plain(row.name, 30)}"
+
+    draw_images(data, rows, caption, key=f"compared_{run.id}_{who}")

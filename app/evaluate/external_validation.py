@@ -1,0 +1,199 @@
+"""How a classifier does on another labelled set."""
+
+import pandas as pd
+import streamlit as st
+
+from app.evaluate.figures import TITLES, figure, span
+from app.shared.jobs import job_panel
+from app.shared.layout import gallery, thumbnail, verdict
+from app.shared.starting import start_elsewhere
+from app.shared.state import datasets, job_queue, workspace
+from app.shared.text import plain
+from vitcore.charts import confusion_chart
+from vitcore.dataset import Dataset, load_dataset
+from vitcore.errors import VitcoreError
+from vitcore.language import listed, ntr, number, percent, said, span_sentence, tr
+from vitcore.pipeline import Elsewhere, load_elsewhere, match_classes
+from vitcore.runs import Run
+
+__all__ = ["draw_elsewhere"]
+
+LEFT_OUT = -1  # instead of the number of a class
+_SHOWN = 12
+_NOTABLE = 0.05  # more unlike photos than among the validation photos
+
+
+def draw_elsewhere(run: Run, data: Dataset) -> None:
+    """Choose another dataset, see which class is which, and the figures there."""
+    st.markdown(
+        tr(
+            "Photos from elsewhere, another place, camera or year, tell more than the validation photos do: "
+            "whether it works there as well."
+        )
+    )
+    others = {key: name for key, name in datasets().items() if key != data.id}
+    if any(job.kind == "elsewhere" for job in job_queue().active()):
+        st.fragment(_live, run_every=1.0)()
+    elif not others:
+        st.info(
+            tr("There is no other dataset yet; bring one in on the Dataset page."), icon=":material/info:"
+        )
+    else:
+        _ask(run, others)
+    try:
+        known = load_elsewhere(run)
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        return
+    for found in reversed(known):
+        with st.expander(
+            tr("{name}: {share} of {count} photos right").format(
+                name=plain(found.name, 60),
+                share=percent(found.evaluation.accuracy),
+                count=number(found.evaluation.images),
+            ),
+            icon=":material/travel_explore:",
+            expanded=found is known[-1],
+        ):
+            _result(run, found)
+
+
+def _live() -> None:
+    job_panel("elsewhere")
+
+
+def _ask(run: Run, others: dict[str, str]) -> None:
+    """Which dataset, and what its classes mean."""
+    chosen = st.selectbox(
+        tr("Dataset"), list(others), format_func=others.__getitem__, key="elsewhere_dataset"
+    )
+    try:
+        other = load_dataset(chosen, workspace=workspace())
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        return
+    matched = match_classes(other.classes, run.classes)
+    table = pd.DataFrame(
+        {
+            "label": list(matched),
+            "photos": [other.class_counts[label] for label in matched],
+            "means": [run.classes.index(meant) if meant else LEFT_OUT for meant in matched.values()],
+        }
+    )
+    st.caption(tr("Which class is which; correct it where the names do not say it."))
+    edited = st.data_editor(
+        table,
+        hide_index=True,
+        disabled=["label", "photos"],
+        column_config={
+            "label": st.column_config.TextColumn(tr("class there")),
+            "photos": st.column_config.NumberColumn(tr("photos")),
+            "means": st.column_config.SelectboxColumn(
+                tr("means"),
+                options=[LEFT_OUT, *range(len(run.classes))],
+                format_func=lambda place: tr("(leave out)") if place == LEFT_OUT else run.classes[place],
+                required=True,
+            ),
+        },
+        height=min(38 + 35 * len(table), 400),
+        key=f"mapping_{run.id}_{other.id}_{other.version}",
+    )
+    mapping = {
+        label: None if meant == LEFT_OUT else run.classes[meant]
+        for label, meant in zip(edited["label"], edited["means"], strict=True)
+    }
+    with st.container(horizontal=True, vertical_alignment="center"):
+        usable = any(mapping.values())
+        if st.button(
+            tr("Judge on it"), icon=":material/travel_explore:", disabled=not usable, key="elsewhere"
+        ):
+            start_elsewhere(run, other, mapping)
+            st.rerun()
+        if not usable:
+            st.caption(tr("The classifier knows none of these classes; say which class means which."))
+
+
+def _result(run: Run, found: Elsewhere) -> None:
+    metrics, here = found.evaluation.metrics, run.evaluation.metrics
+    accuracy = metrics["accuracy"]
+    st.markdown(f"#### {span_sentence(accuracy.low, accuracy.high)}")
+    rows = [
+        (
+            tr(TITLES[name]),
+            figure(name, metrics[name].value),
+            span(figure(name, metrics[name].low), figure(name, metrics[name].high)),
+            figure(name, here[name].value),
+        )
+        for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
+    ]
+    columns = [tr("figure"), tr("there"), tr("95 % interval"), tr("on the validation photos")]
+    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
+    there, before = found.drift["there"], found.drift["here"]
+    drift = tr(
+        "{there} of these photos are unlike anything it learned from, {here} of the validation photos. Mean "
+        "confidence: {confidence_there} there, {confidence_here} here."
+    ).format(
+        there=percent(there["unlike"]),
+        here=percent(before["unlike"]),
+        confidence_there=percent(there["confidence"]),
+        confidence_here=percent(before["confidence"]),
+    )
+    if there["unlike"] > before["unlike"] + _NOTABLE:
+        st.warning(f"{tr('These photos differ from those it knows.')} {drift}", icon=":material/difference:")
+    else:
+        st.caption(drift)
+    if found.left_out:
+        names = listed([plain(label, 30) for label, meant in found.mapping.items() if meant is None])
+        st.caption(
+            ntr(
+                "{count} photo was left out: {names}.",
+                "{count} photos were left out: {names}.",
+                found.left_out,
+            ).format(count=number(found.left_out), names=names)
+        )
+    st.altair_chart(
+        confusion_chart(
+            found.evaluation.confusion,
+            found.evaluation.classes,
+            dark=st.context.theme.type == "dark",
+        ),
+        width="content",
+        alt=tr("Confusion matrix on the other dataset"),
+        key=f"confusion_{found.dataset_id}",
+    )
+    _mistakes(found)
+    st.download_button(
+        tr("Predictions there (CSV)"),
+        found.predictions.to_csv(index=False),
+        "predictions.csv",
+        "text/csv",
+        on_click="ignore",
+        key=f"csv_{found.dataset_id}",
+    )
+
+
+def _mistakes(found: Elsewhere) -> None:
+    """The most confident mistakes, as long as their pictures are there."""
+    wrong = found.predictions[found.predictions["true"] != found.predictions["predicted"]]
+    if wrong.empty:
+        return
+    try:
+        other = load_dataset(found.dataset_id, workspace=workspace())
+    except VitcoreError:
+        st.caption(tr("The dataset is gone, and its pictures with it."))
+        return
+    shown = wrong.sort_values("confidence", ascending=False).head(_SHOWN)
+    st.markdown(
+        ntr(
+            "**Its only mistake**",
+            "**The most confident of its {count} mistakes**",
+            len(wrong),
+        ).format(count=number(len(wrong)))
+    )
+    gallery(
+        (
+            thumbnail(other, row.file),
+            verdict(row.true, row.predicted, row.confidence),
+        )
+        for row in shown.itertuples()
+    )

@@ -1,0 +1,134 @@
+"""The answers for new photos as a table, and as files to take along."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from app.shared.layout import paged
+from vitcore.batches import Batch
+from vitcore.dataset import load_image
+from vitcore.errors import VitcoreError
+from vitcore.language import tr
+
+__all__ = ["draw_downloads", "draw_table"]
+
+ROWS = 500  # of the table at once, for each carries its picture
+THUMBNAIL = 64  # pixels
+
+
+def draw_table(batch: Batch, rows: pd.DataFrame) -> int | None:
+    """Answers as a table with pictures, sorted by a click on a head; the photo of the chosen row, if any."""
+    rows = rows.iloc[list(paged(len(rows), f"answers_rows_{batch.id}", ROWS))]
+    numbers = [int(value) for value in rows.index]
+    reasons = {"close": tr("close call"), "unlike": tr("unlike the training photos")}
+    corrected = {number: what.label for number, what in batch.corrections.items()}
+    event = st.dataframe(
+        pd.DataFrame(
+            {
+                "photo": _thumbnails(batch.id, numbers, batch),
+                "file": rows["name"].to_numpy(),
+                "answer": rows["label"].to_numpy(),
+                "confidence": rows["confidence"].to_numpy(dtype=float),
+                "sure": rows["sure"].to_numpy(dtype=bool),
+                "reason": [reasons.get(reason, "") for reason in rows["reason"]],
+                "corrected": [corrected.get(number, "") for number in numbers],
+            }
+        ),
+        hide_index=True,
+        width="stretch",
+        row_height=THUMBNAIL,
+        column_config={
+            "photo": st.column_config.ImageColumn(tr("photo"), width="small"),
+            "file": tr("file"),
+            "answer": tr("answer"),
+            "confidence": st.column_config.ProgressColumn(
+                tr("confidence"), format="percent", min_value=0, max_value=1
+            ),
+            "sure": tr("sure"),
+            "reason": tr("why not"),
+            "corrected": tr("corrected to"),
+        },
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"answers_table_{batch.id}",
+    )
+    chosen = [numbers[row] for row in event["selection"]["rows"] if row < len(numbers)]
+    if not chosen:
+        st.caption(tr("Choose a row to see the photo with its reasons."))
+    return chosen[0] if chosen else None
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _thumbnails(batch_id: str, numbers: list[int], _batch: Batch) -> list[str]:  # noqa: ARG001 - the key
+    return list(_drawn(_batch, numbers))
+
+
+def _drawn(batch: Batch, numbers: list[int]) -> Iterator[str]:
+    """Small pictures as they stand in a table."""
+    for number in numbers:
+        try:
+            small = load_image(batch.photo(number), at_least=THUMBNAIL // 2)
+        except (VitcoreError, OSError):
+            yield ""
+            continue
+        small.thumbnail((2 * THUMBNAIL, THUMBNAIL))
+        file = io.BytesIO()
+        small.save(file, "JPEG", quality=80)
+        yield f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def draw_downloads(batch: Batch) -> None:
+    """The answers as files, and the photos sorted by class."""
+    name = Path(batch.title).stem or "photos"
+    with st.container(horizontal=True):
+        st.download_button(
+            tr("Answers as CSV"),
+            partial(_csv, batch),
+            f"{name}.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/table:",
+        )
+        st.download_button(
+            tr("Answers as JSON"),
+            partial(_json, batch),
+            f"{name}.json",
+            "application/json",
+            on_click="ignore",
+            icon=":material/data_object:",
+        )
+        with st.popover(tr("Photos sorted into folders"), icon=":material/folder_copy:"):
+            apart = st.toggle(
+                tr("Those that are not sure into a folder of their own"), value=True, key="unsure_apart"
+            )
+            st.download_button(
+                tr("Download the zip"),
+                partial(_zip, batch, apart),
+                f"{name}-sorted.zip",
+                "application/zip",
+                on_click="ignore",
+                type="primary",
+            )
+            st.caption(tr("One folder for each class; a photo that was corrected goes where it belongs."))
+
+
+def _csv(batch: Batch) -> bytes:
+    file = io.StringIO()
+    batch.write_csv(file)
+    return file.getvalue().encode("utf-8-sig")  # a spreadsheet would take it for another encoding without
+
+
+def _json(batch: Batch) -> str:
+    return json.dumps(batch.to_dict(), ensure_ascii=False, indent=2)
+
+
+def _zip(batch: Batch, unsure_apart: bool) -> bytes:
+    file = io.BytesIO()
+    batch.write_sorted(file, unsure_apart=unsure_apart)
+    return file.getvalue()

@@ -1,0 +1,297 @@
+"""What a classifier makes of new photos: one by one with its reasons, as a table, and to take along."""
+
+from collections.abc import Hashable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from app.predict.answer_table import draw_table
+from app.shared.cached_charts import draw_chart
+from app.shared.explanation import SIDE, draw_alike, draw_legend, draw_map_check, explained, picture_of
+from app.shared.layout import figures, paged, switch
+from app.shared.state import stamp, workspace
+from app.shared.text import doubt_sentence, plain
+from vitcore.batches import Batch
+from vitcore.charts import probability_chart
+from vitcore.dataset import Dataset, load_dataset
+from vitcore.errors import VitcoreError
+from vitcore.inference import Trust, heatmap, load_trust
+from vitcore.language import listed, mark, ntr, number, percent, said, tr
+from vitcore.runs import Run
+
+__all__ = ["draw_answers"]
+
+PER_PAGE = 6  # photos with their maps, each of which takes a forward pass
+FEW = 6  # photos, above which they can be filtered and put in order
+MOST_CLASSES = 5  # named in the summary
+VIEWS = {"photos": mark(":material/photo: One by one"), "table": mark(":material/table_rows: Table")}
+SHOW = {"all": mark("All"), "sure": mark("Sure"), "unsure": mark("Not sure")}
+ORDERS = {
+    "given": mark("As they came"),
+    "doubt": mark("Least confident first"),
+    "class": mark("By class"),
+    "name": mark("By name"),
+}
+
+
+def draw_answers(run: Run, batch: Batch) -> None:
+    """All that is known of the photos of a batch."""
+    answers = batch.answers
+    _summary(batch, answers)
+    _refusals(batch, answers)
+    answered = answers[answers["label"] != ""]
+    if answered.empty:
+        return
+    view = switch(tr("View"), {key: tr(title) for key, title in VIEWS.items()}, "answers_view")
+    chosen = _chosen(answered) if len(answered) > FEW else answered
+    if view == "table":
+        place = draw_table(batch, chosen)
+        if place is not None:
+            _card(run, batch, place)
+    else:
+        for row in paged(len(chosen), f"answers_page_{batch.id}", PER_PAGE):
+            _card(run, batch, int(chosen.index[row]))
+        draw_map_check(run)
+
+
+# --- the whole ---------------------------------------------------------------------------------
+
+
+def _summary(batch: Batch, answers: pd.DataFrame) -> None:
+    """How many there are, and what they show."""
+    good = answers[answers["label"] != ""]
+    if good.empty:
+        return
+    sure = int(good["sure"].sum())
+    figures(
+        [
+            (tr("Answered"), number(len(good)), None),
+            (tr("Sure"), number(sure), tr("Answers beyond the doubt that is tolerated for this classifier.")),
+            (tr("Not sure"), number(len(good) - sure), tr("Look at these yourself.")),
+        ]
+    )
+    counts = pd.Series([batch.label(place) for place in good.index]).value_counts()
+    names = [f"**{plain(str(name), 30)}** ({number(count)})" for name, count in counts.items()]
+    if len(names) > MOST_CLASSES + 1:
+        rest = tr("{count} more classes").format(count=number(len(names) - MOST_CLASSES))
+        names = [*names[:MOST_CLASSES], rest]
+    st.markdown(tr("They show: {classes}.").format(classes=listed(names)))
+
+
+def _refusals(batch: Batch, answers: pd.DataFrame) -> None:
+    """What could not be used, by name, and why."""
+    bad = answers.loc[answers["label"] == "", ["name", "error"]].itertuples(index=False)
+    refused = [*batch.refused, *((str(name), str(reason)) for name, reason in bad)]
+    if not refused:
+        return
+    shown = refused[:5]
+    lines = [
+        tr("**{name}** cannot be used: {reason}.").format(name=plain(name), reason=plain(said(reason), 200))
+        for name, reason in shown
+    ]
+    if len(refused) > len(shown):
+        more = len(refused) - len(shown)
+        lines.append(ntr("and {count} more file", "and {count} more files", more).format(count=number(more)))
+    st.warning("  \n".join(lines), icon=":material/block:")
+
+
+def _chosen(answered: pd.DataFrame) -> pd.DataFrame:
+    """Draw the filters; the rows that pass, in the chosen order."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        show = switch(tr("Show"), {key: tr(title) for key, title in SHOW.items()}, "answers_show")
+        labels = sorted(answered["label"].unique())
+        key = "answers_class"
+        if st.session_state.get(key) not in labels:
+            st.session_state[key] = None
+        label = st.selectbox(
+            tr("Answer"),
+            labels,
+            index=None,
+            placeholder=tr("Any class"),
+            key=key,
+            persist_state="session",
+            width=220,
+        )
+        orders = {order: tr(title) for order, title in ORDERS.items()}
+        order = st.selectbox(
+            tr("Order"),
+            list(orders),
+            format_func=orders.__getitem__,
+            key="answers_order",
+            persist_state="session",
+            width=220,
+        )
+    keep = np.ones(len(answered), dtype=bool) if show == "all" else answered["sure"] == (show == "sure")
+    rows = answered[keep]
+    if label is not None:
+        rows = rows[rows["label"] == label]
+    if rows.empty:
+        st.info(tr("No photo passes these filters; widen them."), icon=":material/filter_alt_off:")
+    columns = {"doubt": ["confidence"], "class": ["label", "confidence"], "name": ["name"]}
+    return rows.sort_values(columns[order], kind="stable") if order in columns else rows
+
+
+# --- one by one --------------------------------------------------------------------------------
+
+
+def _card(run: Run, batch: Batch, place: int) -> None:
+    """One photo: what it was taken for, how sure that is, why, what is like it, and mending the answer."""
+    path = str(batch.photo(place))
+    shares = batch.probabilities(place)
+    with st.container(border=True):
+        left, middle, right = st.columns([2, 2, 3], gap="medium")
+        try:
+            picture = picture_of(path)
+        except (VitcoreError, OSError):
+            left.caption(tr(":material/broken_image: The picture is gone."))
+            return
+        left.image(picture, width="stretch")
+        left.caption(plain(batch.names[place], 80))
+        with right:
+            _answer(run, batch, place, shares)
+        with middle:
+            _map(run, batch, place, picture, list(shares))
+        with right:
+            _mend(run, batch, place)
+        _like(run, batch, place)
+
+
+def _answer(run: Run, batch: Batch, place: int, shares: dict[str, float]) -> None:
+    row = batch.answers.loc[place]
+    facts = [tr("{share} confident").format(share=percent(row["confidence"]))]
+    if not row["sure"]:
+        possible = _possible(run, batch, place)
+        facts.append(f":material/help: {doubt_sentence(row['reason'], possible)}")
+    st.markdown(f"### {plain(row['label'])}\n\n" + "  \n".join(facts))
+    draw_chart(
+        (batch.id, place, batch.answers.shape[0]),
+        partial(probability_chart, shares),
+        tr("Probabilities of the classes, the most probable first"),
+        key=f"bars_{batch.id}_{place}",
+    )
+
+
+def _possible(run: Run, batch: Batch, place: int) -> list[str]:
+    """The classes among which the truth is, the most probable first."""
+    shares = batch.probabilities(place)
+    row = np.array([[shares[name] for name in run.classes]])
+    verdicts = _trust(stamp(run), run).verdicts(row, np.zeros(1))
+    return [name for name in shares if verdicts.sets[0, run.classes.index(name)]]
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _trust(key: Hashable, _run: Run) -> Trust:  # noqa: ARG001 - the key stands for the run
+    return load_trust(_run.folder)
+
+
+def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list[str]) -> None:
+    """Where it looked: what speaks for a class, and what against it."""
+    above = st.container(gap="xsmall")
+    label = st.selectbox(
+        tr("What speaks for"),
+        classes,
+        format_func=lambda label: label if len(label) <= 40 else f"{label[:39]}…",
+        key=f"map_{batch.id}_{place}",
+    )
+    try:
+        with above, st.spinner(tr("Looking …")):
+            explanation = explained(run, str(batch.photo(place)))
+        drawn = heatmap(explanation, picture, label, size=SIDE)
+    except (VitcoreError, OSError) as error:
+        above.caption(f":material/info: {plain(said(str(error)), 300)}")
+        return
+    above.image(drawn, width="stretch")
+    with above:
+        draw_legend(explanation, label)
+
+
+def _like(run: Run, batch: Batch, place: int) -> None:
+    """The training images that are nearest, once they are asked for."""
+    title = tr("Most alike among the photos that it learned from")
+    if not st.toggle(title, key=f"alike_{batch.id}_{place}"):
+        return
+    try:
+        data = _dataset(run)
+        vector = explained(run, str(batch.photo(place))).embedding
+    except (VitcoreError, OSError) as error:
+        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        return
+    draw_alike(data, run, vector, f"alike_row_{batch.id}_{place}")
+
+
+def _dataset(run: Run) -> Dataset:
+    """The latest version of what the run learned from.
+
+    Raises:
+        VitcoreError: It was deleted.
+    """
+    return load_dataset(run.config["dataset"]["id"], workspace=workspace())
+
+
+# --- mending -----------------------------------------------------------------------------------
+
+
+def _mend(run: Run, batch: Batch, place: int) -> None:
+    """Say what the photo really shows; it is added to the dataset as that, for the next training."""
+    corrected = batch.corrections.get(place)
+    failed = st.session_state.get("mend_failed", {}).pop((batch.id, place), "")
+    if failed:
+        st.error(failed, icon=":material/error:")
+    try:
+        data = _dataset(run)
+    except VitcoreError:  # without its dataset there is nothing to add to
+        return
+    if corrected is not None:
+        st.markdown(
+            tr(
+                ":material/library_add_check: Added to **{dataset}** as **{label}** for the next training."
+            ).format(dataset=plain(data.name, 40), label=plain(corrected.label, 40))
+        )
+        if corrected.version == data.version:
+            st.button(
+                tr("Undo"),
+                icon=":material/undo:",
+                key=f"unmend_{batch.id}_{place}",
+                on_click=_take_back,
+                args=(batch, place, data),
+            )
+        return
+    with st.popover(tr("Wrong? Say what it is"), icon=":material/edit:", key=f"mend_{batch.id}_{place}"):
+        label = st.selectbox(
+            tr("What it really shows"),
+            data.classes,
+            index=None,
+            accept_new_options=True,
+            placeholder=tr("Choose a class, or type a new one"),
+            key=f"mend_class_{batch.id}_{place}",
+        )
+        st.button(
+            tr("Add to the dataset"),
+            type="primary",
+            disabled=label is None,
+            key=f"mend_add_{batch.id}_{place}",
+            on_click=_correct,
+            args=(batch, place, label, data),
+        )
+        st.caption(
+            tr("The photo becomes part of **{dataset}** as that; the next training learns from it.").format(
+                dataset=plain(data.name, 40)
+            )
+        )
+
+
+def _correct(batch: Batch, place: int, label: str, data: Dataset) -> None:
+    try:
+        batch.correct(place, label, data)
+    except VitcoreError as error:
+        st.session_state.setdefault("mend_failed", {})[batch.id, place] = plain(said(str(error)), 300)
+
+
+def _take_back(batch: Batch, place: int, data: Dataset) -> None:
+    try:
+        batch.take_back(place, data)
+    except VitcoreError as error:
+        st.session_state.setdefault("mend_failed", {})[batch.id, place] = plain(said(str(error)), 300)

@@ -1,0 +1,240 @@
+"""Taking a classifier home: the report, the model folder, the ONNX file."""
+
+import shutil
+from collections.abc import Callable, Hashable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.shared.jobs import job_panel
+from app.shared.starting import own
+from app.shared.state import job_queue, stamp, workspace
+from app.shared.text import plain
+from vitcore.errors import VitcoreError
+from vitcore.inference import Agreement
+from vitcore.jobs import Job
+from vitcore.language import LANGUAGES, current, file_size, mark, number, percent, said, tr
+from vitcore.pipeline import Export, export_model, export_onnx, pack_export
+from vitcore.runs import Run, load_run
+from vitcore.workspace import read_json
+
+__all__ = ["draw_takeaway"]
+
+_EXPORTERS: dict[str, Callable[..., Export]] = {"model": export_model, "onnx": export_onnx}
+_TITLES = {
+    "model": mark(":material/folder_zip: Model folder"),
+    "onnx": mark(":material/deployed_code: ONNX file"),
+}
+_MEANINGS = {
+    "model": mark("For ViT Studio on another computer, and for Python. It also says when it is not sure."),
+    "onnx": mark(
+        "For programs without ViT Studio and without PyTorch, with a script that needs nothing else."
+    ),
+}
+_MAKE = {"model": mark("Make the model folder"), "onnx": mark("Make the ONNX file")}
+_DOWNLOAD = {"model": mark("Download the model folder"), "onnx": mark("Download the ONNX file")}
+_USES = {
+    "model": """```
+python -m vitcore predict FOLDER photo.jpg
+vitcore.load_classifier("FOLDER").predict(["photo.jpg"])
+```""",
+    "onnx": """```
+pip install onnxruntime numpy pillow
+python predict.py photo.jpg
+```""",
+}
+_KINDS = {
+    "model": mark("Model folder"),
+    "onnx": mark("ONNX file"),
+    "onnx int8": mark("ONNX file, int8"),
+    "bf16": mark("Model folder, computing in bf16"),
+}
+
+
+def draw_takeaway(run: Run) -> None:
+    """Three cards: the report, the model folder, the ONNX file."""
+    st.markdown(
+        tr("All that was found, and the classifier itself, as files. What is handed out was compared before.")
+    )
+    busy = any(job.kind == "export" for job in job_queue().active())
+    if busy:
+        st.fragment(_live, run_every=1.0)()
+    _report(run)
+    for form in _EXPORTERS:
+        _card(run, form, busy=busy)
+
+
+def _live() -> None:
+    job_panel("export")
+
+
+# --- the report --------------------------------------------------------------------------------
+
+
+def _report(run: Run) -> None:
+    with st.container(border=True):
+        st.subheader(tr(":material/article: Report"), anchor=False)
+        st.markdown(tr("All figures and pictures in one file, to read, to print and to pass on."))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            language = st.selectbox(
+                tr("Language of the report"),
+                list(LANGUAGES),
+                index=list(LANGUAGES).index(current()),
+                format_func=LANGUAGES.__getitem__,
+                key=f"report_language_{current()}",
+                width=220,
+            )
+            # All that a report is made of lies in these files.
+            state = tuple((file.name, file.stat().st_mtime_ns) for file in sorted(run.folder.glob("*.json")))
+            file = _place(run, f"report-{language}", (stamp(run), state)).with_suffix(".html")
+            if st.button(tr("Write the report"), icon=":material/edit_document:", key="write_report"):
+                _write_report(run, file, language)
+        if file.is_file():
+            st.download_button(
+                tr("Download the report"),
+                file.read_bytes,
+                f"{run.id}.{language}.html",
+                "text/html",
+                icon=":material/download:",
+                on_click="ignore",
+                key="download_report",
+            )
+            st.caption(file_size(file.stat().st_size))
+
+
+def _write_report(run: Run, file: Path, language: str) -> None:
+    from vitcore.report import write_report  # its pictures take a second to import
+
+    try:
+        with st.spinner(tr("Writing the report …")):
+            _make_room(file, f"report-{language}")
+            write_report(run.id, file, language=language, workspace=workspace())
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 400), icon=":material/error:")
+
+
+# --- the model ---------------------------------------------------------------------------------
+
+
+def _card(run: Run, form: str, *, busy: bool) -> None:
+    place = _place(run, form, stamp(run))
+    with st.container(border=True):
+        st.subheader(tr(_TITLES[form]), anchor=False)
+        st.markdown(tr(_MEANINGS[form]))
+        about = _made(place)
+        if about is None:
+            st.caption(
+                tr("It is compared with this run on its validation photos, which takes a minute or more.")
+            )
+            if st.button(tr(_MAKE[form]), icon=":material/build:", disabled=busy, key=f"make_{form}"):
+                _start(run, form, place)
+                st.rerun()
+            return
+        agreements = [Agreement(**found) for found in about["agreement"]]
+        st.markdown(_sentence(agreements[0]))
+        st.table(_table(agreements), border="horizontal", hide_index=True)
+        archive = place.with_suffix(".zip")
+        st.download_button(
+            tr(_DOWNLOAD[form]),
+            archive.read_bytes,
+            f"{run.id}-{form}.zip",
+            "application/zip",
+            type="primary",
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"download_{form}",
+        )
+        st.caption(" · ".join(_facts(run, about, archive)))
+        st.markdown(_USES[form])
+
+
+def _sentence(found: Agreement) -> str:
+    return tr(
+        "On {count} validation photos it gives the same label as this run for **{share}**, and probabilities "
+        "differ by at most {difference}."
+    ).format(
+        count=number(found.images),
+        share=percent(found.same_labels),
+        difference=number(found.largest_difference, 6),
+    )
+
+
+def _table(agreements: list[Agreement]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            tr("what"): [
+                tr(_KINDS[found.kind]) + ("" if found.offered else f" ({tr('left out')})")
+                for found in agreements
+            ],
+            tr("photos"): [number(found.images) for found in agreements],
+            tr("same label"): [percent(found.same_labels) for found in agreements],
+            tr("largest difference"): [number(found.largest_difference, 6) for found in agreements],
+            tr("seconds per photo"): [number(found.seconds_per_image, 3) for found in agreements],
+        }
+    )
+
+
+def _facts(run: Run, about: dict[str, Any], archive: Path) -> list[str]:
+    parts = [file_size(archive.stat().st_size)]
+    if about["opset"] is not None:
+        parts.append(tr("opset {version}").format(version=about["opset"]))
+    licence = run.config["backbone"]["licence"]
+    if licence == "unknown":
+        parts.append(tr("the licence of the backbone is not known"))
+    else:
+        parts.append(tr("licence of the backbone: {licence}").format(licence=plain(licence)))
+    return parts
+
+
+def _made(place: Path) -> dict[str, Any] | None:
+    """What is known of an export; None if there is none."""
+    if not place.with_suffix(".zip").is_file():
+        return None
+    try:
+        about: dict[str, Any] = read_json(place.with_suffix(".json"))
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        return None
+    return about
+
+
+def _start(run: Run, form: str, place: Path) -> None:
+    """Export in the background, as one zip file."""
+    language = current()
+
+    def work(job: Job) -> None:
+        job.announce(run.id)
+        found = load_run(run.id, workspace=workspace())  # which may have been deleted while this waited
+        _make_room(place, form)
+        made = _EXPORTERS[form](
+            found,
+            place,
+            language=language,
+            workspace=workspace(),
+            on_progress=job.report,
+            stop=job.stop,
+        )
+        pack_export(made, place.with_suffix(".zip"))
+
+    # ONNX Runtime computes on the CPU.
+    device = "cpu" if form == "onnx" else run.config["device"]["name"]
+    own(job_queue().submit("export", run.name, work, device=device))
+
+
+def _place(run: Run, what: str, state: Hashable) -> Path:
+    """Where it lies, below the run so that it goes with it, under a name that changes with the results."""
+    digest = sha256(repr(state).encode()).hexdigest()[:12]
+    return run.folder / "exports" / f"{what}-{digest}"
+
+
+def _make_room(place: Path, what: str) -> None:
+    """Delete what was made of earlier results."""
+    place.parent.mkdir(exist_ok=True)
+    for path in place.parent.glob(f"{what}-*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

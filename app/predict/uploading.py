@@ -1,0 +1,182 @@
+"""Bringing new photos to a classifier: dropped, pasted or taken; and those that were brought before."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app.shared.jobs import job_panel
+from app.shared.layout import switch
+from app.shared.starting import own
+from app.shared.state import classifier, distinct, job_queue
+from app.shared.text import plain
+from app.shared.uploads import Uploads
+from vitcore.batches import Batch, answer_batch, list_batches, new_batch
+from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
+from vitcore.errors import VitcoreError
+from vitcore.jobs import Job
+from vitcore.language import local_time, mark, ntr, number, said, tr
+from vitcore.runs import Run
+
+__all__ = ["asked", "bring_photos", "draw_progress", "go_on"]
+
+ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
+PHOTOS = [suffix[1:] for suffix in sorted(IMAGE_SUFFIXES)]
+WAYS = {
+    "files": mark(":material/upload: Photos or a zip"),
+    "folder": mark(":material/folder_open: A folder"),
+    "camera": mark(":material/photo_camera: Camera"),
+    "paste": mark(":material/content_paste: Paste"),
+}
+
+
+def bring_photos(run: Run) -> None:
+    """The ways in; photos that come are answered in the background."""
+    way = switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "predict_way")
+    {"files": _files, "folder": _folder, "camera": _camera, "paste": _paste}[way](run)
+
+
+def asked(run: Run) -> Batch | None:
+    """The photos whose answers are wanted: the newest, or those that were chosen; None if there are none."""
+    batches = {batch.id: batch for batch in list_batches(run)}
+    key = f"batch_{run.id}"
+    newest = st.session_state.get("seen_batch")
+    if batches and next(iter(batches)) != newest:  # what has just come is looked at first
+        st.session_state["seen_batch"] = st.session_state[key] = next(iter(batches))
+    if not batches:
+        return None
+    if len(batches) > 1:
+        titles = distinct({batch.id: _title(batch) for batch in batches.values()})
+        st.selectbox(
+            tr("Photos"),
+            list(titles),
+            format_func=titles.__getitem__,
+            key=key,
+            persist_state="session",
+        )
+    return batches.get(st.session_state.get(key, ""), next(iter(batches.values())))
+
+
+def draw_progress() -> bool:
+    """How far the answering is, updating itself; whether there is any."""
+    active = any(job.kind == "predict" for job in job_queue().active())
+    if active:
+        st.fragment(_panel, run_every=1.0)()
+    return active
+
+
+def go_on(run: Run, batch: Batch) -> None:
+    """Offer to answer the rest, where the answering ended early."""
+    left = len(batch.names) - len(batch.answers)
+    if not left:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            ntr(
+                ":material/pause_circle: {count} photo is not answered yet.",
+                ":material/pause_circle: {count} photos are not answered yet.",
+                left,
+            ).format(count=number(left))
+        )
+        if st.button(tr("Go on"), icon=":material/play_arrow:", key=f"go_on_{batch.id}"):
+            _submit(run, batch.title, batch)
+            st.rerun()
+
+
+def _panel() -> None:
+    job_panel("predict")
+
+
+def _title(batch: Batch) -> str:
+    count = ntr("{count} photo", "{count} photos", len(batch.names)).format(count=number(len(batch.names)))
+    return f"{local_time(batch.created)} · {batch.title} · {count}"
+
+
+# --- the ways in -------------------------------------------------------------------------------
+
+
+def _files(run: Run) -> None:
+    uploads = st.file_uploader(
+        tr("Drop photos here, or a zip file of photos"),
+        type=[*PHOTOS, *ARCHIVES],
+        accept_multiple_files=True,
+        key=f"photos_{_generation()}",
+    )
+    _take(run, [(upload, PurePosixPath(upload.name).name) for upload in uploads])
+
+
+def _folder(run: Run) -> None:
+    uploads = st.file_uploader(
+        tr("Drop a folder of photos here"),
+        accept_multiple_files="directory",
+        key=f"photos_folder_{_generation()}",
+    )
+    _take(run, [(upload, upload.name) for upload in uploads])
+
+
+def _camera(run: Run) -> None:
+    shot = st.camera_input(
+        tr("Take a photo"), key=f"photo_{_generation()}", label_visibility="collapsed", width=480
+    )
+    if shot is not None:
+        _take(run, [(shot, "camera.jpg")])
+
+
+def _paste(run: Run) -> None:
+    st.caption(tr("Click into the field, paste a picture (Ctrl+V), then press Enter."))
+    with st.container():  # outside of one it would stick to the lower edge of the window
+        pasted = st.chat_input(
+            tr("Paste a picture here"),
+            accept_file="multiple",
+            file_type=PHOTOS,
+            key=f"pasted_{_generation()}",
+            width=480,
+        )
+    if pasted is not None and pasted.files:
+        _take(run, [(upload, upload.name) for upload in pasted.files])
+
+
+def _generation() -> int:
+    """Part of the key of an uploader: a new one gives an empty uploader."""
+    return st.session_state.setdefault("predict_generation", 0)
+
+
+def _take(run: Run, uploads: Sequence[tuple[UploadedFile, str]]) -> None:
+    """Write uploads to the disk, release them from memory, and have them answered."""
+    if not uploads:
+        return
+    kept = Uploads()
+    sources = [kept.keep(upload, name) for upload, name in uploads]
+    st.session_state["predict_generation"] += 1
+    title = sources[0].name
+    if len(sources) > 1:
+        title = tr("{name} and {count} more").format(name=title, count=number(len(sources) - 1))
+    _submit(run, title, None, sources, kept)
+    st.rerun()
+
+
+def _submit(
+    run: Run,
+    title: str,
+    batch: Batch | None,
+    sources: Iterable[NamedFile] = (),
+    kept: Uploads | None = None,
+) -> None:
+    try:
+        able = classifier(run)
+    except VitcoreError as error:
+        st.session_state["notice"] = ("failed", plain(said(str(error)), 400))
+        return
+
+    def work(job: Job) -> None:
+        job.announce(run.id)
+        asked = batch or new_batch(run, list(sources), title, on_progress=job.report, stop=job.stop)
+        answer_batch(asked, able, on_progress=job.report, stop=job.stop)
+
+    device = able.embedder.device.name
+    own(
+        job_queue().submit(
+            "predict", title, work, device=device, cleanup=kept.hand_over() if kept is not None else None
+        )
+    )

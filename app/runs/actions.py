@@ -1,0 +1,104 @@
+"""What can be done with runs: open, go on, repeat, name, delete, and bring back."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.shared.engine import computed_on, draw_engine
+from app.shared.starting import start_resume, start_training
+from app.shared.state import select, workspace
+from app.shared.text import plain
+from vitcore.dataset import load_dataset
+from vitcore.errors import VitcoreError
+from vitcore.language import said, tr
+from vitcore.runs import Run, delete_run, describe_run, restore_run
+
+__all__ = ["delete_runs", "draw_actions", "draw_undo"]
+
+
+def draw_actions(run: Run) -> None:
+    """What can be done with the chosen run."""
+    st.subheader(plain(run.name, 120), anchor=False)
+    message = said(run.facts.get("message", ""))
+    if run.state == "interrupted":
+        message = tr(
+            "The process that trained it ended before it was done. Go on: what was done so far is kept."
+        )
+    if message:
+        st.info(plain(message, 400), icon=":material/info:")
+    with st.container(horizontal=True):
+        if run.has_model and st.button(tr("Open"), type="primary", icon=":material/monitoring:"):
+            select("dataset", run.config["dataset"]["id"])
+            select("run", run.id)
+            st.switch_page("pages/evaluate.py")
+        if run.can_resume and st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{run.id}"):
+            _go_on(run)
+        if run.state != "running" and st.button(tr("Repeat"), icon=":material/replay:"):
+            _repeat(run)
+        with st.popover(tr("Name and note"), icon=":material/edit_note:"):
+            _describe(run)
+        can_delete = run.state != "running"
+        if can_delete and st.button(tr("Delete"), icon=":material/delete:", key=f"delete_{run.id}"):
+            delete_runs([run])
+    note = plain(said(run.config["backbone"]["note"]), 200)
+    st.caption(f"{note} {computed_on(run)}")
+    draw_engine(run)
+    with st.expander(tr("All settings")):
+        st.json(dict(run.config))
+
+
+def delete_runs(runs: Sequence[Run]) -> None:
+    """Delete runs; the page offers to bring them back."""
+    try:
+        for run in runs:
+            delete_run(run.id, workspace=workspace())
+            st.session_state.setdefault("deleted_runs", []).append((run.id, run.name))
+    except VitcoreError as error:
+        st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+    st.rerun()
+
+
+def draw_undo() -> None:
+    """A button that brings back what this session deleted last."""
+    deleted: list[tuple[str, str]] = st.session_state.setdefault("deleted_runs", [])
+    if not deleted:
+        return
+    label = tr("Undo: deleted {name}").format(name=plain(deleted[-1][1], 60))
+    if st.button(label, icon=":material/undo:", key="undo_delete"):
+        try:
+            restore_run(deleted.pop()[0], workspace=workspace())
+        except VitcoreError as error:
+            st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+        st.rerun()
+
+
+def _describe(run: Run) -> None:
+    """A name and a note of one's own."""
+    name = st.text_input(tr("Name"), run.name, max_chars=200, key=f"name_{run.id}")
+    note = st.text_area(tr("Note"), run.note, max_chars=2000, key=f"note_{run.id}")
+    if st.button(tr("Save"), icon=":material/check:", key=f"describe_{run.id}"):
+        try:
+            describe_run(run.id, name=name, note=note, workspace=workspace())
+        except VitcoreError as error:
+            st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+        st.rerun()
+
+
+def _go_on(run: Run) -> None:
+    """Go on with a training that ended early, and watch it."""
+    start_resume(run)
+    select("dataset", run.config["dataset"]["id"])
+    st.switch_page("pages/train.py")
+
+
+def _repeat(run: Run) -> None:
+    """Train again with the same settings on the same version of the dataset."""
+    about = run.config["dataset"]
+    try:
+        data = load_dataset(about["id"], version=about["version"], workspace=workspace())
+        start_training(data, run.hyperparameters, run.config["requested"])
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 400), icon=":material/error:")
+        return
+    select("dataset", data.id)
+    st.switch_page("pages/train.py")

@@ -1,0 +1,108 @@
+"""Runs beside each other: their figures, the settings in which they differ, their curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.runs.actions import delete_runs
+from app.shared.cached_charts import draw_chart
+from app.shared.engine import engine_of, engine_title
+from app.shared.layout import switch
+from app.shared.state import distinct, stamp
+from app.train.settings import setting_label, setting_value
+from vitcore.charts import comparison_chart
+from vitcore.language import decimals, mark, number, percent, said, tr
+from vitcore.runs import Run
+
+__all__ = ["differing", "draw_side_by_side", "figure", "in_words"]
+
+_CURVES = {
+    "validation_loss": mark("validation loss"),
+    "training_loss": mark("training loss"),
+    "accuracy": mark("accuracy"),
+    "balanced_accuracy": mark("balanced accuracy"),
+    "cohen_kappa": mark("Cohen's kappa"),
+}
+_MOST = 8  # compared at once, for as many have colours of their own
+
+
+def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Of each run, the settings that are not the same in all of them."""
+    settings = [_settings_of(run) for run in runs]
+    names = [name for name in settings[0] if len({repr(each[name]) for each in settings}) > 1]
+    return [{name: each[name] for name in names} for each in settings]
+
+
+def in_words(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings as people call them and their values.
+
+    Args:
+        settings: Some of those that `differing` gives, by name.
+    """
+    return {setting_label(name): setting_value(name, value) for name, value in settings.items()}
+
+
+def figure(run: Run, name: str) -> str:
+    """A figure of a run, with its spread over the folds or seeds of further trainings."""
+    if not run.has_model:
+        return ""
+    show = percent if name == "accuracy" else decimals
+    parts = [show(run.evaluation.metrics[name].value)]
+    for fact, text in (
+        ("cross_validation", tr("{count} folds: {mean} ± {deviation}")),
+        ("repeats", tr("{count} seeds: {mean} ± {deviation}")),
+    ):
+        values = pd.Series(run.facts.get(fact, {}).get(name, []), dtype="float64").dropna()
+        if len(values) > 1:
+            spread = {"mean": show(values.mean()), "deviation": show(values.std())}
+            parts.append(text.format(count=number(len(values)), **spread))
+    return " · ".join(parts)
+
+
+def draw_side_by_side(runs: Sequence[Run]) -> None:
+    """The curves of several runs over each other, and the settings in which they differ."""
+    st.subheader(tr("{count} runs side by side").format(count=number(len(runs))), anchor=False)
+    if len(runs) > _MOST:
+        st.caption(tr("The first {count} of them are drawn.").format(count=number(_MOST)))
+        runs = runs[:_MOST]
+    names = distinct({run.id: run.name for run in runs})
+    curves = {name: tr(title) for name, title in _CURVES.items()}
+    column = switch(tr("Curve"), curves, "compared_curve")
+    histories = {names[run.id]: run.history for run in runs if len(run.history)}
+    if histories:
+        draw_chart(
+            ("compared", column, *((stamp(run), names[run.id], len(run.history)) for run in runs)),
+            lambda: comparison_chart(histories, column, curves[column]),
+            tr("{curve} of the chosen runs").format(curve=curves[column]),
+        )
+    rows = {
+        names[run.id]: {
+            tr("accuracy"): figure(run, "accuracy"),
+            tr("balanced accuracy"): figure(run, "balanced_accuracy"),
+            tr("kappa"): figure(run, "cohen_kappa"),
+            **in_words(settings),
+        }
+        for run, settings in zip(runs, differing(runs), strict=True)
+    }
+    st.dataframe(
+        pd.DataFrame(rows), width="stretch", column_config={"_index": st.column_config.Column(width="medium")}
+    )
+    delete = tr("Delete these {count} runs").format(count=number(len(runs)))
+    if st.button(delete, icon=":material/delete:", key="delete_several"):
+        delete_runs([run for run in runs if run.state != "running"])
+
+
+def _settings_of(run: Run) -> dict[str, Any]:
+    """All that decides what a training does, by name."""
+    about = run.config
+    return {
+        "dataset": tr("{name}, version {version}").format(
+            name=about["dataset"]["name"], version=number(about["dataset"]["version"])
+        ),
+        "backbone": said(about["backbone"]["title"]),
+        "engine": engine_title(engine_of(run)),
+        "precision": about["device"]["precision"],
+        **run.hyperparameters.to_dict(),
+    }

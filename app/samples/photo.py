@@ -1,0 +1,255 @@
+"""One validation image from close by: what was answered and why, what is like it, and mending its label."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from app.evaluate.figures import sureness
+from app.samples.gallery import RIGHT, WRONG, Samples, now, open_picture, samples_of, vectors_of
+from app.shared.cached_charts import draw_chart
+from app.shared.explanation import SIDE, draw_alike, draw_legend, explained, picture_of
+from app.shared.state import dataset, stamp
+from app.shared.text import doubt_sentence, plain
+from vitcore.charts import probability_chart
+from vitcore.dataset import Dataset, exclude, relabel, restore, undo
+from vitcore.errors import VitcoreError
+from vitcore.inference import heatmap
+from vitcore.language import number, said, tr
+from vitcore.runs import Run
+
+__all__ = ["draw_detail"]
+
+TOP = 5  # classes that are shown unless all are wanted
+TALL = 16  # classes, from which on their chart is scrolled
+
+
+def draw_detail(run: Run, order: npt.NDArray[np.int64]) -> None:
+    """Open the image that was asked for, if any.
+
+    Args:
+        run: Whose answers are shown.
+        order: Ids of the images through which the arrows lead.
+    """
+    run_id, image_id = st.session_state.get("opened", (None, None))
+    if run_id != run.id or image_id not in samples_of(run).rows["image_id"].array:
+        st.session_state.pop("opened", None)
+        return
+    title = tr("A closer look")
+    st.dialog(title, width="large", icon=":material/zoom_in:", on_dismiss=_close)(_dialog)(run, order)
+
+
+def _close() -> None:
+    st.session_state.pop("opened", None)
+    st.session_state.pop("edited", None)
+
+
+def _dialog(run: Run, order: npt.NDArray[np.int64]) -> None:
+    data, samples = dataset(), samples_of(run)
+    image_id = st.session_state["opened"][1]
+    row = samples.rows[samples.rows["image_id"] == image_id].iloc[0]
+    _arrows(run, order, image_id)
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        _picture(data, run, row)
+    with right:
+        _answer(data, run, samples, row)
+        _mend(data, row)
+    _alike(data, run, image_id)
+
+
+def _arrows(run: Run, order: npt.NDArray[np.int64], image_id: int) -> None:
+    """To the image before and the one after, by button or by key."""
+    (found,) = np.nonzero(order == image_id)
+    if not len(found):
+        return
+    place = int(found[0])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, key, step in ((tr("Previous"), "left", -1), (tr("Next"), "right", 1)):
+            other = place + step
+            inside = 0 <= other < len(order)
+            st.button(
+                label,
+                key=f"step_{key}",
+                shortcut=key,
+                disabled=not inside,
+                on_click=_step,
+                args=(run, int(order[other]) if inside else image_id),
+            )
+        st.caption(tr("{place} of {count}").format(place=number(place + 1), count=number(len(order))))
+
+
+def _step(run: Run, image_id: int) -> None:
+    st.session_state.pop("edited", None)
+    open_picture(run, image_id)
+
+
+def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
+    """The picture, or on it what spoke for a class and what against it."""
+    path = data.path(row["file"])
+    try:
+        picture = picture_of(str(path))
+    except (VitcoreError, OSError):
+        st.caption(tr(":material/broken_image: The picture is gone."))
+        return
+    place = st.container(gap="xsmall")
+    name = plain(row["name"], 80)
+    if not st.toggle(tr("Show where it looks"), key="where", persist_state="session"):
+        place.image(picture)
+        place.caption(name)
+        return
+    label = row["predicted"]
+    if not row["right"]:
+        label = st.segmented_control(
+            tr("What speaks for"),
+            [row["predicted"], row["true"]],
+            default=row["predicted"],
+            required=True,
+            format_func=lambda label: plain(label, 30),
+            key=f"where_{run.id}_{row['image_id']}",
+        )
+    try:
+        with st.spinner(tr("Looking …")):
+            explanation = explained(run, str(path))
+        drawn = heatmap(explanation, picture, label, size=SIDE)
+    except (VitcoreError, OSError) as error:
+        place.image(picture)
+        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        return
+    place.image(drawn)
+    place.caption(name)
+    draw_legend(explanation, label)
+
+
+# --- the answer --------------------------------------------------------------------------------
+
+
+def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
+    """What it was taken for, what it is, how sure that is, and what else it might have been."""
+    if row["right"]:
+        verdict = tr("Right: in the training it was labelled **{name}**.")
+    else:
+        verdict = tr("Mistake: in the training it was labelled **{name}**.")
+    facts = [
+        sureness(row["confidence"]),
+        f"{RIGHT if row['right'] else WRONG} {verdict.format(name=plain(row['true']))}",
+    ]
+    label = now(data, [row["image_id"]]).get(row["image_id"])
+    if label is None:
+        facts.append(f":material/edit: {tr('By now it is **taken out** of the dataset.')}")
+    elif label != row["true"]:
+        moved = tr("It is now labelled **{name}**; the run keeps what it learned.")
+        facts.append(f":material/edit: {moved.format(name=plain(label))}")
+    if samples.verdicts is not None:
+        facts.append(_doubt(run, samples, row))
+    st.markdown(f"### {plain(row['predicted'])}\n\n" + "  \n".join(facts))
+    probabilities = run.probabilities[row["position"]]
+    ranked = np.argsort(-probabilities, kind="stable")
+    everything = len(ranked) > TOP and st.toggle(
+        tr("All {count} classes").format(count=number(len(ranked))),
+        key="all_classes",
+        persist_state="session",
+    )
+    shown = len(ranked) if everything else TOP
+    with st.container(height=380 if shown > TALL else "content", border=False):
+        draw_chart(
+            ("probabilities", stamp(run), row["image_id"], shown),
+            lambda: probability_chart({run.classes[n]: float(probabilities[n]) for n in ranked}, shown),
+            tr("Probabilities of the classes, the most probable first"),
+        )
+
+
+def _doubt(run: Run, samples: Samples, row: pd.Series) -> str:
+    """Whether it would answer, and why not."""
+    place = row["position"]
+    ranked = np.argsort(-run.probabilities[place], kind="stable")
+    possible = [run.classes[n] for n in ranked if samples.verdicts.sets[place, n]]
+    if sentence := doubt_sentence(samples.verdicts.reason[place], possible):
+        return f":material/help: {sentence}"
+    return f":material/verified: {tr('Sure enough to answer.')}"
+
+
+# --- mending -----------------------------------------------------------------------------------
+
+
+def _mend(data: Dataset, row: pd.Series) -> None:
+    """Another label, or out of the dataset; on the disk at once, and undone with one click."""
+    image_id = int(row["image_id"])
+    label = now(data, [image_id]).get(image_id)
+    state, text = st.session_state.get("edited", ("", ""))
+    with st.container(border=True, gap="small"):
+        if label is None:
+            st.markdown(tr("**Taken out of the dataset**"))
+        else:
+            st.markdown(tr("**Labelled {name}: is that wrong?**").format(name=plain(label)))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            if label is None:
+                _button(tr("Bring back"), "undo", "detail_restore", restore, data, [image_id])
+            else:
+                suggested = row["predicted"] if row["predicted"] in data.classes else None
+                target = st.selectbox(
+                    tr("Move to class"),
+                    data.classes,
+                    index=data.classes.index(suggested) if suggested not in {None, label} else None,
+                    accept_new_options=True,
+                    placeholder=tr("Choose a class, or type a new one"),
+                    label_visibility="collapsed",
+                    key=f"detail_class_{image_id}_{data.version}",
+                    width=240,
+                )
+                blocked = target in {None, label}
+                arguments = data, [image_id], target
+                _button(tr("Move"), "label", "detail_move", relabel, *arguments, disabled=blocked)
+                _button(tr("Take out"), "remove_circle", "detail_exclude", exclude, data, [image_id])
+            if data.can_undo:
+                change = plain(said(data.undoable), 60)
+                _button(tr("Undo: {change}").format(change=change), "undo", "detail_undo", undo, data)
+        if state == "failed":
+            st.error(plain(said(text), 400), icon=":material/error:")
+        elif state == "complete":
+            st.caption(plain(said(text), 300))
+        else:
+            st.caption(tr("Kept in the dataset at once; the next training learns from it."))
+
+
+def _button(
+    label: str,
+    icon: str,
+    key: str,
+    edit: Callable[..., Dataset],
+    *arguments: object,
+    disabled: bool = False,
+) -> None:
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        key=key,
+        disabled=disabled,
+        on_click=_edit,
+        args=(edit, *arguments),
+    )
+
+
+def _edit(edit: Callable[..., Dataset], *arguments: object) -> None:
+    """As `app.dataset.editing.apply_edit`, but the view stays open and says itself what was done."""
+    try:
+        st.session_state["edited"] = ("complete", edit(*arguments).changes[-1].text)
+    except VitcoreError as error:
+        st.session_state["edited"] = ("failed", str(error))
+
+
+# --- what is like it ---------------------------------------------------------------------------
+
+
+def _alike(data: Dataset, run: Run, image_id: int) -> None:
+    """The training images that are nearest to it."""
+    st.markdown(tr("**Most alike among the photos that it learned from**"))
+    try:
+        found = vectors_of(run)
+    except VitcoreError as error:
+        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        return
+    own = int(np.flatnonzero(found.rows["image_id"] == image_id)[0])
+    draw_alike(data, run, found.vectors[own], "alike")

@@ -1,0 +1,1 @@
+"""What several pages draw, and what one browser session looks at."""

@@ -1,0 +1,74 @@
+"""What computes the embeddings: what the engines are called, and which one a run came to use, and why."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.shared.text import plain
+from vitcore.backbone import ENGINE_TITLES, ENGINES, engine_is_here
+from vitcore.language import number, percent, said, tr
+from vitcore.runs import Run
+
+__all__ = ["computed_on", "draw_engine", "engine_of", "engine_title", "engines_here"]
+
+
+def engines_here() -> list[str]:
+    """Those that can be chosen on this machine, ``auto`` first."""
+    return [name for name in ENGINES if engine_is_here(name)]
+
+
+def engine_title(name: str) -> str:
+    """What an engine is called."""
+    return tr("automatic") if name == "auto" else ENGINE_TITLES.get(name, name)
+
+
+def engine_of(run: Run) -> str:
+    """The engine of a run; those of earlier versions had no choice."""
+    return str(run.config["device"].get("engine", "torch"))
+
+
+def computed_on(run: Run) -> str:
+    """Where, with what and in which number format, one sentence for Markdown."""
+    device = run.config["device"]
+    return tr("Computed on {device} by {engine} in {precision}.").format(
+        device=plain(said(device["title"])),
+        engine=engine_title(engine_of(run)),
+        precision=device["precision"],
+    )
+
+
+def draw_engine(run: Run) -> None:
+    """Why it was this one, and how the others did; nothing where nothing was compared."""
+    choice: dict[str, Any] = run.config.get("engine", {})
+    candidates = choice.get("candidates", [])
+    if not candidates:
+        return
+    with st.expander(tr("What computed the embeddings"), icon=":material/memory:"):
+        st.markdown(plain(said(choice["reason"]), 400))
+        used = engine_of(run), run.config["device"]["precision"]
+        st.table(
+            pd.DataFrame([_row(candidate, used, candidates[0]) for candidate in candidates]),
+            border="horizontal",
+            hide_index=True,
+        )
+        st.caption(
+            tr(
+                "Tried on {count} of the photos. An engine is only taken if it agrees with PyTorch in fp32: "
+                "embeddings alike by 0.999 at least (cosine similarity; 1 is the same) for every photo, and "
+                "the same answer for 99 of 100 photos or more."
+            ).format(count=number(candidates[0]["images"]))
+        )
+
+
+def _row(candidate: dict[str, Any], used: tuple[str, str], exact: dict[str, Any]) -> dict[str, str]:
+    own = candidate["engine"], candidate["precision"]
+    agrees = tr("yes") if candidate["agrees"] else tr("no")
+    return {
+        tr("Engine"): engine_title(own[0]) + (f" · {tr('used')}" if own == used else ""),
+        tr("Precision"): own[1],
+        tr("Images per second"): number(candidate["images_per_second"], 1),
+        tr("Lowest likeness"): number(candidate["cosine"], 5),
+        tr("Same answer"): percent(candidate["same_label"]),
+        tr("Agrees"): "\N{EN DASH}" if candidate is exact else agrees,
+    }

@@ -1,0 +1,169 @@
+"""Why an answer was given: where the classifier looked, and what it knows that is alike."""
+
+from collections.abc import Hashable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+from PIL import Image, ImageOps
+
+from app.samples.gallery import draw_picture, vectors_of
+from app.shared.jobs import job_panel
+from app.shared.starting import own
+from app.shared.state import classifier, job_queue, stamp, workspace
+from app.shared.text import plain, signed
+from vitcore.dataset import Dataset, load_image
+from vitcore.errors import VitcoreError
+from vitcore.evaluation import NeighbourIndex
+from vitcore.inference import Deletion, Explanation, explain
+from vitcore.jobs import Job
+from vitcore.language import number, percent, said, tr
+from vitcore.pipeline import check_maps, load_map_check
+from vitcore.runs import Run
+
+__all__ = ["SIDE", "alike", "draw_alike", "draw_legend", "draw_map_check", "explained", "picture_of"]
+
+SIDE = 480  # of the square that a large picture fills, in pixels
+ALIKE = 6  # training images that are shown
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def picture_of(path: str) -> Image.Image:
+    """An image file as a picture of moderate size.
+
+    Raises:
+        VitcoreError: It cannot be decoded.
+        OSError: It is not there.
+    """
+    return ImageOps.contain(load_image(Path(path), at_least=SIDE), (SIDE, SIDE))
+
+
+def explained(run: Run, path: str) -> Explanation:
+    """What in an image speaks for and against each class; computed once for all sessions.
+
+    Raises:
+        VitcoreError: The image or the backbone cannot be had.
+    """
+    return _explained(stamp(run), run, path)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _explained(key: Hashable, _run: Run, path: str) -> Explanation:  # noqa: ARG001 - stands for the run
+    return explain(classifier(_run), path)
+
+
+def draw_legend(explanation: Explanation, label: str) -> None:
+    """What the colours of a heatmap mean, and on request how much of the answer they leave out."""
+    place = explanation.classes.index(label)
+    patches, whole = float(explanation.patches[place].sum()), float(explanation.class_token[place])
+    share = abs(whole) / max(abs(whole) + abs(patches), 1e-9)
+    details = [tr("The parts together add {patches} to its score.").format(patches=signed(patches, 1))]
+    if whole:
+        details.append(
+            tr(
+                "Another {whole}, a share of {share}, is the class token's view of the whole picture, which "
+                "belongs to no part."
+            ).format(whole=signed(whole, 1), share=percent(share))
+        )
+    if not explanation.exact:
+        details.append(tr("This head has a hidden layer, so the parts are a fair guess."))
+    st.caption(
+        tr("Orange parts speak for **{label}**, blue ones against it.").format(label=plain(label, 40)),
+        help=" ".join(details),
+    )
+
+
+def alike(run: Run, vector: npt.NDArray[np.floating]) -> tuple[npt.NDArray, pd.DataFrame]:
+    """The training images nearest to an embedding (D,): distances, and their rows.
+
+    Raises:
+        VitcoreError: The embeddings of the run cannot be had.
+    """
+    index, rows = _index(stamp(run), run)
+    distances, positions = index.nearest(vector, ALIKE)
+    return distances, rows.iloc[positions]
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _index(key: Hashable, _run: Run) -> tuple[NeighbourIndex, pd.DataFrame]:  # noqa: ARG001 - as above
+    found = vectors_of(_run)
+    train = np.flatnonzero(~found.judged)
+    return NeighbourIndex(found.vectors[train]), found.rows.iloc[train]
+
+
+def draw_alike(data: Dataset, run: Run, vector: npt.NDArray[np.floating], key: str) -> None:
+    """Pictures of the training images that are nearest to an embedding (D,), with their labels."""
+    try:
+        distances, rows = alike(run, vector)
+    except VitcoreError as error:
+        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        return
+    with st.container(horizontal=True, gap="small", key=key):
+        for distance, row in zip(distances, rows.itertuples(), strict=True):
+            with st.container(width=120, gap="xsmall"):
+                draw_picture(data, row.file)
+                likeness = tr("likeness {value}").format(value=number(1 - distance, 2))
+                st.caption(f"**{plain(row.label, 18)}**  \n{likeness}")
+    st.caption(tr("Likeness as the Vision Transformer sees it; 1 is the same picture."))
+
+
+def draw_map_check(run: Run) -> None:
+    """How far the maps of this classifier can be believed, or a button that measures it."""
+    try:
+        found = load_map_check(run)
+    except VitcoreError as error:
+        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        found = None
+    if found is not None:
+        _map_verdict(found)
+        return
+    if any(job.kind == "maps" for job in job_queue().active()):
+        st.fragment(_map_panel, run_every=1.0)()
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            tr(
+                ":material/info: The colours show what the answer was computed from. Whether it really hangs "
+                "on these parts was not measured for this classifier yet."
+            )
+        )
+        if st.button(tr("Measure it"), icon=":material/rule:", type="tertiary", key="check_maps"):
+            _start_map_check(run)
+            st.rerun()
+
+
+def _map_verdict(found: Deletion) -> None:
+    values = {
+        "points": number(100 * found.area, 1),
+        "low": number(100 * found.low, 1),
+        "high": number(100 * found.high, 1),
+        "images": number(found.images),
+    }
+    if found.reliable:
+        text = tr(
+            ":material/verified: Measured on {images} validation photos: without the orange parts the "
+            "probability falls {points} points lower than without as many parts at random (95 % interval "
+            "{low} to {high}), so these maps show what the answers hang on."
+        )
+        st.caption(text.format(**values))
+        return
+    text = tr(
+        "These maps are not reliable for this classifier: on {images} validation photos, taking out the "
+        "orange parts changed the answers no more than taking out as many at random ({points} points, 95 % "
+        "interval {low} to {high})."
+    )
+    st.warning(text.format(**values), icon=":material/warning:")
+
+
+def _map_panel() -> None:
+    job_panel("maps")
+
+
+def _start_map_check(run: Run) -> None:
+    def work(job: Job) -> None:
+        job.announce(run.id)
+        check_maps(run.id, workspace=workspace(), on_progress=job.report, stop=job.stop)
+
+    own(job_queue().submit("maps", run.name, work, device=run.config["device"]["name"]))

@@ -1,0 +1,164 @@
+"""Pieces of a page that look the same everywhere."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import streamlit as st
+
+from app._compat import require_frame
+from app.shared.starting import start_sample
+from app.shared.state import dataset, run
+from app.shared.text import plain
+from vitcore.dataset import Dataset
+from vitcore.errors import VitcoreError
+from vitcore.language import percent, said, tr
+from vitcore.runs import Run
+
+__all__ = [
+    "empty",
+    "figures",
+    "gallery",
+    "needed_dataset",
+    "needed_run",
+    "next_page",
+    "opening",
+    "paged",
+    "switch",
+    "thumbnail",
+    "verdict",
+]
+
+PER_PAGE = 24
+
+Chosen = TypeVar("Chosen", Dataset | None, Run | None)
+
+
+def opening(title: str, sentence: str) -> None:
+    """The top of a page: its name, and one sentence on what it is for."""
+    require_frame()
+    st.title(title, anchor=False)
+    st.markdown(sentence)
+
+
+def figures(values: Iterable[tuple[str, str, str | None]]) -> None:
+    """Figures side by side, as many as fit: label, value and a help text or None each."""
+    with st.container(horizontal=True):
+        for label, value, meaning in values:
+            st.metric(label, value, help=meaning, border=True, width="stretch")
+
+
+def next_page(page: str, label: str) -> None:
+    """The button at the end of a page, to the next step of the work."""
+    st.space("small")
+    if st.button(label, icon=":material/arrow_forward:", icon_position="right", key=f"next_{page}"):
+        st.switch_page(f"pages/{page}.py")
+
+
+def needed_dataset() -> Dataset:
+    """The chosen dataset; without one, say so, offer the way there, and end the page."""
+    found = _loaded(dataset)
+    if found is None:
+        sentence = tr("There are no photos yet. Bring some in, or try the sample set.")
+        empty(sentence, "dataset", tr("Go to Dataset"), sample=True)
+    return found
+
+
+def needed_run() -> Run:
+    """The chosen run; without one, say so, offer the way there, and end the page."""
+    needed_dataset()
+    found = _loaded(run)
+    if found is None:
+        empty(tr("No classifier has been trained on this dataset yet."), "train", tr("Go to Train"))
+    return found
+
+
+def paged(count: int, key: str, per_page: int = PER_PAGE) -> range:
+    """Page buttons for `count` items; the positions to show on the chosen page."""
+    pages = max(1, -(-count // per_page))
+    # A filter may have made the list shorter than the page that was chosen before.
+    if st.session_state.get(key, 1) > pages:
+        st.session_state[key] = pages
+    number = st.pagination(pages, key=key) if pages > 1 else 1
+    return range((number - 1) * per_page, min(number * per_page, count))
+
+
+def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
+    """Pictures with captions, as many side by side as fit.
+
+    Args:
+        items: A picture's file, None where it is lost, and its caption in Markdown.
+        width: Of a picture, in pixels.
+    """
+    with st.container(horizontal=True, gap="small", key="gallery"):
+        for path, caption in items:
+            with st.container(width=width, gap="xsmall"):
+                if path is None:
+                    st.caption(tr(":material/broken_image: The picture is gone."))
+                else:
+                    st.image(str(path), width="stretch")
+                st.caption(caption)
+
+
+def verdict(true: str, predicted: str, confidence: float) -> str:
+    """What an image was taken for, right or wrong in words and sign, not in colour alone; Markdown."""
+    if true == predicted:
+        return f":material/check_circle: **{plain(true, 28)}** {percent(confidence)}"
+    truth = tr("truly: **{name}**").format(name=plain(true, 28))
+    return f":material/cancel: **{plain(predicted, 28)}** {percent(confidence)}  \n{truth}"
+
+
+def switch(title: str, options: Mapping[str, str], key: str) -> str:
+    """One of a few options side by side, the first at first; kept from page to page.
+
+    Args:
+        title: What is chosen, for those who do not see it.
+        options: What each is called; Markdown.
+        key: Of the widget.
+    """
+    return st.segmented_control(
+        title,
+        list(options),
+        default=None if key in st.session_state else next(iter(options)),
+        required=True,
+        format_func=options.__getitem__,
+        key=key,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+
+
+def thumbnail(data: Dataset, file: str) -> Path | None:
+    """The small picture of an image; None if the image is lost."""
+    try:
+        return data.thumbnail(file)
+    except (VitcoreError, OSError):
+        return None
+
+
+def empty(sentence: str, page: str, label: str, *, sample: bool = False) -> NoReturn:
+    """Say what is missing, offer the way there, and end the page.
+
+    Args:
+        sentence: What is missing.
+        page: Where it is to be had.
+        label: Of the button that leads there.
+        sample: Whether to offer the sample set as well.
+    """
+    with st.container(border=True, horizontal_alignment="center", gap="medium"):
+        st.markdown(f"### :material/inbox:\n\n{sentence}", text_alignment="center")
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
+                st.switch_page(f"pages/{page}.py")
+            if sample and st.button(tr("Use the sample set"), icon=":material/draw:", key="empty_sample"):
+                start_sample()
+                st.switch_page("pages/dataset.py")
+    st.stop()
+
+
+def _loaded(load: Callable[[], Chosen]) -> Chosen:
+    try:
+        return load()
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.stop()

@@ -1,0 +1,64 @@
+"""The sidebar of every page: which dataset, which run, which device, what is running."""
+
+import streamlit as st
+
+from app.shared.jobs import watch_jobs
+from app.shared.language import choose_language
+from app.shared.state import apply_selection, datasets, distinct, runs_of
+from vitcore.backbone import choose_device
+from vitcore.language import local_time, percent, said, tr
+from vitcore.runs import Run
+
+__all__ = ["draw_sidebar"]
+
+
+def draw_sidebar() -> None:
+    """Draw the selectors and the running jobs; their choices are in `app.state`."""
+    names = datasets()
+    apply_selection("dataset", list(names))
+    with st.sidebar:
+        if names:
+            st.selectbox(
+                tr("Dataset"),
+                list(names),
+                format_func=names.__getitem__,
+                key="dataset",
+                persist_state="session",
+            )
+        found = {run.id: run for run in runs_of(st.session_state["dataset"])} if names else {}
+        apply_selection("run", list(found))
+        labels = distinct({run_id: _run_label(run) for run_id, run in found.items()})
+        if found:
+            st.selectbox(
+                tr("Trained classifier"),
+                list(found),
+                format_func=labels.__getitem__,
+                key="run",
+                persist_state="session",
+            )
+        watch_jobs()
+        st.caption(tr(":material/memory: Computing on {device}").format(device=said(_device())))
+        choose_language()
+    _draw_notice()
+
+
+def _run_label(run: Run) -> str:
+    # The seconds in the id tell two runs of one minute apart.
+    second = run.id[13:15]
+    return f"{percent(run.evaluation.accuracy)} · {local_time(run.config['created'])}:{second}"
+
+
+@st.cache_resource(show_spinner=False)
+def _device() -> str:
+    return choose_device().title
+
+
+def _draw_notice() -> None:
+    """What ended since the last rerun, once."""
+    notice = st.session_state.pop("notice", None)
+    if notice is None:
+        return
+    state, text = notice
+    show = {"complete": st.success, "stopped": st.warning, "failed": st.error}[state]
+    icon = {"complete": "check_circle", "stopped": "stop_circle", "failed": "error"}[state]
+    show(text, icon=f":material/{icon}:")

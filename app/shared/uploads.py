@@ -1,0 +1,41 @@
+"""Files that a browser sent, on the disk instead of in memory."""
+
+import shutil
+import weakref
+from collections.abc import Callable
+
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app._compat import release_upload
+from app.shared.state import workspace
+from vitcore.dataset import NamedFile
+from vitcore.workspace import Scratch
+
+__all__ = ["Uploads"]
+
+
+class Uploads:
+    """Uploads of a session; their files go with it, or when somebody who took them over says so."""
+
+    def __init__(self) -> None:
+        self._scratch: Scratch | None = None
+        self._count = 0
+
+    def keep(self, upload: UploadedFile, name: str) -> NamedFile:
+        """Write an upload to the disk and let go of its bytes in memory."""
+        if self._scratch is None:
+            self._scratch = workspace().scratch()
+            self._finalizer = weakref.finalize(self, self._scratch.close)
+        self._count += 1
+        path = self._scratch.folder / f"{self._count:06}"
+        with path.open("wb") as file:
+            shutil.copyfileobj(upload, file, 2**20)
+        release_upload(upload)
+        return NamedFile(name, path)
+
+    def hand_over(self) -> Callable[[], None] | None:
+        """Give up the files to somebody who deletes them by calling what is returned."""
+        if self._scratch is None:
+            return None
+        self._finalizer.detach()
+        return self._scratch.close

@@ -1,0 +1,153 @@
+"""Smaller input sizes: how to have them measured, what they gain and cost, and taking one."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.shared.jobs import job_panel
+from app.shared.starting import start_sizes
+from app.shared.state import job_queue
+from app.shared.text import plain, signed
+from vitcore.dataset import Dataset
+from vitcore.errors import NotFoundError, VitcoreError
+from vitcore.language import duration, number, percent, said, tr
+from vitcore.pipeline import SizeComparison, SizeResult, load_sizes
+from vitcore.training import Hyperparameters
+
+__all__ = ["draw_input_sizes"]
+
+USUAL_IMAGES = 160
+IMAGES = (40, 80, 160, 320, 640, 1280)
+
+
+def draw_input_sizes(data: Dataset, values: dict[str, Any], requested: dict[str, Any]) -> None:
+    """All of it, below the choice of the input size.
+
+    Args:
+        data: The dataset.
+        values: The settings that are chosen.
+        requested: As for `app.shared.starting.start_training`.
+    """
+    st.session_state.setdefault("size_images", USUAL_IMAGES)
+    running = any(job.kind == "sizes" for job in job_queue().active())
+    with st.container(border=True, key="input_sizes"):
+        st.markdown(f"**{tr('Would a smaller input size do?')}**")
+        st.caption(
+            tr(
+                "Looking at each photo is what takes the time, and fewer pixels take less. How much faster "
+                "that is here, and how much accuracy it costs on your photos, can be measured on some of the "
+                "training photos."
+            )
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            images = st.select_slider(
+                tr("Photos to compare with"),
+                IMAGES,
+                format_func=number,
+                key="size_images",
+                persist_state="session",
+                width=260,
+                help=tr("More photos tell small differences apart, and take longer."),
+            )
+            label = tr("Measure smaller input sizes")
+            if st.button(label, icon=":material/speed:", disabled=running, key="measure_sizes"):
+                _start(data, values, requested, images)
+        if running:
+            st.fragment(_live, run_every=1.0)()
+        elif (found := _found(data, values, requested["backbone"])) is not None:
+            _result(data, values, found)
+
+
+def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], images: int) -> None:
+    try:
+        start_sizes(data, Hyperparameters(**values), requested, images=images)
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 400), icon=":material/error:")
+    else:
+        st.rerun()
+
+
+def _live() -> None:
+    """How it goes, every second."""
+    job_panel("sizes")
+
+
+def _found(data: Dataset, values: dict[str, Any], backbone: str) -> SizeComparison | None:
+    try:
+        return load_sizes(data, _settings(values), backbone=backbone)
+    except NotFoundError:
+        return None
+    except VitcoreError as error:
+        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        return None
+
+
+def _settings(values: dict[str, Any]) -> Hyperparameters | None:
+    """The settings that are chosen; None while they contradict each other."""
+    try:
+        return Hyperparameters(**values)
+    except VitcoreError:  # which the start of a training tells
+        return None
+
+
+def _result(data: Dataset, values: dict[str, Any], found: SizeComparison) -> None:
+    """The sizes beside each other, what that means, and a button to take each."""
+    chosen = values["input_size"] or found.usual
+    st.table(
+        pd.DataFrame([_row(result, found) for result in found.sizes]), border="horizontal", hide_index=True
+    )
+    st.markdown(
+        "\n".join(
+            f"- **{_pixels(result)}**: {plain(said(found.verdict(result)), 300)}"
+            for result in found.sizes[1:]
+        )
+    )
+    with st.container(horizontal=True):
+        for result in found.sizes:
+            in_use = result.size == chosen
+            st.button(
+                (tr("{size} in use") if in_use else tr("Use {size}")).format(size=_pixels(result)),
+                icon=":material/check:" if in_use else None,
+                key=f"use_size_{result.size}",
+                disabled=in_use,
+                on_click=_use,
+                args=(0 if result.size == found.usual else result.size,),
+            )
+    notes = [
+        tr(
+            "Cross-validation on {count} training photos, {backbone}. A training with all photos is more "
+            "accurate than these figures; they are for comparing the sizes."
+        ).format(count=number(found.images), backbone=plain(said(found.backbone)))
+    ]
+    if found.version != data.version:
+        notes.append(tr("The photos have been changed since."))
+    settings = _settings(values)
+    if settings is None or not found.suits(settings):
+        notes.append(tr("Measured with other settings than those above."))
+    st.caption(" ".join(notes))
+
+
+def _row(result: SizeResult, found: SizeComparison) -> dict[str, str]:
+    """A row of the table."""
+    difference = tr("{difference} points ({low} to {high})").format(
+        difference=signed(100 * result.difference, 1),
+        low=signed(100 * result.low, 1),
+        high=signed(100 * result.high, 1),
+    )
+    full = result == found.sizes[0]
+    return {
+        tr("Input size"): _pixels(result),
+        tr("Speed"): tr("{ratio} times").format(ratio=number(result.speed, 1)),
+        tr("All photos once"): duration(result.seconds),
+        tr("Accuracy"): percent(result.accuracy),
+        tr("Difference (95 % interval)"): "" if full else difference,
+    }
+
+
+def _pixels(result: SizeResult) -> str:
+    return tr("{size} pixels").format(size=number(result.size))
+
+
+def _use(size: int) -> None:
+    st.session_state["input_size"] = size
