@@ -11,7 +11,7 @@ from app.dataset.importing import bring_in
 from app.shared.cached_charts import draw_chart
 from app.shared.layout import figures, next_page, opening
 from app.shared.state import dataset, job_queue, runs_of, workspace
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from vitcore.charts import class_count_chart, size_chart
 from vitcore.dataset import Dataset, import_report, remarks, rename_dataset
@@ -71,7 +71,7 @@ def summary(data: Dataset) -> None:
     with st.container(border=True):
         for remark in remarks(data.index):
             icon = ":green[:material/check_circle:]" if remark.good else ":orange[:material/warning:]"
-            st.markdown(f"{icon} {plain(said(remark.sentence), 600)}")
+            st.markdown(f"{icon} {escape_markdown(said(remark.sentence), 600)}")
     report(data)
 
 
@@ -161,7 +161,7 @@ def manage(data: Dataset) -> None:
                 try:
                     rename_dataset(data, name)
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+                    st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
                 st.rerun()
         with st.popover(tr("Delete this dataset"), icon=":material/delete:", type="tertiary"):
             sentences = [
@@ -169,7 +169,7 @@ def manage(data: Dataset) -> None:
                     "Deletes **{name}** with its only image.",
                     "Deletes **{name}** with its {count} images.",
                     len(data.index),
-                ).format(name=plain(data.name), count=number(len(data.index)))
+                ).format(name=escape_markdown(data.name), count=number(len(data.index)))
             ]
             if runs:
                 sentences.append(
@@ -196,7 +196,7 @@ if importing:
         tr("Photos are being read; they appear here when all are checked."), icon=":material/hourglass_top:"
     )
 if data is not None:
-    st.header(plain(data.name), anchor=False)
+    st.header(escape_markdown(data.name), anchor=False)
     summary(data)
     overview(data)
     st.subheader(tr("Look through them"), anchor=False)

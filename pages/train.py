@@ -7,7 +7,7 @@ from app.shared.jobs import draw_curves, training_panel
 from app.shared.layout import figures, needed_dataset, next_page, opening
 from app.shared.starting import start_resume, start_training
 from app.shared.state import job_queue, run, unfinished_runs
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.errors import VitcoreError
@@ -25,14 +25,14 @@ def unfinished(runs: list[Run]) -> None:
             done, wanted = len(found.history), found.hyperparameters.epochs
             st.markdown(
                 tr(":material/pause_circle: **{name}** ended after {done} of {total} epochs.").format(
-                    name=plain(found.name, 60), done=number(done), total=number(wanted)
+                    name=escape_markdown(found.name, 60), done=number(done), total=number(wanted)
                 )
             )
             if st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{found.id}"):
                 try:
                     start_resume(found)
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", plain(said(str(error)), 400))
+                    st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 400))
                 st.rerun()
 
 
@@ -59,7 +59,7 @@ def result(last: Run) -> None:
             on_click=load_settings,
             args=(last.hyperparameters, last.config["requested"]),
         )
-        note = plain(said(last.config["backbone"]["note"]), 200)
+        note = escape_markdown(said(last.config["backbone"]["note"]), 200)
         st.caption(f"{note} {computed_on(last)}")
     draw_engine(last)
     next_page("evaluate", tr("See what it gets right and wrong"))
@@ -77,7 +77,7 @@ if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:",
     try:
         start_training(data, Hyperparameters(**values), requested)
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
     else:
         st.rerun()
 draw_tuning(data, values, requested)

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.shared.layout import paged, thumbnail
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset, delete_class, exclude, relabel, rename_class, restore, undo
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, mark, number, said, tr
@@ -32,16 +32,16 @@ def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
     """Make an edit, which is on the disk at once, say what it did, and draw the page anew."""
     try:
         text = edit(*arguments).changes[-1].text
-        st.session_state["notice"] = ("complete", plain(said(text), 300))
+        st.session_state["notice"] = ("complete", escape_markdown(said(text), 300))
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", plain(said(str(error)), 400))
+        st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 400))
     st.rerun()
 
 
 def undo_button(data: Dataset) -> None:
     """A button that takes back the last edit, and says which."""
     if data.can_undo:
-        label = tr("Undo: {change}").format(change=plain(said(data.undoable), 80))
+        label = tr("Undo: {change}").format(change=escape_markdown(said(data.undoable), 80))
         if st.button(label, icon=":material/undo:", key="undo"):
             apply_edit(undo, data)
 
@@ -62,7 +62,7 @@ def edit_classes(data: Dataset) -> None:
                     "There is a class **{name}** already; its {count} photos and these {others} become one "
                     "class."
                 ).format(
-                    name=plain(name, 40),
+                    name=escape_markdown(name, 40),
                     count=number(data.class_counts[name]),
                     others=number(data.class_counts[label]),
                 )
@@ -138,7 +138,7 @@ def _pictures(data: Dataset, page: pd.DataFrame, picked: set[int]) -> None:
                 else:
                     st.image(str(path), width="stretch")
                 st.checkbox(
-                    plain(row.label, 24),
+                    escape_markdown(row.label, 24),
                     value=row.image_id in picked,
                     key=f"pick_{data.id}_{generation}_{row.image_id}",
                     on_change=toggle,

@@ -9,7 +9,7 @@ from app.dataset.editing import PARTS, apply_edit
 from app.shared.layout import paged, thumbnail
 from app.shared.starting import start_check
 from app.shared.state import job_queue
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.audit import Finding, find_issues, load_measures
 from vitcore.dataset import Dataset, exclude, relabel
 from vitcore.errors import VitcoreError
@@ -43,7 +43,7 @@ def checks(data: Dataset) -> None:
         measures = load_measures(data)
         findings = find_issues(data, measures)
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         return
     unseen = len(data.index) if measures is None else measures.missing(data)
     checking = any(job.kind == "check" for job in job_queue().active())
@@ -76,7 +76,7 @@ def checks(data: Dataset) -> None:
 
 @st.fragment
 def _finding(data: Dataset, rows: pd.DataFrame, finding: Finding) -> None:
-    st.markdown(plain(said(finding.sentence), 500))
+    st.markdown(escape_markdown(said(finding.sentence), 500))
     if "keep_one" in finding.remedies and len(finding.groups) > 1:
         extra = [image_id for group in finding.groups for image_id in group[1:]]
         label = tr("Keep the first of each, take out the other {count}").format(count=number(len(extra)))
@@ -103,7 +103,7 @@ def _group(data: Dataset, rows: pd.DataFrame, finding: Finding, group: Sequence[
     with st.container(horizontal=True, gap="small"):
         if "relabel" in finding.remedies:
             for label in sorted(rows.loc[list(group), "label"].unique()):
-                name = tr("All {name}").format(name=plain(label, 24))
+                name = tr("All {name}").format(name=escape_markdown(label, 24))
                 if st.button(name, icon=":material/label:", key=f"all_{key}_{label}"):
                     apply_edit(relabel, data, group, label)
         can_keep = "keep_one" in finding.remedies and len(group) > 1
@@ -119,13 +119,13 @@ def _picture(data: Dataset, rows: pd.DataFrame, finding: Finding, image_id: int)
             st.caption(tr(":material/broken_image: The picture is gone."))
         else:
             st.image(str(path), width="stretch")
-        facts = [f"**{plain(row['label'], 24)}**"]
+        facts = [f"**{escape_markdown(row['label'], 24)}**"]
         if row["split"]:
             facts.append(tr(PARTS[row["split"]]))
         if finding.kind in {"odd_size", "odd_shape", "size_tells"}:
             facts.append(f"{row['width']} × {row['height']}")
         if finding.kind == "format_tells":
-            facts.append(plain(row["format"]))
+            facts.append(escape_markdown(row["format"]))
         st.caption(" · ".join(facts))
         if "exclude" in finding.remedies and st.button(
             tr("Take out"), icon=":material/remove_circle:", key=f"out_{finding.kind}_{image_id}"

@@ -12,7 +12,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app.dataset.editing import divided
 from app.shared.layout import figures, switch
 from app.shared.starting import start_import, start_sample
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from app.shared.uploads import Uploads
 from vitcore.dataset import (
     IMAGE_SUFFIXES,
@@ -137,7 +137,7 @@ def _camera() -> None:
         label = st.text_input(tr("Class of the next photos"), key="shot_class", placeholder=tr("hat")).strip()
         counts = pd.Series([_folder_of(shot) for shot in shots], dtype=str).value_counts(sort=False)
         for name, count in counts.items():
-            st.markdown(f"**{plain(str(name))}**: {number(count)}")
+            st.markdown(f"**{escape_markdown(str(name))}**: {number(count)}")
         if shots and st.button(tr("Look at these photos"), type="primary"):
             st.session_state["shots"] = []
             _stage(shots)
@@ -198,7 +198,7 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
         with st.spinner(tr("Looking at the files …")):
             survey = staged.survey()
         if isinstance(survey, VitcoreError):
-            st.error(plain(said(str(survey)), 400), icon=":material/error:")
+            st.error(escape_markdown(said(str(survey)), 400), icon=":material/error:")
             _cancel(tr("Choose something else"))
             return
         candidate = _choice(staged, survey)
@@ -220,7 +220,7 @@ def _choice(staged: Staged, survey: Survey) -> Candidate | None:
             st.warning(
                 tr("This can be read in several ways. Which one is right?"), icon=":material/alt_route:"
             )
-        titles = [plain(said(candidate.title), 200) for candidate in candidates]
+        titles = [escape_markdown(said(candidate.title), 200) for candidate in candidates]
         picked = st.radio(
             tr("How to read it"),
             range(len(candidates)),
@@ -239,7 +239,7 @@ def _choice(staged: Staged, survey: Survey) -> Candidate | None:
 def _summary(candidate: Candidate) -> str:
     """The classes of a reading in a few words."""
     counts = list(candidate.classes.items())
-    names = [f"{plain(name, 30)} ({number(count)})" for name, count in counts[:NAMED]]
+    names = [f"{escape_markdown(name, 30)} ({number(count)})" for name, count in counts[:NAMED]]
     if more := len(counts) - len(names):
         names.append(ntr("{count} more class", "{count} more classes", more).format(count=number(more)))
     return listed(names)
@@ -302,7 +302,7 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
     """Counts and examples."""
     taken = sum(candidate.classes.values())
     if len(survey.candidates) == 1:
-        st.markdown(f"{plain(said(candidate.title), 200)}.")
+        st.markdown(f"{escape_markdown(said(candidate.title), 200)}.")
     figures(
         [
             (tr("Photos to import"), number(taken), tr("Each one is opened and checked by the import.")),
@@ -323,7 +323,7 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
         for label, image in staged.pictures(candidate).items():
             with st.container(width=120, gap="xsmall"):
                 st.image(image, width="stretch")
-                st.caption(plain(label, 20))
+                st.caption(escape_markdown(label, 20))
     examples = candidate.examples()
     st.dataframe(
         pd.DataFrame(
@@ -358,7 +358,7 @@ def _destination(staged: Staged, survey: Survey, candidate: Candidate, data: Dat
     if data is not None:
         titles = {
             NEW: tr("A new dataset"),
-            ADD: tr("Add to {name}").format(name=plain(data.name, 40)),
+            ADD: tr("Add to {name}").format(name=escape_markdown(data.name, 40)),
         }
         where = st.radio(
             tr("Where to"),

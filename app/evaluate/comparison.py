@@ -9,7 +9,7 @@ import streamlit as st
 from app.evaluate.figures import SHARES, TITLES, draw_images, figure, kept
 from app.shared.layout import switch
 from app.shared.state import distinct, runs_of, stamp
-from app.shared.text import plain, signed
+from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Comparison
 from vitcore.language import images, local_time, ntr, number, percent, tr
@@ -158,8 +158,8 @@ def _galleries(run: Run, data: Dataset, both: RunComparison) -> None:
         return
 
     def caption(row: tuple) -> str:
-        this = tr("this: {name}").format(name=plain(row.first, 20))
-        other = tr("other: {name}").format(name=plain(row.second, 20))
-        return f"**{plain(row.true, 24)}**  \n{this}  \n{other}  \n{plain(row.name, 30)}"
+        this = tr("this: {name}").format(name=escape_markdown(row.first, 20))
+        other = tr("other: {name}").format(name=escape_markdown(row.second, 20))
+        return f"**{escape_markdown(row.true, 24)}**  \n{this}  \n{other}  \n{escape_markdown(row.name, 30)}"
 
     draw_images(data, rows, caption, key=f"compared_{run.id}_{who}")

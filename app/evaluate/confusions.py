@@ -7,7 +7,7 @@ import streamlit as st
 from app.evaluate.figures import draw_images, kept, sureness
 from app.shared.layout import switch
 from app.shared.state import stamp
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.charts import confusion_chart, confusion_order
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Evaluation
@@ -136,7 +136,9 @@ def _largest(run: Run, evaluation: Evaluation) -> None:
             cell = evaluation.classes[true], evaluation.classes[predicted]
             st.button(
                 tr("**{true}** taken for **{predicted}**: {count}").format(
-                    true=plain(cell[0], 24), predicted=plain(cell[1], 24), count=number(count)
+                    true=escape_markdown(cell[0], 24),
+                    predicted=escape_markdown(cell[1], 24),
+                    count=number(count),
                 ),
                 type="tertiary",
                 icon=":material/image_search:",
@@ -166,7 +168,7 @@ def _images(run: Run, data: Dataset, cell: Cell) -> None:
     draw_images(
         data,
         rows,
-        lambda row: f"{plain(row.name, 40)}  \n{sureness(row.confidence)}",
+        lambda row: f"{escape_markdown(row.name, 40)}  \n{sureness(row.confidence)}",
         key=f"cell_page_{places[0]}_{places[1]}",
     )
 
@@ -178,5 +180,7 @@ def _title(count: int, true: str, predicted: str) -> str:
     else:
         text = tr("{images} of {true} taken for {predicted}")
     return text.format(
-        images=images(count) if count else tr("No image"), true=plain(true), predicted=plain(predicted)
+        images=images(count) if count else tr("No image"),
+        true=escape_markdown(true),
+        predicted=escape_markdown(predicted),
     )

@@ -8,7 +8,7 @@ from app.shared.jobs import job_panel
 from app.shared.layout import gallery, thumbnail, verdict
 from app.shared.starting import start_elsewhere
 from app.shared.state import datasets, job_queue, workspace
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
@@ -43,12 +43,12 @@ def draw_elsewhere(run: Run, data: Dataset) -> None:
     try:
         known = load_elsewhere(run)
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         return
     for found in reversed(known):
         with st.expander(
             tr("{name}: {share} of {count} photos right").format(
-                name=plain(found.name, 60),
+                name=escape_markdown(found.name, 60),
                 share=percent(found.evaluation.accuracy),
                 count=number(found.evaluation.images),
             ),
@@ -70,7 +70,7 @@ def _ask(run: Run, others: dict[str, str]) -> None:
     try:
         other = load_dataset(chosen, workspace=workspace())
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         return
     matched = match_classes(other.classes, run.classes)
     table = pd.DataFrame(
@@ -143,7 +143,9 @@ def _result(run: Run, found: Elsewhere) -> None:
     else:
         st.caption(drift)
     if found.left_out:
-        names = listed([plain(label, 30) for label, meant in found.mapping.items() if meant is None])
+        names = listed(
+            [escape_markdown(label, 30) for label, meant in found.mapping.items() if meant is None]
+        )
         st.caption(
             ntr(
                 "{count} photo was left out: {names}.",

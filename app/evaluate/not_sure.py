@@ -12,7 +12,7 @@ from app.evaluate.figures import draw_images, kept, truth
 from app.shared.cached_charts import draw_chart
 from app.shared.layout import switch
 from app.shared.state import stamp
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.charts import coverage_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
@@ -138,7 +138,7 @@ def _keep(run: Run, step: int, now: int) -> None:
         try:
             set_level(run.folder, step / _LAST)
         except VitcoreError as error:
-            st.error(plain(said(str(error)), 300), icon=":material/error:")
+            st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         else:
             st.session_state["notice"] = ("complete", tr("Kept: from now on it says “not sure” by this."))
             st.rerun()
@@ -171,10 +171,12 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
         """The two likeliest classes, and the truth."""
         chances = result.probabilities[row.position]
         best = np.argsort(-chances, kind="stable")[:2]
-        first, second = (f"**{plain(run.classes[n], 20)}** {percent(float(chances[n]))}" for n in best)
+        first, second = (
+            f"**{escape_markdown(run.classes[n], 20)}** {percent(float(chances[n]))}" for n in best
+        )
         guesses = tr("{first} or {second}?").format(first=first, second=second)
         icon = "check_circle" if row.true == row.predicted else "cancel"
-        truth = f":material/{icon}: {tr('truly {name}').format(name=plain(row.true, 20))}"
+        truth = f":material/{icon}: {tr('truly {name}').format(name=escape_markdown(row.true, 20))}"
         return f"{guesses}  \n{truth}"
 
     draw_images(data, rows, caption, key=f"unanswered_{reason}")

@@ -13,7 +13,7 @@ from app.shared.cached_charts import draw_chart
 from app.shared.explanation import SIDE, draw_alike, draw_legend, draw_map_check, explained, picture_of
 from app.shared.layout import figures, paged, switch
 from app.shared.state import stamp, workspace
-from app.shared.text import doubt_sentence, plain
+from app.shared.text import doubt_sentence, escape_markdown
 from vitcore.batches import Batch
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, load_dataset
@@ -74,7 +74,7 @@ def _summary(batch: Batch, answers: pd.DataFrame) -> None:
         ]
     )
     counts = pd.Series([batch.label(place) for place in good.index]).value_counts()
-    names = [f"**{plain(str(name), 30)}** ({number(count)})" for name, count in counts.items()]
+    names = [f"**{escape_markdown(str(name), 30)}** ({number(count)})" for name, count in counts.items()]
     if len(names) > MOST_CLASSES + 1:
         rest = tr("{count} more classes").format(count=number(len(names) - MOST_CLASSES))
         names = [*names[:MOST_CLASSES], rest]
@@ -89,7 +89,9 @@ def _refusals(batch: Batch, answers: pd.DataFrame) -> None:
         return
     shown = refused[:5]
     lines = [
-        tr("**{name}** cannot be used: {reason}.").format(name=plain(name), reason=plain(said(reason), 200))
+        tr("**{name}** cannot be used: {reason}.").format(
+            name=escape_markdown(name), reason=escape_markdown(said(reason), 200)
+        )
         for name, reason in shown
     ]
     if len(refused) > len(shown):
@@ -149,7 +151,7 @@ def _card(run: Run, batch: Batch, place: int) -> None:
             left.caption(tr(":material/broken_image: The picture is gone."))
             return
         left.image(picture, width="stretch")
-        left.caption(plain(batch.names[place], 80))
+        left.caption(escape_markdown(batch.names[place], 80))
         with right:
             _answer(run, batch, place, shares)
         with middle:
@@ -165,7 +167,7 @@ def _answer(run: Run, batch: Batch, place: int, shares: dict[str, float]) -> Non
     if not row["sure"]:
         possible = _possible(run, batch, place)
         facts.append(f":material/help: {doubt_sentence(row['reason'], possible)}")
-    st.markdown(f"### {plain(row['label'])}\n\n" + "  \n".join(facts))
+    st.markdown(f"### {escape_markdown(row['label'])}\n\n" + "  \n".join(facts))
     draw_chart(
         (batch.id, place, batch.answers.shape[0]),
         partial(probability_chart, shares),
@@ -201,7 +203,7 @@ def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list
             explanation = explained(run, str(batch.photo(place)))
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
-        above.caption(f":material/info: {plain(said(str(error)), 300)}")
+        above.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
         return
     above.image(drawn, width="stretch")
     with above:
@@ -217,7 +219,7 @@ def _like(run: Run, batch: Batch, place: int) -> None:
         data = _dataset(run)
         vector = explained(run, str(batch.photo(place))).embedding
     except (VitcoreError, OSError) as error:
-        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
         return
     draw_alike(data, run, vector, f"alike_row_{batch.id}_{place}")
 
@@ -248,7 +250,7 @@ def _mend(run: Run, batch: Batch, place: int) -> None:
         st.markdown(
             tr(
                 ":material/library_add_check: Added to **{dataset}** as **{label}** for the next training."
-            ).format(dataset=plain(data.name, 40), label=plain(corrected.label, 40))
+            ).format(dataset=escape_markdown(data.name, 40), label=escape_markdown(corrected.label, 40))
         )
         if corrected.version == data.version:
             st.button(
@@ -278,7 +280,7 @@ def _mend(run: Run, batch: Batch, place: int) -> None:
         )
         st.caption(
             tr("The photo becomes part of **{dataset}** as that; the next training learns from it.").format(
-                dataset=plain(data.name, 40)
+                dataset=escape_markdown(data.name, 40)
             )
         )
 
@@ -287,11 +289,15 @@ def _correct(batch: Batch, place: int, label: str, data: Dataset) -> None:
     try:
         batch.correct(place, label, data)
     except VitcoreError as error:
-        st.session_state.setdefault("mend_failed", {})[batch.id, place] = plain(said(str(error)), 300)
+        st.session_state.setdefault("mend_failed", {})[batch.id, place] = escape_markdown(
+            said(str(error)), 300
+        )
 
 
 def _take_back(batch: Batch, place: int, data: Dataset) -> None:
     try:
         batch.take_back(place, data)
     except VitcoreError as error:
-        st.session_state.setdefault("mend_failed", {})[batch.id, place] = plain(said(str(error)), 300)
+        st.session_state.setdefault("mend_failed", {})[batch.id, place] = escape_markdown(
+            said(str(error)), 300
+        )

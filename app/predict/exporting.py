@@ -12,7 +12,7 @@ import streamlit as st
 from app.shared.jobs import job_panel
 from app.shared.starting import own
 from app.shared.state import job_queue, stamp, workspace
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.errors import VitcoreError
 from vitcore.inference import Agreement
 from vitcore.jobs import Job
@@ -113,7 +113,7 @@ def _write_report(run: Run, file: Path, language: str) -> None:
             _make_room(file, f"report-{language}")
             write_report(run.id, file, language=language, workspace=workspace())
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
 
 
 # --- the model ---------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def _facts(run: Run, about: dict[str, Any], archive: Path) -> list[str]:
     if licence == "unknown":
         parts.append(tr("the licence of the backbone is not known"))
     else:
-        parts.append(tr("licence of the backbone: {licence}").format(licence=plain(licence)))
+        parts.append(tr("licence of the backbone: {licence}").format(licence=escape_markdown(licence)))
     return parts
 
 
@@ -196,7 +196,7 @@ def _made(place: Path) -> dict[str, Any] | None:
     try:
         about: dict[str, Any] = read_json(place.with_suffix(".json"))
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         return None
     return about
 

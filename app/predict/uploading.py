@@ -10,7 +10,7 @@ from app.shared.jobs import job_panel
 from app.shared.layout import switch
 from app.shared.starting import own
 from app.shared.state import classifier, distinct, job_queue
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from app.shared.uploads import Uploads
 from vitcore.batches import Batch, answer_batch, list_batches, new_batch
 from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
@@ -166,7 +166,7 @@ def _submit(
     try:
         able = classifier(run)
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", plain(said(str(error)), 400))
+        st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 400))
         return
 
     def work(job: Job) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from app.shared.engine import computed_on, draw_engine
 from app.shared.starting import start_resume, start_training
 from app.shared.state import select, workspace
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import said, tr
@@ -18,14 +18,14 @@ __all__ = ["delete_runs", "draw_actions", "draw_undo"]
 
 def draw_actions(run: Run) -> None:
     """What can be done with the chosen run."""
-    st.subheader(plain(run.name, 120), anchor=False)
+    st.subheader(escape_markdown(run.name, 120), anchor=False)
     message = said(run.facts.get("message", ""))
     if run.state == "interrupted":
         message = tr(
             "The process that trained it ended before it was done. Go on: what was done so far is kept."
         )
     if message:
-        st.info(plain(message, 400), icon=":material/info:")
+        st.info(escape_markdown(message, 400), icon=":material/info:")
     with st.container(horizontal=True):
         if run.has_model and st.button(tr("Open"), type="primary", icon=":material/monitoring:"):
             select("dataset", run.config["dataset"]["id"])
@@ -40,7 +40,7 @@ def draw_actions(run: Run) -> None:
         can_delete = run.state != "running"
         if can_delete and st.button(tr("Delete"), icon=":material/delete:", key=f"delete_{run.id}"):
             delete_runs([run])
-    note = plain(said(run.config["backbone"]["note"]), 200)
+    note = escape_markdown(said(run.config["backbone"]["note"]), 200)
     st.caption(f"{note} {computed_on(run)}")
     draw_engine(run)
     with st.expander(tr("All settings")):
@@ -54,7 +54,7 @@ def delete_runs(runs: Sequence[Run]) -> None:
             delete_run(run.id, workspace=workspace())
             st.session_state.setdefault("deleted_runs", []).append((run.id, run.name))
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+        st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
     st.rerun()
 
 
@@ -63,12 +63,12 @@ def draw_undo() -> None:
     deleted: list[tuple[str, str]] = st.session_state.setdefault("deleted_runs", [])
     if not deleted:
         return
-    label = tr("Undo: deleted {name}").format(name=plain(deleted[-1][1], 60))
+    label = tr("Undo: deleted {name}").format(name=escape_markdown(deleted[-1][1], 60))
     if st.button(label, icon=":material/undo:", key="undo_delete"):
         try:
             restore_run(deleted.pop()[0], workspace=workspace())
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+            st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
         st.rerun()
 
 
@@ -80,7 +80,7 @@ def _describe(run: Run) -> None:
         try:
             describe_run(run.id, name=name, note=note, workspace=workspace())
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+            st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
         st.rerun()
 
 
@@ -98,7 +98,7 @@ def _repeat(run: Run) -> None:
         data = load_dataset(about["id"], version=about["version"], workspace=workspace())
         start_training(data, run.hyperparameters, run.config["requested"])
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
         return
     select("dataset", data.id)
     st.switch_page("pages/train.py")

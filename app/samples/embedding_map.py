@@ -12,7 +12,7 @@ from app.samples.gallery import Samples, draw_picture, draw_pictures, vectors_of
 from app.shared.cached_charts import draw_chart
 from app.shared.layout import paged, switch
 from app.shared.state import stamp
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.charts import embedding_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
@@ -33,7 +33,7 @@ def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]
     try:
         found = vectors_of(run)
     except VitcoreError as error:
-        reason = plain(said(str(error)), 300)
+        reason = escape_markdown(said(str(error)), 300)
         st.info(f"{tr('There is no map of this run.')} {reason}", icon=":material/map:")
         return np.empty(0, dtype=np.int64)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -118,7 +118,7 @@ def _below(
             for row in others.head(LEARNED).itertuples():
                 with st.container(width=110, gap="xsmall"):
                     draw_picture(data, row.file)
-                    st.caption(plain(row.label, 18))
+                    st.caption(escape_markdown(row.label, 18))
         if len(others) > LEARNED:
             more = tr("and {count} more; draw a smaller frame to see them")
             st.caption(more.format(count=number(len(others) - LEARNED)))

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.shared.layout import switch, thumbnail
 from app.shared.state import stamp, workspace
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import Verdicts
@@ -239,9 +239,11 @@ def open_picture(run: Run, image_id: int) -> None:
 
 def _caption(row: Any, label: str | None) -> str:
     """Verdict in words and sign, not in colour alone."""
-    truth = tr("as labelled") if row.right else tr("truly: **{name}**").format(name=plain(row.true, 20))
+    truth = (
+        tr("as labelled") if row.right else tr("truly: **{name}**").format(name=escape_markdown(row.true, 20))
+    )
     lines = [
-        f"{RIGHT if row.right else WRONG} **{plain(row.predicted, 20)}** {percent(row.confidence)}",
+        f"{RIGHT if row.right else WRONG} **{escape_markdown(row.predicted, 20)}** {percent(row.confidence)}",
         truth,
     ]
     if not getattr(row, "sure", True):
@@ -249,6 +251,6 @@ def _caption(row: Any, label: str | None) -> str:
     if label is None:
         lines.append(f":material/edit: {tr('now taken out')}")
     elif label != row.true:
-        state = tr("now labelled **{name}**").format(name=plain(label, 20))
+        state = tr("now labelled **{name}**").format(name=escape_markdown(label, 20))
         lines.append(f":material/edit: {state}")
     return "  \n".join(lines)

@@ -12,7 +12,7 @@ from app.samples.gallery import RIGHT, WRONG, Samples, now, open_picture, sample
 from app.shared.cached_charts import draw_chart
 from app.shared.explanation import SIDE, draw_alike, draw_legend, explained, picture_of
 from app.shared.state import dataset, stamp
-from app.shared.text import doubt_sentence, plain
+from app.shared.text import doubt_sentence, escape_markdown
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, exclude, relabel, restore, undo
 from vitcore.errors import VitcoreError
@@ -95,7 +95,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
         st.caption(tr(":material/broken_image: The picture is gone."))
         return
     place = st.container(gap="xsmall")
-    name = plain(row["name"], 80)
+    name = escape_markdown(row["name"], 80)
     if not st.toggle(tr("Show where it looks"), key="where", persist_state="session"):
         place.image(picture)
         place.caption(name)
@@ -107,7 +107,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
             [row["predicted"], row["true"]],
             default=row["predicted"],
             required=True,
-            format_func=lambda label: plain(label, 30),
+            format_func=lambda label: escape_markdown(label, 30),
             key=f"where_{run.id}_{row['image_id']}",
         )
     try:
@@ -116,7 +116,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
         place.image(picture)
-        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
         return
     place.image(drawn)
     place.caption(name)
@@ -134,17 +134,17 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
         verdict = tr("Mistake: in the training it was labelled **{name}**.")
     facts = [
         sureness(row["confidence"]),
-        f"{RIGHT if row['right'] else WRONG} {verdict.format(name=plain(row['true']))}",
+        f"{RIGHT if row['right'] else WRONG} {verdict.format(name=escape_markdown(row['true']))}",
     ]
     label = now(data, [row["image_id"]]).get(row["image_id"])
     if label is None:
         facts.append(f":material/edit: {tr('By now it is **taken out** of the dataset.')}")
     elif label != row["true"]:
         moved = tr("It is now labelled **{name}**; the run keeps what it learned.")
-        facts.append(f":material/edit: {moved.format(name=plain(label))}")
+        facts.append(f":material/edit: {moved.format(name=escape_markdown(label))}")
     if samples.verdicts is not None:
         facts.append(_doubt(run, samples, row))
-    st.markdown(f"### {plain(row['predicted'])}\n\n" + "  \n".join(facts))
+    st.markdown(f"### {escape_markdown(row['predicted'])}\n\n" + "  \n".join(facts))
     probabilities = run.probabilities[row["position"]]
     ranked = np.argsort(-probabilities, kind="stable")
     everything = len(ranked) > TOP and st.toggle(
@@ -183,7 +183,7 @@ def _mend(data: Dataset, row: pd.Series) -> None:
         if label is None:
             st.markdown(tr("**Taken out of the dataset**"))
         else:
-            st.markdown(tr("**Labelled {name}: is that wrong?**").format(name=plain(label)))
+            st.markdown(tr("**Labelled {name}: is that wrong?**").format(name=escape_markdown(label)))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if label is None:
                 _button(tr("Bring back"), "undo", "detail_restore", restore, data, [image_id])
@@ -204,12 +204,12 @@ def _mend(data: Dataset, row: pd.Series) -> None:
                 _button(tr("Move"), "label", "detail_move", relabel, *arguments, disabled=blocked)
                 _button(tr("Take out"), "remove_circle", "detail_exclude", exclude, data, [image_id])
             if data.can_undo:
-                change = plain(said(data.undoable), 60)
+                change = escape_markdown(said(data.undoable), 60)
                 _button(tr("Undo: {change}").format(change=change), "undo", "detail_undo", undo, data)
         if state == "failed":
-            st.error(plain(said(text), 400), icon=":material/error:")
+            st.error(escape_markdown(said(text), 400), icon=":material/error:")
         elif state == "complete":
-            st.caption(plain(said(text), 300))
+            st.caption(escape_markdown(said(text), 300))
         else:
             st.caption(tr("Kept in the dataset at once; the next training learns from it."))
 
@@ -249,7 +249,7 @@ def _alike(data: Dataset, run: Run, image_id: int) -> None:
     try:
         found = vectors_of(run)
     except VitcoreError as error:
-        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
         return
     own = int(np.flatnonzero(found.rows["image_id"] == image_id)[0])
     draw_alike(data, run, found.vectors[own], "alike")

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.backbone import ENGINE_TITLES, ENGINES, engine_is_here
 from vitcore.language import number, percent, said, tr
 from vitcore.runs import Run
@@ -32,7 +32,7 @@ def computed_on(run: Run) -> str:
     """Where, with what and in which number format, one sentence for Markdown."""
     device = run.config["device"]
     return tr("Computed on {device} by {engine} in {precision}.").format(
-        device=plain(said(device["title"])),
+        device=escape_markdown(said(device["title"])),
         engine=engine_title(engine_of(run)),
         precision=device["precision"],
     )
@@ -45,7 +45,7 @@ def draw_engine(run: Run) -> None:
     if not candidates:
         return
     with st.expander(tr("What computed the embeddings"), icon=":material/memory:"):
-        st.markdown(plain(said(choice["reason"]), 400))
+        st.markdown(escape_markdown(said(choice["reason"]), 400))
         used = engine_of(run), run.config["device"]["precision"]
         st.table(
             pd.DataFrame([_row(candidate, used, candidates[0]) for candidate in candidates]),

@@ -13,7 +13,7 @@ from app.samples.gallery import draw_picture, vectors_of
 from app.shared.jobs import job_panel
 from app.shared.starting import own
 from app.shared.state import classifier, job_queue, stamp, workspace
-from app.shared.text import plain, signed
+from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset, load_image
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import NeighbourIndex
@@ -70,7 +70,9 @@ def draw_legend(explanation: Explanation, label: str) -> None:
     if not explanation.exact:
         details.append(tr("This head has a hidden layer, so the parts are a fair guess."))
     st.caption(
-        tr("Orange parts speak for **{label}**, blue ones against it.").format(label=plain(label, 40)),
+        tr("Orange parts speak for **{label}**, blue ones against it.").format(
+            label=escape_markdown(label, 40)
+        ),
         help=" ".join(details),
     )
 
@@ -98,14 +100,14 @@ def draw_alike(data: Dataset, run: Run, vector: npt.NDArray[np.floating], key: s
     try:
         distances, rows = alike(run, vector)
     except VitcoreError as error:
-        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
         return
     with st.container(horizontal=True, gap="small", key=key):
         for distance, row in zip(distances, rows.itertuples(), strict=True):
             with st.container(width=120, gap="xsmall"):
                 draw_picture(data, row.file)
                 likeness = tr("likeness {value}").format(value=number(1 - distance, 2))
-                st.caption(f"**{plain(row.label, 18)}**  \n{likeness}")
+                st.caption(f"**{escape_markdown(row.label, 18)}**  \n{likeness}")
     st.caption(tr("Likeness as the Vision Transformer sees it; 1 is the same picture."))
 
 
@@ -114,7 +116,7 @@ def draw_map_check(run: Run) -> None:
     try:
         found = load_map_check(run)
     except VitcoreError as error:
-        st.caption(f":material/info: {plain(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
         found = None
     if found is not None:
         _map_verdict(found)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.shared.cached_charts import draw_chart
 from app.shared.state import job_queue, select, workspace
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.charts import loss_chart, score_chart
 from vitcore.jobs import Job, JobKind, JobSnapshot
 from vitcore.language import duration, listed, mark, ntr, number, said, tr
@@ -146,7 +146,7 @@ def _job_chips() -> None:
 
 
 def _chip(job: Job, snapshot: JobSnapshot) -> None:
-    work = tr(_DOING[job.kind]).format(title=plain(job.title, 30))
+    work = tr(_DOING[job.kind]).format(title=escape_markdown(job.title, 30))
     if snapshot.state == "waiting":
         st.caption(f":material/schedule: {tr('**{work}** waits in line').format(work=work)}")
         return
@@ -165,7 +165,7 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
     if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
         st.session_state["notice"] = (
             snapshot.state,
-            f"{tr(_ENDED_EARLY[job.kind])} {plain(said(snapshot.message), 400)}",
+            f"{tr(_ENDED_EARLY[job.kind])} {escape_markdown(said(snapshot.message), 400)}",
         )
     elif snapshot.state == "complete":
         st.session_state["notice"] = (
@@ -192,7 +192,7 @@ def _waiting(job: Job) -> None:
     with st.container(
         border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        text = tr("**{work}** waits in line").format(work=plain(job.title, 60))
+        text = tr("**{work}** waits in line").format(work=escape_markdown(job.title, 60))
         leaving = f" · {tr('called off')}" if job.stop.is_set() else ""
         st.markdown(f":material/schedule: {text}{leaving}")
         _stop_button(tr("Stop"), job)
@@ -219,13 +219,16 @@ def job_panel(kind: JobKind) -> Job | None:
         top.markdown(f"##### {phase}")
         with top:
             _stop_button(tr("Stop training") if kind == "run" else tr("Stop"), running)
-        parts = [plain(running.title), tr("running for {time}").format(time=duration(snapshot.elapsed_s))]
+        parts = [
+            escape_markdown(running.title),
+            tr("running for {time}").format(time=duration(snapshot.elapsed_s)),
+        ]
         if progress and progress.total:
             parts.append(_position(snapshot))
             if progress.per_second and progress.phase == "embed":
                 parts.append(tr("{speed} images/s").format(speed=number(progress.per_second, 1)))
         if progress and progress.message:
-            parts.append(plain(said(progress.message), 200))
+            parts.append(escape_markdown(said(progress.message), 200))
         if running.stop.is_set():
             parts.append(tr("stopping after this batch"))
         st.progress(progress.fraction if progress else 0.0, text=" · ".join(parts))

@@ -9,7 +9,7 @@ import streamlit as st
 from app._compat import require_frame
 from app.shared.starting import start_sample
 from app.shared.state import dataset, run
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import percent, said, tr
@@ -103,9 +103,9 @@ def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
 def verdict(true: str, predicted: str, confidence: float) -> str:
     """What an image was taken for, right or wrong in words and sign, not in colour alone; Markdown."""
     if true == predicted:
-        return f":material/check_circle: **{plain(true, 28)}** {percent(confidence)}"
-    truth = tr("truly: **{name}**").format(name=plain(true, 28))
-    return f":material/cancel: **{plain(predicted, 28)}** {percent(confidence)}  \n{truth}"
+        return f":material/check_circle: **{escape_markdown(true, 28)}** {percent(confidence)}"
+    truth = tr("truly: **{name}**").format(name=escape_markdown(true, 28))
+    return f":material/cancel: **{escape_markdown(predicted, 28)}** {percent(confidence)}  \n{truth}"
 
 
 def switch(title: str, options: Mapping[str, str], key: str) -> str:
@@ -160,5 +160,5 @@ def _loaded(load: Callable[[], Chosen]) -> Chosen:
     try:
         return load()
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         st.stop()

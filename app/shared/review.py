@@ -12,7 +12,7 @@ from app.shared.jobs import job_panel
 from app.shared.layout import paged, thumbnail
 from app.shared.starting import start_review, start_training
 from app.shared.state import job_queue, runs_of, workspace
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.charts import forecast_chart
 from vitcore.dataset import Dataset, confirm, confirmed, exclude, relabel, unconfirm, undo
 from vitcore.errors import VitcoreError
@@ -36,7 +36,7 @@ def review_of(run: Run) -> Review | None:
     try:
         return _loaded(run.id, path.stat().st_mtime_ns)
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         return None
 
 
@@ -95,7 +95,7 @@ def draw_labels(run: Run, data: Dataset) -> None:
             tr("Show all photos, not the suspects alone"), key="all_labels", value=not suspects
         )
         if data.can_undo:
-            label = tr("Undo: {change}").format(change=plain(said(data.undoable), 60))
+            label = tr("Undo: {change}").format(change=escape_markdown(said(data.undoable), 60))
             if st.button(label, icon=":material/undo:", key="undo_label"):
                 apply_edit(undo, data)
     shown = waiting if everything else waiting[waiting["suspect"]]
@@ -129,7 +129,7 @@ def draw_forecast(run: Run, data: Dataset) -> None:
     sizes = sorted({images, furthest, *np.linspace(least, furthest, 40).round().astype(int).tolist()})
     found = forecast(review.points, sizes)
     if found.too_few_to_say:
-        st.info(f"{tr('Too few to say.')} {plain(said(found.reason), 300)}", icon=":material/help:")
+        st.info(f"{tr('Too few to say.')} {escape_markdown(said(found.reason), 300)}", icon=":material/help:")
         table = pd.DataFrame(columns=["images", "accuracy", "low", "high"], dtype="float64")
     else:
         by_size = found.table.set_index("images")
@@ -169,12 +169,12 @@ def _class_forecasts(review: Review, classes: tuple[str, ...], more: int) -> Non
     lines = []
     for row in class_forecast(review.class_points, of_class).itertuples():
         if row.reason:
-            text = f"{tr('too few to say.')} {plain(said(row.reason), 200)}"
+            text = f"{tr('too few to say.')} {escape_markdown(said(row.reason), 200)}"
         else:
             text = tr("from {now} recognised to **{then}** ({low} to {high})").format(
                 now=percent(row.now), then=percent(row.then), low=percent(row.low), high=percent(row.high)
             )
-        lines.append(f"- {plain(classes[int(row[1])], 40)}: {text}")
+        lines.append(f"- {escape_markdown(classes[int(row[1])], 40)}: {text}")
     st.markdown("\n".join(lines))
 
 
@@ -193,17 +193,17 @@ def _suspect(data: Dataset, row: pd.Series, files: dict[int, str], names: dict[i
     with st.container(border=True):
         left, middle, right = st.columns([2, 4, 4], gap="medium")
         with left:
-            _picture(data, files[image_id], plain(row["name"], 40))
+            _picture(data, files[image_id], escape_markdown(row["name"], 40))
         with middle:
-            given = tr("Labelled **{name}**").format(name=plain(row["given"], 40))
-            suggested = tr("looks like **{name}**").format(name=plain(row["suggested"], 40))
+            given = tr("Labelled **{name}**").format(name=escape_markdown(row["given"], 40))
+            suggested = tr("looks like **{name}**").format(name=escape_markdown(row["suggested"], 40))
             st.markdown(f"{given}  \n{suggested}")
             st.caption(_believed(row["self_confidence"], row["knn_agreement"]))
             with st.container(horizontal=True, gap="small"):
                 if st.button(tr("Keep"), icon=":material/check:", key=f"keep_{image_id}"):
                     _note(confirm, data, [image_id])
                 if row["suggested"] != row["given"]:
-                    label = tr("Move to {name}").format(name=plain(row["suggested"], 24))
+                    label = tr("Move to {name}").format(name=escape_markdown(row["suggested"], 24))
                     if st.button(label, icon=":material/label:", key=f"move_{image_id}"):
                         apply_edit(relabel, data, [image_id], row["suggested"])
                 if st.button(tr("Take out"), icon=":material/remove_circle:", key=f"drop_{image_id}"):
@@ -214,7 +214,7 @@ def _suspect(data: Dataset, row: pd.Series, files: dict[int, str], names: dict[i
                 for other in row["neighbours"]:
                     if other in files:
                         with st.container(width=86, gap="xsmall"):
-                            _picture(data, files[other], plain(names[other], 20))
+                            _picture(data, files[other], escape_markdown(names[other], 20))
 
 
 def _believed(self_confidence: float, agreement: float) -> str:
@@ -253,7 +253,7 @@ def _note(write: Any, data: Dataset, image_ids: list[int]) -> None:
     try:
         write(data, image_ids)
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+        st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
     st.rerun()
 
 
@@ -269,7 +269,7 @@ def _retrain(run: Run, data: Dataset) -> None:
                     start_training(data, run.hyperparameters, run.config["requested"])
                     st.session_state["compared_with"] = run.id
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+                    st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
                 st.switch_page("pages/train.py")
             st.caption(
                 tr(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from vitcore.language import listed, number, tr
 
-__all__ = ["doubt_sentence", "plain", "signed"]
+__all__ = ["doubt_sentence", "escape_markdown", "signed"]
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # Markdown would still turn these into links, icons and emoji after the escapes are gone; a word joiner,
@@ -16,7 +16,7 @@ _JOINER = "\N{WORD JOINER}"
 _MOST_NAMES = 5  # of classes between which it is a close call
 
 
-def plain(text: str, limit: int = 60) -> str:
+def escape_markdown(text: str, limit: int = 60) -> str:
     """A name from outside, to be put into Markdown: shown as it is, whatever it contains.
 
     Args:
@@ -47,7 +47,7 @@ def doubt_sentence(reason: str, possible: Sequence[str]) -> str:
         return ""
     if reason == "unlike":
         return tr("Not sure: it is unlike all photos that were learned from.")
-    names = [f"**{plain(name, 40)}**" for name in possible[:_MOST_NAMES]]
+    names = [f"**{escape_markdown(name, 40)}**" for name in possible[:_MOST_NAMES]]
     if more := len(possible) - len(names):
         names.append(tr("{count} more").format(count=number(more)))
     return tr("Not sure: a close call between {classes}.").format(classes=listed(names))

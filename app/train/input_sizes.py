@@ -8,7 +8,7 @@ import streamlit as st
 from app.shared.jobs import job_panel
 from app.shared.starting import start_sizes
 from app.shared.state import job_queue
-from app.shared.text import plain, signed
+from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
 from vitcore.language import duration, number, percent, said, tr
@@ -63,7 +63,7 @@ def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], ima
     try:
         start_sizes(data, Hyperparameters(**values), requested, images=images)
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
     else:
         st.rerun()
 
@@ -79,7 +79,7 @@ def _found(data: Dataset, values: dict[str, Any], backbone: str) -> SizeComparis
     except NotFoundError:
         return None
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         return None
 
 
@@ -99,7 +99,7 @@ def _result(data: Dataset, values: dict[str, Any], found: SizeComparison) -> Non
     )
     st.markdown(
         "\n".join(
-            f"- **{_pixels(result)}**: {plain(said(found.verdict(result)), 300)}"
+            f"- **{_pixels(result)}**: {escape_markdown(said(found.verdict(result)), 300)}"
             for result in found.sizes[1:]
         )
     )
@@ -118,7 +118,7 @@ def _result(data: Dataset, values: dict[str, Any], found: SizeComparison) -> Non
         tr(
             "Cross-validation on {count} training photos, {backbone}. A training with all photos is more "
             "accurate than these figures; they are for comparing the sizes."
-        ).format(count=number(found.images), backbone=plain(said(found.backbone)))
+        ).format(count=number(found.images), backbone=escape_markdown(said(found.backbone)))
     ]
     if found.version != data.version:
         notes.append(tr("The photos have been changed since."))

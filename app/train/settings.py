@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.shared.engine import engine_title, engines_here
 from app.shared.state import job_queue
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from app.train.input_sizes import draw_input_sizes
 from vitcore.backbone import CATALOGUE
@@ -346,10 +346,10 @@ def _as_file() -> None:
             given = json.loads(upload.getvalue().decode("utf-8"))
             hyperparameters = Hyperparameters.from_dict(given.get("hyperparameters", given))
         except (ValueError, AttributeError, TypeError) as error:
-            why = tr("These are no settings: {reason}").format(reason=plain(str(error), 200))
+            why = tr("These are no settings: {reason}").format(reason=escape_markdown(str(error), 200))
             st.session_state["notice"] = ("failed", why)
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", plain(said(str(error)), 300))
+            st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
         else:
             requested = {
                 name: str(value)
@@ -459,7 +459,7 @@ def _where() -> tuple[dict[str, Any], int]:
                 persist_state="session",
             ).strip()
         elif backbone in CATALOGUE:
-            st.caption(plain(said(CATALOGUE[backbone].good_for), 200))
+            st.caption(escape_markdown(said(CATALOGUE[backbone].good_for), 200))
     with second:
         input_size = _slider("input_size")
     device = third.selectbox(

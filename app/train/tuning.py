@@ -11,7 +11,7 @@ from app.shared.cached_charts import draw_chart
 from app.shared.jobs import job_panel
 from app.shared.starting import start_tuning
 from app.shared.state import job_queue, workspace
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from app.train.settings import describe_settings, load_settings, plain_number
 from vitcore.charts import learning_rate_chart, trials_chart
 from vitcore.dataset import Dataset
@@ -68,7 +68,7 @@ def _found(data: Dataset) -> Tuning | None:
     except NotFoundError:
         return None
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
         return None
 
 
@@ -78,7 +78,7 @@ def _start(
     try:
         start_tuning(data, Hyperparameters(**values), requested, trials=trials, seconds=seconds)
     except VitcoreError as error:
-        st.error(plain(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
     else:
         st.rerun()
 
@@ -141,7 +141,7 @@ def _result(data: Dataset, found: Tuning) -> None:
         )
     if found.version != data.version:
         st.caption(tr("The photos have been changed since; a new search may find something else."))
-    st.markdown(f"**{plain(_text(best.hyperparameters, found.base), 400)}**")
+    st.markdown(f"**{escape_markdown(_text(best.hyperparameters, found.base), 400)}**")
     chosen = best.hyperparameters, found.requested
     with st.container(horizontal=True):
         st.button(

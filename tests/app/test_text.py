@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 
 HOSTILE = [
     "![x](http://evil/p.png)",
@@ -60,17 +60,17 @@ def unescaped(markdown: str) -> set[str]:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_plain_text_has_no_meaning_in_markdown(name):
-    assert unescaped(plain(name)) == set()
+    assert unescaped(escape_markdown(name)) == set()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_plain_text_reads_as_the_name(name):
-    assert shown(plain(name)) == " ".join(name.split())
+    assert shown(escape_markdown(name)) == " ".join(name.split())
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_plain_text_is_one_line_without_spaces_around(name):
-    text = plain(name)
+    text = escape_markdown(name)
     assert text == text.strip()
     assert not re.search(r"[\n\r\t]|  ", text)
 
@@ -88,17 +88,17 @@ def test_plain_text_is_one_line_without_spaces_around(name):
     ],
 )
 def test_links_and_emoji_are_broken_even_without_the_escapes(name, live):
-    assert live not in re.sub(r"\\(.)", r"\1", plain(name))
+    assert live not in re.sub(r"\\(.)", r"\1", escape_markdown(name))
 
 
 @pytest.mark.parametrize("name", ["cat", "Katze", "gato montés", "猫", "cat 2", "1,797", "é" * 60, "🐈"])
 def test_a_harmless_name_stays_as_it_is(name):
-    assert plain(name) == name
+    assert escape_markdown(name) == name
 
 
 def test_a_long_name_loses_its_middle():
     name = "a" * 150 + "b" * 150
-    text = plain(name)
+    text = escape_markdown(name)
     assert len(text) <= 60
     assert text.startswith("aaa")
     assert text.endswith("bbb")
@@ -107,20 +107,20 @@ def test_a_long_name_loses_its_middle():
 
 @pytest.mark.parametrize("limit", [3, 4, 20, 60, 299])
 def test_a_long_name_fits_the_limit(limit):
-    assert len(plain("x" * 300, limit)) <= limit
+    assert len(escape_markdown("x" * 300, limit)) <= limit
 
 
 def test_a_name_as_long_as_the_limit_is_whole():
-    assert plain("x" * 60) == "x" * 60
-    assert plain("x" * 300, 300) == "x" * 300
+    assert escape_markdown("x" * 60) == "x" * 60
+    assert escape_markdown("x" * 300, 300) == "x" * 300
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_long_hostile_name_is_as_harmless_as_a_short_one(name):
     long = (name * 300)[:300]
-    assert unescaped(plain(long)) == set()
+    assert unescaped(escape_markdown(long)) == set()
 
 
 def test_plain_empty_text_is_empty():
-    assert plain("") == ""
-    assert plain(" \n ") == ""
+    assert escape_markdown("") == ""
+    assert escape_markdown(" \n ") == ""

@@ -10,7 +10,7 @@ from PIL import Image
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
 from app.shared.state import job_queue
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from vitcore.audit import measure
 from vitcore.dataset import import_dataset, list_datasets, load_dataset, remarks
 from vitcore.runs import list_runs
@@ -295,7 +295,7 @@ def test_what_is_good_and_bad_about_the_photos_is_said(open_page, ui, picture_fo
     data = import_dataset(picture_folder(count=3))
     shown = ui.texts(open_page("dataset"))
     for remark in remarks(data.index):
-        assert any(plain(remark.sentence, 600) in text for text in shown)
+        assert any(escape_markdown(remark.sentence, 600) in text for text in shown)
 
 
 def test_a_ready_made_split_is_told(open_page, picture_folder, tmp_path):

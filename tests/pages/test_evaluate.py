@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from app.shared.text import plain
+from app.shared.text import escape_markdown
 from tests.pages._spoken import left_in_english, spoken
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
@@ -152,7 +152,7 @@ def assert_shows(at, run, true, predicted):
     names = rows["name"][(rows["true"] == true) & (rows["predicted"] == predicted)]
     assert len(at.image) == len(names) <= 24
     shown = [caption.value.split("  \n")[0] for caption in at.caption if "confident" in caption.value]
-    assert sorted(shown) == sorted(plain(name, 40) for name in names)
+    assert sorted(shown) == sorted(escape_markdown(name, 40) for name in names)
     count = len(names) or "No"
     assert any(heading.value.startswith(f"#### {count} image") for heading in at.markdown)
 
