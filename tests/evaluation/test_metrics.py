@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn
+from sklearn.calibration import calibration_curve
 
 from vitcore.errors import InputError
 from vitcore.evaluation import (
@@ -231,6 +232,18 @@ def test_the_calibration_error_by_hand():
     true, probabilities = two_classes([0.9, 0.55, 0.9, 0.65], [True, False, True, True])
     expected = (2 * abs(0.5 - 0.6) + 2 * abs(1.0 - 0.9)) / 4
     assert expected_calibration_error(true, probabilities, bins=2) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("power", [0.8, 1, 1.2])  # so that bins differ in which of the two is higher
+def test_the_calibration_error_has_the_ten_quantile_bins_of_scikit_learn(power):
+    random = np.random.default_rng(5)
+    honest = random.dirichlet(np.ones(4), 1000)
+    true = (random.random((1000, 1)) > honest.cumsum(axis=1)).sum(axis=1).clip(0, 3)
+    probabilities = honest**power / (honest**power).sum(axis=1, keepdims=True)
+    right = probabilities.argmax(axis=1) == true
+    shares, confidences = calibration_curve(right, probabilities.max(axis=1), n_bins=10, strategy="quantile")
+    expected = np.abs(shares - confidences).mean()  # 100 images in each of the bins
+    assert expected_calibration_error(true, probabilities) == pytest.approx(expected, abs=1e-12)
 
 
 def test_certain_and_right_is_perfectly_calibrated():

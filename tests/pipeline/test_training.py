@@ -410,6 +410,26 @@ def test_no_fold_judges_what_its_head_learned_from_in_any_form(with_copies, tiny
         assert judging & learned == set()
 
 
+def test_no_training_image_is_its_own_neighbour_in_any_form(with_copies, tiny_backbone, monkeypatch):
+    seen = []
+    fit = _trusting.fit_doubt_rule
+
+    def watching(truth, probabilities, distances):
+        seen.append(distances)
+        return fit(truth, probabilities, distances)
+
+    monkeypatch.setattr(_trusting, "fit_doubt_rule", watching)
+    run = train(with_copies, SHORT, backbone=tiny_backbone, device="cpu")
+    learned = with_copies.index[~with_copies.index["image_id"].isin(run.predictions["image_id"])]
+    family = learned["name"].str.extract(r"/(\d\d)")[0].to_numpy()
+    vectors = load_classifier(run.folder).trust.references.astype(np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    distances = 1 - vectors @ vectors.T
+    assert len(distances) == len(family) > len(set(family))
+    distances[family[:, np.newaxis] == family] = np.inf
+    assert seen[0] == pytest.approx(np.sort(distances, axis=1)[:, :5].mean(axis=1), abs=1e-5)
+
+
 def test_pictures_taken_out_take_no_part(with_copies, tiny_backbone):
     copies = with_copies.index.loc[with_copies.index["name"].str.contains(" "), "image_id"]
     run = train(exclude(with_copies, copies), SHORT, backbone=tiny_backbone, device="cpu")

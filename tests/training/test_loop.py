@@ -1,6 +1,7 @@
 """The training loop."""
 
 import gc
+import itertools
 import math
 import threading
 
@@ -16,6 +17,7 @@ from vitcore.training import (
     HiddenHead,
     Hyperparameters,
     LinearHead,
+    _learners,
     fit_head,
     softmax,
 )
@@ -386,6 +388,27 @@ def test_each_of_several_heads_draws_for_itself():
     noisy = perturbed(torch.zeros(3, 4, 5), Hyperparameters(noise=0.5, dropout=0.3), randoms)
     assert torch.equal(noisy[0], noisy[2])
     assert not torch.equal(noisy[0], noisy[1])
+
+
+def test_every_epoch_draws_an_order_and_noise_of_its_own(monkeypatch):
+    orders, noises = [], []
+
+    def watched_order(*arguments):
+        orders.append(epoch_order(*arguments))
+        return orders[-1]
+
+    def watched_noise(x, *arguments):
+        noisy = perturbed(x, *arguments)
+        noises.append((noisy - x).numpy())
+        return noisy
+
+    monkeypatch.setattr(_learners, "epoch_order", watched_order)
+    monkeypatch.setattr(_learners, "perturbed", watched_noise)
+    fit(epochs=4, batch_size=90, noise=0.5)  # two batches of 90 in each epoch
+    assert (len(orders), len(noises)) == (4, 8)
+    for drawn in (orders, noises):
+        for first, second in itertools.combinations(drawn, 2):
+            assert np.isclose(first, second, rtol=0, atol=1e-3).mean() < 0.1
 
 
 def test_images_and_labels_are_blended_alike():
