@@ -1,5 +1,6 @@
 """What all tests share: a workspace of their own, a tiny backbone, small archives of pictures."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,30 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("backbone") / "tiny.safetensors"
     safetensors.torch.save_file(model.state_dict(), path, metadata={"architecture": "test_vit"})
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Workspaces that are made once and copied."""
+    return tmp_path_factory.mktemp("homes")
+
+
+Prepared = Callable[[str, Callable[[], object]], None]
+
+
+@pytest.fixture
+def prepared_home(homes: Path, workspace: Workspace) -> Prepared:
+    """Fills the default workspace by work that is done once under its name, and later copied."""
+
+    def fill(name: str, work: Callable[[], object]) -> None:
+        home = homes / name
+        if home.exists():
+            shutil.copytree(home, workspace.root, dirs_exist_ok=True)
+        else:
+            work()
+            shutil.copytree(workspace.root, home)
+
+    return fill
 
 
 PictureFolder = Callable[..., Path]

@@ -27,8 +27,6 @@ from PIL import Image
 from vitcore.dataset import _unpack, import_dataset, load_dataset, load_image
 from vitcore.errors import ArchiveError
 
-pytestmark = pytest.mark.thorough
-
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -779,6 +777,7 @@ for folder in sys.argv[2:]:
 """
 
 
+@pytest.mark.thorough
 def test_bombs_take_neither_memory_nor_time(tmp_path):
     folders = []
     for number, case in enumerate(HEAVY):

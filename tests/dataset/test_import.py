@@ -6,6 +6,7 @@ import stat
 import tarfile
 import threading
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,9 @@ import pytest
 from PIL import Image
 
 from vitcore.dataset import INDEX_COLUMNS, _unpack, import_dataset, load_dataset
+from vitcore.dataset._sample import sample_images
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.workspace import Workspace
-
-pytestmark = pytest.mark.thorough
 
 PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst")
 
@@ -524,20 +524,18 @@ def test_the_thumbnail_of_a_file_that_was_damaged_later_is_an_error(pack, animal
 # --- the sample set --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory):
-    return import_dataset("sample", workspace=Workspace(tmp_path_factory.mktemp("sample")))
-
-
-def test_the_sample_has_1797_digits_in_10_classes(sample):
+@pytest.mark.thorough
+def test_the_sample_is_imported_by_its_name(tmp_path):
+    sample = import_dataset("sample", workspace=Workspace(tmp_path / "sample"))
     assert len(sample.index) == 1797
-    assert sample.classes == tuple("0123456789")
-    assert min(sample.class_counts.values()) == 174
     assert (sample.name, sample.skipped, sample.ignored) == ("Handwritten digits (sample)", (), 0)
 
 
-def test_the_digits_are_dark_ink_on_white_paper(sample):
-    with Image.open(sample.path(sample.index["file"].iloc[0])) as image:
+def test_the_sample_has_1797_digits_in_10_classes_dark_ink_on_white_paper():
+    images = list(sample_images())
+    counts = Counter(label for _, label, _ in images)
+    assert (sorted(counts), counts.total(), min(counts.values())) == ([*"0123456789"], 1797, 174)
+    with Image.open(images[0][2]) as image:
         grey = np.asarray(image)
     assert grey.shape[0] == grey.shape[1] >= 112
     assert grey.min() < 10

@@ -236,12 +236,6 @@ def hold() -> Callable[..., HeldJob]:
 # --- finished trainings ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def homes(tmp_path_factory) -> Path:
-    """Workspaces that are made once and copied."""
-    return tmp_path_factory.mktemp("homes")
-
-
 @pytest.fixture
 def trained(homes, workspace, picture_folder, tiny_backbone) -> SimpleNamespace:
     """A dataset of 90 images, some of them in the wrong class, and a run judged on 36 of them."""

@@ -7,8 +7,6 @@ from vitcore.dataset import delete_class, import_dataset
 from vitcore.pipeline import compare_runs, train
 from vitcore.training import Hyperparameters
 
-pytestmark = pytest.mark.thorough
-
 
 @pytest.fixture
 def dataset(picture_folder):

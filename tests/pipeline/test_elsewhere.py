@@ -7,15 +7,18 @@ import pytest
 from vitcore.dataset import import_dataset, rename_class
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
 from vitcore.pipeline import evaluate_elsewhere, load_elsewhere, match_classes, train
+from vitcore.runs import list_runs
 from vitcore.training import Hyperparameters
-
-pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture
-def run(picture_folder, tiny_backbone):
-    dataset = import_dataset(picture_folder())
-    return train(dataset, Hyperparameters(epochs=5, learning_rate=1e-2), backbone=tiny_backbone, device="cpu")
+def run(picture_folder, tiny_backbone, prepared_home):
+    def learn() -> None:
+        h = Hyperparameters(epochs=5, learning_rate=1e-2)
+        train(import_dataset(picture_folder()), h, backbone=tiny_backbone, device="cpu")
+
+    prepared_home("elsewhere", learn)
+    return list_runs()[0]
 
 
 @pytest.fixture

@@ -12,25 +12,36 @@ from vitcore.dataset import confirm, confirmed, exclude, import_dataset, load_da
 from vitcore.errors import NotFoundError, Stopped, StorageError
 from vitcore.evaluation import class_forecast, forecast
 from vitcore.pipeline import load_review, review_run, run_vectors, train
-from vitcore.runs import load_run
+from vitcore.runs import list_runs, load_run
 from vitcore.training import Hyperparameters
-
-pytestmark = pytest.mark.thorough
 
 H = Hyperparameters(epochs=3, learning_rate=1e-2)
 
 
 @pytest.fixture
-def dataset(picture_folder):
-    """Three colours, with one photo in the wrong class."""
-    folder = picture_folder(count=14)
-    (folder / "red" / "000.png").rename(folder / "green" / "wrong.png")
-    return import_dataset(folder)
+def run(picture_folder, tiny_backbone, prepared_home):
+    """Of three colours, with one photo in the wrong class."""
+
+    def learn() -> None:
+        folder = picture_folder(count=14)
+        (folder / "red" / "000.png").rename(folder / "green" / "wrong.png")
+        train(import_dataset(folder), H, backbone=tiny_backbone, device="cpu")
+
+    prepared_home("review", learn)
+    return list_runs()[0]
 
 
 @pytest.fixture
-def run(dataset, tiny_backbone):
-    return train(dataset, H, backbone=tiny_backbone, device="cpu")
+def dataset(run, workspace):  # noqa: ARG001 - it comes with the run
+    (dataset_id,) = workspace.ids(workspace.datasets)
+    return load_dataset(dataset_id)
+
+
+@pytest.fixture
+def reviewed(run, prepared_home):
+    """The run after a closer look."""
+    prepared_home("reviewed", lambda: review_run(run.id))
+    return run
 
 
 def test_the_vectors_of_a_run_come_from_the_store_alone(run, dataset, monkeypatch):
@@ -49,15 +60,15 @@ def test_they_are_those_of_the_version_that_was_learned_from(run, dataset):
     assert "other" not in run_vectors(run).rows["label"].tolist()
 
 
-@pytest.mark.parametrize(("other", "judged"), [("val", 24), ("test", 24)])
-def test_a_ready_made_split_keeps_what_was_judged(picture_folder, tiny_backbone, other, judged):
+@pytest.mark.parametrize("other", ["val", pytest.param("test", marks=pytest.mark.thorough)])
+def test_a_ready_made_split_keeps_what_was_judged(picture_folder, tiny_backbone, other):
     root = picture_folder(count=12, name="split/train").parent
     picture_folder(count=8, name=f"split/{other}")
     if other == "val":
         picture_folder(count=2, name="split/test")  # takes no part
     run = train(import_dataset(root), H, backbone=tiny_backbone, device="cpu")
     found = run_vectors(run)
-    assert (len(found.rows), int(found.judged.sum())) == (36 + judged, judged)
+    assert (len(found.rows), int(found.judged.sum())) == (36 + 24, 24)
 
 
 def test_vectors_that_are_gone_are_a_storage_error(run, workspace):
@@ -67,8 +78,8 @@ def test_vectors_that_are_gone_are_a_storage_error(run, workspace):
         run_vectors(run)
 
 
-def test_it_finds_the_label_that_is_wrong(run, dataset):
-    review = review_run(run.id)
+def test_it_finds_the_label_that_is_wrong(reviewed, dataset):
+    review = load_review(reviewed)
     assert len(review.labels) == 42
     first = review.labels.iloc[0]
     assert (first["name"].rsplit("/", 1)[-1], first["given"], first["suggested"]) == (
@@ -83,16 +94,16 @@ def test_it_finds_the_label_that_is_wrong(run, dataset):
     assert review.labels["self_confidence"].is_monotonic_increasing
 
 
-def test_simpler_ways_are_judged_on_the_same_images(run):
-    baselines = review_run(run.id).baselines.set_index("name")
-    assert baselines.loc["this classifier", "accuracy"] == pytest.approx(run.evaluation.accuracy)
+def test_simpler_ways_are_judged_on_the_same_images(reviewed):
+    baselines = load_review(reviewed).baselines.set_index("name")
+    assert baselines.loc["this classifier", "accuracy"] == pytest.approx(reviewed.evaluation.accuracy)
     assert baselines.loc["always the most frequent class", "accuracy"] < 0.6
     assert baselines.loc["logistic regression", "accuracy"] > 0.6
     assert set(baselines.columns) == {"accuracy", "balanced_accuracy", "cohen_kappa"}
 
 
-def test_its_points_are_those_of_a_learning_curve(run):
-    review = review_run(run.id)
+def test_its_points_are_those_of_a_learning_curve(reviewed):
+    review = load_review(reviewed)
     found = forecast(review.points, [40])
     assert found.too_few_to_say or len(found.table) == 1
     assert set(class_forecast(review.class_points, 5)["class"]) == {0, 1, 2}
@@ -130,19 +141,21 @@ def test_of_an_unknown_run_there_is_none():
 
 
 @pytest.mark.parametrize("text", ["{}", '{"format": 1}', "no"])
-def test_a_damaged_file_is_a_storage_error(run, text):
-    review_run(run.id)
-    (run.folder / "review.json").write_text(text)
+def test_a_damaged_file_is_a_storage_error(reviewed, text):
+    (reviewed.folder / "review.json").write_text(text)
     with pytest.raises(StorageError):
-        load_review(run)
-    assert len(review_run(run.id).labels) == 42
+        load_review(reviewed)
 
 
-def test_of_an_older_kind_there_is_none(run):
-    review_run(run.id)
-    path = run.folder / "review.json"
+def test_it_takes_the_place_of_a_damaged_one(reviewed):
+    (reviewed.folder / "review.json").write_text("{}")
+    assert len(review_run(reviewed.id).labels) == len(load_review(reviewed).labels) == 42
+
+
+def test_of_an_older_kind_there_is_none(reviewed):
+    path = reviewed.folder / "review.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 0}))
-    assert load_review(run) is None
+    assert load_review(reviewed) is None
 
 
 # --- labels that were found right -----------------------------------------------------------------

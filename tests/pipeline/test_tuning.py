@@ -6,13 +6,11 @@ import threading
 import numpy as np
 import pytest
 
-from vitcore.dataset import import_dataset
+from vitcore.dataset import import_dataset, load_dataset
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.pipeline import _tuning, find_settings, load_tuning, train
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
-
-pytestmark = pytest.mark.thorough
 
 BASE = Hyperparameters(epochs=3, learning_rate=1e-2)
 
@@ -20,6 +18,19 @@ BASE = Hyperparameters(epochs=3, learning_rate=1e-2)
 @pytest.fixture
 def dataset(picture_folder):
     return import_dataset(picture_folder())
+
+
+@pytest.fixture
+def tuned(picture_folder, tiny_backbone, prepared_home, workspace):
+    """A dataset for which settings were looked for, in two trials."""
+
+    def work() -> None:
+        options = {"backbone": tiny_backbone, "device": "cpu", "trials": 2, "folds": 3}
+        find_settings(import_dataset(picture_folder()), BASE, **options)
+
+    prepared_home("tuned", work)
+    (dataset_id,) = workspace.ids(workspace.datasets)
+    return load_dataset(dataset_id)
 
 
 @pytest.fixture
@@ -99,6 +110,7 @@ def test_stopped_it_keeps_what_it_found(find, dataset):
     assert load_tuning(dataset).state == "stopped"
 
 
+@pytest.mark.thorough
 def test_stopped_at_once_it_keeps_what_was_found_before(find, dataset):
     before = find(trials=2)
     stop = threading.Event()
@@ -108,14 +120,13 @@ def test_stopped_at_once_it_keeps_what_was_found_before(find, dataset):
     assert load_tuning(dataset).trials == before.trials
 
 
-def test_one_that_was_killed_is_interrupted(find, dataset):
-    find(trials=2)
-    path = dataset.folder / "tuning.json"
+def test_one_that_was_killed_is_interrupted(tuned):
+    path = tuned.folder / "tuning.json"
     values = json.loads(path.read_text())
     path.write_text(json.dumps({**values, "state": "running"}))
-    assert load_tuning(dataset).state == "interrupted"
-    with Workspace.default().lock(f"tuning-{dataset.id}"):
-        assert load_tuning(dataset).state == "running"
+    assert load_tuning(tuned).state == "interrupted"
+    with Workspace.default().lock(f"tuning-{tuned.id}"):
+        assert load_tuning(tuned).state == "running"
 
 
 def test_two_at_a_time_are_refused(find, dataset, monkeypatch):
@@ -132,14 +143,18 @@ def test_two_at_a_time_are_refused(find, dataset, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"state": "complete"}', "no"])
-def test_a_damaged_file_is_a_storage_error(find, dataset, text):
-    find(trials=1)
-    (dataset.folder / "tuning.json").write_text(text)
+def test_a_damaged_file_is_a_storage_error(tuned, text):
+    (tuned.folder / "tuning.json").write_text(text)
     with pytest.raises(StorageError):
-        load_tuning(dataset)
-    assert len(find(trials=1).trials) == 1
+        load_tuning(tuned)
 
 
+def test_a_damaged_file_is_replaced(find, dataset):
+    (dataset.folder / "tuning.json").write_text("{}")
+    assert len(find(trials=1).trials) == len(load_tuning(dataset).trials) == 1
+
+
+@pytest.mark.thorough
 def test_time_alone_may_be_the_limit(find):
     tuning = find(trials=None, seconds=1.0)
     assert tuning.asked is None
