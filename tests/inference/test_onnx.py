@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto
 from PIL import Image
 from torch import nn
 
@@ -32,8 +34,6 @@ from vitcore.inference import (
 )
 from vitcore.inference.standalone import predict as script
 from vitcore.training import HiddenHead, LinearHead
-
-pytestmark = pytest.mark.thorough
 
 CPU = Device("cpu", "CPU", "fp32")
 CLASSES = ("cat", "Größe | <b>", "owl")
@@ -204,11 +204,19 @@ def test_the_stand_ins_have_what_makes_a_difference(embedder):
     assert found == {(True, 1), (True, 5), (False, 0)}
 
 
-@pytest.mark.parametrize("backbone", CATALOGUE)
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        # One without a class token; one with it and one with registers are tested above and below.
+        name if "siglip" in name else pytest.param(name, marks=pytest.mark.thorough)
+        for name in CATALOGUE
+    ],
+)
 def test_every_backbone_of_the_catalogue_answers_the_same(backbone, embedder):
     same(small(backbone, embedder), hidden)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [{"reg_tokens": 3}, {"fc_norm": True, "global_pool": "avg"}])
 def test_registers_and_a_norm_after_pooling_are_heeded(options, embedder):
     shrunk = small("embedded", embedder, **options)
@@ -222,6 +230,41 @@ def test_the_embedding_is_rounded_as_in_the_store(written):
     (embedding,) = session.run(["embedding"], {"image": np.asarray(photo(160, 160))})
     assert embedding.shape == (128,)
     assert np.array_equal(embedding, embedding.astype(np.float16).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def prepared(written) -> Callable[[Image.Image], np.ndarray]:
+    """What the file makes of a photo, before it is normalised: float32 (side, side, 3), 0 … 255."""
+    model = onnx.load(written / "model.onnx")
+    model.graph.output.append(onnx.helper.make_tensor_value_info("prepare/scaled", TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+    def prepared(image: Image.Image) -> np.ndarray:
+        (scaled,) = session.run(["prepare/scaled"], {"image": np.asarray(image)})
+        return scaled[0].transpose(1, 2, 0) * 255
+
+    return prepared
+
+
+ODD_SIZES = [(1501, 1103), (1103, 1501), (977, 333), (641, 479), (331, 320), (161, 163), (97, 131), (45, 30)]
+
+
+@pytest.mark.parametrize("size", ODD_SIZES)
+def test_the_file_shrinks_a_photo_as_pillow_does(size, prepared):
+    image, side = photo(*size), min(size)
+    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    expected = np.asarray(square.resize((160, 160), Image.Resampling.BICUBIC), dtype=np.float32)
+    # Of another bicubic filter (a coefficient of -0.6 or -0.75) some pixels differ by 2 and more.
+    assert np.abs(prepared(image) - expected).max() < 1.01
+
+
+@pytest.mark.parametrize("size", ODD_SIZES)
+def test_the_script_shrinks_a_photo_as_the_training_does(size, embedder, tmp_path):
+    file = tmp_path / "photo.jpg"
+    photo(*size).save(file, quality=95)
+    expected = embedder.prepare(classifier_of(embedder).load(file.read_bytes()))
+    assert np.array_equal(script.prepare(script.load_image(file, 160), 160), expected)
 
 
 def test_the_file_says_what_it_is(written, embedder):
