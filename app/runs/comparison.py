@@ -11,9 +11,9 @@ from app.shared.cached_charts import draw_chart
 from app.shared.engine import engine_of, engine_title
 from app.shared.layout import switch
 from app.shared.state import distinct, stamp
-from app.train.settings import setting_label, setting_value
 from vitcore.charts import comparison_chart
 from vitcore.language import decimals, mark, number, percent, said, tr
+from vitcore.report import setting_title, setting_value
 from vitcore.runs import Run
 
 __all__ = ["differing", "draw_side_by_side", "figure", "in_words"]
@@ -41,7 +41,9 @@ def in_words(settings: Mapping[str, Any]) -> dict[str, str]:
     Args:
         settings: Some of those that `differing` gives, by name.
     """
-    return {setting_label(name): setting_value(name, value) for name, value in settings.items()}
+    return {
+        setting_title(name, in_sentence=True): setting_value(name, value) for name, value in settings.items()
+    }
 
 
 def figure(run: Run, name: str) -> str:

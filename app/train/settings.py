@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -15,18 +15,11 @@ from app.train.input_sizes import draw_input_sizes
 from vitcore.backbone import CATALOGUE
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import mark, number, said, tr
-from vitcore.training import PRESETS, Hyperparameters
+from vitcore.language import mark, said, tr
+from vitcore.report import setting_title, setting_value, significant
+from vitcore.training import PRESETS, Hyperparameters, settings_without_effect
 
-__all__ = [
-    "describe_settings",
-    "draw_settings",
-    "load_settings",
-    "plain_number",
-    "requested_settings",
-    "setting_label",
-    "setting_value",
-]
+__all__ = ["describe_settings", "draw_settings", "load_settings", "requested_settings"]
 
 DEFAULTS = Hyperparameters()
 FILE = "file"
@@ -34,192 +27,124 @@ BACKBONES = ("auto", *CATALOGUE)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 REQUESTED = ("backbone", "device", "precision", "engine")
-NOT_WITH_LBFGS = frozenset(
-    {
-        "learning_rate",
-        "batch_size",
-        "schedule",
-        "warmup_epochs",
-        "dropout",
-        "noise",
-        "mixup",
-        "head",
-        "balance",
-    }
-)
 SIZES = [0, 112, 140, 168, 196, 224, 280, 336, 448, 518]
 
 
 @dataclass(frozen=True)
-class Setting:
+class Choice:
     """How a hyperparameter is asked for.
 
     Attributes:
-        label: Its name on the page; as `meaning` and `names`, to be given to `tr`.
         options: What can be chosen, in order.
-        meaning: What it does, for people who do not know the word.
-        names: What the options are called, where that is not what they are.
+        meaning: What it does, for people who do not know the word; to be given to `tr`.
     """
 
-    label: str
     options: tuple[Any, ...]
     meaning: str
-    names: Mapping[Any, str] | None = None
 
 
 RATES = (*(round(m * 10.0**e, 6) for e in range(-5, 0) for m in (1, 2, 5)), 1.0)
-SETTINGS = {
-    "epochs": Setting(
-        mark("Epochs"),
+CHOICES = {
+    "epochs": Choice(
         (*range(1, 51), *range(55, 101, 5), 120, 150, 200, 300, 500, 1000),
         mark("How often the training goes through all images. The best epoch is kept: more does no harm."),
     ),
-    "learning_rate": Setting(
-        mark("Learning rate"),
+    "learning_rate": Choice(
         RATES,
         mark("How large the steps are. Too small learns slowly, too large jumps about; 0.001 suits most."),
     ),
-    "optimizer": Setting(
-        mark("Optimizer"),
+    "optimizer": Choice(
         ("adamw", "sgd", "adam", "lbfgs"),
         mark("How steps are taken; AdamW suits most sets. L-BFGS looks at all images in every step."),
-        {
-            "adamw": mark("AdamW"),
-            "sgd": "SGD",
-            "adam": mark("Adam"),
-            "lbfgs": mark("L-BFGS (logistic regression)"),
-        },
     ),
-    "batch_size": Setting(mark("Batch size"), (8, 16, 32, 64, 128, 256, 512, 1024), mark("Images per step.")),
-    "schedule": Setting(
-        mark("Schedule"),
+    "batch_size": Choice(
+        (8, 16, 32, 64, 128, 256, 512, 1024),
+        mark("Images per step."),
+    ),
+    "schedule": Choice(
         ("cosine", "constant"),
         mark("Cosine lowers the learning rate towards the end."),
-        {"cosine": mark("cosine"), "constant": mark("constant")},
     ),
-    "warmup_epochs": Setting(
-        mark("Warm-up epochs"),
+    "warmup_epochs": Choice(
         tuple(range(11)),
         mark("Epochs in which the learning rate rises to its full value."),
     ),
-    "patience": Setting(
-        mark("Patience"),
+    "patience": Choice(
         (0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 50),
         mark("Ends early after so many epochs without improvement. Never, at 0."),
     ),
-    "monitor": Setting(
-        mark("What the best epoch is best at"),
+    "monitor": Choice(
         ("loss", "accuracy", "balanced_accuracy", "cohen_kappa"),
         mark("The validation loss depends least on luck with a few images."),
-        {
-            "loss": mark("validation loss"),
-            "accuracy": mark("accuracy"),
-            "balanced_accuracy": mark("balanced accuracy"),
-            "cohen_kappa": mark("Cohen's kappa"),
-        },
     ),
-    "label_smoothing": Setting(
-        mark("Label smoothing"),
+    "label_smoothing": Choice(
         tuple(round(0.01 * n, 2) for n in range(31)),
         mark("Trusts the labels a little less; good when some may be wrong."),
     ),
-    "weight_decay": Setting(
-        mark("Weight decay"),
+    "weight_decay": Choice(
         (0.0, 0.0001, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
         mark("Keeps the weights small, which helps with few images."),
     ),
-    "dropout": Setting(
-        mark("Dropout"),
+    "dropout": Choice(
         tuple(round(0.05 * n, 2) for n in range(19)),
         mark(
             "Hides a random part of what the backbone says in every step, so that nothing is relied on alone."
         ),
     ),
-    "noise": Setting(
-        mark("Noise"),
+    "noise": Choice(
         tuple(round(0.05 * n, 2) for n in range(21)),
         mark("Blurs what the backbone says a little, differently in every step."),
     ),
-    "mixup": Setting(
-        mark("Mixup"),
+    "mixup": Choice(
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0, 2.0),
         mark("Also learns from mixtures of two images, labelled as both."),
     ),
-    "views": Setting(
-        mark("Views per image"),
+    "views": Choice(
         tuple(range(1, 17)),
         mark(
             "Above 1, each training image is also learned in variants. The first training takes that many "
             "times longer; later ones do not."
         ),
     ),
-    "head": Setting(
-        mark("Output layer"),
+    "head": Choice(
         ("linear", "hidden"),
         mark(
             "Linear is robust and can be explained exactly. One hidden layer can learn more from many images."
         ),
-        {"linear": mark("linear"), "hidden": mark("one hidden layer")},
     ),
-    "hidden_units": Setting(
-        mark("Hidden units"),
+    "hidden_units": Choice(
         (32, 64, 128, 256, 512, 1024, 2048),
         mark("Width of the hidden layer, if there is one."),
     ),
-    "balance": Setting(
-        mark("Rare classes"),
+    "balance": Choice(
         ("none", "weights", "sampler"),
         mark(
             "Makes rare classes count as much as frequent ones: by weighing them, or by showing them more "
             "often."
         ),
-        {"none": mark("as they come"), "weights": mark("weighted"), "sampler": mark("shown more often")},
     ),
-    "validation_fraction": Setting(
-        mark("Share kept for validation"),
+    "validation_fraction": Choice(
         tuple(round(0.05 * n, 2) for n in range(1, 19)),
         mark("These images are never learned from; the figures come from them."),
     ),
-    "folds": Setting(
-        mark("Cross-validation"),
+    "folds": Choice(
         (0, 2, 3, 4, 5, 6, 8, 10, 15, 20),
         mark(
             "Trains that many more times on other divisions of the photos, and tells how much the figures "
             "vary."
         ),
-        {0: mark("off")},
     ),
-    "repeats": Setting(
-        mark("Other seeds"),
+    "repeats": Choice(
         (0, 1, 2, 3, 4, 5, 8, 10, 15, 20),
         mark(
             "Trains that many more times on the same photos, and tells how much is luck of the training "
             "itself."
         ),
-        {0: mark("off")},
     ),
-    "input_size": Setting(
-        mark("Input size"),
+    "input_size": Choice(
         tuple(SIZES),
         mark("Side in pixels of what the backbone sees. Smaller is faster and sees less."),
-        {0: mark("usual")},
     ),
-}
-# What else tells two trainings apart.
-OTHER_LABELS = {
-    "augmentations": mark("What the views vary"),
-    "backbone": mark("Backbone"),
-    "dataset": mark("Dataset"),
-    "engine": mark("Engine"),
-    "precision": mark("Precision"),
-    "seed": mark("Seed"),
-}
-VARIED = {
-    "blur": mark("blur"),
-    "colour": mark("colour"),
-    "crop": mark("crop"),
-    "flip": mark("flip"),
-    "rotation": mark("rotation"),
 }
 LEARNING = ("optimizer", "batch_size", "schedule", "warmup_epochs", "patience", "monitor")
 REGULARISING = ("label_smoothing", "weight_decay", "dropout", "noise", "mixup", "views")
@@ -235,12 +160,11 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, value in DEFAULTS.to_dict().items():
         st.session_state.setdefault(name, value)
     _presets()
-    values: dict[str, Any] = {}
     left, right = st.columns(2)
     with left:
-        values["epochs"] = _slider("epochs")
+        _draw("epochs")
     with right:
-        values["learning_rate"] = _slider("learning_rate")
+        _draw("learning_rate")
     measuring = any(job.kind == "sizes" for job in job_queue().active())
     if measuring:  # and it stays open to show what was found
         st.session_state["settings_open"] = True
@@ -248,20 +172,28 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
         learning, regularising, judging = st.columns(3, gap="medium")
         with learning:
             st.markdown(f"**{tr('How it learns')}**")
-            values |= {name: _slider(name) for name in LEARNING}
+            _draw(*LEARNING)
         with regularising:
             st.markdown(f"**{tr('Against learning by heart')}**")
-            values |= {name: _slider(name) for name in REGULARISING}
-            values["augmentations"] = _augmentations()
-            _preview(data, values["augmentations"], values["views"])
+            _draw(*REGULARISING)
+            _draw_augmentations()
+            _preview(data)
         with judging:
             st.markdown(f"**{tr('Classes and figures')}**")
-            values |= {name: _slider(name) for name in JUDGING}
-            values["seed"] = _seed()
+            _draw(*JUDGING)
+            _draw_seed()
         st.markdown(f"**{tr('Where and with what')}**")
-        requested, values["input_size"] = _where()
+        _where()
+        values, requested = chosen_settings(), requested_settings()
         draw_input_sizes(data, values, requested)
     return values, requested
+
+
+def chosen_settings() -> dict[str, Any]:
+    """What the widgets say about the training; what has no effect is at its default, and not forgotten."""
+    shown = {name: st.session_state.get(name, value) for name, value in DEFAULTS.to_dict().items()}
+    idle = settings_without_effect(shown)
+    return {name: getattr(DEFAULTS, name) if name in idle else value for name, value in shown.items()}
 
 
 def load_settings(hyperparameters: Hyperparameters, requested: Mapping[str, Any] | None = None) -> None:
@@ -278,37 +210,16 @@ def load_settings(hyperparameters: Hyperparameters, requested: Mapping[str, Any]
 def describe_settings(hyperparameters: Hyperparameters, names: Iterable[str]) -> str:
     """Some settings in words, such as "learning rate 0.002, optimizer SGD"."""
     return ", ".join(
-        f"{setting_label(name)} {setting_value(name, getattr(hyperparameters, name))}" for name in names
+        f"{setting_title(name, in_sentence=True)} {setting_value(name, getattr(hyperparameters, name))}"
+        for name in names
     )
-
-
-def setting_label(name: str) -> str:
-    """What a setting is called within a sentence."""
-    label = tr(SETTINGS[name].label if name in SETTINGS else OTHER_LABELS[name])
-    return f"{label[0].lower()}{label[1:]}"
-
-
-def setting_value(name: str, value: Any) -> str:
-    """What the value of a setting is called."""
-    if isinstance(value, list | tuple):
-        return " + ".join(tr(VARIED[part]) for part in value)
-    names = SETTINGS[name].names if name in SETTINGS else None
-    if names is not None and value in names:
-        return tr(names[value])
-    return value if isinstance(value, str) else plain_number(value)
-
-
-def plain_number(value: float) -> str:
-    """A number with as many digits as it has: ``0.002``, ``1e-05``."""
-    text = f"{value:.6g}"
-    return text if "e" in text else number(value, len(text.partition(".")[2]))
 
 
 def requested_settings() -> dict[str, Any]:
     """What the widgets said at the last run about backbone, device, precision and engine."""
     backbone = st.session_state.get("backbone", "auto")
     return {
-        "backbone": st.session_state.get("weights", "") if backbone == FILE else backbone,
+        "backbone": st.session_state.get("weights", "").strip() if backbone == FILE else backbone,
         **{name: st.session_state.get(name, "auto") for name in REQUESTED[1:]},
     }
 
@@ -329,10 +240,9 @@ def _presets() -> None:
 
 def _as_file() -> None:
     """Settings to be taken away, and brought back."""
-    current = {field.name: st.session_state.get(field.name, field.default) for field in fields(DEFAULTS)}
     st.download_button(
         tr("Download the settings"),
-        json.dumps({"hyperparameters": current, "requested": requested_settings()}, indent=2),
+        json.dumps({"hyperparameters": chosen_settings(), "requested": requested_settings()}, indent=2),
         "settings.json",
         "application/json",
         on_click="ignore",
@@ -360,44 +270,44 @@ def _as_file() -> None:
         st.rerun()
 
 
-def _unused(name: str) -> bool:
-    """Whether a setting has no effect beside what is chosen elsewhere."""
-    optimizer = st.session_state.get("optimizer", DEFAULTS.optimizer)
-    if name == "hidden_units":
-        return optimizer == "lbfgs" or st.session_state.get("head", DEFAULTS.head) != "hidden"
-    return optimizer == "lbfgs" and name in NOT_WITH_LBFGS
+def _draw(*names: str) -> None:
+    """The widgets of settings: a choice between names, or a slider along numbers."""
+    for name in names:
+        _draw_choice(name, CHOICES[name])
 
 
-def _slider(name: str) -> Any:
-    """The widget of a setting: a choice between names, or a slider along numbers."""
-    value = _widget(name)
-    return getattr(DEFAULTS, name) if _unused(name) else value
-
-
-def _widget(name: str) -> Any:
-    setting = SETTINGS[name]
+def _draw_choice(name: str, choice: Choice) -> None:
     value = st.session_state[name]
-    options = list(setting.options)
+    options = [option for option in choice.options if option == value or _fits(name, option)]
     if value not in options:  # from a file or an older run
         options = sorted([*options, value]) if isinstance(value, int | float) else [*options, value]
     # Made now: when the language changes, the choice is found by what it was called before.
     titles = {option: setting_value(name, option) for option in options}
+    if (
+        list(titles.values()).count(titles[value]) > 1
+    ):  # apart from its neighbour by a digit that is not shown
+        titles[value] = str(value)
     widget = st.selectbox if isinstance(value, str) else st.select_slider
-    return widget(
-        tr(setting.label),
+    widget(
+        setting_title(name),
         options,
         format_func=titles.__getitem__,
         key=name,
         persist_state="session",
-        help=tr(setting.meaning),
-        disabled=_unused(name),
+        help=tr(choice.meaning),
+        disabled=name in settings_without_effect(st.session_state),
     )
 
 
-def _augmentations() -> tuple[str, ...]:
-    titles = {name: tr(VARIED[name]) for name in AUGMENTATIONS}
-    chosen = st.multiselect(
-        tr(OTHER_LABELS["augmentations"]),
+def _fits(name: str, option: Any) -> bool:
+    """L-BFGS takes all images in every step, so that none can be shown more often."""
+    return (name, option, st.session_state["optimizer"]) != ("balance", "sampler", "lbfgs")
+
+
+def _draw_augmentations() -> None:
+    titles = {name: setting_value("augmentations", name) for name in AUGMENTATIONS}
+    st.multiselect(
+        setting_title("augmentations"),
         AUGMENTATIONS,
         format_func=titles.__getitem__,
         key="augmentations",
@@ -405,11 +315,11 @@ def _augmentations() -> tuple[str, ...]:
         placeholder=tr("Nothing"),
         help=tr("Leave out what changes the class: a mirrored or turned letter may be another one."),
     )
-    return tuple(chosen)
 
 
-def _preview(data: Dataset, augmentations: tuple[str, ...], views: int) -> None:
+def _preview(data: Dataset) -> None:
     """The variants that would be learned from."""
+    augmentations, views = tuple(st.session_state["augmentations"]), st.session_state["views"]
     shown = st.popover(
         tr("What that looks like"),
         icon=":material/auto_awesome_motion:",
@@ -422,9 +332,9 @@ def _preview(data: Dataset, augmentations: tuple[str, ...], views: int) -> None:
             draw_variants(data, augmentations, min(max(views, 4), 8))
 
 
-def _seed() -> int:
-    return st.number_input(
-        tr(OTHER_LABELS["seed"]),
+def _draw_seed() -> None:
+    st.number_input(
+        setting_title("seed"),
         0,
         2**32 - 1,
         key="seed",
@@ -433,7 +343,7 @@ def _seed() -> int:
     )
 
 
-def _where() -> tuple[dict[str, Any], int]:
+def _where() -> None:
     """Backbone, device, engine, precision, and the size of what the backbone sees."""
     first, second = st.columns(2)
     third, fourth, fifth = st.columns(3)
@@ -444,7 +354,7 @@ def _where() -> tuple[dict[str, Any], int]:
     engines.setdefault(asked, engine_title(asked))  # from a run on another machine
     with first:
         backbone = st.selectbox(
-            tr(OTHER_LABELS["backbone"]),
+            setting_title("backbone"),
             list(titles),
             format_func=titles.__getitem__,
             key="backbone",
@@ -452,26 +362,26 @@ def _where() -> tuple[dict[str, Any], int]:
             help=tr("The pre-trained Vision Transformer that looks at the images. It stays as it is."),
         )
         if backbone == FILE:
-            backbone = st.text_input(
+            st.text_input(
                 tr("Weights file"),
                 key="weights",
                 placeholder="/home/me/model.safetensors",
                 persist_state="session",
-            ).strip()
+            )
         elif backbone in CATALOGUE:
             st.caption(escape_markdown(said(CATALOGUE[backbone].good_for), 200))
     with second:
-        input_size = _slider("input_size")
-    device = third.selectbox(
-        tr("Device"),
+        _draw("input_size")
+    third.selectbox(
+        setting_title("device"),
         list(devices),
         format_func=devices.__getitem__,
         key="device",
         persist_state="session",
         help=tr("Automatic takes the GPU if there is one."),
     )
-    engine = fourth.selectbox(
-        tr(OTHER_LABELS["engine"]),
+    fourth.selectbox(
+        setting_title("engine"),
         list(engines),
         format_func=engines.__getitem__,
         key="engine",
@@ -482,16 +392,14 @@ def _where() -> tuple[dict[str, Any], int]:
             "0.999 at least (cosine similarity), and the same answer for 99 of 100 photos or more."
         ),
     )
-    precision = fifth.selectbox(
-        tr(OTHER_LABELS["precision"]),
+    fifth.selectbox(
+        setting_title("precision"),
         list(precisions),
         format_func=precisions.__getitem__,
         key="precision",
         persist_state="session",
         help=tr("Number format of the backbone. int8 goes with ONNX Runtime only."),
     )
-    requested = {"backbone": backbone, "device": device, "precision": precision, "engine": engine}
-    return requested, input_size
 
 
 def _backbone_title(name: str) -> str:
@@ -500,7 +408,7 @@ def _backbone_title(name: str) -> str:
     if name == FILE:
         return tr("A weights file on this computer")
     spec = CATALOGUE[name]
-    return f"{said(spec.title)} · {plain_number(spec.parameters_millions)} M · {spec.licence}"
+    return f"{said(spec.title)} · {significant(spec.parameters_millions)} M · {spec.licence}"
 
 
 def _or_automatic(name: str) -> str:

@@ -12,12 +12,13 @@ from app.shared.jobs import job_panel
 from app.shared.starting import start_tuning
 from app.shared.state import job_queue, workspace
 from app.shared.text import escape_markdown
-from app.train.settings import describe_settings, load_settings, plain_number
+from app.train.settings import describe_settings, load_settings
 from vitcore.charts import learning_rate_chart, trials_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
 from vitcore.language import duration, number, percent, said, tr
 from vitcore.pipeline import Tuning, load_tuning
+from vitcore.report import significant
 from vitcore.training import Hyperparameters
 
 __all__ = ["draw_tuning"]
@@ -153,7 +154,7 @@ def _result(data: Dataset, found: Tuning) -> None:
         )
         if found.rates is not None:
             st.button(
-                tr("Only the learning rate {rate}").format(rate=plain_number(found.rates.suggestion)),
+                tr("Only the learning rate {rate}").format(rate=significant(found.rates.suggestion)),
                 key="use_rate",
                 on_click=_use_rate,
                 args=(found.rates.suggestion,),

@@ -33,16 +33,19 @@ from vitcore.evaluation._metrics import (
     precision_recall_f1,
     top_3_accuracy,
 )
+from vitcore.evaluation._names import METRICS, MetricKind
 from vitcore.evaluation._neighbours import NeighbourIndex, knn_labels, nearest, novelty
 from vitcore.evaluation._projection import Projection, project, projections
 from vitcore.evaluation._reliability import calibration_noise_floor, reliability
 
 __all__ = [
+    "METRICS",
     "Comparison",
     "DoubtRule",
     "Evaluation",
     "Forecast",
     "Metric",
+    "MetricKind",
     "NeighbourIndex",
     "Projection",
     "Verdicts",

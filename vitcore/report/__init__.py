@@ -5,5 +5,6 @@ run does not know is left out.
 """
 
 from vitcore.report._page import write_report
+from vitcore.report._settings import SETTINGS, setting_title, setting_value, significant
 
-__all__ = ["write_report"]
+__all__ = ["SETTINGS", "setting_title", "setting_value", "significant", "write_report"]

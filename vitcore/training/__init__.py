@@ -10,6 +10,7 @@ from vitcore.training._hyperparameters import (
     Monitor,
     Optimizer,
     Schedule,
+    settings_without_effect,
 )
 from vitcore.training._learning_curve import class_curve_points, learning_curve_points
 from vitcore.training._loop import EpochRecord, FitResult, fit_head, fit_heads
@@ -45,5 +46,6 @@ __all__ = [
     "load_head",
     "out_of_fold_logits",
     "search_settings",
+    "settings_without_effect",
     "softmax",
 ]

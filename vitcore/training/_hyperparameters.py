@@ -1,12 +1,22 @@
 """The settings of a training."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 from vitcore.errors import SettingsError
 
-__all__ = ["Augmentation", "Balance", "HeadKind", "Hyperparameters", "Monitor", "Optimizer", "Schedule"]
+__all__ = [
+    "Augmentation",
+    "Balance",
+    "HeadKind",
+    "Hyperparameters",
+    "Monitor",
+    "Optimizer",
+    "Schedule",
+    "settings_without_effect",
+]
 
 Optimizer = Literal["adamw", "sgd", "adam", "lbfgs"]
 Schedule = Literal["cosine", "constant"]
@@ -15,8 +25,8 @@ HeadKind = Literal["linear", "hidden"]
 Monitor = Literal["loss", "accuracy", "balanced_accuracy", "cohen_kappa"]
 Augmentation = Literal["blur", "colour", "crop", "flip", "rotation"]
 
-# What L-BFGS has no use for: it takes all images in every step and finds the length of the step itself.
-_NOT_WITH_LBFGS = (
+# L-BFGS takes all images in every step and finds the length of the step itself, for one linear head.
+_WITHOUT_EFFECT_UNDER_LBFGS = (
     "head",
     "learning_rate",
     "batch_size",
@@ -26,6 +36,17 @@ _NOT_WITH_LBFGS = (
     "noise",
     "mixup",
 )
+
+
+def settings_without_effect(values: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the settings that have no effect beside the others, and so stay at their defaults.
+
+    Args:
+        values: All settings by name, as `Hyperparameters.to_dict` gives them; they may contradict each other.
+    """
+    if values["optimizer"] == "lbfgs":
+        return frozenset({*_WITHOUT_EFFECT_UNDER_LBFGS, "hidden_units"})
+    return frozenset({"hidden_units"} if values["head"] == "linear" else ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +201,7 @@ class Hyperparameters:
             self._check_lbfgs()
 
     def _check_lbfgs(self) -> None:
-        for name in _NOT_WITH_LBFGS:
+        for name in _WITHOUT_EFFECT_UNDER_LBFGS:
             value, usual = getattr(self, name), getattr(type(self), name)
             if value != usual:
                 raise SettingsError(

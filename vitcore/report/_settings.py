@@ -1,0 +1,98 @@
+"""The settings of a training: what each is called, and what its values are called."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from vitcore.evaluation import METRICS
+from vitcore.language import listed, mark, number, percent, tr
+
+__all__ = ["SETTINGS", "setting_title", "setting_value", "significant"]
+
+SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "dataset": mark("Dataset"),
+        "backbone": mark("Backbone"),
+        "device": mark("Device"),
+        "engine": mark("Engine"),
+        "precision": mark("Precision"),
+        "epochs": mark("Epochs"),
+        "learning_rate": mark("Learning rate"),
+        "batch_size": mark("Batch size"),
+        "optimizer": mark("Optimizer"),
+        "schedule": mark("Schedule"),
+        "warmup_epochs": mark("Warm-up epochs"),
+        "weight_decay": mark("Weight decay"),
+        "label_smoothing": mark("Label smoothing"),
+        "balance": mark("Rare classes"),
+        "head": mark("Output layer"),
+        "hidden_units": mark("Hidden units"),
+        "dropout": mark("Dropout"),
+        "noise": mark("Noise"),
+        "mixup": mark("Mixup"),
+        "monitor": mark("What the best epoch is best at"),
+        "patience": mark("Patience"),
+        "views": mark("Views per image"),
+        "augmentations": mark("What the views vary"),
+        "input_size": mark("Input size"),
+        "validation_fraction": mark("Share kept for validation"),
+        "folds": mark("Cross-validation"),
+        "repeats": mark("Other seeds"),
+        "seed": mark("Seed"),
+    }
+)
+"""What the hyperparameters, and what else tells two trainings apart, are called; to be given to `tr`."""
+
+_VALUES: Mapping[str, Mapping[Any, str]] = {
+    "optimizer": {
+        "adamw": mark("AdamW"),
+        "sgd": mark("SGD"),
+        "adam": mark("Adam"),
+        "lbfgs": mark("L-BFGS (logistic regression)"),
+    },
+    "schedule": {"cosine": mark("cosine"), "constant": mark("constant")},
+    "balance": {
+        "none": mark("as they come"),
+        "weights": mark("weighted"),
+        "sampler": mark("shown more often"),
+    },
+    "head": {"linear": mark("linear"), "hidden": mark("one hidden layer")},
+    "monitor": {
+        "loss": mark("validation loss"),
+        **{name: METRICS[name].name for name in ("accuracy", "balanced_accuracy", "cohen_kappa")},
+    },
+    "augmentations": {
+        "blur": mark("blur"),
+        "colour": mark("colour"),
+        "crop": mark("crop"),
+        "flip": mark("flip"),
+        "rotation": mark("rotation"),
+    },
+    "input_size": {0: mark("usual")},
+    "folds": {0: mark("off")},
+    "repeats": {0: mark("off")},
+}
+
+
+def setting_title(name: str, *, in_sentence: bool = False) -> str:
+    """What a setting is called, with a small letter at its beginning where it stands within a sentence."""
+    title = tr(SETTINGS[name])
+    return f"{title[0].lower()}{title[1:]}" if in_sentence else title
+
+
+def setting_value(name: str, value: Any) -> str:
+    """What the value of a setting is called."""
+    if isinstance(value, list | tuple):
+        return listed([setting_value(name, part) for part in value]) or tr("nothing")
+    names = _VALUES.get(name, {})
+    if value in names:
+        return tr(names[value])
+    if isinstance(value, str) or name == "seed":
+        return str(value)
+    return percent(value) if name == "validation_fraction" else significant(value)
+
+
+def significant(value: float) -> str:
+    """A number with as many digits as it has, six at most: ``0.002``, ``1e-05``."""
+    text = f"{value:.6g}"
+    return text if "e" in text else number(value, len(text.partition(".")[2]))
