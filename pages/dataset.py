@@ -16,7 +16,7 @@ from app.shared.variants import draw_variants
 from vitcore.charts import class_count_chart, size_chart
 from vitcore.dataset import Dataset, import_report, remarks, rename_dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import ntr, number, said, tr
+from vitcore.language import ntr, number, said, tr, translated
 from vitcore.runs import delete_run
 
 TALL = 16  # classes, from which on their chart is scrolled
@@ -161,7 +161,7 @@ def manage(data: Dataset) -> None:
                 try:
                     rename_dataset(data, name)
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
+                    st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
                 st.rerun()
         with st.popover(tr("Delete this dataset"), icon=":material/delete:", type="tertiary"):
             sentences = [

@@ -11,7 +11,7 @@ from app.shared.text import escape_markdown
 from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.errors import VitcoreError
-from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr
+from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr, translated
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters
 
@@ -32,7 +32,7 @@ def unfinished(runs: list[Run]) -> None:
                 try:
                     start_resume(found)
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 400))
+                    st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 400))
                 st.rerun()
 
 
@@ -77,7 +77,7 @@ if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:",
     try:
         start_training(data, Hyperparameters(**values), requested)
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
     else:
         st.rerun()
 draw_tuning(data, values, requested)

@@ -14,9 +14,13 @@
     ├── StorageError          a workspace that cannot be written, or a damaged file in it
     └── Stopped               the work was asked to stop before it had anything to keep
 
-A message says what was received, what is allowed and what to do next, in one line:
-the command line prints it as it is, and the app shows it as it is.
+A message says what was received, what is allowed and what to do next, in one line. It is a template and its
+values, ``DatasetError("Class '{name}' has {count} images; give 2 or more.", name=label, count=1)``: the
+command line prints ``str(error)``, which is English, and the app and the report show ``error.message`` in the
+language of the reader.
 """
+
+from vitcore.messages import Message, message
 
 __all__ = [
     "ArchiveError",
@@ -34,7 +38,16 @@ __all__ = [
 
 
 class VitcoreError(Exception):
-    """Base of all errors that have a message for the user."""
+    """Base of all errors that have a message for the user.
+
+    Args:
+        template: English, with named fields; or a whole message.
+        **values: What stands in the fields.
+    """
+
+    def __init__(self, template: str | Message, /, **values: object) -> None:
+        self.message = template if isinstance(template, Message) else message(template, **values)
+        super().__init__(self.message)
 
 
 class InputError(VitcoreError):

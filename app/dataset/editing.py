@@ -9,7 +9,7 @@ from app.shared.layout import paged, thumbnail
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset, delete_class, exclude, relabel, rename_class, restore, undo
 from vitcore.errors import VitcoreError
-from vitcore.language import listed, mark, number, said, tr
+from vitcore.language import listed, mark, number, said, tr, translated
 
 __all__ = ["PARTS", "apply_edit", "browse", "divided", "edit_classes"]
 
@@ -34,7 +34,7 @@ def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
         text = edit(*arguments).changes[-1].text
         st.session_state["notice"] = ("complete", escape_markdown(said(text), 300))
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 400))
+        st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 400))
     st.rerun()
 
 

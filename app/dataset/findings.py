@@ -13,7 +13,7 @@ from app.shared.text import escape_markdown
 from vitcore.audit import Finding, find_issues, load_measures
 from vitcore.dataset import Dataset, exclude, relabel
 from vitcore.errors import VitcoreError
-from vitcore.language import mark, ntr, number, said, tr
+from vitcore.language import mark, ntr, number, said, tr, translated
 
 __all__ = ["checks"]
 
@@ -43,7 +43,7 @@ def checks(data: Dataset) -> None:
         measures = load_measures(data)
         findings = find_issues(data, measures)
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         return
     unseen = len(data.index) if measures is None else measures.missing(data)
     checking = any(job.kind == "check" for job in job_queue().active())

@@ -12,7 +12,7 @@ from app.shared.text import escape_markdown
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import listed, ntr, number, percent, said, span_sentence, tr
+from vitcore.language import listed, ntr, number, percent, span_sentence, tr, translated
 from vitcore.pipeline import Elsewhere, load_elsewhere, match_classes
 from vitcore.runs import Run
 
@@ -43,7 +43,7 @@ def draw_elsewhere(run: Run, data: Dataset) -> None:
     try:
         known = load_elsewhere(run)
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         return
     for found in reversed(known):
         with st.expander(
@@ -70,7 +70,7 @@ def _ask(run: Run, others: dict[str, str]) -> None:
     try:
         other = load_dataset(chosen, workspace=workspace())
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         return
     matched = match_classes(other.classes, run.classes)
     table = pd.DataFrame(

@@ -18,7 +18,7 @@ from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import DoubtRule, coverage_curve, wilson_interval
 from vitcore.inference import load_trust, set_level
-from vitcore.language import listed, mark, number, of_100, percent, said, tr
+from vitcore.language import listed, mark, number, of_100, percent, tr, translated
 from vitcore.runs import Run
 
 __all__ = ["draw_trust"]
@@ -138,7 +138,7 @@ def _keep(run: Run, step: int, now: int) -> None:
         try:
             set_level(run.folder, step / _LAST)
         except VitcoreError as error:
-            st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+            st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         else:
             st.session_state["notice"] = ("complete", tr("Kept: from now on it says “not sure” by this."))
             st.rerun()

@@ -19,7 +19,8 @@ from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.inference import Trust, heatmap, load_trust
-from vitcore.language import listed, mark, ntr, number, percent, said, tr
+from vitcore.language import listed, mark, ntr, number, percent, said, tr, translated
+from vitcore.messages import cause
 from vitcore.runs import Run
 
 __all__ = ["draw_answers"]
@@ -203,7 +204,7 @@ def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list
             explanation = explained(run, str(batch.photo(place)))
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
-        above.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
+        above.caption(f":material/info: {escape_markdown(translated(cause(error)), 300)}")
         return
     above.image(drawn, width="stretch")
     with above:
@@ -219,7 +220,7 @@ def _like(run: Run, batch: Batch, place: int) -> None:
         data = _dataset(run)
         vector = explained(run, str(batch.photo(place))).embedding
     except (VitcoreError, OSError) as error:
-        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(translated(cause(error)), 300)}")
         return
     draw_alike(data, run, vector, f"alike_row_{batch.id}_{place}")
 
@@ -290,7 +291,7 @@ def _correct(batch: Batch, place: int, label: str, data: Dataset) -> None:
         batch.correct(place, label, data)
     except VitcoreError as error:
         st.session_state.setdefault("mend_failed", {})[batch.id, place] = escape_markdown(
-            said(str(error)), 300
+            translated(error.message), 300
         )
 
 
@@ -299,5 +300,5 @@ def _take_back(batch: Batch, place: int, data: Dataset) -> None:
         batch.take_back(place, data)
     except VitcoreError as error:
         st.session_state.setdefault("mend_failed", {})[batch.id, place] = escape_markdown(
-            said(str(error)), 300
+            translated(error.message), 300
         )

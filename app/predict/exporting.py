@@ -16,7 +16,7 @@ from app.shared.text import escape_markdown
 from vitcore.errors import VitcoreError
 from vitcore.inference import Agreement
 from vitcore.jobs import Job
-from vitcore.language import LANGUAGES, current, file_size, mark, number, percent, said, tr
+from vitcore.language import LANGUAGES, current, file_size, mark, number, percent, tr, translated
 from vitcore.pipeline import Export, export_model, export_onnx, pack_export
 from vitcore.runs import Run, load_run
 from vitcore.workspace import read_json
@@ -113,7 +113,7 @@ def _write_report(run: Run, file: Path, language: str) -> None:
             _make_room(file, f"report-{language}")
             write_report(run.id, file, language=language, workspace=workspace())
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
 
 
 # --- the model ---------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def _made(place: Path) -> dict[str, Any] | None:
     try:
         about: dict[str, Any] = read_json(place.with_suffix(".json"))
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         return None
     return about
 

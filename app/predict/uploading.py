@@ -16,7 +16,7 @@ from vitcore.batches import Batch, answer_batch, list_batches, new_batch
 from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
 from vitcore.errors import VitcoreError
 from vitcore.jobs import Job
-from vitcore.language import local_time, mark, ntr, number, said, tr
+from vitcore.language import local_time, mark, ntr, number, tr, translated
 from vitcore.runs import Run
 
 __all__ = ["asked", "bring_photos", "draw_progress", "go_on"]
@@ -166,7 +166,7 @@ def _submit(
     try:
         able = classifier(run)
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 400))
+        st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 400))
         return
 
     def work(job: Job) -> None:

@@ -10,7 +10,7 @@ from app.shared.state import select, workspace
 from app.shared.text import escape_markdown
 from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import said, tr
+from vitcore.language import said, tr, translated
 from vitcore.runs import Run, delete_run, describe_run, restore_run
 
 __all__ = ["delete_runs", "draw_actions", "draw_undo"]
@@ -54,7 +54,7 @@ def delete_runs(runs: Sequence[Run]) -> None:
             delete_run(run.id, workspace=workspace())
             st.session_state.setdefault("deleted_runs", []).append((run.id, run.name))
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
+        st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
     st.rerun()
 
 
@@ -68,7 +68,7 @@ def draw_undo() -> None:
         try:
             restore_run(deleted.pop()[0], workspace=workspace())
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
+            st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
         st.rerun()
 
 
@@ -80,7 +80,7 @@ def _describe(run: Run) -> None:
         try:
             describe_run(run.id, name=name, note=note, workspace=workspace())
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
+            st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
         st.rerun()
 
 
@@ -98,7 +98,7 @@ def _repeat(run: Run) -> None:
         data = load_dataset(about["id"], version=about["version"], workspace=workspace())
         start_training(data, run.hyperparameters, run.config["requested"])
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
         return
     select("dataset", data.id)
     st.switch_page("pages/train.py")

@@ -17,7 +17,7 @@ from vitcore.charts import embedding_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import Projection, project, projections
-from vitcore.language import number, percent, said, tr
+from vitcore.language import number, percent, tr, translated
 from vitcore.runs import Run
 
 __all__ = ["draw_map"]
@@ -33,7 +33,7 @@ def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]
     try:
         found = vectors_of(run)
     except VitcoreError as error:
-        reason = escape_markdown(said(str(error)), 300)
+        reason = escape_markdown(translated(error.message), 300)
         st.info(f"{tr('There is no map of this run.')} {reason}", icon=":material/map:")
         return np.empty(0, dtype=np.int64)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

@@ -17,7 +17,8 @@ from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, exclude, relabel, restore, undo
 from vitcore.errors import VitcoreError
 from vitcore.inference import heatmap
-from vitcore.language import number, said, tr
+from vitcore.language import number, said, tr, translated
+from vitcore.messages import cause
 from vitcore.runs import Run
 
 __all__ = ["draw_detail"]
@@ -116,7 +117,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
         place.image(picture)
-        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(translated(cause(error)), 300)}")
         return
     place.image(drawn)
     place.caption(name)
@@ -249,7 +250,7 @@ def _alike(data: Dataset, run: Run, image_id: int) -> None:
     try:
         found = vectors_of(run)
     except VitcoreError as error:
-        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(translated(error.message), 300)}")
         return
     own = int(np.flatnonzero(found.rows["image_id"] == image_id)[0])
     draw_alike(data, run, found.vectors[own], "alike")

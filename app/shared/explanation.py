@@ -19,7 +19,7 @@ from vitcore.errors import VitcoreError
 from vitcore.evaluation import NeighbourIndex
 from vitcore.inference import Deletion, Explanation, explain
 from vitcore.jobs import Job
-from vitcore.language import number, percent, said, tr
+from vitcore.language import number, percent, tr, translated
 from vitcore.pipeline import check_maps, load_map_check
 from vitcore.runs import Run
 
@@ -100,7 +100,7 @@ def draw_alike(data: Dataset, run: Run, vector: npt.NDArray[np.floating], key: s
     try:
         distances, rows = alike(run, vector)
     except VitcoreError as error:
-        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(translated(error.message), 300)}")
         return
     with st.container(horizontal=True, gap="small", key=key):
         for distance, row in zip(distances, rows.itertuples(), strict=True):
@@ -116,7 +116,7 @@ def draw_map_check(run: Run) -> None:
     try:
         found = load_map_check(run)
     except VitcoreError as error:
-        st.caption(f":material/info: {escape_markdown(said(str(error)), 300)}")
+        st.caption(f":material/info: {escape_markdown(translated(error.message), 300)}")
         found = None
     if found is not None:
         _map_verdict(found)

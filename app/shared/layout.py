@@ -12,7 +12,7 @@ from app.shared.state import dataset, run
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import percent, said, tr
+from vitcore.language import percent, tr, translated
 from vitcore.runs import Run
 
 __all__ = [
@@ -160,5 +160,5 @@ def _loaded(load: Callable[[], Chosen]) -> Chosen:
     try:
         return load()
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         st.stop()

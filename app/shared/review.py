@@ -17,7 +17,7 @@ from vitcore.charts import forecast_chart
 from vitcore.dataset import Dataset, confirm, confirmed, exclude, relabel, unconfirm, undo
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import class_forecast, forecast
-from vitcore.language import ntr, number, percent, said, tr
+from vitcore.language import ntr, number, percent, said, tr, translated
 from vitcore.pipeline import Review, load_review
 from vitcore.runs import Run, load_run
 
@@ -36,7 +36,7 @@ def review_of(run: Run) -> Review | None:
     try:
         return _loaded(run.id, path.stat().st_mtime_ns)
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         return None
 
 
@@ -253,7 +253,7 @@ def _note(write: Any, data: Dataset, image_ids: list[int]) -> None:
     try:
         write(data, image_ids)
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
+        st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
     st.rerun()
 
 
@@ -269,7 +269,7 @@ def _retrain(run: Run, data: Dataset) -> None:
                     start_training(data, run.hyperparameters, run.config["requested"])
                     st.session_state["compared_with"] = run.id
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
+                    st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
                 st.switch_page("pages/train.py")
             st.caption(
                 tr(

@@ -11,7 +11,7 @@ from app.shared.state import job_queue
 from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
-from vitcore.language import duration, number, percent, said, tr
+from vitcore.language import duration, number, percent, said, tr, translated
 from vitcore.pipeline import SizeComparison, SizeResult, load_sizes
 from vitcore.training import Hyperparameters
 
@@ -63,7 +63,7 @@ def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], ima
     try:
         start_sizes(data, Hyperparameters(**values), requested, images=images)
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
     else:
         st.rerun()
 
@@ -79,7 +79,7 @@ def _found(data: Dataset, values: dict[str, Any], backbone: str) -> SizeComparis
     except NotFoundError:
         return None
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         return None
 
 

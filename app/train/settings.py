@@ -15,7 +15,7 @@ from app.train.input_sizes import draw_input_sizes
 from vitcore.backbone import CATALOGUE
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import mark, said, tr
+from vitcore.language import mark, said, tr, translated
 from vitcore.report import setting_title, setting_value, significant
 from vitcore.training import PRESETS, Hyperparameters, settings_without_effect
 
@@ -259,7 +259,7 @@ def _as_file() -> None:
             why = tr("These are no settings: {reason}").format(reason=escape_markdown(str(error), 200))
             st.session_state["notice"] = ("failed", why)
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", escape_markdown(said(str(error)), 300))
+            st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
         else:
             requested = {
                 name: str(value)

@@ -16,7 +16,7 @@ from app.train.settings import describe_settings, load_settings
 from vitcore.charts import learning_rate_chart, trials_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
-from vitcore.language import duration, number, percent, said, tr
+from vitcore.language import duration, number, percent, tr, translated
 from vitcore.pipeline import Tuning, load_tuning
 from vitcore.report import significant
 from vitcore.training import Hyperparameters
@@ -69,7 +69,7 @@ def _found(data: Dataset) -> Tuning | None:
     except NotFoundError:
         return None
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 300), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
         return None
 
 
@@ -79,7 +79,7 @@ def _start(
     try:
         start_tuning(data, Hyperparameters(**values), requested, trials=trials, seconds=seconds)
     except VitcoreError as error:
-        st.error(escape_markdown(said(str(error)), 400), icon=":material/error:")
+        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
     else:
         st.rerun()
 

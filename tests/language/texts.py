@@ -37,6 +37,8 @@ SHOWN_KEYWORDS = {"good_for", "message", "note", "reason", "sentence", "title"}
 SILENT_TEXTS = {
     ("vitcore/backbone/_device.py", "ONNX Runtime"),  # a name
     ("vitcore/backbone/_embedder.py", "class token and patch mean"),  # part of a digest
+    ("vitcore/messages.py", "and"),
+    ("vitcore/messages.py", "str | int | float | Message | tuple[Value, ...]"),
     ("vitcore/batches.py", "not sure"),  # the name of a folder
     ("vitcore/pipeline/_exporting.py", "onnx int8"),  # a kind of export
 }

@@ -16,7 +16,7 @@ Values that are sentences, reasons or numbers are translated in turn. Names are 
 the pattern or in the value. A value that is a name without them is ``{0!s}`` in the translation.
 """
 
-from vitcore.language._catalogues import LANGUAGES, current, install, mark, ntr, said, speaking, tr
+from vitcore.language._catalogues import LANGUAGES, current, install, ntr, said, speaking, tr, translated
 from vitcore.language._figures import (
     decimals,
     duration,
@@ -29,6 +29,7 @@ from vitcore.language._figures import (
     percent,
     span_sentence,
 )
+from vitcore.messages import mark
 
 __all__ = [
     "LANGUAGES",
@@ -49,4 +50,5 @@ __all__ = [
     "span_sentence",
     "speaking",
     "tr",
+    "translated",
 ]

@@ -2,24 +2,28 @@
 
 import gettext
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
+from babel import Locale
+from babel.lists import format_list
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from vitcore.language._sentences import Sentences
+from vitcore.messages import English, Message
 
-__all__ = ["LANGUAGES", "current", "install", "mark", "ntr", "said", "speaking", "tr"]
+__all__ = ["LANGUAGES", "current", "install", "ntr", "said", "speaking", "speech", "tr", "translated"]
 
 LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
 """What each language calls itself, by its code."""
 
+_LISTING = {"en": "en_GB"}  # British lists have no comma before the last "and"
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
 _folders = [Path(__file__).parent / "locale"]
 _chosen: list[Callable[[], str]] = []  # how the app knows, once it has said so
@@ -34,7 +38,7 @@ def install(folder: Path, chosen: Callable[[], str]) -> None:
     """
     if folder not in _folders:
         _folders.append(folder)
-        for cache in (_translations, _sentences, _said):
+        for cache in (_translations, _sentences, _said, speech):
             cache.cache_clear()
     _chosen[:] = [chosen]
 
@@ -59,17 +63,16 @@ def tr(text: str) -> str:
     return _translations(current()).gettext(text) if text else text
 
 
-def mark(text: str) -> str:
-    """The text itself: it is in the catalogues, and is given to `tr` where it is shown.
-
-    For texts that are written where the language is not known yet, as in a constant.
-    """
-    return text
-
-
 def ntr(one: str, many: str, count: int) -> str:
     """As `tr`, in the form that goes with a number."""
     return _translations(current()).ngettext(one, many, int(count))
+
+
+def translated(message: Message) -> str:
+    """A message in the language of now; what no catalogue has stays English."""
+    if not message.values:
+        return said(message.template)  # until all sentences are templates
+    return message.worded(speech(current()))
 
 
 def said(sentence: str) -> str:
@@ -80,6 +83,37 @@ def said(sentence: str) -> str:
 @lru_cache(maxsize=4096)
 def _said(sentence: str, language: str) -> str:
     return _sentences(language).said(sentence)
+
+
+class _Speech(English):
+    """The wording of messages in another language."""
+
+    def __init__(self, language: str) -> None:
+        self._translations = _translations(language)
+        self._locale = _LISTING.get(language, language)
+        locale = Locale.parse(language)
+        symbols = locale.number_symbols["latn"]
+        percent = locale.percent_formats[None].suffix[0]
+        self._signs = str.maketrans({",": symbols["group"], ".": symbols["decimal"], "%": percent})
+
+    def template(self, message: Message) -> str:
+        if message.is_literal:
+            return message.template
+        if message.many:
+            return self._translations.ngettext(message.template, message.many, message.count)
+        return self._translations.gettext(message.template)
+
+    def number(self, value: float, style: str) -> str:
+        return super().number(value, style).translate(self._signs)
+
+    def listed(self, items: Sequence[str], style: str) -> str:
+        return str(format_list(items, "or" if style == "or" else "standard", self._locale))
+
+
+@lru_cache(maxsize=8)
+def speech(language: str) -> English:
+    """How messages are worded in a language."""
+    return _Speech(language)
 
 
 @lru_cache(maxsize=8)

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from babel.dates import format_datetime
-from babel.lists import format_list
 from babel.numbers import format_decimal
 
-from vitcore.language._catalogues import current, ntr, tr
+from vitcore.language._catalogues import current, ntr, speech, tr
 
 __all__ = [
     "decimals",
@@ -24,7 +23,6 @@ __all__ = [
 ]
 
 _UNDEFINED = "\N{EN DASH}"
-_LISTING = {"en": "en_GB"}  # British lists have no comma before the last "and"
 
 
 def number(value: float, places: int = 0) -> str:
@@ -101,5 +99,4 @@ def of_100(share: float) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Names as people list them: ``a, b and c``."""
-    language = current()
-    return str(format_list(list(names), locale=_LISTING.get(language, language)))
+    return speech(current()).listed(names, "")

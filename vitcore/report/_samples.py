@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from vitcore.dataset import Dataset
 from vitcore.errors import StorageError, VitcoreError
 from vitcore.inference import Classifier, explain, heatmap, load_classifier
-from vitcore.language import number, percent, said, tr
+from vitcore.language import number, percent, tr, translated
 from vitcore.pipeline import load_map_check
 from vitcore.report._blocks import Block, Gallery, Paragraph, Subtitle, Tile
 from vitcore.report._known import Known
@@ -81,7 +81,7 @@ def _maps(known: Known, dataset: Dataset, rows: pd.DataFrame) -> list[Block]:
         tiles = [_explained(classifier, dataset.path(row.file), row) for row in answers]
     except VitcoreError as error:
         text = tr("Maps of what spoke for an answer could not be made: {reason}")
-        return [*blocks, Paragraph(text.format(reason=said(str(error))), "note")]
+        return [*blocks, Paragraph(text.format(reason=translated(error.message)), "note")]
     text = tr(
         "Beside each photo, orange is what spoke for the answer that was given, and blue what spoke against "
         "it; the stronger the colour, the more."
