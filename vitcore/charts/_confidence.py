@@ -1,4 +1,4 @@
-"""How sure the answers are, and whether they may be."""
+"""Charts of confidence and calibration."""
 
 from collections.abc import Mapping
 
@@ -43,7 +43,7 @@ def probability_chart(probabilities: Mapping[str, float], top: int = 5) -> alt.L
 
 
 def reliability_chart(bins: pd.DataFrame, before: pd.DataFrame | None = None) -> alt.LayerChart:
-    """How often answers are right that claim to be so with some confidence; the diagonal is perfect.
+    """Draw accuracy against confidence; the diagonal is perfect calibration.
 
     Args:
         bins: One row per range of confidences: mean ``confidence`` and ``accuracy`` of its images, 0 … 1;

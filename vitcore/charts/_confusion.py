@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""The confusion heatmap."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a training measures, epoch by epoch."""
+"""Learning curves of a training, epoch by epoch."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a dataset holds."""
+"""Charts of a dataset: class counts and image sizes."""
 
 from collections.abc import Mapping
 

@@ -44,7 +44,7 @@ def embedding_chart(
     if by == "class":
         field = "true"
         groups, spread = list(colours), list(colours.values())
-        # Eight colours are told apart, so the shape helps where there are more classes.
+        # Eight colours can be told apart, so the shape helps where there are more classes.
         shapes = [_SHAPES[number // len(PALETTE) % len(_SHAPES)] for number in range(len(groups))]
     else:
         field = "answer"

@@ -1,4 +1,4 @@
-"""What can be had for what: curves over all thresholds, and over all amounts of training images."""
+"""Trade-offs: curves over all thresholds, and over all amounts of training images."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -63,7 +63,7 @@ def precision_recall_chart(curves: pd.DataFrame, classes: Sequence[str] | None =
 def coverage_chart(
     curve: pd.DataFrame, chosen: float | None = None, target: float | None = None
 ) -> alt.LayerChart:
-    """How right the answers are if the unsure ones are held back.
+    """Draw accuracy against coverage if the unsure answers are held back.
 
     Args:
         curve: One row per level of confidence that is asked for: ``level``, 0 … 1; ``coverage``, share

@@ -27,7 +27,7 @@ __all__ = [
     "spoken",
 ]
 
-# Okabe and Ito, "Color universal design", 2008: told apart by colour-blind eyes.
+# Okabe and Ito, "Color universal design", 2008: distinguishable for colour-blind eyes.
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 
 PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#D55E00", "#B8A500", "#7A68C8")
@@ -42,7 +42,7 @@ _SHADES = (0.0, 0.12, -0.1, 0.06, 0.18)  # added to the lightness of the palette
 def class_colours(classes: Sequence[str]) -> dict[str, str]:
     """A colour for each class, the same on every chart.
 
-    The first eight are told apart by colour-blind eyes; after these come lighter and darker shades.
+    The first eight are distinguishable for colour-blind eyes; after these come lighter and darker shades.
 
     Args:
         classes: All classes of the dataset in its order, for the place of a class decides its colour.
@@ -96,7 +96,7 @@ def figure(value: float) -> str:
 
 @lru_cache(maxsize=8)
 def _locale(language: str) -> dict[str, Any]:
-    """How Vega writes numbers and times, as in https://github.com/d3/d3-format and d3-time-format."""
+    """Return how Vega writes numbers and times, as in https://github.com/d3/d3-format and d3-time-format."""
     locale = Locale.parse(language)
     symbols = locale.number_symbols["latn"]
     days, short_days = (

@@ -1,4 +1,4 @@
-"""How good predictions are: metrics, their intervals, and where the mistakes lie."""
+"""The quality of predictions: metrics, their intervals, and where the mistakes lie."""
 
 from vitcore.evaluation._calibration import fit_temperature, scaled_probabilities
 from vitcore.evaluation._comparison import Comparison, compare

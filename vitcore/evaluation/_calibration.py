@@ -13,7 +13,7 @@ _LOWEST, _HIGHEST = 0.05, 20.0
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], true: npt.NDArray[np.int64]) -> float:
-    """What logits have to be divided by for their softmax to be as often right as it says.
+    """Fit the temperature by which logits are divided, so that their softmax is calibrated.
 
     The temperature of the lowest cross-entropy (Guo et al., "On Calibration of Modern Neural Networks",
     2017). Above 1 it makes predictions less sure, below 1, as after label smoothing, surer; what is

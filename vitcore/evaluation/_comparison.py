@@ -1,4 +1,4 @@
-"""Which of two classifiers is better, and whether that may be chance."""
+"""Paired comparison of two classifiers on the same images."""
 
 import math
 from dataclasses import dataclass

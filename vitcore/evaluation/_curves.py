@@ -17,7 +17,7 @@ _MAX_POINTS = 200
 
 
 def roc_curves(true: Ints, probabilities: Floats, classes: Sequence[str]) -> pd.DataFrame:
-    """How many images of a class are found at the cost of how many false alarms, from (0, 0) to (1, 1).
+    """Return the ROC curve of each class against the others, from (0, 0) to (1, 1).
 
     A class that no image has, or that all images have, has no such curve and is left out.
 
@@ -47,7 +47,7 @@ def roc_curves(true: Ints, probabilities: Floats, classes: Sequence[str]) -> pd.
 
 
 def precision_recall_curves(true: Ints, probabilities: Floats, classes: Sequence[str]) -> pd.DataFrame:
-    """How many images of a class are found, and how many of those taken for it are.
+    """Return the precision-recall curve of each class against the others.
 
     A class that no image has is left out.
 

@@ -1,4 +1,4 @@
-"""When to say "not sure" instead of a class.
+"""The rule by which an answer is "not sure" instead of a class.
 
 Two reasons, and one slider, the level, for both: 0 answers everything, 1 only what is beyond doubt.
 
@@ -53,7 +53,7 @@ _FARTHEST = 2.0  # cosine distance
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Verdicts:
-    """Which answers to give.
+    """The answers to give, and the reasons to give none.
 
     Attributes:
         sure: (N,), whether the most probable class is the answer.
@@ -68,7 +68,7 @@ class Verdicts:
 
 @dataclass(frozen=True, kw_only=True)
 class DoubtRule:
-    """When to say "not sure", at every level.
+    """The bounds below which an answer is "not sure", for every level.
 
     Attributes:
         masses: Bound on the probability of the classes before the last possible one, 0 … 1, at equally
@@ -93,7 +93,7 @@ class DoubtRule:
         return float(np.interp(level, levels, self.masses)), float(np.interp(level, levels, self.distances))
 
     def judge(self, probabilities: Floats, distances: Floats, level: float) -> Verdicts:
-        """Which images to answer, and why the others not. A higher level never answers more.
+        """Return the images to answer, and why the others not. A higher level never answers more.
 
         Args:
             probabilities: (N, C).
@@ -108,7 +108,7 @@ class DoubtRule:
         return Verdicts(sure=reason == "", reason=reason, sets=sets)
 
     def reasons(self, confidences: Floats, distances: Floats, level: float) -> npt.NDArray[np.str_]:
-        """Why images are not answered, ``close`` or ``unlike``; empty for those that are: (N,), (N,) -> (N,).
+        """Return why images are not answered, ``close`` or ``unlike``; empty if they are: (N,), (N,) -> (N,).
 
         The confidence is all that counts of the probabilities: a second class is possible exactly if the
         first one's is not above the bound.
@@ -199,7 +199,7 @@ def set_coverage(true: Ints, sets: Bools) -> float:
 
 
 def coverage_curve(rule: DoubtRule, true: Ints, probabilities: Floats, distances: Floats) -> pd.DataFrame:
-    """What each level costs and gains, on images that were not learned from.
+    """Return coverage and accuracy at each level, on images that were not learned from.
 
     Args:
         rule: What is judged.

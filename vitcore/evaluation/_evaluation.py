@@ -1,4 +1,4 @@
-"""What a head is worth on images it never saw."""
+"""The figures of a head on images it did not learn from."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What more images would bring, by the curve along which heads got better with more of them."""
+"""Forecasts of the accuracy with more images, extrapolated from a learning curve."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _MOST_OFF_OF_CLASS = 0.15  # and of one class
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Forecast:
-    """What more images would bring, or why that cannot be told.
+    """A forecast of the accuracy with more images, or the reason why there is none.
 
     Attributes:
         table: One row per number of images: ``images``, ``accuracy`` (0 … 1), and ``low`` and ``high``,
@@ -39,7 +39,7 @@ class Forecast:
 
     @property
     def too_few_to_say(self) -> bool:
-        """Whether there is no forecast."""
+        """True if there is no forecast."""
         return bool(self.reason)
 
 

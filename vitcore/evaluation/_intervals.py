@@ -1,4 +1,4 @@
-"""How far a figure from a limited number of images may be off.
+"""Intervals of figures from a limited number of images.
 
 The intervals of balanced accuracy, kappa and macro F1 are made alike:
 
@@ -8,9 +8,10 @@ The intervals of balanced accuracy, kappa and macro F1 are made alike:
    with a handful of images, all of them right, is not taken for a class that is always right. That is the
    idea of A. Agresti and B. A. Coull, "Approximate is better than 'exact' for interval estimation of
    binomial proportions", 1998.
-3. It says how many images of a plain share would be as informative; with that number goes the interval of
-   Wilson. This is how surveys with unequal weights do it: C. Franco, R. J. A. Little, T. A. Louis and
-   E. V. Slud, "Comparative study of confidence intervals for proportions in complex sample surveys", 2019.
+3. It gives the number of images of a plain share that would be as informative; with that number goes the
+   interval of Wilson. This is how surveys with unequal weights do it: C. Franco, R. J. A. Little, T. A.
+   Louis and E. V. Slud, "Comparative study of confidence intervals for proportions in complex sample
+   surveys", 2019.
 
 ``python -m benchmarks intervals`` measures how often they hold the true value. The percentile bootstrap of
 the macro F1 does so in about 90 % of the sets of 60 images of ten classes.
@@ -138,7 +139,7 @@ def _likely_cells(confusion: Ints) -> Floats:
 
 
 def _equivalent_images(cells: Floats, slope: Floats, share: float, total: int) -> float:
-    """How many images would tell a plain share as precisely; 0 if the figure cannot vary.
+    """Return the number of images that determine a plain share as precisely; 0 if the figure cannot vary.
 
     Args:
         cells: (C, C), shares of the images.

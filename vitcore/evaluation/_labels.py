@@ -1,4 +1,4 @@
-"""Which labels are most likely wrong."""
+"""Label audit: the labels that are most likely wrong first."""
 
 from typing import Any
 
@@ -96,7 +96,7 @@ def _claimed_by_others(labels: Ints, probabilities: Floats) -> int:
 
 
 class _Standardised:
-    """Embeddings of which some are standardised when they are asked for: (N, D)."""
+    """Embeddings that are standardised when they are read: (N, D)."""
 
     def __init__(self, vectors: Vectors) -> None:
         self.shape = vectors.shape

@@ -40,7 +40,7 @@ def check_shapes(true: Ints, probabilities: Floats, classes: int) -> None:
 
 
 def confusion_matrix(true: Ints, predicted: Ints, classes: int) -> Ints:
-    """How often each true class was taken for each class: (N,), (N,) -> (C, C).
+    """Return the confusion matrix, true classes as rows: (N,), (N,) -> (C, C).
 
     Raises:
         InputError: The two differ in length, or hold a number that is not a class.
@@ -131,14 +131,14 @@ def top_3_accuracy(true: Ints, probabilities: Floats) -> float:
 
 
 def in_top_3(true: Ints, probabilities: Floats) -> npt.NDArray[np.bool_]:
-    """Whether the class of an image is among its three most probable ones: (N,), (N, C) -> (N,)."""
+    """Mark the images whose class is among their three most probable ones: (N,), (N, C) -> (N,)."""
     top = np.argsort(-probabilities, axis=1, kind="stable")[:, :3]
     hits: npt.NDArray[np.bool_] = (top == true[:, np.newaxis]).any(axis=1)
     return hits
 
 
 def expected_calibration_error(true: Ints, probabilities: Floats, bins: int = 10) -> float:
-    """How far confidence and accuracy are apart on average, 0 … 1; NaN without images.
+    """Return the expected calibration error, 0 … 1; NaN without images.
 
     The images are sorted by the confidence of their prediction and cut into bins of equal count,
     equal confidences staying together; the result is the mean of |accuracy − mean confidence| over

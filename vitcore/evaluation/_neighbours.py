@@ -1,4 +1,4 @@
-"""Which embeddings lie close together, and which lie far from all others.
+"""Nearest neighbours among embeddings, and novelty: the distance to them.
 
 Distances are cosine distances, 1 − cosine: 0 for the same direction, up to 2. Nothing is subtracted from
 the embeddings first. On 600 photos of clothes that told digits from clothes as well as standardised
@@ -101,7 +101,7 @@ def knn_labels(
 def novelty(
     queries: Vectors, references: Vectors, *, k: int = 5, groups: Groups | None = None
 ) -> npt.NDArray[np.float64]:
-    """How unlike all that was learned from an image is: its mean distance to the k nearest references.
+    """Return the novelty of images: their mean distance to the k nearest references.
 
     After Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", 2022, who take the
     distance to the k-th. The mean depends less on k (area under the ROC curve of digits among photos of

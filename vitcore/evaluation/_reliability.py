@@ -1,4 +1,4 @@
-"""Whether predictions are right as often as their confidence says."""
+"""Reliability diagrams: accuracy against confidence."""
 
 import numpy as np
 import numpy.typing as npt

@@ -165,12 +165,12 @@ class Checkpoint:
 
 
 def data_digest(*arrays: npt.NDArray[Any] | Inputs) -> str:
-    """What a checkpoint knows data by, in memory or not: 64 hexadecimal digits."""
+    """Return the digest by which a checkpoint identifies data, in memory or not: 64 hexadecimal digits."""
     return _digest(arrays)
 
 
 def optimizer_arrays(optimizer: torch.optim.Optimizer) -> Arrays:
-    """What an optimizer remembers, as arrays named ``<parameter>.<name>``, or ``….<position>`` in a list.
+    """Return the state of an optimizer as arrays named ``<parameter>.<name>``, or ``….<position>`` in a list.
 
     Its tensors are copied; its plain numbers become arrays of double precision or 64-bit integers,
     which no tensor of it is.

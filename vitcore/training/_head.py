@@ -41,7 +41,7 @@ class Head(Protocol):
 
 
 class _Stored:
-    """What the heads have in common: a dataclass of arrays that is a file of the same tensors."""
+    """Base of all heads: a dataclass of arrays that is a file of the same tensors."""
 
     mean: Floats
     std: Floats

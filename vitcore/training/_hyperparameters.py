@@ -51,7 +51,7 @@ def settings_without_effect(values: Mapping[str, Any]) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """How a head is trained. Checks itself.
+    """The settings of a training. Validates itself.
 
     Attributes:
         epochs: Passes over the training images, 1 … 1000; with ``lbfgs`` its iterations.

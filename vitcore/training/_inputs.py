@@ -38,7 +38,7 @@ class Inputs(Protocol):
         """
 
     def parts(self) -> Iterator[torch.Tensor]:
-        """All in order, some thousand at a time: (part, D) each, until the next one is asked for."""
+        """All in order, some thousand at a time: (part, D) each, valid until the next one is taken."""
 
 
 class _Held:

@@ -23,15 +23,15 @@ from vitcore.training._steps import (
     target_table,
 )
 
-__all__ = ["FullBatch", "Learner", "MiniBatches", "Part", "new_learner"]
+__all__ = ["FitData", "FullBatch", "Learner", "MiniBatches", "new_learner"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """What one head learns from and is judged on; the embeddings are standardised.
+class FitData:
+    """The images that one head learns from and is evaluated on; the embeddings are standardised.
 
     Attributes:
         x: (N · V, D), the views of an image after each other.
@@ -86,7 +86,7 @@ class MiniBatches:
     An epoch takes as many images of each part as the smallest has.
     """
 
-    def __init__(self, parts: Sequence[Part], *, classes: int, h: Hyperparameters, device: str) -> None:
+    def __init__(self, parts: Sequence[FitData], *, classes: int, h: Hyperparameters, device: str) -> None:
         self._h, self._parts, self._classes, self._device = h, parts, classes, device
         self._dimension = parts[0].x.shape[1]
         sizes = [part.x.shape[0] for part in parts]
@@ -167,7 +167,7 @@ class FullBatch:
     the sum of the cross-entropies times C, plus ``½ ‖W‖²``: the same if C = 1 / (weight_decay · N).
     """
 
-    def __init__(self, part: Part, *, classes: int, h: Hyperparameters, device: str) -> None:
+    def __init__(self, part: FitData, *, classes: int, h: Hyperparameters, device: str) -> None:
         self._x = part.x  # (N * V, D)
         self._y = torch.from_numpy(part.labels).to(device)
         self._aims = target_table(part.labels, classes, h).to(device)  # (C, C), what the objective aims at
@@ -179,7 +179,7 @@ class FullBatch:
             aims = self._aims[y][None]  # (1, part, C)
             self._aimed += aims.sum()
             self._whole += aims.sum(dim=2, keepdim=True).sum(dim=1, keepdim=True)
-        self._at: list[torch.Tensor] = []  # the point of the last look, with its objective and loss
+        self._at: list[torch.Tensor] = []  # the last point evaluated, with its objective and loss
         self._objective = self._loss = torch.empty(())
 
         self.network: Network = LinearNetwork(1, part.x.shape[1], classes, device)
@@ -236,8 +236,8 @@ class FullBatch:
         return [parameter.detach().clone() for parameter in self.network.parameters.values()]
 
 
-def new_learner(parts: Sequence[Part], *, classes: int, h: Hyperparameters, device: str) -> Learner:
-    """What the settings ask for; with ``lbfgs`` for one part only."""
+def new_learner(parts: Sequence[FitData], *, classes: int, h: Hyperparameters, device: str) -> Learner:
+    """Return the learner for these settings; with ``lbfgs`` for one part only."""
     if h.optimizer == "lbfgs":
         [part] = parts
         return FullBatch(part, classes=classes, h=h, device=device)

@@ -1,4 +1,4 @@
-"""How well heads do that learn from fewer images than there are."""
+"""Learning curves: the accuracy of heads that learn from fewer images than there are."""
 
 from collections.abc import Callable, Sequence
 from threading import Event
@@ -174,7 +174,7 @@ def _confusions(
     device: str,
     stop: Event | None,
 ) -> list[Ints]:
-    """How a head for each part does on the images that are to be judged: (C, C) each."""
+    """Return the confusion matrix of a head for each part on the images to evaluate: (C, C) each."""
     results = fit_heads(vectors, labels, parts, classes=classes, hyperparameters=h, device=device, stop=stop)
     if any(result.outcome == "stopped" for result in results):
         raise Stopped("The training of heads on fewer images was stopped.")

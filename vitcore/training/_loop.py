@@ -17,12 +17,12 @@ from vitcore.training._checkpoint import Checkpoint, optimizer_arrays, restore
 from vitcore.training._head import HiddenHead, LinearHead
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._inputs import Inputs, inputs_of
-from vitcore.training._learners import Part, new_learner
+from vitcore.training._learners import FitData, new_learner
 from vitcore.training._network import Network
 from vitcore.training._steps import moments, threads_for
 from vitcore.vectors import Vectors
 
-__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "make_part"]
+__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "new_fit_data"]
 
 EpochRecord = dict[str, Any]
 """One epoch: ``epoch`` (from 1), ``training_loss``, ``validation_loss`` (cross-entropy in nats, without
@@ -38,14 +38,14 @@ _STACKED_BYTES = 3 * 2**26  # of standardised embeddings in memory at once, for 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FitResult:
-    """How a training ended.
+    """The outcome of a training.
 
     Attributes:
         head: The head of the best epoch.
         history: One record per finished epoch.
         best_epoch: The epoch that `Hyperparameters.monitor` picked, counted from 1.
         outcome: ``complete``, also when patience ended it or nothing was left to be gained, or
-            ``stopped`` when it was asked to stop.
+            ``stopped``.
     """
 
     head: LinearHead | HiddenHead
@@ -101,7 +101,9 @@ def fit_head(
         SettingsError: The loss is not finite any more, for the learning rate is too high; or the
             checkpoint was made with other settings or data.
     """
-    part = make_part(training, training_labels, validation, validation_labels, hyperparameters.seed, device)
+    part = new_fit_data(
+        training, training_labels, validation, validation_labels, hyperparameters.seed, device
+    )
     [result] = _fit(
         [part],
         classes=classes,
@@ -169,7 +171,7 @@ def fit_heads(
     together = _side_by_side(h) and fits
     plain, truth = (vectors[:, 0], labels) if others is None else others
     prepared = (
-        make_part(vectors[learned], labels[learned], plain[judged], truth[judged], seed, device)
+        new_fit_data(vectors[learned], labels[learned], plain[judged], truth[judged], seed, device)
         for (learned, judged), seed in zip(parts, seeds, strict=True)
     )
     stacks = [list(prepared)] if together else ([part] for part in prepared)
@@ -182,7 +184,7 @@ def fit_heads(
 
 
 def _side_by_side(h: Hyperparameters) -> bool:
-    """Whether heads with these settings are trained faster together than one after the other.
+    """Return whether heads with these settings are trained faster together than one after the other.
 
     Five linear heads on 480 embeddings of length 2304 take 0.6 of the time, for there are fewer and
     larger operations; with a hidden layer these are large as it is (0.85).
@@ -190,10 +192,10 @@ def _side_by_side(h: Hyperparameters) -> bool:
     return h.head == "linear" and h.optimizer != "lbfgs"
 
 
-class _Course:
-    """How the training of one head goes."""
+class _HeadTraining:
+    """The training of one head: its history and its best epoch so far."""
 
-    def __init__(self, number: int, part: Part, h: Hyperparameters, network: Network) -> None:
+    def __init__(self, number: int, part: FitData, h: Hyperparameters, network: Network) -> None:
         self.number = number
         self.history: list[EpochRecord] = []
         self._part, self._h, self._network = part, h, network
@@ -224,7 +226,7 @@ class _Course:
             self._best, self._best_epoch = self._head(), len(self.history)
 
     def result(self, outcome: Outcome, keep: Literal["best", "last"]) -> FitResult:
-        """How it ended; before the first epoch did, with the head as it is."""
+        """Return the outcome; before the end of the first epoch, with the head as it is."""
         head = self._best if self._best_epoch and keep == "best" else self._head()
         return FitResult(head=head, history=self.history, best_epoch=self._best_epoch, outcome=outcome)
 
@@ -250,7 +252,7 @@ class _Course:
         return self._network.head(self.number, self._part.mean, self._part.std)
 
     def _rank(self, record: EpochRecord) -> tuple[float, float]:
-        """What is lower is better; of equals, and where the figure is not defined, the lower loss."""
+        """Return the key by which epochs are ranked, lower is better; of equals the lower loss."""
         loss = record["validation_loss"]
         if self._h.monitor == "loss":
             return loss, loss
@@ -259,7 +261,7 @@ class _Course:
 
 
 def _fit(
-    parts: Sequence[Part],
+    parts: Sequence[FitData],
     *,
     classes: int,
     h: Hyperparameters,
@@ -274,16 +276,16 @@ def _fit(
     """Train H heads side by side, one per part; checkpoints are for one head only."""
     stop = stop or Event()
     learner = new_learner(parts, classes=classes, h=h, device=device)
-    courses = [_Course(number, part, h, learner.network) for number, part in enumerate(parts)]
+    trainings = [_HeadTraining(number, part, h, learner.network) for number, part in enumerate(parts)]
     data = parts[0].digest() if checkpoint or on_checkpoint else ""
     outcome: Outcome = "complete"
     with torch.no_grad(), threads_for(learner.step_values, device):
         if checkpoint is not None:
             checkpoint.check(h, learner.network, data)
             restore(checkpoint, learner.network, learner.optimizer)
-            courses[0].resume(checkpoint)
-        for epoch in range(len(courses[0].history) + 1, (epochs or h.epochs) + 1):
-            going = [course for course in courses if not course.ran_out_of_patience]
+            trainings[0].resume(checkpoint)
+        for epoch in range(len(trainings[0].history) + 1, (epochs or h.epochs) + 1):
+            going = [training for training in trainings if not training.ran_out_of_patience]
             if not going:
                 break
             started = time.perf_counter()
@@ -291,11 +293,11 @@ def _fit(
             if losses is None:
                 outcome = "stopped" if stop.is_set() else "complete"
                 break
-            for course in going:
+            for training in going:
                 record = {
                     "epoch": epoch,
-                    "training_loss": losses[course.number],
-                    **course.judge(classes),
+                    "training_loss": losses[training.number],
+                    **training.judge(classes),
                     "learning_rate": learner.rate,
                     "seconds": time.perf_counter() - started,
                 }
@@ -304,25 +306,25 @@ def _fit(
                         f"The loss grew beyond all bounds in epoch {epoch}; the learning rate of "
                         f"{h.learning_rate:g} is too high, try {h.learning_rate / 10:g}."
                     )
-                course.add(record)
+                training.add(record)
                 if on_epoch is not None:
                     on_epoch(record)
             if on_checkpoint is not None:
-                on_checkpoint(courses[0].checkpoint(data, learner.optimizer))
-    return [course.result(outcome, keep) for course in courses]
+                on_checkpoint(trainings[0].checkpoint(data, learner.optimizer))
+    return [training.result(outcome, keep) for training in trainings]
 
 
-def make_part(
+def new_fit_data(
     training: Vectors,
     training_labels: Ints,
     validation: Vectors,
     validation_labels: Ints,
     seed: int,
     device: str,
-) -> Part:
+) -> FitData:
     """Standardise by the training part: (N, V, D), (N,), (M, D), (M,)."""
     mean, std = moments(training)
-    return Part(
+    return FitData(
         x=inputs_of(training, mean, std, device),
         labels=np.repeat(training_labels, training.shape[1]),
         x_validation=inputs_of(validation, mean, std, device),

@@ -1,4 +1,4 @@
-"""What heads say of images that they did not learn from, for all images of the training part."""
+"""Out-of-fold logits: for each image of the training part, by a head that did not learn from it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which learning rates make sense."""
+"""The learning-rate range test."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ import torch
 from vitcore.errors import SettingsError
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._learners import MiniBatches
-from vitcore.training._loop import make_part
+from vitcore.training._loop import new_fit_data
 from vitcore.training._steps import threads_for
 from vitcore.vectors import Vectors
 
@@ -26,7 +26,7 @@ _BEYOND = 4.0  # times the lowest loss so far, where the curve ends
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LearningRateCurve:
-    """How the loss goes while the learning rate rises.
+    """The loss while the learning rate rises.
 
     Attributes:
         curve: One row per step: ``learning_rate``, ``loss`` of the batch before the step, in nats, and
@@ -62,7 +62,7 @@ def learning_rate_curve(
         hyperparameters: How to train; the learning rate and its schedule play no part.
         steps: 20 … 1000.
         device: Where to compute: ``cpu``, ``cuda`` or ``mps``.
-        stop: Set it to end early, with what is known by then.
+        stop: Set it to end early, with the points measured by then.
 
     Raises:
         SettingsError: With ``lbfgs``, which has no learning rate, or with `steps` out of range.
@@ -72,7 +72,7 @@ def learning_rate_curve(
     if not 20 <= steps <= 1000:
         raise SettingsError(f"steps is {steps}; give a whole number from 20 to 1000.")
     nothing = np.empty((0, training.shape[2]), dtype=np.float16), np.empty(0, dtype=np.int64)
-    part = make_part(training, labels, *nothing, hyperparameters.seed, device)
+    part = new_fit_data(training, labels, *nothing, hyperparameters.seed, device)
     learner = MiniBatches([part], classes=classes, h=hyperparameters, device=device)
     rows: list[dict[str, float]] = []
     average, lowest = 0.0, math.inf

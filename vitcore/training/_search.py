@@ -71,7 +71,7 @@ class SearchTrial:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SearchResult:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
         hyperparameters: The best settings.
@@ -81,7 +81,7 @@ class SearchResult:
         baseline: The error of the settings that the search began with, on the same folds.
         logistic: That of the best logistic regression among those that it began with, on the same folds.
         trials: One row per trial: number, value, loss, best, pruned, seconds, and what was searched.
-        outcome: ``complete``, or ``stopped`` when it was asked to stop.
+        outcome: ``complete``, or ``stopped``.
     """
 
     hyperparameters: Hyperparameters
@@ -270,7 +270,7 @@ class _Study:
         optuna = _optuna()
         self._base, self._views = base, views
         self._first = [base, *(_logistic(base, decay) for decay in _LBFGS_DECAYS)]
-        self._asked: list[Hyperparameters] = []
+        self._proposed: list[Hyperparameters] = []
         self._study = optuna.create_study(
             sampler=optuna.samplers.TPESampler(seed=seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=len(self._first), n_warmup_steps=2),
@@ -280,28 +280,28 @@ class _Study:
 
     @property
     def is_beginning(self) -> bool:
-        """Whether what was asked for last is not a proposal yet."""
+        """True as long as the last proposal is one of the first settings."""
         return self._trial is None
 
     def ask(self) -> Hyperparameters:
-        """What to try next."""
-        if len(self._asked) < len(self._first):
-            h = self._first[len(self._asked)]
+        """Return the settings to try next."""
+        if len(self._proposed) < len(self._first):
+            h = self._first[len(self._proposed)]
         else:
             self._trial, self._reported = self._study.ask(), 0
             h = _suggested(self._trial, self._base, self._views)
-        self._asked.append(h)
+        self._proposed.append(h)
         return h
 
     def is_hopeless(self, scores: list[Score]) -> bool:
-        """Whether what was asked for last does worse so far than the median of the others did."""
+        """True if the last proposal does worse so far than the median of the others did."""
         if self._trial is None:
             return False
         self._report(scores)
         return bool(self._trial.should_prune())
 
     def tell(self, scores: list[Score], *, pruned: bool) -> None:
-        """How what was asked for last did on each fold."""
+        """Record the result of the last proposal on each fold."""
         trial = _optuna().trial
         value = None if pruned else _running_means(scores)[-1]
         if self._trial is not None:
@@ -310,8 +310,8 @@ class _Study:
             self._study.tell(self._trial, value, state)
             return
         # Not proposed by the study, but it can learn from what it might have proposed.
-        known = trial.FixedTrial(_parameters(self._asked[-1]))
-        if not pruned and _suggested(known, self._base, self._views) == self._asked[-1]:
+        known = trial.FixedTrial(_parameters(self._proposed[-1]))
+        if not pruned and _suggested(known, self._base, self._views) == self._proposed[-1]:
             self._study.add_trial(
                 trial.create_trial(
                     value=value,
@@ -355,7 +355,7 @@ def _suggested(trial: Any, base: Hyperparameters, views: int) -> Hyperparameters
 
 
 def _parameters(h: Hyperparameters) -> dict[str, Any]:
-    """What `_suggested` would have to be told to suggest these settings, if it can, or else others."""
+    """Return the parameters with which `_suggested` gives these settings, if it can, or else others."""
     steps = {name: min(round(getattr(h, name) / step), most) for name, (step, most) in _STEPS.items()}
     return {
         "kind": "logistic" if h.optimizer == "lbfgs" else h.head,
@@ -470,7 +470,7 @@ def _table(tried: list[SearchTrial]) -> pd.DataFrame:
 
 
 def _optuna() -> ModuleType:
-    """Takes a third of a second to import, and tells of every trial unless it is told not to."""
+    """Import Optuna, which takes a third of a second, and silence its log of every trial."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

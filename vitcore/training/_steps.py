@@ -1,4 +1,4 @@
-"""What a training is made of: pure functions of the settings and of a batch."""
+"""The pieces of a training step: pure functions of the settings and of a batch."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -77,7 +77,7 @@ def part_of_rate(h: Hyperparameters, epoch: float) -> float:
 
 
 def target_table(labels: npt.NDArray[np.int64], classes: int, h: Hyperparameters) -> torch.Tensor:
-    """What to aim at for an image of each class: (C, C), true class first.
+    """Return the target distribution for an image of each class: (C, C), true class first.
 
     Smoothed, and with balanced weights each column times N / (C · count), the "balanced" weights of
     G. King and L. Zeng, 2001.
