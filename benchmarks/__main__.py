@@ -11,7 +11,7 @@ from typing import Any
 
 from app.shared.process import prepare_process
 from benchmarks import BENCHMARKS, MissingData, Setting, home_at, machine
-from vitcore.backbone import ENGINES
+from vitcore.compute import ENGINES
 from vitcore.errors import VitcoreError
 from vitcore.workspace import Workspace
 

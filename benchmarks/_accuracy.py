@@ -9,6 +9,7 @@ import numpy.typing as npt
 from benchmarks._material import embedded
 from benchmarks._rows import Row
 from benchmarks._setting import PassCounter, Setting
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.pipeline import train
 from vitcore.runs import Run
@@ -35,12 +36,12 @@ def accuracy_balanced(setting: Setting) -> list[Row]:
     preset, searched, baseline = [], [], []
     for seed in SEEDS:
         h = replace(PRESETS["balanced"].hyperparameters, seed=seed)
-        run = train(dataset, h, backbone=setting.backbone, workspace=workspace)
+        run = train(dataset, h, compute=Compute(setting.backbone), workspace=workspace)
         preset.append(run.evaluation.accuracy)
         learned, judged = material.parts(run)
         baseline.append(material.logistic_regression(learned, judged, seed))
         best = material.search(learned, seed)
-        run = train(dataset, best, backbone=setting.backbone, workspace=workspace)
+        run = train(dataset, best, compute=Compute(setting.backbone), workspace=workspace)
         searched.append(run.evaluation.accuracy)
         setting.say(
             f"  accuracy-balanced: split {seed}, balanced {preset[-1]:.1%}, searched {searched[-1]:.1%}, "
@@ -60,7 +61,7 @@ def views(setting: Setting) -> list[Row]:
     dataset, workspace = setting.photo_dataset()
 
     def run(h: Hyperparameters, counter: PassCounter | None = None) -> Run:
-        return train(dataset, h, backbone=setting.backbone, workspace=workspace, on_progress=counter)
+        return train(dataset, h, compute=Compute(setting.backbone), workspace=workspace, on_progress=counter)
 
     one, four = [], []
     for seed in SEEDS:

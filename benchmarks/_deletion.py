@@ -4,6 +4,7 @@ import numpy as np
 
 from benchmarks._rows import Row
 from benchmarks._setting import Setting
+from vitcore.compute import Compute
 from vitcore.inference import deletion_test, load_classifier
 from vitcore.pipeline import train
 
@@ -19,7 +20,7 @@ def deletion(setting: Setting) -> list[Row]:
     The area lies between the two curves; its 95 % interval is above 0 if the maps are better than chance.
     """
     dataset, workspace = setting.photo_dataset()
-    run = train(dataset, backbone=setting.backbone, workspace=workspace)
+    run = train(dataset, compute=Compute(setting.backbone), workspace=workspace)
     files = run.predictions["file"].to_numpy()
     chosen = np.random.default_rng(0).permutation(files)[: setting.images or _IMAGES]
     setting.say(f"  deletion: ten passes for each of {len(chosen)} photos")

@@ -4,7 +4,8 @@ import numpy as np
 
 from benchmarks._rows import Row, side_by_side, timed
 from benchmarks._setting import MissingData, Setting
-from vitcore.backbone import Device, Embedder, cpu_can, engine_is_here
+from vitcore.backbone import Device, Embedder, cpu_can
+from vitcore.compute import engine_is_here
 from vitcore.dataset import import_dataset
 from vitcore.errors import BackboneError
 from vitcore.features import SAME_COSINE, SAME_LABELS, Refusal, Shot, cosines, image_files, look, same_labels

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from app.shared.state import job_queue
 from benchmarks._rows import Row, timed
 from benchmarks._setting import Setting, home_at, submit_training, wait_for
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, import_dataset
 from vitcore.jobs import Job
 from vitcore.pipeline import train
@@ -42,7 +43,7 @@ def page_rerun(setting: Setting) -> list[Row]:
     """
     workspace = setting.workspace()
     dataset = import_dataset(setting.digit_files(_IMAGES), workspace=workspace)
-    train(dataset, Hyperparameters(epochs=20), backbone=setting.backbone, workspace=workspace)
+    train(dataset, Hyperparameters(epochs=20), compute=Compute(setting.backbone), workspace=workspace)
     pages = sorted(path.stem for path in (_ROOT / "pages").glob("*.py"))
     idle: dict[str, list[float]] = defaultdict(list)
     busy: dict[str, list[float]] = defaultdict(list)

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks._rows import Row, timed
 from benchmarks._setting import MissingData, Setting, home_at
 from vitcore.backbone import Embedder, release_networks
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset as Images
 from vitcore.dataset import import_dataset
 from vitcore.pipeline import train
@@ -78,7 +79,7 @@ def _train(setting: Setting, *, engine: str) -> tuple[Run, float]:
     with home_at(workspace):  # where there are no networks written for other engines yet
         seconds = timed(
             lambda: found.append(
-                train(dataset, h, backbone=setting.backbone, engine=engine, workspace=workspace)
+                train(dataset, h, compute=Compute(setting.backbone, engine=engine), workspace=workspace)
             )
         )
     return found[0], seconds

@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.compute import Compute
 from vitcore.dataset import SAMPLE, Dataset, import_dataset
 from vitcore.jobs import Job, JobQueue
 from vitcore.pipeline import train
@@ -146,7 +147,7 @@ def submit_training(
         train(
             dataset,
             h,
-            backbone=backbone,
+            compute=Compute(backbone),
             workspace=workspace,
             on_start=job.announce,
             on_progress=job.report,

@@ -10,6 +10,7 @@ from app.shared.state import job_queue, run, unfinished_runs
 from app.shared.text import escape_markdown
 from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
+from vitcore.compute import Compute
 from vitcore.errors import VitcoreError
 from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr, translated
 from vitcore.runs import Run
@@ -75,7 +76,7 @@ if pending := st.session_state.pop("settings_to_load", None):
 values, requested = draw_settings(data)
 if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:", width="stretch"):
     try:
-        start_training(data, Hyperparameters(**values), requested)
+        start_training(data, Hyperparameters(**values), Compute(**requested))
     except VitcoreError as error:
         st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
     else:

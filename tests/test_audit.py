@@ -25,9 +25,10 @@ from vitcore.audit import (
     measure,
 )
 from vitcore.backbone import Device, Embedder, resolve_backbone
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, Picture, add_images, exclude, import_dataset, relabel, restore
 from vitcore.errors import ImageError, Stopped
-from vitcore.features import EngineChoice
+from vitcore.features import EngineChoice, _choosing
 
 pytestmark = pytest.mark.thorough
 
@@ -62,8 +63,8 @@ def pile(tmp_path) -> Callable[[dict[str, Image.Image]], Dataset]:
 def look(tiny_backbone):
     """Measures with the tiny backbone."""
 
-    def look(dataset: Dataset, **options):
-        return measure(dataset, **{"backbone": tiny_backbone, "device": "cpu", **options})
+    def look(dataset: Dataset, precision: str = "auto", **options):
+        return measure(dataset, compute=Compute(tiny_backbone, "cpu", precision), **options)
 
     return look
 
@@ -458,12 +459,12 @@ def test_a_stopped_check_keeps_what_it_found(flawed, look, phase, work_done, mon
 def test_a_check_uses_the_embeddings_of_the_engine_that_suits_the_images(flawed, look, tiny_backbone):
     reduced = Device("cpu", "CPU", "bf16")
 
-    def choose(_backbone, images, labels, **options) -> EngineChoice:
-        assert (len(images), len(labels), options["engine"]) == (20, 20, "auto")
+    def choose(_backbone, images, labels, compute, **_options) -> EngineChoice:
+        assert (len(images), len(labels), compute.engine) == (20, 20, "auto")
         return EngineChoice(device=reduced, reason="It was the fastest.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vitcore.audit, "choose_engine", choose)
+        patch.setattr(_choosing, "choose_engine", choose)
         found = look(flawed)
     assert found.fingerprint == Embedder(resolve_backbone(tiny_backbone), reduced).fingerprint
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vitcore.batches import answer_batch, list_batches, load_batch, new_batch
+from vitcore.compute import Compute
 from vitcore.dataset import NamedFile, import_dataset, load_dataset
 from vitcore.errors import ArchiveError, DatasetError, NotFoundError, Stopped
 from vitcore.inference import load_classifier, set_level
@@ -32,7 +33,7 @@ def run(home, workspace, picture_folder, tiny_backbone):
     if not home.exists():
         made = Workspace(home)
         dataset = import_dataset(picture_folder(("blue", "green", "label")), workspace=made)
-        train(dataset, Hyperparameters(epochs=3), backbone=tiny_backbone, workspace=made)
+        train(dataset, Hyperparameters(epochs=3), compute=Compute(tiny_backbone), workspace=made)
     shutil.copytree(home, workspace.root, dirs_exist_ok=True)
     return list_runs(workspace)[0]
 

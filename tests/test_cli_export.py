@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vitcore.cli import main
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, load_dataset
 from vitcore.pipeline import train
 from vitcore.runs import load_run
@@ -18,7 +19,7 @@ from vitcore.training import Hyperparameters
 @pytest.fixture
 def run(picture_folder, tiny_backbone):
     dataset = import_dataset(picture_folder(), name="Photos")
-    return train(dataset, Hyperparameters(epochs=3, validation_fraction=0.5), backbone=tiny_backbone)
+    return train(dataset, Hyperparameters(epochs=3, validation_fraction=0.5), compute=Compute(tiny_backbone))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from vitcore.cli import main
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.pipeline import train
 from vitcore.training import Hyperparameters
@@ -14,7 +15,7 @@ from vitcore.training import Hyperparameters
 @pytest.fixture
 def run_id(picture_folder, tiny_backbone):
     dataset = import_dataset(picture_folder(count=6))
-    return train(dataset, Hyperparameters(epochs=2), backbone=tiny_backbone).id
+    return train(dataset, Hyperparameters(epochs=2), compute=Compute(tiny_backbone)).id
 
 
 def test_report_answers_where_it_is_and_how_large(run_id, tmp_path, capsys):

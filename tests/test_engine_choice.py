@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from vitcore.backbone import Backbone, Device, Embedder, choose_device, resolve_backbone
+from vitcore.compute import Compute
 from vitcore.errors import BackboneError, DeviceError, Stopped
 from vitcore.features import (
     EngineChoice,
@@ -23,6 +24,7 @@ from vitcore.features import (
 from vitcore.workspace import Workspace
 
 COUNT = 80
+CPU = Compute(device="cpu")
 EXACT, SMALL, BF16 = ("torch", "fp32"), ("onnxruntime", "int8"), ("torch", "bf16")
 
 
@@ -85,7 +87,7 @@ def chosen(choice: EngineChoice) -> tuple[str, str]:
 
 @pytest.mark.usefixtures("bench")
 def test_the_fastest_that_agrees_is_taken(backbone, images):
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert chosen(choice) == SMALL
     assert choice.reason == (
         "ONNX Runtime (int8) is 2.0 times as fast here as PyTorch (fp32), and agrees with it on 64 of "
@@ -102,7 +104,7 @@ def test_the_fastest_that_agrees_is_taken(backbone, images):
 
 def test_one_whose_vectors_differ_is_not_taken(backbone, images, bench):
     bench.errors[SMALL] = 0.2
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert chosen(choice) == BF16
     assert choice.candidates[1].cosine < 0.999
     assert not choice.candidates[1].agrees
@@ -110,14 +112,14 @@ def test_one_whose_vectors_differ_is_not_taken(backbone, images, bench):
 
 def test_the_trials_end_where_the_rest_is_soon_done(backbone, images, bench):
     bench.rates.update({SMALL: 20.0, BF16: 30.0})
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert (chosen(choice), bench.tried) == (SMALL, [EXACT, SMALL])
 
 
 def test_the_trials_go_on_until_one_agrees(backbone, images, bench):
     bench.rates.update({EXACT: 10.0, SMALL: 20.0, BF16: 30.0})
     bench.errors[SMALL] = 0.2
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert (chosen(choice), bench.tried) == (BF16, [EXACT, SMALL, BF16])
 
 
@@ -131,7 +133,7 @@ def test_one_that_changes_labels_is_not_taken(backbone, images, monkeypatch):
             exact, np.roll(exact, 1, axis=0) if other is not exact else other, labels
         ),
     )
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert chosen(choice) == EXACT
     assert choice.candidates[1].cosine > 0.999
     assert choice.candidates[1].same_label < 0.99
@@ -139,39 +141,39 @@ def test_one_that_changes_labels_is_not_taken(backbone, images, monkeypatch):
 
 def test_where_none_is_faster_torch_stays(backbone, images, bench):
     bench.rates.update({SMALL: 0.104, BF16: 0.03})
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert chosen(choice) == EXACT
     assert choice.reason == "PyTorch (fp32) is used: no other engine that agrees with it is faster here."
 
 
 def test_one_that_cannot_be_tried_is_left_out(backbone, images, bench):
     bench.broken.add(SMALL)
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert (chosen(choice), len(choice.candidates)) == (BF16, 2)
     bench.broken.add(EXACT)
     with pytest.raises(BackboneError):
-        choose_engine(backbone, images, [*LABELS[:-1], "other"], device="cpu", workspace=Workspace.default())
+        choose_engine(backbone, images, [*LABELS[:-1], "other"], CPU, workspace=Workspace.default())
 
 
 def test_what_was_found_is_remembered(backbone, images, bench):
-    first = choose_engine(backbone, images, LABELS, device="cpu")
-    again = choose_engine(backbone, images, LABELS, device="cpu")
+    first = choose_engine(backbone, images, LABELS, CPU)
+    again = choose_engine(backbone, images, LABELS, CPU)
     assert again == first
     assert bench.tried == [EXACT, SMALL, BF16]
 
 
 def test_other_images_are_measured_anew(backbone, images, bench):
-    choose_engine(backbone, images, LABELS, device="cpu")
-    choose_engine(backbone, images[:60], LABELS[:60], device="cpu")
+    choose_engine(backbone, images, LABELS, CPU)
+    choose_engine(backbone, images[:60], LABELS[:60], CPU)
     assert bench.tried == [EXACT, SMALL, BF16] * 2
 
 
 def test_where_most_of_the_work_is_done_already_it_is_gone_on_with(backbone, images, bench):
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     store = FeatureStore(Workspace.default().features / Embedder(backbone, choice.device).fingerprint, 128)
     keys = [(image.sha256, "plain") for image in images]
     store.write(keys, np.ones((COUNT, 128), dtype=np.float32))
-    assert choose_engine(backbone, images[:60], LABELS[:60], device="cpu") == choice
+    assert choose_engine(backbone, images[:60], LABELS[:60], CPU) == choice
     assert bench.tried == [EXACT, SMALL, BF16]
 
 
@@ -180,39 +182,39 @@ def test_a_damaged_memory_is_measured_anew(backbone, images, bench, content):
     folder = Workspace.default().engines
     folder.mkdir()
     (folder / "choices.json").write_text(content, encoding="utf-8")
-    assert chosen(choose_engine(backbone, images, LABELS, device="cpu")) == SMALL
-    assert chosen(choose_engine(backbone, images, LABELS, device="cpu")) == SMALL
+    assert chosen(choose_engine(backbone, images, LABELS, CPU)) == SMALL
+    assert chosen(choose_engine(backbone, images, LABELS, CPU)) == SMALL
     assert bench.tried == [EXACT, SMALL, BF16]
 
 
 def test_an_engine_that_is_gone_is_forgotten(backbone, images, bench):
-    choose_engine(backbone, images, LABELS, device="cpu")
+    choose_engine(backbone, images, LABELS, CPU)
     memory = Workspace.default().engines / "choices.json"
     memory.write_text(memory.read_text(encoding="utf-8").replace("onnxruntime", "gone"), encoding="utf-8")
-    assert chosen(choose_engine(backbone, images, LABELS, device="cpu")) == SMALL
+    assert chosen(choose_engine(backbone, images, LABELS, CPU)) == SMALL
     assert len(bench.tried) == 6
 
 
 @pytest.mark.usefixtures("bench")
 def test_what_was_embedded_to_measure_is_kept(backbone, images):
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert embed_images(Embedder(backbone, choice.device), images).computed == COUNT - 64
     assert embed_images(Embedder(backbone, choose_device("cpu")), images).computed == COUNT - 64
 
 
 def test_nothing_is_measured_where_it_cannot_pay(backbone, images):
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert (chosen(choice), choice.candidates) == (EXACT, ())
     assert choice.reason.startswith("PyTorch (fp32) is used: for so few images")
 
 
 def test_what_is_asked_for_is_taken_unmeasured(backbone, images, bench):
-    choice = choose_engine(backbone, images, LABELS, device="cpu", engine="onnxruntime")
+    choice = choose_engine(backbone, images, LABELS, Compute(device="cpu", engine="onnxruntime"))
     assert (chosen(choice), choice.reason) == (("onnxruntime", "fp32"), "ONNX Runtime (fp32) was asked for.")
-    assert chosen(choose_engine(backbone, images, LABELS, precision="int8")) == SMALL
+    assert chosen(choose_engine(backbone, images, LABELS, Compute(precision="int8"))) == SMALL
     assert bench.tried == []
     with pytest.raises(DeviceError):
-        choose_engine(backbone, images, LABELS, engine="tensorrt")
+        choose_engine(backbone, images, LABELS, Compute(engine="tensorrt"))
 
 
 @pytest.mark.usefixtures("bench")
@@ -220,17 +222,17 @@ def test_it_can_be_stopped(backbone, images):
     stop = Event()
     stop.set()
     with pytest.raises(Stopped):
-        choose_engine(backbone, images, LABELS, device="cpu", stop=stop)
+        choose_engine(backbone, images, LABELS, CPU, stop=stop)
 
 
 @pytest.mark.usefixtures("bench")
 def test_images_that_cannot_be_read_are_left_out(backbone, images):
     for image in images[:-3]:
         image.path.write_bytes(b"no image")
-    assert choose_engine(backbone, images, LABELS, device="cpu").candidates[0].images <= 3
+    assert choose_engine(backbone, images, LABELS, CPU).candidates[0].images <= 3
     for image in images[-3:]:
         image.path.write_bytes(b"no image")
-    choice = choose_engine(backbone, images, [*LABELS[:-1], "other"], device="cpu")
+    choice = choose_engine(backbone, images, [*LABELS[:-1], "other"], CPU)
     assert choice.reason == "PyTorch (fp32) is used: no image could be tried."
 
 
@@ -287,5 +289,5 @@ def test_openvino_is_tried_where_it_is_installed(monkeypatch):
 
 @pytest.mark.usefixtures("bench")
 def test_a_choice_comes_back_from_json(backbone, images):
-    choice = choose_engine(backbone, images, LABELS, device="cpu")
+    choice = choose_engine(backbone, images, LABELS, CPU)
     assert EngineChoice.from_dict(json.loads(json.dumps(choice.to_dict()))) == choice

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.features import FeatureStore
 from vitcore.inference import load_classifier
@@ -75,9 +76,8 @@ def train_in_queue(home: str, dataset_id: str, backbone: str) -> None:
         train(
             load_dataset(dataset_id, workspace=workspace),
             SETTINGS,
-            backbone=backbone,
-            device="cpu",
-            engine="torch",  # the trials of others would be counted as well
+            # The trials of other engines would be counted as well.
+            compute=Compute(backbone, device="cpu", engine="torch"),
             workspace=workspace,
             on_start=lambda run_id: tell(run=run_id),
             on_progress=lambda progress: report(job, progress),

@@ -11,6 +11,7 @@ The pieces in between are in the sub-packages: `vitcore.dataset`, `vitcore.backb
 `vitcore.features`, `vitcore.training`, `vitcore.evaluation`, `vitcore.inference`, `vitcore.runs`.
 """
 
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.inference import Classifier, Prediction, load_classifier
@@ -21,6 +22,7 @@ from vitcore.workspace import Workspace
 
 __all__ = [
     "Classifier",
+    "Compute",
     "Dataset",
     "Hyperparameters",
     "Prediction",

@@ -27,11 +27,11 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image, ImageFilter
 
-from vitcore.backbone import Embedder, resolve_backbone
+from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import SAME_PICTURE, Dataset, Picture, group_pairs, likeness, load_image, similar_pairs
 from vitcore.errors import ImageError, Stopped, StorageError
-from vitcore.features import choose_engine, embed_images, image_files
-from vitcore.progress import Meter, OnProgress, Progress
+from vitcore.features import embed_images, image_files, prepare_embedder
+from vitcore.progress import Meter, OnProgress
 from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace, read_json, write_json
 
@@ -135,10 +135,7 @@ class Finding:
 def measure(
     dataset: Dataset,
     *,
-    backbone: str = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    engine: str = "auto",
+    compute: Compute = DEFAULT_COMPUTE,
     workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
@@ -147,10 +144,8 @@ def measure(
 
     Args:
         dataset: Whose present images to look at.
-        backbone: As for `vitcore.train`; a training with it finds the embeddings made here.
-        device: As for `vitcore.train`.
-        precision: As for `vitcore.train`.
-        engine: As for `vitcore.train`; ``auto`` goes on with the one that made the embeddings.
+        compute: As for `vitcore.train`; a training with it finds the embeddings made here, and engine
+            ``auto`` goes on with the one that made them.
         workspace: Where embeddings are kept; the default workspace if not given.
         on_progress: Called with the progress of each phase.
         stop: Set it to end early; what was found so far is kept.
@@ -164,24 +159,17 @@ def measure(
     """
     stop = stop or Event()
     workspace = workspace or Workspace.default()
-    resolved = resolve_backbone(backbone)
-    if on_progress is not None:
-        on_progress(Progress(phase="prepare", message=resolved.note))
     measures = load_measures(dataset) or _nothing_measured()
     contents = dataset.index.drop_duplicates("sha256")
     files = image_files(dataset, contents)
-    choice = choose_engine(
-        resolved,
+    embedder, _ = prepare_embedder(
+        compute,
         files,
         list(contents["label"]),
-        device=device,
-        precision=precision,
-        engine=engine,
         workspace=workspace,
         on_progress=on_progress,
         stop=stop,
     )
-    embedder = Embedder(resolved, choice.device)
     if measures.fingerprint != embedder.fingerprint or not measures.compared.issuperset(contents["sha256"]):
         found = embed_images(embedder, files, workspace=workspace, on_progress=on_progress, stop=stop)
         pairs = find_duplicates(

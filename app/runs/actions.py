@@ -8,6 +8,7 @@ from app.shared.engine import computed_on, draw_engine
 from app.shared.starting import start_resume, start_training
 from app.shared.state import select, workspace
 from app.shared.text import escape_markdown
+from vitcore.compute import Compute
 from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import said, tr, translated
@@ -96,7 +97,7 @@ def _repeat(run: Run) -> None:
     about = run.config["dataset"]
     try:
         data = load_dataset(about["id"], version=about["version"], workspace=workspace())
-        start_training(data, run.hyperparameters, run.config["requested"])
+        start_training(data, run.hyperparameters, Compute(**run.config["requested"]))
     except VitcoreError as error:
         st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
         return

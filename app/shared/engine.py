@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.shared.text import escape_markdown
-from vitcore.backbone import ENGINE_TITLES, ENGINES, engine_is_here
+from vitcore.compute import ENGINE_TITLES, ENGINES, engine_is_here
 from vitcore.language import number, percent, said, tr
 from vitcore.runs import Run
 

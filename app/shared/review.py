@@ -14,6 +14,7 @@ from app.shared.starting import start_review, start_training
 from app.shared.state import job_queue, runs_of, workspace
 from app.shared.text import escape_markdown
 from vitcore.charts import forecast_chart
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, confirm, confirmed, exclude, relabel, unconfirm, undo
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import class_forecast, forecast
@@ -266,7 +267,7 @@ def _retrain(run: Run, data: Dataset) -> None:
                 tr("Train again and compare"), type="primary", icon=":material/autorenew:", key="retrain"
             ):
                 try:
-                    start_training(data, run.hyperparameters, run.config["requested"])
+                    start_training(data, run.hyperparameters, Compute(**run.config["requested"]))
                     st.session_state["compared_with"] = run.id
                 except VitcoreError as error:
                     st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))

@@ -1,13 +1,13 @@
 """Starting background work for whoever looks at a page."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import streamlit as st
 
 from app.shared.state import job_queue, workspace
 from vitcore.audit import measure
 from vitcore.backbone import choose_device
+from vitcore.compute import Compute
 from vitcore.dataset import (
     SAMPLE,
     SAMPLE_NAME,
@@ -86,13 +86,13 @@ def start_check(dataset: Dataset) -> None:
     own(job_queue().submit("check", dataset.name, work, device=choose_device().name))
 
 
-def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested: Mapping[str, Any]) -> None:
+def start_training(dataset: Dataset, hyperparameters: Hyperparameters, compute: Compute) -> None:
     """Train in the background.
 
     Args:
         dataset: What to learn from.
         hyperparameters: How.
-        requested: ``backbone``, ``device``, ``precision`` and ``engine``, as `vitcore.train` takes them.
+        compute: With what.
 
     Raises:
         DeviceError: The device, the precision or the engine is not here.
@@ -102,14 +102,14 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, requested
         train(
             dataset,
             hyperparameters,
-            **requested,
+            compute=compute,
             workspace=workspace(),
             on_start=job.announce,
             on_progress=job.report,
             stop=job.stop,
         )
 
-    own(job_queue().submit("run", dataset.name, work, device=_line(requested)))
+    own(job_queue().submit("run", dataset.name, work, device=_line(compute)))
 
 
 def start_resume(run: Run) -> None:
@@ -131,7 +131,7 @@ def start_resume(run: Run) -> None:
 def start_tuning(
     dataset: Dataset,
     base: Hyperparameters,
-    requested: Mapping[str, Any],
+    compute: Compute,
     *,
     trials: int,
     seconds: float | None,
@@ -141,7 +141,7 @@ def start_tuning(
     Args:
         dataset: What to learn from.
         base: The settings to begin with.
-        requested: ``backbone``, ``device``, ``precision`` and ``engine``, as `vitcore.train` takes them.
+        compute: With what.
         trials: How many settings to try.
         seconds: How long; any time if None.
 
@@ -154,7 +154,7 @@ def start_tuning(
         find_settings(
             dataset,
             base,
-            **requested,
+            compute=compute,
             trials=trials,
             seconds=seconds,
             workspace=workspace(),
@@ -162,18 +162,16 @@ def start_tuning(
             stop=job.stop,
         )
 
-    own(job_queue().submit("tuning", dataset.name, work, device=_line(requested)))
+    own(job_queue().submit("tuning", dataset.name, work, device=_line(compute)))
 
 
-def start_sizes(
-    dataset: Dataset, hyperparameters: Hyperparameters, requested: Mapping[str, Any], *, images: int
-) -> None:
+def start_sizes(dataset: Dataset, hyperparameters: Hyperparameters, compute: Compute, *, images: int) -> None:
     """Measure smaller input sizes in the background.
 
     Args:
         dataset: What to learn from.
         hyperparameters: How.
-        requested: ``backbone``, ``device``, ``precision`` and ``engine``, as `vitcore.train` takes them.
+        compute: With what.
         images: How many images to compare with.
 
     Raises:
@@ -185,14 +183,14 @@ def start_sizes(
         compare_sizes(
             dataset,
             hyperparameters,
-            **requested,
+            compute=compute,
             images=images,
             workspace=workspace(),
             on_progress=job.report,
             stop=job.stop,
         )
 
-    own(job_queue().submit("sizes", dataset.name, work, device=_line(requested)))
+    own(job_queue().submit("sizes", dataset.name, work, device=_line(compute)))
 
 
 def start_review(run: Run) -> None:
@@ -223,16 +221,13 @@ def start_elsewhere(run: Run, other: Dataset, mapping: Mapping[str, str | None])
     own(job_queue().submit("elsewhere", other.name, work, device=run.config["device"]["name"]))
 
 
-def _line(requested: Mapping[str, Any]) -> str:
+def _line(compute: Compute) -> str:
     """The device whose line a job has to wait in.
 
     Raises:
         DeviceError: The device, the precision or the engine is not here.
     """
-    engine = requested.get("engine", "auto")
-    if engine == "auto" and requested["precision"] == "int8":
-        engine = "onnxruntime"  # no other has it
-    return choose_device(requested["device"], requested["precision"], engine).name
+    return choose_device(compute.device, compute.precision, compute.engine).name
 
 
 def own(job: Job) -> None:

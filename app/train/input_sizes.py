@@ -9,6 +9,7 @@ from app.shared.jobs import job_panel
 from app.shared.starting import start_sizes
 from app.shared.state import job_queue
 from app.shared.text import escape_markdown, signed
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
 from vitcore.language import duration, number, percent, said, tr, translated
@@ -27,7 +28,7 @@ def draw_input_sizes(data: Dataset, values: dict[str, Any], requested: dict[str,
     Args:
         data: The dataset.
         values: The settings that are chosen.
-        requested: As for `app.shared.starting.start_training`.
+        requested: The attributes of a `Compute`, as they are chosen.
     """
     st.session_state.setdefault("size_images", USUAL_IMAGES)
     running = any(job.kind == "sizes" for job in job_queue().active())
@@ -61,7 +62,7 @@ def draw_input_sizes(data: Dataset, values: dict[str, Any], requested: dict[str,
 
 def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], images: int) -> None:
     try:
-        start_sizes(data, Hyperparameters(**values), requested, images=images)
+        start_sizes(data, Hyperparameters(**values), Compute(**requested), images=images)
     except VitcoreError as error:
         st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
     else:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import streamlit as st
@@ -13,6 +13,7 @@ from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from app.train.input_sizes import draw_input_sizes
 from vitcore.backbone import CATALOGUE
+from vitcore.compute import DEVICES, PRECISIONS, Compute
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import mark, said, tr, translated
@@ -24,9 +25,7 @@ __all__ = ["describe_settings", "draw_settings", "load_settings", "requested_set
 DEFAULTS = Hyperparameters()
 FILE = "file"
 BACKBONES = ("auto", *CATALOGUE)
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
-REQUESTED = ("backbone", "device", "precision", "engine")
+REQUESTED = tuple(field.name for field in fields(Compute))
 SIZES = [0, 112, 140, 168, 196, 224, 280, 336, 448, 518]
 
 

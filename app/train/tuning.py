@@ -14,6 +14,7 @@ from app.shared.state import job_queue, workspace
 from app.shared.text import escape_markdown
 from app.train.settings import describe_settings, load_settings
 from vitcore.charts import learning_rate_chart, trials_chart
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
 from vitcore.language import duration, number, percent, tr, translated
@@ -77,7 +78,7 @@ def _start(
     data: Dataset, values: dict[str, Any], requested: dict[str, Any], trials: int, seconds: float | None
 ) -> None:
     try:
-        start_tuning(data, Hyperparameters(**values), requested, trials=trials, seconds=seconds)
+        start_tuning(data, Hyperparameters(**values), Compute(**requested), trials=trials, seconds=seconds)
     except VitcoreError as error:
         st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
     else:

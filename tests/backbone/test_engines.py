@@ -13,11 +13,11 @@ from vitcore.backbone import (
     _engines,
     _networks,
     choose_device,
-    engine_is_here,
     resolve_backbone,
 )
 from vitcore.backbone._batches import BatchSizer
 from vitcore.backbone._onnx_network import sensitive_nodes
+from vitcore.compute import engine_is_here
 from vitcore.errors import BackboneError, DeviceError
 from vitcore.workspace import Workspace
 

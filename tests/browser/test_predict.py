@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.pipeline import train
 from vitcore.training import Hyperparameters
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 @pytest.fixture
 def dataset(picture_folder: Callable[..., Path], tiny_backbone: str) -> Dataset:
     made = import_dataset(picture_folder(name="shades"))
-    train(made, Hyperparameters(epochs=4), backbone=tiny_backbone)
+    train(made, Hyperparameters(epochs=4), compute=Compute(tiny_backbone))
     return made
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.language import LANGUAGES
 from vitcore.pipeline import train
@@ -21,7 +22,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 def reports(picture_folder: Callable[..., Path], tiny_backbone: str, tmp_path: Path) -> dict[str, Path]:
     """Of one run, in each language."""
     dataset = import_dataset(picture_folder(("blue", "green", HOSTILE)))
-    run = train(dataset, Hyperparameters(epochs=3), backbone=tiny_backbone)
+    run = train(dataset, Hyperparameters(epochs=3), compute=Compute(tiny_backbone))
     return {
         language: write_report(run.id, tmp_path / f"{language}.html", language=language)
         for language in LANGUAGES

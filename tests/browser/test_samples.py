@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser._driving import settled
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.pipeline import train
 from vitcore.runs import Run
@@ -26,7 +27,9 @@ def trained(picture_folder: Callable[..., Path], tiny_backbone: str) -> tuple[Da
         blue.write_bytes(green.read_bytes())
         green.write_bytes(blue_bytes)
     dataset = import_dataset(photos)
-    return dataset, train(dataset, Hyperparameters(epochs=4, validation_fraction=0.4), backbone=tiny_backbone)
+    return dataset, train(
+        dataset, Hyperparameters(epochs=4, validation_fraction=0.4), compute=Compute(tiny_backbone)
+    )
 
 
 def point_of(page: Page, name: str) -> Locator:

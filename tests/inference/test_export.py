@@ -12,6 +12,7 @@ from threading import Event
 import numpy as np
 import pytest
 
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, load_dataset
 from vitcore.errors import (
     BackboneError,
@@ -108,7 +109,7 @@ def run(home, workspace, picture_folder, tiny_backbone) -> Run:
         first = Workspace(home)
         dataset = import_dataset(picture_folder(), name="My *photos*", workspace=first)
         h = Hyperparameters(epochs=3, validation_fraction=0.5)
-        train(dataset, h, backbone=tiny_backbone, workspace=first)
+        train(dataset, h, compute=Compute(tiny_backbone), workspace=first)
     shutil.copytree(home, workspace.root, dirs_exist_ok=True)
     [run] = list_runs()
     return run

@@ -35,7 +35,7 @@ SHOWN_KEYWORDS = {"good_for", "message", "note", "reason", "sentence", "title"}
 
 # Texts of several words that no person reads.
 SILENT_TEXTS = {
-    ("vitcore/backbone/_device.py", "ONNX Runtime"),  # a name
+    ("vitcore/compute.py", "ONNX Runtime"),  # a name
     ("vitcore/backbone/_embedder.py", "class token and patch mean"),  # part of a digest
     ("vitcore/messages.py", "and"),
     ("vitcore/messages.py", "str | int | float | Message | tuple[Value, ...]"),

@@ -18,6 +18,7 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from app.shared.state import job_queue
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, load_dataset
 from vitcore.jobs import Job
 from vitcore.pipeline import train
@@ -282,7 +283,12 @@ def make_home(home: Path, source: Path, name: str, backbone: str) -> None:
         text = file.read_text(encoding="utf-8").replace("http:/evil/p", "http://evil/p")
         file.write_text(text, encoding="utf-8")
     dataset = load_dataset(dataset.id, workspace=workspace)
-    train(dataset, Hyperparameters(epochs=4, validation_fraction=0.4), backbone=backbone, workspace=workspace)
+    train(
+        dataset,
+        Hyperparameters(epochs=4, validation_fraction=0.4),
+        compute=Compute(backbone),
+        workspace=workspace,
+    )
 
 
 def take_home(home: Path, workspace: Workspace) -> SimpleNamespace:

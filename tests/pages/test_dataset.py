@@ -12,6 +12,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from app.shared.state import job_queue
 from app.shared.text import escape_markdown
 from vitcore.audit import measure
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, list_datasets, load_dataset, remarks
 from vitcore.runs import list_runs
 
@@ -474,7 +475,7 @@ def test_a_closer_look_finds_dark_photos(open_page, finish, ui, picture_folder, 
     folder = picture_folder()
     Image.new("RGB", (64, 48)).save(folder / "red" / "black.png")
     import_dataset(folder)
-    monkeypatch.setattr("app.shared.starting.measure", partial(measure, backbone=tiny_backbone))
+    monkeypatch.setattr("app.shared.starting.measure", partial(measure, compute=Compute(tiny_backbone)))
     at = open_page("dataset")
     finish(ui.press(at, "check"))
     assert any("Very dark" in expander.label for expander in at.expander)

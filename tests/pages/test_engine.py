@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.shared.state import job_queue
-from vitcore.backbone import ENGINES, engine_is_here
+from vitcore.compute import ENGINES, engine_is_here
 from vitcore.runs import list_runs, load_run
 
 CHOICE = {

@@ -8,6 +8,7 @@ import pytest
 
 from app.shared.text import escape_markdown
 from tests.pages._spoken import left_in_english, spoken
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
 from vitcore.inference import load_trust
@@ -52,7 +53,7 @@ def retrained(trained, tiny_backbone, **settings):
     return train(
         trained.dataset,
         Hyperparameters(**{"epochs": 2, "validation_fraction": 0.4, **settings}),
-        backbone=tiny_backbone,
+        compute=Compute(tiny_backbone),
     )
 
 
@@ -356,7 +357,7 @@ def stopped(picture_folder, tiny_backbone):
     return train(
         import_dataset(picture_folder()),
         Hyperparameters(epochs=1000, batch_size=1),
-        backbone=tiny_backbone,
+        compute=Compute(tiny_backbone),
         on_progress=on_progress,
         stop=stop,
     )
@@ -442,7 +443,7 @@ def test_two_classes_are_enough(open_section, picture_folder, tiny_backbone, sec
     train(
         import_dataset(picture_folder(("good", "scratched"))),
         Hyperparameters(epochs=2),
-        backbone=tiny_backbone,
+        compute=Compute(tiny_backbone),
     )
     open_section(section)
 

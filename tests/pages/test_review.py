@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.shared.state import job_queue
+from vitcore.compute import Compute
 from vitcore.dataset import confirmed, import_dataset, load_dataset, relabel, rename_class
 from vitcore.language import percent
 from vitcore.pipeline import load_elsewhere, load_review, review_run, train
@@ -129,7 +130,7 @@ def test_a_new_training_is_compared_with_the_one_before(draw, trained, reviewed,
     first = int(reviewed.labels["image_id"].iloc[0])
     data = relabel(trained.dataset, [first], reviewed.labels["suggested"].iloc[0])
     before = trained.run
-    trained.run = train(data, before.hyperparameters, backbone=tiny_backbone, device="cpu")
+    trained.run = train(data, before.hyperparameters, compute=Compute(tiny_backbone, device="cpu"))
     review_run(trained.run.id)
     at = draw("draw_labels")
     assert "Before your changes" not in page_texts(at)

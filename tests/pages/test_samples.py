@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1.element_tree import Block
 
 from tests.pages._spoken import left_in_english, spoken
+from vitcore.compute import Compute
 from vitcore.dataset import exclude, import_dataset, load_dataset, relabel
 from vitcore.evaluation import nearest, project
 from vitcore.inference import load_trust, set_level
@@ -169,7 +170,7 @@ def test_filters_on_a_class_do_not_hinder_another_run(
     open_page, trained, picture_folder, tiny_backbone, workspace
 ):
     pets = import_dataset(picture_folder(("cat", "dog"), name="pets"))
-    train(pets, Hyperparameters(epochs=2), backbone=tiny_backbone, workspace=workspace)
+    train(pets, Hyperparameters(epochs=2), compute=Compute(tiny_backbone), workspace=workspace)
     at = open_page("samples")
     at.sidebar.selectbox(key="dataset").select(trained.dataset.id).run()
     choose(at, true="blue", predicted="green")

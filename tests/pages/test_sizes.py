@@ -6,6 +6,7 @@ import pytest
 
 from app.shared.state import job_queue
 from tests.pages._spoken import left_in_english, spoken
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.pipeline import compare_sizes, load_sizes
 from vitcore.training import Hyperparameters
@@ -33,7 +34,7 @@ def with_backbone(at, path):
 def measured(trained, tiny_backbone):
     """A comparison that was made before."""
     return compare_sizes(
-        trained.dataset, QUICK, backbone=tiny_backbone, device="cpu", engine="torch", images=40
+        trained.dataset, QUICK, compute=Compute(tiny_backbone, device="cpu", engine="torch"), images=40
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from vitcore import vectors as cellar
 from vitcore.backbone import Device, Embedder, resolve_backbone
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, _duplicates, import_dataset
 from vitcore.evaluation import NeighbourIndex, _neighbours, nearest, project, rank_labels
 from vitcore.features import StoredVectors, _store, local_pass
@@ -31,7 +32,7 @@ def learn(dataset, tiny_backbone, monkeypatch):
 
     def work(h: Hyperparameters = H, *, stored: bool) -> Run:
         monkeypatch.setattr(_store, "_HELD_BYTES", 0 if stored else 2**26)
-        return train(dataset, h, backbone=tiny_backbone, device="cpu")
+        return train(dataset, h, compute=Compute(tiny_backbone, device="cpu"))
 
     return work
 

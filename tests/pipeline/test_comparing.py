@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vitcore.compute import Compute
 from vitcore.dataset import delete_class, import_dataset
 from vitcore.pipeline import compare_runs, train
 from vitcore.training import Hyperparameters
@@ -17,7 +18,7 @@ def dataset(picture_folder):
 def learn(dataset, tiny_backbone):
     def work(data=dataset, **changes):
         h = Hyperparameters(**{"epochs": 1, "learning_rate": 1e-4, "validation_fraction": 0.5, **changes})
-        return train(data, h, backbone=tiny_backbone, device="cpu")
+        return train(data, h, compute=Compute(tiny_backbone, device="cpu"))
 
     return work
 

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, rename_class
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
 from vitcore.pipeline import evaluate_elsewhere, load_elsewhere, match_classes, train
@@ -15,7 +16,7 @@ from vitcore.training import Hyperparameters
 def run(picture_folder, tiny_backbone, prepared_home):
     def learn() -> None:
         h = Hyperparameters(epochs=5, learning_rate=1e-2)
-        train(import_dataset(picture_folder()), h, backbone=tiny_backbone, device="cpu")
+        train(import_dataset(picture_folder()), h, compute=Compute(tiny_backbone, device="cpu"))
 
     prepared_home("elsewhere", learn)
     return list_runs()[0]

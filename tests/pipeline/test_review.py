@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from vitcore.backbone import Embedder
+from vitcore.compute import Compute
 from vitcore.dataset import confirm, confirmed, exclude, import_dataset, load_dataset, relabel, unconfirm
 from vitcore.errors import NotFoundError, Stopped, StorageError
 from vitcore.evaluation import class_forecast, forecast
@@ -25,7 +26,7 @@ def run(picture_folder, tiny_backbone, prepared_home):
     def learn() -> None:
         folder = picture_folder(count=14)
         (folder / "red" / "000.png").rename(folder / "green" / "wrong.png")
-        train(import_dataset(folder), H, backbone=tiny_backbone, device="cpu")
+        train(import_dataset(folder), H, compute=Compute(tiny_backbone, device="cpu"))
 
     prepared_home("review", learn)
     return list_runs()[0]
@@ -66,7 +67,7 @@ def test_a_ready_made_split_keeps_what_was_judged(picture_folder, tiny_backbone,
     picture_folder(count=8, name=f"split/{other}")
     if other == "val":
         picture_folder(count=2, name="split/test")  # takes no part
-    run = train(import_dataset(root), H, backbone=tiny_backbone, device="cpu")
+    run = train(import_dataset(root), H, compute=Compute(tiny_backbone, device="cpu"))
     found = run_vectors(run)
     assert (len(found.rows), int(found.judged.sum())) == (36 + 24, 24)
 

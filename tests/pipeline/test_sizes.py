@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.pipeline import SizeComparison, SizeResult, _sizes, compare_sizes, load_sizes, train
@@ -23,7 +24,7 @@ def dataset(picture_folder):
 @pytest.fixture
 def measure(dataset, tiny_backbone):
     def work(base: Hyperparameters = BASE, **options) -> SizeComparison:
-        chosen = {"backbone": tiny_backbone, "device": "cpu", "engine": "torch", "images": 20, **options}
+        chosen = {"compute": Compute(tiny_backbone, device="cpu", engine="torch"), "images": 20, **options}
         return compare_sizes(dataset, base, **chosen)
 
     return work
@@ -75,7 +76,7 @@ def test_the_sizes_are_compared_on_the_same_images_and_folds(measure, dataset, s
 
 @pytest.mark.thorough
 def test_the_images_are_drawn_class_by_class_from_the_training_part(measure, dataset, seen, tiny_backbone):
-    run = train(dataset, BASE, backbone=tiny_backbone, device="cpu", engine="torch")
+    run = train(dataset, BASE, compute=Compute(tiny_backbone, device="cpu", engine="torch"))
     measure(images=24)
     files, learned = seen
     assert np.bincount(learned[0][1]).tolist() == [8, 8, 8]
@@ -99,9 +100,7 @@ def test_a_training_at_a_smaller_size_finds_its_vectors(measure, dataset, tiny_b
     run = train(
         dataset,
         replace(BASE, input_size=128),
-        backbone=tiny_backbone,
-        device="cpu",
-        engine="torch",
+        compute=Compute(tiny_backbone, device="cpu", engine="torch"),
         on_progress=lambda progress: computed.append(progress) if progress.phase == "embed" else None,
     )
     assert run.config["backbone"]["preprocessing"]["input_size"] == 128
@@ -138,7 +137,7 @@ def test_near_duplicates_are_in_one_fold(picture_folder, tiny_backbone, seen, al
         with Image.open(folder / "red" / f"{number:03}.png") as image:
             image.point(lambda value: round(0.95 * value)).save(folder / "red" / f"copy{number}.bmp")
     dataset = import_dataset(folder)
-    options = {"backbone": tiny_backbone, "device": "cpu", "engine": "torch"}
+    options = {"compute": Compute(tiny_backbone, device="cpu", engine="torch")}
     if all_embedded:  # what is alike is then known of all images, and not only of those compared
         train(dataset, BASE, **options)
     compare_sizes(dataset, BASE, images=100, **options)
@@ -163,7 +162,7 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(measure, options, er
 
 def test_one_class_is_refused(picture_folder, tiny_backbone):
     with pytest.raises(DatasetError):
-        compare_sizes(import_dataset(picture_folder(("red",))), BASE, backbone=tiny_backbone)
+        compare_sizes(import_dataset(picture_folder(("red",))), BASE, compute=Compute(tiny_backbone))
 
 
 @pytest.mark.thorough
@@ -171,7 +170,11 @@ def test_two_classes_views_and_other_sizes(picture_folder, tiny_backbone):
     two = import_dataset(picture_folder(("blue", "red"), count=16))
     base = replace(BASE, views=2)
     found = compare_sizes(
-        two, base, backbone=tiny_backbone, device="cpu", engine="torch", images=20, sizes=[96, 64, 112]
+        two,
+        base,
+        compute=Compute(tiny_backbone, device="cpu", engine="torch"),
+        images=20,
+        sizes=[96, 64, 112],
     )
     assert [result.size for result in found.sizes] == [112, 96, 64]
     assert found.usual == 160

@@ -16,6 +16,7 @@ from PIL import Image
 
 import vitcore
 from vitcore.backbone import Embedder
+from vitcore.compute import Compute
 from vitcore.dataset import Dataset, exclude, import_dataset, split_index
 from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError, SettingsError, Stopped
 from vitcore.inference import load_classifier
@@ -36,7 +37,8 @@ def learn(dataset, tiny_backbone):
     """Trains on the three colours."""
 
     def work(hyperparameters: Hyperparameters = SHORT, **options) -> Run:
-        return train(dataset, hyperparameters, **{"backbone": tiny_backbone, "device": "cpu", **options})
+        usual = {"compute": Compute(tiny_backbone, device="cpu")}
+        return train(dataset, hyperparameters, **usual | options)
 
     return work
 
@@ -143,7 +145,7 @@ def test_the_validation_images_have_no_say_in_the_doubt(dataset, tiny_backbone, 
         return fit(truth, probabilities, distances)
 
     monkeypatch.setattr(_trusting, "fit_doubt_rule", watching)
-    run = train(dataset, SHORT, backbone=tiny_backbone, device="cpu")
+    run = train(dataset, SHORT, compute=Compute(tiny_backbone, device="cpu"))
     assert seen == [run.config["images"]["train"]]
 
 
@@ -158,7 +160,7 @@ def test_of_many_training_images_a_share_of_every_class_is_kept_to_compare_with(
 
 def test_the_public_names_do_the_same_work(picture_folder, tiny_backbone):
     dataset = vitcore.import_dataset(picture_folder())
-    run = vitcore.train(dataset, vitcore.Hyperparameters(epochs=2), backbone=tiny_backbone)
+    run = vitcore.train(dataset, vitcore.Hyperparameters(epochs=2), compute=vitcore.Compute(tiny_backbone))
     assert vitcore.load_run(run.id).evaluation.accuracy == run.evaluation.accuracy
     assert vitcore.load_dataset(dataset.id).classes == run.classes
     [prediction] = vitcore.load_classifier(run.folder).predict([dataset.path(dataset.index["file"].iloc[0])])
@@ -184,7 +186,7 @@ def test_the_same_config_gives_the_same_run(learn):
     assert np.array_equal(first.probabilities, second.probabilities)
     heads = [(run.folder / "model" / "head.safetensors").read_bytes() for run in (first, second)]
     assert heads[0] == heads[1]
-    again = learn(first.hyperparameters, **first.config["requested"])
+    again = learn(first.hyperparameters, compute=Compute(**first.config["requested"]))
     assert figures(again) == figures(first)
 
 
@@ -211,7 +213,7 @@ def test_a_ready_made_split_is_used(picture_folder, tiny_backbone, tmp_path):
                 name = f"{number:03}.png"
                 (root / label / name).rename(tmp_path / "set" / part / label / name)
     dataset = import_dataset(tmp_path / "set")
-    run = train(dataset, SHORT, backbone=tiny_backbone)
+    run = train(dataset, SHORT, compute=Compute(tiny_backbone))
     assert run.config["images"] == {"train": 15, "validation": 9, "skipped": 0}
     assert run.predictions["name"].str.startswith("val/").all()
 
@@ -219,7 +221,7 @@ def test_a_ready_made_split_is_used(picture_folder, tiny_backbone, tmp_path):
 def test_odd_class_names_go_all_the_way(picture_folder, tiny_backbone):
     classes = ("![x](y)", "1,5", "NA", 'quo"te')
     dataset = import_dataset(picture_folder(classes, count=6))
-    run = train(dataset, SHORT, backbone=tiny_backbone)
+    run = train(dataset, SHORT, compute=Compute(tiny_backbone))
     assert run.classes == tuple(sorted(classes))
     assert set(run.predictions["true"]) == set(classes)
     assert load_classifier(run.folder).classes == run.classes
@@ -229,7 +231,7 @@ def test_odd_class_names_go_all_the_way(picture_folder, tiny_backbone):
 def test_skipped_files_are_counted(picture_folder, tiny_backbone):
     root = picture_folder()
     (root / "blue" / "page.png").write_text("<html>")
-    assert train(import_dataset(root), SHORT, backbone=tiny_backbone).config["images"]["skipped"] == 1
+    assert train(import_dataset(root), SHORT, compute=Compute(tiny_backbone)).config["images"]["skipped"] == 1
 
 
 # --- progress and stopping -------------------------------------------------------------------
@@ -302,14 +304,14 @@ def test_stopped_before_the_first_epoch_there_is_nothing_to_keep(learn):
 )
 def test_what_cannot_be_had_is_refused_before_there_is_a_run(learn, options, error):
     with pytest.raises(error):
-        learn(**options)
+        learn(compute=Compute(**options))
     assert list_runs() == []
 
 
 def test_a_dataset_too_small_is_refused_before_there_is_a_run(picture_folder, tiny_backbone):
     dataset = import_dataset(picture_folder(("only",)))
     with pytest.raises(DatasetError, match="at least two"):
-        train(dataset, SHORT, backbone=tiny_backbone)
+        train(dataset, SHORT, compute=Compute(tiny_backbone))
     assert list_runs() == []
 
 
@@ -319,7 +321,7 @@ def test_weights_that_do_not_fit_make_a_failed_run(dataset, tmp_path, tiny_backb
     path = tmp_path / "broken.safetensors"
     safetensors.torch.save_file(state, path, {"architecture": "test_vit"})
     with pytest.raises(BackboneError, match="does not fit"):
-        train(dataset, SHORT, backbone=str(path))
+        train(dataset, SHORT, compute=Compute(str(path)))
     [run] = list_runs()
     assert run.state == "failed"
     assert "does not fit" in run.facts["message"]
@@ -378,7 +380,7 @@ def families(names: pd.Series) -> set[str]:
 @pytest.mark.parametrize("seed", range(4))
 def test_no_picture_that_judges_was_learned_from_in_any_form(with_copies, tiny_backbone, seed):
     h = Hyperparameters(epochs=2, seed=seed, validation_fraction=0.3)
-    run = train(with_copies, h, backbone=tiny_backbone, device="cpu")
+    run = train(with_copies, h, compute=Compute(tiny_backbone, device="cpu"))
     judged = with_copies.index["image_id"].isin(run.predictions["image_id"])
     learned, judging = families(with_copies.index.loc[~judged, "name"]), families(run.predictions["name"])
     assert learned & judging == set()
@@ -400,7 +402,7 @@ def test_no_fold_judges_what_its_head_learned_from_in_any_form(with_copies, tiny
         return fold
 
     monkeypatch.setattr(_material, "fold_index", watching)
-    train(with_copies, Hyperparameters(epochs=2, folds=3), backbone=tiny_backbone, device="cpu")
+    train(with_copies, Hyperparameters(epochs=2, folds=3), compute=Compute(tiny_backbone, device="cpu"))
     index, fold = seen[-1]  # the first only looks whether there are enough images
     assert len(index) == 24 + 9 * 4
     for number in range(3):
@@ -419,7 +421,7 @@ def test_no_training_image_is_its_own_neighbour_in_any_form(with_copies, tiny_ba
         return fit(truth, probabilities, distances)
 
     monkeypatch.setattr(_trusting, "fit_doubt_rule", watching)
-    run = train(with_copies, SHORT, backbone=tiny_backbone, device="cpu")
+    run = train(with_copies, SHORT, compute=Compute(tiny_backbone, device="cpu"))
     learned = with_copies.index[~with_copies.index["image_id"].isin(run.predictions["image_id"])]
     family = learned["name"].str.extract(r"/(\d\d)")[0].to_numpy()
     vectors = load_classifier(run.folder).trust.references.astype(np.float64)
@@ -432,7 +434,7 @@ def test_no_training_image_is_its_own_neighbour_in_any_form(with_copies, tiny_ba
 
 def test_pictures_taken_out_take_no_part(with_copies, tiny_backbone):
     copies = with_copies.index.loc[with_copies.index["name"].str.contains(" "), "image_id"]
-    run = train(exclude(with_copies, copies), SHORT, backbone=tiny_backbone, device="cpu")
+    run = train(exclude(with_copies, copies), SHORT, compute=Compute(tiny_backbone, device="cpu"))
     assert run.config["images"]["train"] + run.config["images"]["validation"] == 24
     assert run.config["split"]["groups"] == 0
 
@@ -443,7 +445,7 @@ def test_a_class_of_one_picture_in_many_forms_is_refused(tmp_path, tiny_backbone
         put(root, f"a/{number}.png", photo(number))
         put(root, f"b/{number}.png", photo(20).resize((192 - 8 * number, 144 - 6 * number)))
     with pytest.raises(DatasetError, match="its 8 images are all near-duplicates of each other"):
-        train(import_dataset(root), SHORT, backbone=tiny_backbone, device="cpu")
+        train(import_dataset(root), SHORT, compute=Compute(tiny_backbone, device="cpu"))
     (run,) = list_runs()
     assert (run.state, run.has_model) == ("failed", False)
 
@@ -484,7 +486,9 @@ def leaking(tmp_path) -> Dataset:
 
 
 def test_the_leak_of_a_ready_made_split_is_measured(leaking, tiny_backbone):
-    run = train(leaking, Hyperparameters(epochs=40, learning_rate=0.05), backbone=tiny_backbone, device="cpu")
+    run = train(
+        leaking, Hyperparameters(epochs=40, learning_rate=0.05), compute=Compute(tiny_backbone, device="cpu")
+    )
     assert run.config["images"] == {"train": 20, "validation": 12, "skipped": 0}
     right = run.predictions["true"] == run.predictions["predicted"]
     leaked = run.predictions["name"].str.contains("same|small")
@@ -499,7 +503,7 @@ def test_the_leak_of_a_ready_made_split_is_measured(leaking, tiny_backbone):
 def test_a_split_that_is_nothing_but_a_leak_has_no_accuracy_without_it(leaking, tiny_backbone):
     rows = leaking.index["name"].str.match(r"val/./\d")
     dataset = exclude(leaking, leaking.index.loc[rows, "image_id"])
-    run = train(dataset, SHORT, backbone=tiny_backbone, device="cpu")
+    run = train(dataset, SHORT, compute=Compute(tiny_backbone, device="cpu"))
     assert (run.facts["leak"]["images"], run.facts["leak"]["accuracy_without"]) == (4, None)
 
 
@@ -594,7 +598,7 @@ def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_pa
             pixels = np.random.default_rng(shade).normal(0, 15, (48, 64, 3)) + np.asarray(Image.open(path))
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)[:, ::-1]).save(path)
     dataset = import_dataset(tmp_path / "set")
-    run = train(dataset, Hyperparameters(epochs=3, folds=3), backbone=tiny_backbone, device="cpu")
+    run = train(dataset, Hyperparameters(epochs=3, folds=3), compute=Compute(tiny_backbone, device="cpu"))
     assert sum(forward_passes) == 3 * (6 + 3)
     assert run.facts["cross_validation"]["folds"] == 3
 
@@ -677,7 +681,8 @@ def test_the_whole_way_prints_and_warns_of_nothing(picture_folder, tiny_backbone
         "import vitcore\n"
         "from vitcore.pipeline import evaluate_on\n"
         "dataset = vitcore.import_dataset(sys.argv[1])\n"
-        "run = vitcore.train(dataset, vitcore.Hyperparameters(epochs=3, views=2), backbone=sys.argv[2])\n"
+        "h, compute = vitcore.Hyperparameters(epochs=3, views=2), vitcore.Compute(sys.argv[2])\n"
+        "run = vitcore.train(dataset, h, compute=compute)\n"
         "run = vitcore.load_run(run.id)\n"
         "classifier = vitcore.load_classifier(run.folder)\n"
         "predictions = classifier.predict([dataset.path(file) for file in run.predictions['file']])\n"

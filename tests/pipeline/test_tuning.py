@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, load_dataset
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.pipeline import _tuning, find_settings, load_tuning, train
@@ -25,7 +26,7 @@ def tuned(picture_folder, tiny_backbone, prepared_home, workspace):
     """A dataset for which settings were looked for, in two trials."""
 
     def work() -> None:
-        options = {"backbone": tiny_backbone, "device": "cpu", "trials": 2, "folds": 3}
+        options = {"compute": Compute(tiny_backbone, device="cpu"), "trials": 2, "folds": 3}
         find_settings(import_dataset(picture_folder()), BASE, **options)
 
     prepared_home("tuned", work)
@@ -37,7 +38,9 @@ def tuned(picture_folder, tiny_backbone, prepared_home, workspace):
 def find(dataset, tiny_backbone):
     def work(base: Hyperparameters = BASE, **options):
         return find_settings(
-            dataset, base, **{"backbone": tiny_backbone, "device": "cpu", "trials": 7, "folds": 3, **options}
+            dataset,
+            base,
+            **{"compute": Compute(tiny_backbone, device="cpu"), "trials": 7, "folds": 3, **options},
         )
 
     return work
@@ -66,7 +69,7 @@ def test_it_never_sees_the_validation_images(find, dataset, tiny_backbone, monke
     monkeypatch.setattr(_tuning, "search_settings", watching)
     base = Hyperparameters(epochs=2, seed=3, validation_fraction=0.25, views=2)
     tuning = find(base, trials=1)
-    run = train(dataset, base, backbone=tiny_backbone, device="cpu")
+    run = train(dataset, base, compute=Compute(tiny_backbone, device="cpu"))
     [(training, labels, groups)] = seen
     assert len(training) == len(labels) == len(groups) == run.config["images"]["train"] == tuning.images
     assert training.shape[1] == 2
@@ -171,4 +174,4 @@ def test_what_makes_no_sense_is_refused(find, picture_folder, tiny_backbone):
         find(trials=0)
     small = import_dataset(picture_folder(("red",), name="small"))
     with pytest.raises(DatasetError):
-        find_settings(small, BASE, backbone=tiny_backbone)
+        find_settings(small, BASE, compute=Compute(tiny_backbone))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
 from vitcore.pipeline import train
@@ -41,7 +42,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> tup
     workspace = Workspace(root / "home")
     dataset = import_dataset(root / "photos", name="A <i>set</i>", workspace=workspace)
     h = Hyperparameters(epochs=4, validation_fraction=0.4, views=2, folds=2, repeats=2, seed=3)
-    run = train(dataset, h, backbone=str(backbone), device="cpu", name="Run <u>1</u>", workspace=workspace)
+    run = train(
+        dataset, h, compute=Compute(str(backbone), device="cpu"), name="Run <u>1</u>", workspace=workspace
+    )
     return workspace, run
 
 

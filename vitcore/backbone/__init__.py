@@ -1,15 +1,7 @@
 """The frozen Vision Transformers: which there are, where their weights come from, what computes with them."""
 
 from vitcore.backbone._catalogue import CATALOGUE, BackboneSpec, Preprocessing, describe_backbone
-from vitcore.backbone._device import (
-    ENGINE_TITLES,
-    ENGINES,
-    Device,
-    choose_device,
-    cpu_can,
-    cpu_name,
-    engine_is_here,
-)
+from vitcore.backbone._device import Device, choose_device, cpu_can, cpu_name
 from vitcore.backbone._embedder import Embedder
 from vitcore.backbone._networks import release_networks
 from vitcore.backbone._onnx_network import ONNX_OPSET, network_graph, quantise
@@ -17,8 +9,6 @@ from vitcore.backbone._weights import Backbone, embedded_file, hub_answers, reso
 
 __all__ = [
     "CATALOGUE",
-    "ENGINES",
-    "ENGINE_TITLES",
     "ONNX_OPSET",
     "Backbone",
     "BackboneSpec",
@@ -30,7 +20,6 @@ __all__ = [
     "cpu_name",
     "describe_backbone",
     "embedded_file",
-    "engine_is_here",
     "hub_answers",
     "network_graph",
     "quantise",

@@ -1,27 +1,16 @@
 """Which device does the work, with what, and in which number format."""
 
 from dataclasses import dataclass
-from importlib import util
-from types import MappingProxyType
 from typing import Any
 
 import torch
 
+from vitcore.compute import ENGINE_TITLES, check_precision, engine_is_here, missing_engine
 from vitcore.errors import DeviceError
 
-__all__ = ["ENGINES", "ENGINE_TITLES", "Device", "choose_device", "cpu_can", "cpu_name", "engine_is_here"]
-
-ENGINES = ("auto", "torch", "onnxruntime", "openvino")
-"""What can compute embeddings; ``auto`` takes what is fastest here and agrees with ``torch``."""
+__all__ = ["Device", "choose_device", "cpu_can", "cpu_name"]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_PRECISIONS = {
-    "torch": ("fp32", "bf16", "fp16"),
-    "onnxruntime": ("fp32", "int8"),
-    "openvino": ("fp32", "bf16"),
-}
-ENGINE_TITLES = MappingProxyType({"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"})
-"""What they are called, which is the same in every language."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +58,7 @@ def choose_device(device: str = "auto", precision: str = "auto", engine: str = "
     if engine == "auto":
         engine = "onnxruntime" if precision == "int8" else "torch"
     if not engine_is_here(engine):
-        here = " or ".join(name for name in ENGINES[1:] if engine_is_here(name))
-        raise DeviceError(f"Engine '{engine}' is not here; choose auto or {here}.")
+        raise missing_engine(engine)
     if device == "auto":
         device = present[-1] if engine == "torch" else "cpu"
     if device not in present:
@@ -81,21 +69,11 @@ def choose_device(device: str = "auto", precision: str = "auto", engine: str = "
         )
     if precision == "auto":
         precision = _usual_precision(device, engine)
-    known = _PRECISIONS[engine]
-    if precision not in known:
-        title = ENGINE_TITLES[engine]
-        raise DeviceError(
-            f"Precision '{precision}' is unknown to {title}; choose auto or {' or '.join(known)}."
-        )
+    check_precision(precision, engine)
     if precision == "fp16" and device == "cpu":
         raise DeviceError("fp16 needs a GPU; on the CPU choose auto, fp32 or bf16.")
     title = torch.cuda.get_device_name() if device == "cuda" else {"mps": "Apple GPU"}.get(device, "CPU")
     return Device(device, title, precision, engine)
-
-
-def engine_is_here(name: str) -> bool:
-    """Whether an engine of `ENGINES` can be used on this machine."""
-    return name in ENGINES and (name in ("auto", "torch") or util.find_spec(name) is not None)
 
 
 def cpu_can(*abilities: str) -> bool:

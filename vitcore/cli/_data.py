@@ -8,9 +8,9 @@ from vitcore.cli._output import Printer, answer
 from vitcore.cli._settings import (
     SOURCE,
     Add,
-    add_backbone,
-    add_engine,
+    add_compute,
     add_reading,
+    compute_of,
     find_dataset,
     open_workspace,
     reading_of,
@@ -43,8 +43,7 @@ def add_commands(add: Add) -> None:
     )
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
     add_reading(sub)
-    add_backbone(sub)
-    add_engine(sub)
+    add_compute(sub)
 
 
 def _import(options: argparse.Namespace, stop: threading.Event) -> None:
@@ -122,10 +121,7 @@ def _audit(options: argparse.Namespace, stop: threading.Event) -> None:
     dataset = find_dataset(options, workspace, printer, stop)
     measures = measure(
         dataset,
-        backbone=options.backbone,
-        device=options.device,
-        precision=options.precision,
-        engine=options.engine,
+        compute=compute_of(options),
         workspace=workspace,
         on_progress=printer,
         stop=stop,

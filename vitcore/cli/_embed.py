@@ -8,10 +8,9 @@ from vitcore.cli._settings import (
     CLUSTER,
     SOURCE,
     Add,
-    add_backbone,
-    add_cluster,
+    add_compute,
     add_reading,
-    engine_of,
+    compute_of,
     find_dataset,
     open_workspace,
 )
@@ -25,8 +24,7 @@ def add_commands(add: Add) -> None:
     sub = add("embed", _embed, "Embed all images of a dataset ahead of trainings, which find the vectors.")
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
     add_reading(sub)
-    add_backbone(sub)
-    add_cluster(sub)
+    add_compute(sub, cluster=True)
     defaults = Hyperparameters()
     usual = ",".join(defaults.augmentations)
     for flag, kind, value, text in (
@@ -38,9 +36,8 @@ def add_commands(add: Add) -> None:
 
 
 def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
-    from vitcore.backbone import Embedder, resolve_backbone
     from vitcore.cluster import pass_for
-    from vitcore.features import choose_engine, embed_images, image_files
+    from vitcore.features import embed_images, image_files, prepare_embedder
 
     augmentations = tuple(word.strip() for word in options.augmentations.split(",") if word.strip())
     settings = Hyperparameters.from_dict(
@@ -49,21 +46,16 @@ def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
     with pass_for(options.engine, options.address, workers=options.workers) as through:
         workspace, printer = open_workspace(), Printer()
         dataset = find_dataset(options, workspace, printer, stop)
-        rows = dataset.index
-        files = image_files(dataset, rows)
-        backbone = resolve_backbone(options.backbone, settings.input_size or None)
-        choice = choose_engine(
-            backbone,
+        files = image_files(dataset, dataset.index)
+        embedder, choice = prepare_embedder(
+            compute_of(options),
             files,
-            list(rows["label"]),
-            device=options.device,
-            precision=options.precision,
-            engine=engine_of(options),
+            list(dataset.index["label"]),
+            input_size=settings.input_size,
             workspace=workspace,
             on_progress=printer,
             stop=stop,
         )
-        embedder = Embedder(backbone, choice.device)
         embeddings = embed_images(
             embedder,
             files,
@@ -79,7 +71,7 @@ def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
         options,
         {
             "dataset_id": dataset.id,
-            "backbone": backbone.spec.id,
+            "backbone": embedder.backbone.spec.id,
             "fingerprint": embedder.fingerprint,
             "device": choice.device.name,
             "dtype": choice.device.precision,

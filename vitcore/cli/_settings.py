@@ -8,8 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from vitcore.backbone import ENGINES
 from vitcore.cli._output import Printer
+from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
 from vitcore.dataset import Dataset, Reading, import_dataset, load_dataset
 from vitcore.errors import SettingsError
 from vitcore.training import Hyperparameters
@@ -21,12 +21,11 @@ __all__ = [
     "SOURCE",
     "Add",
     "Command",
-    "add_backbone",
     "add_cluster",
-    "add_engine",
+    "add_compute",
     "add_reading",
     "add_settings",
-    "engine_of",
+    "compute_of",
     "find_dataset",
     "hyperparameters_of",
     "open_workspace",
@@ -42,12 +41,12 @@ CLUSTER = "ray"
 
 SOURCE = "a zip or tar file or a folder with one folder per class, or 'sample'"
 DEVICE: dict[str, Any] = {
-    "choices": ("auto", "cpu", "cuda", "mps"),
-    "default": "auto",
+    "choices": DEVICES,
+    "default": DEFAULT_COMPUTE.device,
     "help": "where to compute",
 }
 _ENGINE: dict[str, Any] = {
-    "default": "auto",
+    "default": DEFAULT_COMPUTE.engine,
     "help": "what computes the embeddings; auto: the fastest that agrees with torch; ray: a cluster",
 }
 
@@ -110,26 +109,25 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
         group.add_argument(flag, metavar=metavar, default="", help=text)
 
 
-def add_backbone(sub: argparse.ArgumentParser) -> None:
-    """Options that choose a backbone and where it computes."""
+def add_compute(sub: argparse.ArgumentParser, *, cluster: bool = False) -> None:
+    """Options that choose a backbone, where it computes, and with what; a cluster too if that is possible."""
     sub.add_argument(
         "--backbone",
-        default="auto",
+        default=DEFAULT_COMPUTE.backbone,
         metavar="NAME",
         help="auto, embedded, a Vision Transformer of timm, or a .safetensors file (default: auto)",
     )
     sub.add_argument("--device", **DEVICE)
     sub.add_argument(
         "--precision",
-        choices=("auto", "fp32", "bf16", "fp16", "int8"),
-        default="auto",
+        choices=PRECISIONS,
+        default=DEFAULT_COMPUTE.precision,
         help="number format of the backbone",
     )
-
-
-def add_engine(sub: argparse.ArgumentParser) -> None:
-    """The option that says what computes the embeddings on this machine."""
-    sub.add_argument("--engine", choices=ENGINES, **_ENGINE)
+    if cluster:
+        add_cluster(sub)
+    else:
+        sub.add_argument("--engine", choices=ENGINES, **_ENGINE)
 
 
 def add_cluster(sub: argparse.ArgumentParser, engines: Sequence[str] = ENGINES) -> None:
@@ -141,9 +139,10 @@ def add_cluster(sub: argparse.ArgumentParser, engines: Sequence[str] = ENGINES) 
     sub.add_argument("--workers", type=int, metavar="N", help="processes of the cluster with the backbone")
 
 
-def engine_of(options: argparse.Namespace) -> str:
-    """The engine that each machine computes with."""
-    return "torch" if options.engine == CLUSTER else str(options.engine)
+def compute_of(options: argparse.Namespace) -> Compute:
+    """What the options of `add_compute` say; each machine of a cluster computes with torch."""
+    given = {field.name: getattr(options, field.name) for field in fields(Compute)}
+    return Compute(**{**given, "engine": "torch"} if options.engine == CLUSTER else given)
 
 
 def add_settings(sub: argparse.ArgumentParser) -> None:

@@ -8,10 +8,10 @@ from vitcore.cli._output import Printer, answer
 from vitcore.cli._settings import (
     SOURCE,
     Add,
-    add_backbone,
-    add_engine,
+    add_compute,
     add_reading,
     add_settings,
+    compute_of,
     find_dataset,
     hyperparameters_of,
     open_workspace,
@@ -27,8 +27,7 @@ def add_commands(add: Add) -> None:
     )
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
     add_reading(sub)
-    add_backbone(sub)
-    add_engine(sub)
+    add_compute(sub)
     sub.add_argument(
         "--images",
         type=int,
@@ -55,10 +54,7 @@ def _sizes(options: argparse.Namespace, stop: threading.Event) -> None:
     found = compare_sizes(
         dataset,
         hyperparameters,
-        backbone=options.backbone,
-        device=options.device,
-        precision=options.precision,
-        engine=options.engine,
+        compute=compute_of(options),
         workspace=workspace,
         sizes=options.sizes,
         images=options.images,

@@ -13,12 +13,10 @@ from vitcore.cli._output import Printer, answer
 from vitcore.cli._settings import (
     SOURCE,
     Add,
-    add_backbone,
-    add_cluster,
-    add_engine,
+    add_compute,
     add_reading,
     add_settings,
-    engine_of,
+    compute_of,
     find_dataset,
     hyperparameters_of,
     open_workspace,
@@ -36,15 +34,13 @@ def add_commands(add: Add) -> None:
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
     add_reading(sub)
     sub.add_argument("--name", help="what to call the run")
-    add_backbone(sub)
-    add_cluster(sub)
+    add_compute(sub, cluster=True)
     add_settings(sub)
 
     sub = add("tune", _tune, "Look for good settings by cross-validation inside the training part.")
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
     add_reading(sub)
-    add_backbone(sub)
-    add_engine(sub)
+    add_compute(sub)
     sub.add_argument("--trials", type=int, default=30, metavar="N", help="settings to try (default: 30)")
     sub.add_argument("--minutes", type=float, metavar="X", help="how long to go on at most")
     sub.add_argument("--out", metavar="FILE", help="write the best settings there, for 'train --settings'")
@@ -68,10 +64,7 @@ def _train(options: argparse.Namespace, stop: threading.Event) -> None:
         run = train(
             dataset,
             hyperparameters,
-            backbone=options.backbone,
-            device=options.device,
-            precision=options.precision,
-            engine=engine_of(options),
+            compute=compute_of(options),
             through=through,
             name=options.name,
             workspace=workspace,
@@ -92,10 +85,7 @@ def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
         base,
         trials=options.trials,
         seconds=None if options.minutes is None else 60 * options.minutes,
-        backbone=options.backbone,
-        device=options.device,
-        precision=options.precision,
-        engine=options.engine,
+        compute=compute_of(options),
         workspace=workspace,
         on_progress=printer,
         stop=stop,

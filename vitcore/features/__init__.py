@@ -7,6 +7,7 @@ from vitcore.features._choosing import (
     EngineChoice,
     choose_engine,
     cosines,
+    prepare_embedder,
     same_labels,
 )
 from vitcore.features._embed import Embeddings, ImageFile, embed_images, image_files
@@ -34,5 +35,6 @@ __all__ = [
     "local_pass",
     "look",
     "open_image",
+    "prepare_embedder",
     "same_labels",
 ]

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vitcore.backbone import Backbone, Device, Embedder, choose_device, cpu_can, cpu_name, engine_is_here
+from vitcore.backbone import Backbone, Device, Embedder, choose_device, cpu_can, cpu_name, resolve_backbone
+from vitcore.compute import Compute, engine_is_here
 from vitcore.dataset import view_key
 from vitcore.errors import BackboneError, DeviceError, Stopped, StorageError
 from vitcore.features._embed import ImageFile
 from vitcore.features._pass import Refusal, Shot, look
 from vitcore.features._store import FeatureStore
-from vitcore.progress import Meter, OnProgress
+from vitcore.progress import Meter, OnProgress, Progress, tell
 from vitcore.workspace import Workspace, read_json, write_json
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "EngineChoice",
     "choose_engine",
     "cosines",
+    "prepare_embedder",
     "same_labels",
 ]
 
@@ -56,7 +58,7 @@ class Candidate:
     """An engine that was tried.
 
     Attributes:
-        engine: As in `vitcore.backbone.ENGINES`.
+        engine: As in `vitcore.compute.ENGINES`.
         precision: Its number format.
         images_per_second: On this machine, with prepared images.
         cosine: Lowest cosine similarity of its embedding of an image to that of torch in fp32.
@@ -113,14 +115,48 @@ class EngineChoice:
         )
 
 
+def prepare_embedder(
+    compute: Compute,
+    images: Sequence[ImageFile],
+    labels: Sequence[str],
+    *,
+    input_size: int = 0,
+    workspace: Workspace | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Event | None = None,
+) -> tuple[Embedder, EngineChoice]:
+    """Resolve a backbone, choose what computes with it on this machine, and make the embedder of both.
+
+    Args:
+        compute: What is asked for.
+        images: Those that are going to be embedded.
+        labels: Their classes.
+        input_size: Side in pixels of what the backbone sees; 0 for its own.
+        workspace: Where embeddings are kept; the default workspace if not given.
+        on_progress: Called with the progress.
+        stop: Set it to end early.
+
+    Raises:
+        DeviceError: The device, the precision or the engine is not here.
+        BackboneError: The backbone cannot be had.
+        Stopped: `stop` was set.
+    """
+    # What is not here is refused before anything is loaded.
+    choose_device(compute.device, compute.precision, compute.engine)
+    backbone = resolve_backbone(compute.backbone, input_size or None)
+    tell(on_progress, Progress(phase="prepare", message=backbone.note))
+    choice = choose_engine(
+        backbone, images, labels, compute, workspace=workspace, on_progress=on_progress, stop=stop
+    )
+    return Embedder(backbone, choice.device), choice
+
+
 def choose_engine(
     backbone: Backbone,
     images: Sequence[ImageFile],
     labels: Sequence[str],
+    compute: Compute,
     *,
-    device: str = "auto",
-    precision: str = "auto",
-    engine: str = "auto",
     workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
@@ -138,9 +174,8 @@ def choose_engine(
         backbone: The frozen network.
         images: Those that are going to be embedded.
         labels: Their classes, for the probe.
-        device: As for `vitcore.backbone.choose_device`.
-        precision: As there; any but ``auto`` leaves only engines with that one.
-        engine: As there; with any but ``auto`` nothing is measured.
+        compute: What is asked for: any precision but ``auto`` leaves only engines with that one, and with
+            any engine but ``auto`` nothing is measured.
         workspace: Where embeddings are kept; the default workspace if not given.
         on_progress: Called with the progress in images.
         stop: Set it to end early.
@@ -150,12 +185,9 @@ def choose_engine(
         BackboneError: The backbone cannot be had.
         Stopped: `stop` was set.
     """
-    if engine == "auto" and precision == "int8":
-        engine = "onnxruntime"  # no other has it
-    if engine != "auto":
-        chosen = choose_device(device, precision, engine)
-        return EngineChoice(device=chosen, reason=f"{chosen.engine_title} was asked for.")
-    usual = choose_device(device, precision)
+    usual = choose_device(compute.device, compute.precision, compute.engine)
+    if compute.engine != "auto" or compute.precision == "int8":  # which only one engine has
+        return EngineChoice(device=usual, reason=f"{usual.engine_title} was asked for.")
     if usual.name != "cpu":
         return EngineChoice(device=usual, reason=f"{usual.engine_title} suits {usual.title}.")
     workspace = workspace or Workspace.default()
@@ -168,7 +200,7 @@ def choose_engine(
         left = int((_store(Embedder(backbone, choice.device), workspace).rows(keys) < 0).sum())
         if left < min(missing, _FROM_TORCH):  # most of the work is done
             return choice
-    others = [Device("cpu", "CPU", *pair) for pair in _worth_trying(missing, precision)]
+    others = [Device("cpu", "CPU", *pair) for pair in _worth_trying(missing, compute.precision)]
     if not others:
         reason = f"{usual.engine_title} is used: for so few images no other engine is worth trying here."
         return EngineChoice(device=usual, reason=reason)

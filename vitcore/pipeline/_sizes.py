@@ -18,6 +18,7 @@ import pandas as pd
 
 from vitcore.audit import duplicate_groups, find_duplicates
 from vitcore.backbone import Backbone, BackboneSpec, Embedder, resolve_backbone
+from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, split_index, view_key
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.evaluation import compare
@@ -129,10 +130,7 @@ def compare_sizes(
     dataset: Dataset,
     hyperparameters: Hyperparameters | None = None,
     *,
-    backbone: str = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    engine: str = "auto",
+    compute: Compute = DEFAULT_COMPUTE,
     workspace: Workspace | None = None,
     sizes: Sequence[int] | None = None,
     images: int = 160,
@@ -156,10 +154,7 @@ def compare_sizes(
     Args:
         dataset: What to learn from.
         hyperparameters: How; `input_size` plays no part.
-        backbone: As for `train`.
-        device: As for `train`.
-        precision: As for `train`.
-        engine: As for `train`; the same one is taken at every size.
+        compute: As for `train`; the same engine is taken at every size.
         workspace: Where embeddings are kept; the default workspace if not given.
         sizes: Sides in pixels, of whole patches, the largest being the full one. If not given: the
             backbone's own, and those with about half and a quarter of its patches, 8 × 8 at least.
@@ -183,16 +178,14 @@ def compare_sizes(
         raise SettingsError(f"{images} images are too few to compare sizes with; give {_FEWEST} or more.")
     tell(on_progress, Progress(phase="prepare"))
     rows = check_division(dataset, replace(h, folds=0))
-    resolved = resolve_backbone(backbone)
+    resolved = resolve_backbone(compute.backbone)
     usual, patch = resolved.spec.preprocessing.input_size, _patch_pixels(resolved.spec)
     chosen = _usual_sizes(usual, patch) if sizes is None else _checked_sizes(sizes, patch)
     choice = choose_engine(
         resolved,
         image_files(dataset, rows),
         list(rows["label"]),
-        device=device,
-        precision=precision,
-        engine=engine,
+        compute,
         workspace=workspace,
         on_progress=on_progress,
         stop=stop,
@@ -230,7 +223,7 @@ def compare_sizes(
     comparison = SizeComparison(
         version=dataset.version,
         base=h,
-        requested={"backbone": backbone, "device": device, "precision": precision, "engine": engine},
+        requested=compute.to_dict(),
         backbone=resolved.spec.title,
         usual=usual,
         images=len(sample),

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
-from vitcore.features import Pass, choose_engine, image_files, local_pass
+from vitcore.features import Pass, image_files, local_pass, prepare_embedder
 from vitcore.inference import save_classifier
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import Material, check_division, prepare_material
@@ -33,10 +34,7 @@ def train(
     dataset: Dataset,
     hyperparameters: Hyperparameters | None = None,
     *,
-    backbone: str = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    engine: str = "auto",
+    compute: Compute = DEFAULT_COMPUTE,
     through: Pass = local_pass,
     name: str | None = None,
     workspace: Workspace | None = None,
@@ -62,11 +60,7 @@ def train(
     Args:
         dataset: What to learn from.
         hyperparameters: How; the defaults if not given.
-        backbone: ``auto``, ``embedded``, a timm name or a ``.safetensors`` file.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: Of the backbone: ``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8``.
-        engine: What computes the embeddings: ``auto``, ``torch``, ``onnxruntime`` or ``openvino``
-            (`vitcore.features.choose_engine`).
+        compute: With which backbone, and on what.
         through: What takes the images through the backbone (`vitcore.cluster.ray_pass` for a cluster).
         name: What to call the run; made from the dataset and the backbone if not given.
         workspace: Where to keep it; the default workspace if not given.
@@ -86,27 +80,22 @@ def train(
     h = hyperparameters or Hyperparameters()
     tell(on_progress, Progress(phase="prepare"))
     rows = check_division(dataset, h)
-    choose_device(device, precision, engine)  # what is not here is refused before anything is loaded
     started = time.perf_counter()
-    resolved = resolve_backbone(backbone, h.input_size or None)
-    tell(on_progress, Progress(phase="prepare", message=resolved.note))
-    choice = choose_engine(
-        resolved,
+    embedder, choice = prepare_embedder(
+        compute,
         image_files(dataset, rows),
         list(rows["label"]),
-        device=device,
-        precision=precision,
-        engine=engine,
+        input_size=h.input_size,
         workspace=workspace,
         on_progress=on_progress,
         stop=stop,
     )
-    embedder = Embedder(resolved, choice.device)
+    resolved = embedder.backbone
     config = {
         "name": name or f"{dataset.name} · {resolved.spec.title}",
         "dataset": {"id": dataset.id, "name": dataset.name, "version": dataset.version},
         "hyperparameters": h.to_dict(),
-        "requested": {"backbone": backbone, "device": device, "precision": precision, "engine": engine},
+        "requested": compute.to_dict(),
         "backbone": {
             **asdict(resolved.spec),
             "weights_sha256": resolved.weights_sha256,

@@ -11,10 +11,10 @@ import filelock
 import numpy as np
 import pandas as pd
 
-from vitcore.backbone import Embedder, resolve_backbone
+from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, StorageError
-from vitcore.features import choose_engine, image_files
+from vitcore.features import image_files, prepare_embedder
 from vitcore.pipeline._material import check_division, prepare_material
 from vitcore.progress import OnProgress, Progress, tell
 from vitcore.training import (
@@ -84,10 +84,7 @@ def find_settings(
     trials: int | None = 30,
     seconds: float | None = None,
     folds: int = 5,
-    backbone: str = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    engine: str = "auto",
+    compute: Compute = DEFAULT_COMPUTE,
     workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
@@ -104,10 +101,7 @@ def find_settings(
         trials: How many settings to try; any number if None.
         seconds: How long to go on, the embedding not counted; any time if None.
         folds: 2 … 20.
-        backbone: As for `train`.
-        device: As for `train`.
-        precision: As for `train`.
-        engine: As for `train`.
+        compute: As for `train`.
         workspace: Where embeddings are kept; the default workspace if not given.
         on_progress: Called with the progress of each phase.
         stop: Set it to end with what was found so far.
@@ -124,19 +118,15 @@ def find_settings(
     h, stop = base or Hyperparameters(), stop or Event()
     tell(on_progress, Progress(phase="prepare"))
     rows = check_division(dataset, h)
-    resolved = resolve_backbone(backbone, h.input_size or None)
-    choice = choose_engine(
-        resolved,
+    embedder, _ = prepare_embedder(
+        compute,
         image_files(dataset, rows),
         list(rows["label"]),
-        device=device,
-        precision=precision,
-        engine=engine,
+        input_size=h.input_size,
         workspace=workspace,
         on_progress=on_progress,
         stop=stop,
     )
-    embedder = Embedder(resolved, choice.device)
     try:
         with workspace.lock(_lock_name(dataset.id)):
             material = prepare_material(dataset, h, embedder, workspace, on_progress, stop)
@@ -150,12 +140,7 @@ def find_settings(
                 state="running",
                 version=dataset.version,
                 base=h,
-                requested={
-                    "backbone": backbone,
-                    "device": device,
-                    "precision": precision,
-                    "engine": engine,
-                },
+                requested=compute.to_dict(),
                 images=len(truth),
                 trials=(),
                 rates=rates,

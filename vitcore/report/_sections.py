@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vitcore.backbone import ENGINE_TITLES
 from vitcore.charts import class_count_chart, loss_chart, score_chart
+from vitcore.compute import ENGINE_TITLES
 from vitcore.dataset import Dataset
 from vitcore.language import (
     decimals,
