@@ -49,8 +49,8 @@ def materials(setting: Setting) -> Iterator[Material]:
 
 def embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace) -> Material:
     """A dataset with its embeddings; those that the workspace has are not computed again."""
-    embedder, rows = setting.embedder(), dataset.index
-    vectors = embed_images(embedder, image_files(dataset, rows), workspace=workspace).vectors[:, 0]
+    embedder, rows = setting.embedder(workspace), dataset.index
+    vectors = embed_images(embedder, image_files(dataset, rows)).vectors[:, 0]
     pairs = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint)
     return Material(
         name=name,

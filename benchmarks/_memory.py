@@ -89,8 +89,8 @@ def _pictures(root: Path, count: int) -> Path:
 
 def _embed(setting: Setting, dataset: Dataset, workspace: Workspace) -> None:
     """Put vectors for all images into the store, as if they had gone through the backbone."""
-    embedder = setting.embedder()
-    store = FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)
+    embedder = setting.embedder(workspace)
+    store = FeatureStore.of(embedder)
     random = np.random.default_rng(0)
     labels = dataset.index["label"].astype("category").cat.codes.to_numpy()
     centres = _SEPARATION * random.standard_normal((_CLASSES, embedder.dimension), dtype=np.float32)

@@ -58,9 +58,9 @@ class Setting:
         """A new workspace, with nothing in it."""
         return Workspace(self.folder())
 
-    def embedder(self) -> Embedder:
+    def embedder(self, workspace: Workspace | None = None) -> Embedder:
         """A new one, which has not loaded its network yet."""
-        return Embedder(resolve_backbone(self.backbone), choose_device(engine=self.engine))
+        return Embedder(resolve_backbone(self.backbone), choose_device(engine=self.engine), workspace)
 
     def digit_files(self, usual: int) -> Path:
         """A folder of class folders with the first digits of the sample set: `usual`, or as many as asked."""

@@ -110,9 +110,7 @@ def unlike(setting: Setting) -> list[Row]:
     trials = list(_trials(setting, Hyperparameters()))
     workspace = setting.workspace()
     digits = import_dataset(setting.digit_files(_DIGITS), workspace=workspace)
-    shown = embed_images(setting.embedder(), image_files(digits, digits.index), workspace=workspace).vectors[
-        :, 0
-    ]
+    shown = embed_images(setting.embedder(workspace), image_files(digits, digits.index)).vectors[:, 0]
     found = []
     for trial in trials:
         rule = fit_doubt_rule(trial.own.labels, trial.own_probabilities, trial.own_novelty)

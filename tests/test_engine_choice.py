@@ -170,7 +170,7 @@ def test_other_images_are_measured_anew(backbone, images, bench):
 
 def test_where_most_of_the_work_is_done_already_it_is_gone_on_with(backbone, images, bench):
     choice = choose_engine(backbone, images, LABELS, CPU)
-    store = FeatureStore(Workspace.default().features / Embedder(backbone, choice.device).fingerprint, 128)
+    store = FeatureStore.of(Embedder(backbone, choice.device))
     keys = [(image.sha256, "plain") for image in images]
     store.write(keys, np.ones((COUNT, 128), dtype=np.float32))
     assert choose_engine(backbone, images[:60], LABELS[:60], CPU) == choice

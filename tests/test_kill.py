@@ -195,8 +195,8 @@ def undisturbed(base: tuple[Path, str], tmp_path: Path, tiny_backbone: str) -> U
 
 def stored(workspace: Workspace, dataset: Dataset, backbone: str) -> int:
     """How many images of a dataset have their embeddings in the store."""
-    embedder = Embedder(resolve_backbone(backbone), choose_device("cpu"))
-    store = FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)
+    embedder = Embedder(resolve_backbone(backbone), choose_device("cpu"), workspace)
+    store = FeatureStore.of(embedder)
     rows = store.rows([(sha256, "plain") for sha256 in dataset.index["sha256"]])
     return int((rows >= 0).sum())
 

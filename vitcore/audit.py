@@ -171,7 +171,7 @@ def measure(
         stop=stop,
     )
     if measures.fingerprint != embedder.fingerprint or not measures.compared.issuperset(contents["sha256"]):
-        found = embed_images(embedder, files, workspace=workspace, on_progress=on_progress, stop=stop)
+        found = embed_images(embedder, files, on_progress=on_progress, stop=stop)
         pairs = find_duplicates(
             dataset,
             contents,

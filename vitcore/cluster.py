@@ -32,6 +32,7 @@ import vitcore.errors as errors
 from vitcore.backbone import Backbone, Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, InputError, VitcoreError
 from vitcore.features import Batch, Pass, Refusal, Shot, local_pass, look
+from vitcore.workspace import Workspace
 
 __all__ = ["pass_for", "ray_pass"]
 
@@ -391,12 +392,14 @@ class _Recipe:
         kind: Its class.
         backbone: Its backbone, the weights being where they are here.
         device: Its device.
+        workspace: Its workspace, which each machine has under the same path.
         fingerprint: Ours.
     """
 
-    kind: Callable[[Backbone, Device], Embedder]
+    kind: Callable[[Backbone, Device, Workspace], Embedder]
     backbone: Backbone
     device: Device
+    workspace: Workspace
     fingerprint: str
 
     @classmethod
@@ -406,12 +409,13 @@ class _Recipe:
             kind=type(embedder),
             backbone=embedder.backbone,
             device=embedder.device,
+            workspace=embedder.workspace,
             fingerprint=embedder.fingerprint,
         )
 
     def embedder(self) -> Embedder:
         """The embedder, with weights that may not be here."""
-        return self.kind(self.backbone, self.device)
+        return self.kind(self.backbone, self.device, self.workspace)
 
     def working_embedder(self) -> Embedder:
         """The embedder with the weights of this machine.
@@ -423,7 +427,7 @@ class _Recipe:
         if not backbone.weights_file.is_file():
             found = resolve_backbone(backbone.spec.id, backbone.spec.preprocessing.input_size)
             backbone = replace(backbone, weights_file=found.weights_file, weights_sha256=found.weights_sha256)
-        embedder = self.kind(backbone, self.device)
+        embedder = self.kind(backbone, self.device, self.workspace)
         if embedder.fingerprint != self.fingerprint:
             raise BackboneError(
                 "its vectors would be others; install the same vitcore and the same weights on every machine."

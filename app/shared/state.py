@@ -113,7 +113,7 @@ def classifier(run: Run) -> Classifier:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _load_classifier(key: Hashable, folder: Path) -> Classifier:  # noqa: ARG001 - changes with its files
-    return load_classifier(folder)
+    return load_classifier(folder, workspace=workspace())
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -122,7 +122,7 @@ def test_a_closer_look_finds_the_same(learn):
         pd.testing.assert_frame_equal(getattr(stored, name), getattr(held, name))
 
 
-def test_images_and_their_views_go_through_the_pass_that_is_given(dataset, tiny_backbone, workspace):
+def test_images_and_their_views_go_through_the_pass_that_is_given(dataset, tiny_backbone):
     views: list[int] = []
 
     def through(embedder, shots):
@@ -132,6 +132,6 @@ def test_images_and_their_views_go_through_the_pass_that_is_given(dataset, tiny_
 
     embedder = Embedder(resolve_backbone(tiny_backbone), Device("cpu", "CPU", "fp32"))
     h = Hyperparameters(epochs=3, views=2)
-    material = prepare_material(dataset, h, embedder, workspace, None, Event(), through)
+    material = prepare_material(dataset, h, embedder, None, Event(), through)
     assert sorted(views) == [0] * 36 + [1] * len(material.train)
     assert material.computed == len(views)

@@ -42,11 +42,13 @@ class Embedder:
     Args:
         backbone: Which network, and its weights.
         device: Where to run it.
+        workspace: Where its embeddings, and what engines read, are kept; the default one if not given.
     """
 
-    def __init__(self, backbone: Backbone, device: Device) -> None:
+    def __init__(self, backbone: Backbone, device: Device, workspace: Workspace | None = None) -> None:
         self.backbone = backbone
         self.device = device
+        self.workspace = workspace or Workspace.default()
         self._sizer = BatchSizer()
 
     @property
@@ -229,9 +231,7 @@ class Embedder:
         spec = self.backbone.spec
         return shared_network(
             (*self._key[:-1], f"{self.device.engine} {self.device.precision} {spec.blocks}"),
-            lambda: open_engine(
-                self.backbone, self.device, Workspace.default().engines, lambda: self.network
-            ),
+            lambda: open_engine(self.backbone, self.device, self.workspace.engines, lambda: self.network),
             size_bytes=int(4e6 * spec.parameters_millions),
         )
 

@@ -62,7 +62,6 @@ def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
             views=settings.views,
             augmentations=settings.augmentations,
             through=through,
-            workspace=workspace,
             on_progress=printer,
             stop=stop,
         )

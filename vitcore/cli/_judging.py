@@ -46,7 +46,7 @@ def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
         from vitcore.pipeline import evaluate_on
 
         printer = Printer()
-        classifier = load_classifier(run.folder, device=options.device)
+        classifier = load_classifier(run.folder, device=options.device, workspace=workspace)
         # Only to be judged by, so it does not stay among the datasets.
         with tempfile.TemporaryDirectory(prefix="vitcore-") as folder:
             try:
@@ -54,9 +54,7 @@ def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
             except NotFoundError:
                 dataset = find_dataset(options, Workspace(Path(folder)), printer, stop)
             mapping = _mapping(options.map, dataset, classifier.classes)
-            other = evaluate_on(
-                classifier, dataset, mapping=mapping, workspace=workspace, on_progress=printer, stop=stop
-            )
+            other = evaluate_on(classifier, dataset, mapping=mapping, on_progress=printer, stop=stop)
             evaluation = other.evaluation
     lines = [f"{evaluation.images} images"]
     for name, metric in evaluation.metrics.items():

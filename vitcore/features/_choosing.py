@@ -148,7 +148,7 @@ def prepare_embedder(
     choice = choose_engine(
         backbone, images, labels, compute, workspace=workspace, on_progress=on_progress, stop=stop
     )
-    return Embedder(backbone, choice.device), choice
+    return Embedder(backbone, choice.device, workspace), choice
 
 
 def choose_engine(
@@ -191,13 +191,13 @@ def choose_engine(
     if usual.name != "cpu":
         return EngineChoice(device=usual, reason=f"{usual.engine_title} suits {usual.title}.")
     workspace = workspace or Workspace.default()
-    exact = Embedder(backbone, choose_device("cpu", "fp32"))
+    exact = Embedder(backbone, choose_device("cpu", "fp32"), workspace)
     keys = [(image.sha256, view_key(0)) for image in images]
-    missing = int((_store(exact, workspace).rows(keys) < 0).sum())
+    missing = int((FeatureStore.of(exact).rows(keys) < 0).sum())
     memory = workspace.engines / "choices.json"
     remembered = _recall(memory, exact.fingerprint)
     for choice in remembered.values():
-        left = int((_store(Embedder(backbone, choice.device), workspace).rows(keys) < 0).sum())
+        left = int((FeatureStore.of(Embedder(backbone, choice.device, workspace)).rows(keys) < 0).sum())
         if left < min(missing, _FROM_TORCH):  # most of the work is done
             return choice
     others = [Device("cpu", "CPU", *pair) for pair in _worth_trying(missing, compute.precision)]
@@ -207,9 +207,7 @@ def choose_engine(
     sample = _sample(images, labels)
     mark = _mark(exact, others, [image for image, _ in sample])
     if mark not in remembered:
-        remembered[mark] = _measured(
-            exact, others, sample, missing, usual, workspace, on_progress, stop or Event()
-        )
+        remembered[mark] = _measured(exact, others, sample, missing, usual, on_progress, stop or Event())
         workspace.engines.mkdir(exist_ok=True)
         choices = {mark: choice.to_dict() for mark, choice in remembered.items()}
         write_json(memory, {**_read(memory), exact.fingerprint: choices})
@@ -261,7 +259,6 @@ def _measured(
     sample: Sequence[tuple[ImageFile, str]],
     missing: int,
     usual: Device,
-    workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
 ) -> EngineChoice:
@@ -280,14 +277,14 @@ def _measured(
     for device in (exact.device, *others):
         if stop.is_set():
             raise Stopped("The choice of an engine was stopped; what was embedded is kept.")
-        embedder = Embedder(exact.backbone, device)
+        embedder = Embedder(exact.backbone, device, exact.workspace)
         try:
             vectors, rate = _timed(embedder, pixels)
         except BackboneError:
             if device == exact.device:
                 raise
             continue  # not every network can be written down for the others; torch does what is left
-        store = _store(embedder, workspace)
+        store = FeatureStore.of(embedder)
         new = np.flatnonzero(store.rows(keys) < 0)
         store.write([keys[number] for number in new], vectors[new])
         truth = vectors if device == exact.device else truth
@@ -417,7 +414,3 @@ def _read(memory: Path) -> dict[str, dict[str, Any]]:
     except StorageError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _store(embedder: Embedder, workspace: Workspace) -> FeatureStore:
-    return FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)

@@ -18,7 +18,6 @@ from vitcore.features._pass import Batch, Pass, Shot, local_pass
 from vitcore.features._store import FeatureStore
 from vitcore.progress import Meter, OnProgress
 from vitcore.vectors import Vectors
-from vitcore.workspace import Workspace
 
 __all__ = ["Embeddings", "ImageFile", "embed_images", "image_files"]
 
@@ -68,11 +67,10 @@ def embed_images(
     views: int = 1,
     augmentations: Sequence[str] = USUAL_AUGMENTATIONS,
     through: Pass = local_pass,
-    workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
 ) -> Embeddings:
-    """The embeddings of images, computing only those that are not stored yet.
+    """The embeddings of images, computing only those that are not in the embedder's workspace yet.
 
     Threads decode ahead while the backbone works, and another one writes what it made.
 
@@ -82,7 +80,6 @@ def embed_images(
         views: Variants per image (`vitcore.dataset.make_view`); the first is the image itself.
         augmentations: What the other views vary.
         through: What takes them through the backbone.
-        workspace: Where the store is; the default workspace if not given.
         on_progress: Called with the progress in images, each view counting as one.
         stop: Set it to stop after the current batch; what was computed stays stored.
 
@@ -90,8 +87,7 @@ def embed_images(
         ImageError: An image cannot be decoded any more.
         Stopped: `stop` was set.
     """
-    workspace = workspace or Workspace.default()
-    store = FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)
+    store = FeatureStore.of(embedder)
     view_keys = [view_key(view, augmentations) for view in range(views)]
     keys = [(image.sha256, key) for image in images for key in view_keys]
     rows = store.rows(keys)

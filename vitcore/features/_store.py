@@ -18,12 +18,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import filelock
 import numpy as np
 import numpy.typing as npt
 
+from vitcore.backbone import Embedder
 from vitcore.errors import StorageError
 
 __all__ = ["FeatureStore", "Key", "StoredVectors"]
@@ -73,6 +74,11 @@ class FeatureStore:
                 f"The stored embeddings in {folder} cannot be used ({error}); delete that folder, "
                 "they will be computed again."
             ) from error
+
+    @classmethod
+    def of(cls, embedder: Embedder) -> Self:
+        """The store of an embedder's vectors, in its workspace."""
+        return cls(embedder.workspace.features / embedder.fingerprint, embedder.dimension)
 
     def rows(self, keys: Sequence[Key]) -> Ints:
         """Row number of each key, -1 for those that are not stored: (len(keys),)."""

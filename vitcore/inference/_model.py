@@ -21,7 +21,7 @@ from vitcore.errors import BackboneError, DeviceError, NotFoundError, StorageErr
 from vitcore.inference._classifier import Classifier
 from vitcore.inference._trust import Trust
 from vitcore.training import Head, load_head
-from vitcore.workspace import read_json, write_json
+from vitcore.workspace import Workspace, read_json, write_json
 
 __all__ = ["load_classifier", "load_trust", "save_classifier", "set_level"]
 
@@ -56,7 +56,9 @@ def save_classifier(
     )
 
 
-def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
+def load_classifier(
+    folder: str | Path, *, device: str = "auto", workspace: Workspace | None = None
+) -> Classifier:
     """The classifier of a run's folder or of a model folder.
 
     It works with the engine and in the precision it was trained with, or with torch in fp32 where these
@@ -65,6 +67,7 @@ def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
     Args:
         folder: `Run.folder`, or a folder with ``head.safetensors`` and ``config.json``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        workspace: Where embeddings, and what engines read, are kept; the default workspace if not given.
 
     Raises:
         NotFoundError: There is no classifier in the folder.
@@ -74,7 +77,7 @@ def load_classifier(folder: str | Path, *, device: str = "auto") -> Classifier:
     """
     model, config = _config(Path(folder))
     try:
-        embedder = _embedder(config, model, device)
+        embedder = _embedder(config, model, device, workspace)
         head = load_head(model / "head.safetensors")
         trust = Trust.load(model, config["trust"])
         fits = head.shape == (len(config["classes"]), embedder.dimension)
@@ -143,7 +146,7 @@ def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _embedder(config: dict[str, Any], model: Path, device: str) -> Embedder:
+def _embedder(config: dict[str, Any], model: Path, device: str, workspace: Workspace | None) -> Embedder:
     wanted = config["backbone"]
     brought = model / Path(wanted["id"]).name
     name = str(brought) if wanted["source"] == "file" and brought.is_file() else wanted["id"]
@@ -161,6 +164,7 @@ def _embedder(config: dict[str, Any], model: Path, device: str) -> Embedder:
     try:
         # Classifiers of before there were others have no engine.
         engine = config.get("engine", "torch")
-        return Embedder(backbone, choose_device(device, config["precision"], engine))
+        chosen = choose_device(device, config["precision"], engine)
     except DeviceError:
-        return Embedder(backbone, choose_device(device, "fp32"))
+        chosen = choose_device(device, "fp32")
+    return Embedder(backbone, chosen, workspace)

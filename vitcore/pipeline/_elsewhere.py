@@ -78,10 +78,9 @@ def evaluate_elsewhere(
     run = load_run(run_id, workspace=workspace)
     tell(on_progress, Progress(phase="prepare"))
     other = evaluate_on(
-        load_classifier(run.folder),
+        load_classifier(run.folder, workspace=workspace),
         dataset,
         mapping=mapping,
-        workspace=workspace,
         on_progress=on_progress,
         stop=stop,
     )

@@ -109,7 +109,7 @@ def export_model(
     job = _Comparison(run, "model", images, language, workspace, on_progress, stop)
     with _staged(folder) as staged:
         copy_classifier(run.folder / "model", staged)
-        classifier = load_classifier(staged)
+        classifier = load_classifier(staged, workspace=job.workspace)
         job.compare("model", _answers(classifier, job.files), exact=True)
         if classifier.embedder.device.precision != "bf16":
             job.compare("bf16", _answers(_in_bf16(classifier), job.files), exact=False)
@@ -153,7 +153,8 @@ def export_onnx(
     with _staged(folder) as staged:
         facts = {"run": run.id, "created": str(run.config["created"])}
         exact, small = staged / "model.onnx", staged / "model-int8.onnx"
-        write_onnx(load_classifier(run.folder, device="cpu"), exact, facts=facts)
+        classifier = load_classifier(run.folder, device="cpu", workspace=job.workspace)
+        write_onnx(classifier, exact, facts=facts)
         write_int8(exact, small)
         copy_script(staged)
         job.compare("onnx", onnx_probabilities(exact, job.files), exact=True)
@@ -226,9 +227,8 @@ class _Comparison:
         tell(on_progress, Progress(phase="export"))
         about = run.config["dataset"]
         predictions = run.predictions
-        self._dataset = load_dataset(
-            about["id"], version=about["version"], workspace=workspace or Workspace.default()
-        )
+        self.workspace = workspace or Workspace.default()
+        self._dataset = load_dataset(about["id"], version=about["version"], workspace=self.workspace)
         # Evenly over all of them, for they may be sorted by class.
         count = min(images, len(predictions))
         chosen = np.linspace(0, len(predictions) - 1, count).round().astype(np.int64)
@@ -286,7 +286,7 @@ class _Comparison:
 
 def _in_bf16(classifier: Classifier) -> Classifier:
     embedder = classifier.embedder
-    reduced = Embedder(embedder.backbone, choose_device(embedder.device.name, "bf16"))
+    reduced = Embedder(embedder.backbone, choose_device(embedder.device.name, "bf16"), embedder.workspace)
     return Classifier(classifier.head, reduced, classifier.classes, classifier.trust)
 
 

@@ -19,7 +19,6 @@ from vitcore.pipeline._material import class_numbers
 from vitcore.progress import OnProgress
 from vitcore.training import Head
 from vitcore.vectors import Vectors
-from vitcore.workspace import Workspace
 
 __all__ = ["OtherSet", "evaluate_on", "judge", "leak_of", "match_classes", "prediction_rows"]
 
@@ -46,7 +45,6 @@ def evaluate_on(
     dataset: Dataset,
     *,
     mapping: Mapping[str, str | None] | None = None,
-    workspace: Workspace | None = None,
     on_progress: OnProgress | None = None,
     stop: Event | None = None,
 ) -> OtherSet:
@@ -57,7 +55,6 @@ def evaluate_on(
         dataset: None of its images should have been learned from.
         mapping: The class of the classifier for each class of the dataset, None to leave its images
             out; by `match_classes` if not given.
-        workspace: Where embeddings are kept; the default workspace if not given.
         on_progress: Called with the progress.
         stop: Set it to end early.
 
@@ -82,7 +79,6 @@ def evaluate_on(
     found = embed_images(
         classifier.embedder,
         image_files(dataset, rows),
-        workspace=workspace,
         on_progress=on_progress,
         stop=stop,
     )

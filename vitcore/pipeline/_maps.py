@@ -51,7 +51,7 @@ def check_maps(
     dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
     drawn = np.random.default_rng(0).permutation(len(rows))[:images]
     files = [dataset.path(file) for file in rows["file"].iloc[drawn]]
-    classifier = load_classifier(run.folder, device=device)
+    classifier = load_classifier(run.folder, device=device, workspace=workspace)
 
     def told() -> Iterator[Path]:
         meter = Meter(on_progress, "maps", len(files))

@@ -15,7 +15,6 @@ from vitcore.features import Pass, embed_images, image_files, local_pass
 from vitcore.progress import OnProgress
 from vitcore.training import Hyperparameters
 from vitcore.vectors import Vectors
-from vitcore.workspace import Workspace
 
 __all__ = ["Material", "check_division", "class_numbers", "prepare_material"]
 
@@ -68,7 +67,6 @@ def prepare_material(
     dataset: Dataset,
     h: Hyperparameters,
     embedder: Embedder,
-    workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
     through: Pass = local_pass,
@@ -79,7 +77,6 @@ def prepare_material(
         dataset: What to learn from.
         h: The settings, which decide the split and how many views there are.
         embedder: The backbone.
-        workspace: Where embeddings are kept.
         on_progress: Called with the progress of each phase.
         stop: Set it to give up.
         through: What takes the images through the backbone.
@@ -92,9 +89,7 @@ def prepare_material(
     """
     rows = check_division(dataset, h)
     files = image_files(dataset, rows)
-    plain = embed_images(
-        embedder, files, through=through, workspace=workspace, on_progress=on_progress, stop=stop
-    )
+    plain = embed_images(embedder, files, through=through, on_progress=on_progress, stop=stop)
     vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
     duplicates = find_duplicates(
         dataset, rows, vectors, fingerprint=embedder.fingerprint, on_progress=on_progress, stop=stop
@@ -120,7 +115,6 @@ def prepare_material(
             views=h.views,
             augmentations=h.augmentations,
             through=through,
-            workspace=workspace,
             on_progress=on_progress,
             stop=stop,
         )

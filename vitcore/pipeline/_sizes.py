@@ -191,7 +191,7 @@ def compare_sizes(
         stop=stop,
     )
     training, passes, groups = _training_part(
-        dataset, rows, h, Embedder(resolved, choice.device), workspace, on_progress, stop
+        dataset, rows, h, Embedder(resolved, choice.device, workspace), on_progress, stop
     )
     if len(training) < _FEWEST:
         raise DatasetError(
@@ -199,11 +199,11 @@ def compare_sizes(
             f"{_FEWEST} are needed: add some, or keep the usual size."
         )
     drawn = _draw(class_numbers(training["label"], dataset.classes), images, h.seed)
-    embedders = [Embedder(_at_size(resolved, size), choice.device) for size in chosen]
+    embedders = [Embedder(_at_size(resolved, size), choice.device, workspace) for size in chosen]
     sample = training.iloc[drawn]
-    rates = _embed_in_turn(embedders, image_files(dataset, sample), h, workspace, on_progress, stop)
+    rates = _embed_in_turn(embedders, image_files(dataset, sample), h, on_progress, stop)
     together = None if groups is None else groups[drawn]
-    truth, answers = _answers(dataset, sample, together, embedders, h, workspace, on_progress, stop)
+    truth, answers = _answers(dataset, sample, together, embedders, h, on_progress, stop)
     results = []
     for size, rate, answered in zip(chosen, rates, answers, strict=True):
         against, full = compare(truth, answered, answers[0]), size == chosen[0]
@@ -325,7 +325,6 @@ def _training_part(
     rows: pd.DataFrame,
     h: Hyperparameters,
     embedder: Embedder,
-    workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
 ) -> tuple[pd.DataFrame, int, Ints | None]:
@@ -333,11 +332,11 @@ def _training_part(
 
     Nothing is embedded for it.
     """
-    store = FeatureStore(workspace.features / embedder.fingerprint, embedder.dimension)
+    store = FeatureStore.of(embedder)
     groups = None
     if (store.rows([(sha256, view_key(0)) for sha256 in rows["sha256"]]) >= 0).all():
         plain = replace(h, views=1, folds=0)
-        material = prepare_material(dataset, plain, embedder, workspace, on_progress, stop)
+        material = prepare_material(dataset, plain, embedder, on_progress, stop)
         training, groups = material.rows.iloc[material.train], material.groups[material.train]
     else:
         split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
@@ -363,7 +362,6 @@ def _embed_in_turn(
     embedders: Sequence[Embedder],
     files: Sequence[ImageFile],
     h: Hyperparameters,
-    workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
 ) -> list[float]:
@@ -381,7 +379,7 @@ def _embed_in_turn(
         order = range(len(embedders)) if number % 2 == 0 else reversed(range(len(embedders)))
         for place in order:
             is_timed = len(rates[place]) < _ROUNDS
-            rate = _turn(embedders[place], part, h, workspace, meter, stop, is_timed=is_timed)
+            rate = _turn(embedders[place], part, h, meter, stop, is_timed=is_timed)
             rates[place] += [] if rate is None else [rate]
     return [median(found) for found in rates]
 
@@ -390,7 +388,6 @@ def _turn(
     embedder: Embedder,
     files: Sequence[ImageFile],
     h: Hyperparameters,
-    workspace: Workspace,
     meter: Meter,
     stop: Event,
     *,
@@ -411,7 +408,6 @@ def _turn(
         files,
         views=h.views,
         augmentations=h.augmentations,
-        workspace=workspace,
         on_progress=lambda progress: count(progress.done),
         stop=stop,
     )
@@ -447,7 +443,6 @@ def _answers(
     groups: Ints | None,
     embedders: Sequence[Embedder],
     h: Hyperparameters,
-    workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
 ) -> tuple[Ints, list[Ints]]:
@@ -456,7 +451,7 @@ def _answers(
     All sizes have the same folds; what is alike is found at the first size if it is not given.
     """
     truth, files = class_numbers(sample["label"], dataset.classes), image_files(dataset, sample)
-    options: dict[str, Any] = {"views": h.views, "augmentations": h.augmentations, "workspace": workspace}
+    options: dict[str, Any] = {"views": h.views, "augmentations": h.augmentations}
     vectors = [
         np.asarray(embed_images(embedder, files, stop=stop, **options).vectors) for embedder in embedders
     ]

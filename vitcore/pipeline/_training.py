@@ -110,9 +110,7 @@ def train(
     with RunWriter(workspace, config) as writer:
         if on_start is not None:
             on_start(writer.id)
-        _carry_out(
-            writer, dataset, h, embedder, None, through, workspace, on_progress, stop or Event(), started
-        )
+        _carry_out(writer, dataset, h, embedder, None, through, on_progress, stop or Event(), started)
     return load_run(writer.id, workspace=workspace)
 
 
@@ -154,7 +152,7 @@ def resume(
     then = run.config["device"]
     device = choose_device(then["name"], then["precision"], then.get("engine", "torch"))
     backbone = run.config["backbone"]["id"] if requested["backbone"] == "auto" else requested["backbone"]
-    embedder = Embedder(resolve_backbone(backbone, h.input_size or None), device)
+    embedder = Embedder(resolve_backbone(backbone, h.input_size or None), device, workspace)
     if embedder.fingerprint != run.config["backbone"]["fingerprint"]:
         raise InputError(
             f"The weights of {run.config['backbone']['title']} are not those that run '{run_id}' began with; "
@@ -173,7 +171,6 @@ def resume(
             embedder,
             checkpoint,
             local_pass,
-            workspace,
             on_progress,
             stop or Event(),
             time.perf_counter(),
@@ -188,13 +185,12 @@ def _carry_out(
     embedder: Embedder,
     checkpoint: Checkpoint | None,
     through: Pass,
-    workspace: Workspace,
     on_progress: OnProgress | None,
     stop: Event,
     started: float,
 ) -> None:
     """Embed, train, judge, and write it all into a run; it began at `started`, by the performance counter."""
-    material = prepare_material(dataset, h, embedder, workspace, on_progress, stop, through=through)
+    material = prepare_material(dataset, h, embedder, on_progress, stop, through=through)
     truth, train_rows, validation_rows = material.truth, material.train, material.validation
     writer.amend(_division(dataset, h, train_rows, validation_rows, material.groups))
 

@@ -129,7 +129,7 @@ def find_settings(
     )
     try:
         with workspace.lock(_lock_name(dataset.id)):
-            material = prepare_material(dataset, h, embedder, workspace, on_progress, stop)
+            material = prepare_material(dataset, h, embedder, on_progress, stop)
             started = time.perf_counter()
             training, truth = material.training, material.truth[material.train]
             options: dict[str, Any] = {"classes": len(dataset.classes), "device": embedder.device.name}

@@ -23,6 +23,7 @@ class Known:
 
     Attributes:
         run: The run.
+        workspace: Where it is.
         evaluation: Its figures.
         history: Its epochs.
         rows: As `Run.predictions`, with ``right``, and with ``sure`` where there is `trust`.
@@ -36,6 +37,7 @@ class Known:
     """
 
     run: Run
+    workspace: Workspace
     evaluation: Evaluation
     history: pd.DataFrame
     rows: pd.DataFrame
@@ -80,6 +82,7 @@ def look_up(run: Run, workspace: Workspace) -> Known:
         review = None
     return Known(
         run=run,
+        workspace=workspace,
         evaluation=run.evaluation,
         history=run.history,
         rows=rows,

@@ -77,7 +77,7 @@ def _maps(known: Known, dataset: Dataset, rows: pd.DataFrame) -> list[Block]:
     blocks: list[Block] = [Subtitle(tr("What spoke for the answer"))]
     answers: list[Any] = list(rows.itertuples())
     try:
-        classifier = load_classifier(known.run.folder)
+        classifier = load_classifier(known.run.folder, workspace=known.workspace)
         tiles = [_explained(classifier, dataset.path(row.file), row) for row in answers]
     except VitcoreError as error:
         text = tr("Maps of what spoke for an answer could not be made: {reason}")
