@@ -12,6 +12,7 @@ from benchmarks._setting import PassCounter, Setting
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.pipeline import train
+from vitcore.progress import Task
 from vitcore.runs import Run
 from vitcore.training import PRESETS, Hyperparameters, search_settings
 from vitcore.workspace import Workspace
@@ -61,7 +62,7 @@ def views(setting: Setting) -> list[Row]:
     dataset, workspace = setting.photo_dataset()
 
     def run(h: Hyperparameters, counter: PassCounter | None = None) -> Run:
-        return train(dataset, h, compute=Compute(setting.backbone), workspace=workspace, on_progress=counter)
+        return train(dataset, h, compute=Compute(setting.backbone), workspace=workspace, task=Task(counter))
 
     one, four = [], []
     for seed in SEEDS:

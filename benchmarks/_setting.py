@@ -150,8 +150,7 @@ def submit_training(
             compute=Compute(backbone),
             workspace=workspace,
             on_start=job.announce,
-            on_progress=job.report,
-            stop=job.stop,
+            task=job.task,
         )
 
     return queue.submit("run", dataset.name, work, device=choose_device().name)

@@ -29,6 +29,7 @@ from vitcore.compute import Compute
 from vitcore.dataset import Dataset, Picture, add_images, exclude, import_dataset, relabel, restore
 from vitcore.errors import ImageError, Stopped
 from vitcore.features import EngineChoice, _choosing
+from vitcore.progress import Task
 
 pytestmark = pytest.mark.thorough
 
@@ -430,7 +431,7 @@ def test_few_pictures_are_in_memory_however_many_are_compared(pile, monkeypatch)
 
 def test_the_phases_are_told_in_order(flawed, look):
     seen = []
-    look(flawed, on_progress=seen.append)
+    look(flawed, task=Task(seen.append))
     assert list(dict.fromkeys(progress.phase for progress in seen)) == ["prepare", "embed", "check"]
     last = seen[-1]
     assert (last.done, last.total, last.unit) == (20, 20, "images")
@@ -446,7 +447,7 @@ def test_a_stopped_check_keeps_what_it_found(flawed, look, phase, work_done, mon
             stop.set()
 
     with pytest.raises(Stopped):
-        look(flawed, stop=stop, on_progress=on_progress)
+        look(flawed, task=Task(on_progress, stop))
     before = dict(work_done)
     if phase == "check":
         assert 0 < load_measures(flawed).missing(flawed) < 20

@@ -16,6 +16,7 @@ from vitcore.dataset import NamedFile, import_dataset, load_dataset
 from vitcore.errors import ArchiveError, DatasetError, NotFoundError, Stopped
 from vitcore.inference import load_classifier, set_level
 from vitcore.pipeline import train
+from vitcore.progress import Task
 from vitcore.runs import delete_run, list_runs
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
@@ -88,7 +89,7 @@ def test_answering_can_be_stopped_and_goes_on_where_it_was(run, photos):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        answer_batch(batch, load_classifier(run.folder), stop=stop)
+        answer_batch(batch, load_classifier(run.folder), task=Task(stop=stop))
     assert not load_batch(run, batch.id).is_complete
     answer_batch(load_batch(run, batch.id), load_classifier(run.folder))
     assert load_batch(run, batch.id).is_complete
@@ -109,7 +110,7 @@ def test_begun_at_another_level_of_doubt_all_is_answered_at_the_present_one(run,
     monkeypatch.setattr(type(able.embedder), "batch_size", 1)
     monkeypatch.setattr(able, "predict_each", interrupted)
     with pytest.raises(Stopped):
-        answer_batch(batch, able, stop=stop)
+        answer_batch(batch, able, task=Task(stop=stop))
     assert 0 < len(load_batch(run, batch.id).answers) < 4
     set_level(run.folder, 1.0)
     strict = load_classifier(run.folder)

@@ -21,6 +21,7 @@ from vitcore.features import (
     embed_images,
     same_labels,
 )
+from vitcore.progress import Task
 from vitcore.workspace import Workspace
 
 COUNT = 80
@@ -222,7 +223,7 @@ def test_it_can_be_stopped(backbone, images):
     stop = Event()
     stop.set()
     with pytest.raises(Stopped):
-        choose_engine(backbone, images, LABELS, CPU, stop=stop)
+        choose_engine(backbone, images, LABELS, CPU, task=Task(stop=stop))
 
 
 @pytest.mark.usefixtures("bench")

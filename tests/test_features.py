@@ -14,6 +14,7 @@ from PIL import Image
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, ImageError, Stopped, StorageError
 from vitcore.features import FeatureStore, ImageFile, StoredVectors, _store, embed_images
+from vitcore.progress import Task
 
 CPU = Device("cpu", "CPU", "fp32")
 
@@ -144,7 +145,7 @@ def test_an_image_that_can_no_longer_be_read_is_named(embedder, images, content)
 def test_progress_starts_at_what_is_stored_and_ends_at_all(embedder, images):
     embed_images(embedder, images[:3])
     seen = []
-    embed_images(embedder, [*images, images[0]], views=2, on_progress=seen.append)
+    embed_images(embedder, [*images, images[0]], views=2, task=Task(seen.append))
     assert {(progress.phase, progress.unit, progress.total) for progress in seen} == {("embed", "images", 20)}
     assert (seen[0].done, seen[-1].done) == (3, 20)
     assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
@@ -154,7 +155,7 @@ def test_stopping_keeps_finished_batches(embedder, images):
     stop = threading.Event()
     embedder.after_batch = stop.set
     with pytest.raises(Stopped, match="what was computed is kept"):
-        embed_images(embedder, images, stop=stop)
+        embed_images(embedder, images, task=Task(stop=stop))
     assert embedder.embedded == 4
     assert embed_images(embedder, images).computed == 6
 
@@ -163,7 +164,7 @@ def test_stopping_before_the_start_computes_nothing(embedder, images):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        embed_images(embedder, images, stop=stop)
+        embed_images(embedder, images, task=Task(stop=stop))
     assert embedder.embedded == 0
 
 
@@ -228,7 +229,7 @@ def test_recomputing_lost_vectors_can_be_stopped_and_resumed(embedder, images, w
     stop = threading.Event()
     embedder.after_batch = stop.set
     with pytest.raises(Stopped):
-        embed_images(embedder, images, stop=stop)
+        embed_images(embedder, images, task=Task(stop=stop))
     again = embed_images(embedder, images)
     assert again.computed == 6
     assert difference(again.vectors, first.vectors) < 2e-3

@@ -25,7 +25,7 @@ from vitcore.features import FeatureStore
 from vitcore.inference import load_classifier
 from vitcore.jobs import Job, JobQueue
 from vitcore.pipeline import resume, train
-from vitcore.progress import Progress
+from vitcore.progress import Progress, Task
 from vitcore.runs import Run, list_runs, load_run
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
@@ -80,8 +80,7 @@ def train_in_queue(home: str, dataset_id: str, backbone: str) -> None:
             compute=Compute(backbone, device="cpu", engine="torch"),
             workspace=workspace,
             on_start=lambda run_id: tell(run=run_id),
-            on_progress=lambda progress: report(job, progress),
-            stop=job.stop,
+            task=Task(lambda progress: report(job, progress), job.stop),
         )
 
     Embedder.start, os.fsync = counted, on_a_slow_disk
@@ -220,7 +219,7 @@ def check_what_is_left(workspace: Workspace, child: Child) -> Run:
 def check_resumption(workspace: Workspace, run: Run, images: int, there: int, expected: Run) -> None:
     """It goes on where it was, and ends as if nothing had happened."""
     reports: list[Progress] = []
-    ended = resume(run.id, workspace=workspace, on_progress=reports.append)
+    ended = resume(run.id, workspace=workspace, task=Task(reports.append))
     embedding = [progress.done for progress in reports if progress.phase == "embed"]
     assert embedding[:1] == ([there] if there < images else [])
     assert ended.state == "complete"

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vitcore.progress import Meter, Progress
+from vitcore.progress import Meter, Progress, Task
 
 
 class Clock:
@@ -79,3 +79,24 @@ def test_a_meter_works_without_an_audience(clock):
     clock.now += 2.0
     meter.add(4)
     assert meter.per_second == 2.0
+
+
+def test_a_task_that_nobody_watches_goes_on():
+    task = Task()
+    task.report(Progress(phase="embed"))
+    task.meter("embed", 3).add(3)
+    assert not task.stopped
+
+
+def test_a_task_reports_and_can_be_stopped():
+    seen = []
+    task = Task(seen.append)
+    task.report(Progress(phase="prepare"))
+    task.meter("fit", 4, done=1, unit="epochs")
+    assert [(p.phase, p.done, p.total, p.unit) for p in seen] == [
+        ("prepare", 0, 0, "images"),
+        ("fit", 1, 4, "epochs"),
+    ]
+    task.stop.set()
+    assert task.stopped
+    assert not Task(seen.append).stopped

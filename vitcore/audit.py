@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from threading import Event
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +30,7 @@ from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import SAME_PICTURE, Dataset, Picture, group_pairs, likeness, load_image, similar_pairs
 from vitcore.errors import ImageError, Stopped, StorageError
 from vitcore.features import embed_images, image_files, prepare_embedder
-from vitcore.progress import Meter, OnProgress
+from vitcore.progress import Task
 from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace, read_json, write_json
 
@@ -137,8 +136,7 @@ def measure(
     *,
     compute: Compute = DEFAULT_COMPUTE,
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Measures:
     """Look at the images that were not looked at yet, and keep what is found.
 
@@ -147,18 +145,16 @@ def measure(
         compute: As for `vitcore.train`; a training with it finds the embeddings made here, and engine
             ``auto`` goes on with the one that made them.
         workspace: Where embeddings are kept; the default workspace if not given.
-        on_progress: Called with the progress of each phase.
-        stop: Set it to end early; what was found so far is kept.
+        task: Where progress is reported, and what stops it; what was found so far is kept.
 
     Raises:
         BackboneError: The backbone cannot be had.
         DeviceError: The device, the precision or the engine is not here.
         ImageError: An image cannot be decoded any more.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
         StorageError: The disk is full or not writable.
     """
-    stop = stop or Event()
-    workspace = workspace or Workspace.default()
+    workspace, task = workspace or Workspace.default(), task or Task()
     measures = load_measures(dataset) or _nothing_measured()
     contents = dataset.index.drop_duplicates("sha256")
     files = image_files(dataset, contents)
@@ -167,24 +163,22 @@ def measure(
         files,
         list(contents["label"]),
         workspace=workspace,
-        on_progress=on_progress,
-        stop=stop,
+        task=task,
     )
     if measures.fingerprint != embedder.fingerprint or not measures.compared.issuperset(contents["sha256"]):
-        found = embed_images(embedder, files, on_progress=on_progress, stop=stop)
+        found = embed_images(embedder, files, task=task)
         pairs = find_duplicates(
             dataset,
             contents,
             found.vectors[:, 0],
             fingerprint=embedder.fingerprint,
-            on_progress=on_progress,
-            stop=stop,
+            task=task,
         )
         measures = _compared(measures, embedder.fingerprint, contents["sha256"], pairs)
         _save(dataset, measures)
     fresh = contents[~contents["sha256"].isin(measures.quality.index)]
     try:
-        for scores in _quality(dataset, fresh, on_progress, stop):
+        for scores in _quality(dataset, fresh, task):
             known = [part for part in (measures.quality, scores) if len(part)]
             measures = replace(measures, quality=pd.concat(known))
     finally:
@@ -258,16 +252,14 @@ def _save(dataset: Dataset, measures: Measures) -> None:
         ) from error
 
 
-def _quality(
-    dataset: Dataset, contents: pd.DataFrame, on_progress: OnProgress | None, stop: Event
-) -> Iterator[pd.DataFrame]:
+def _quality(dataset: Dataset, contents: pd.DataFrame, task: Task) -> Iterator[pd.DataFrame]:
     """The scores of images, some at a time, found on their thumbnails."""
     if contents.empty:
         return
-    meter = Meter(on_progress, "check", len(contents))
+    meter = task.meter("check", len(contents))
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1), thread_name_prefix="vitcore-check") as pool:
         for start in range(0, len(contents), _CHUNK):
-            if stop.is_set():
+            if task.stopped:
                 raise Stopped("The check was stopped; what was found so far is kept.")
             chunk = contents.iloc[start : start + _CHUNK]
             paths = list(pool.map(partial(_thumbnail, dataset), chunk["file"]))
@@ -328,8 +320,7 @@ def find_duplicates(
     vectors: Vectors,
     *,
     fingerprint: str,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> pd.DataFrame:
     """Near-duplicates among images; see `vitcore.dataset.similar_pairs` and `likeness`.
 
@@ -341,16 +332,15 @@ def find_duplicates(
         rows: Some rows of its index, N.
         vectors: Their embeddings, (N, D).
         fingerprint: Of the embedder.
-        on_progress: Called with the progress, in pairs.
-        stop: Set it to give up.
+        task: Where progress is reported, and what stops it.
 
     Returns:
         Columns first, second (content hashes), similarity (of the embeddings), likeness (of the pixels).
 
     Raises:
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
-    stop = stop or Event()
+    task = task or Task()
     order = np.argsort(rows["sha256"].to_numpy(), kind="stable")
     contents = rows.iloc[order].drop_duplicates("sha256")
     hashes = contents["sha256"].tolist()
@@ -359,8 +349,8 @@ def find_duplicates(
     with contextlib.suppress(StorageError, LookupError, TypeError, ValueError):
         return _pair_frame(read_json(kept))
     numbers = order[~rows["sha256"].iloc[order].duplicated().to_numpy()]
-    pairs, similarities = similar_pairs(vectors[numbers], most=_PARTNERS, stop=stop)
-    likes = _likeness(dataset, contents["file"].tolist(), pairs, on_progress, stop)
+    pairs, similarities = similar_pairs(vectors[numbers], most=_PARTNERS, task=task)
+    likes = _likeness(dataset, contents["file"].tolist(), pairs, task)
     found = [
         [hashes[first], hashes[second], round(float(similarity), 4), round(float(like), 4)]
         for (first, second), similarity, like in zip(pairs.tolist(), similarities, likes, strict=True)
@@ -391,9 +381,7 @@ def duplicate_groups(rows: pd.DataFrame, pairs: pd.DataFrame) -> Ints:
     return group_pairs(len(contents), links, strengths, largest=max(20, len(contents) // 10))[codes]
 
 
-def _likeness(
-    dataset: Dataset, files: list[str], pairs: Ints, on_progress: OnProgress | None, stop: Event
-) -> npt.NDArray[np.float64]:
+def _likeness(dataset: Dataset, files: list[str], pairs: Ints, task: Task) -> npt.NDArray[np.float64]:
     """Likeness of each pair of files, 0 where one cannot be read: (P,)."""
     if not len(pairs):
         return np.empty(0)
@@ -405,12 +393,12 @@ def _likeness(
         except (ImageError, OSError):
             return None
 
-    meter = Meter(on_progress, "prepare", len(pairs), unit="pairs")
+    meter = task.meter("prepare", len(pairs), unit="pairs")
     found = np.zeros(len(pairs))
     order = _neighbours_together(len(files), pairs)
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1), thread_name_prefix="vitcore-compare") as pool:
         for start in range(0, len(order), _CHUNK):
-            if stop.is_set():
+            if task.stopped:
                 raise Stopped("The comparison of the images was stopped; what was embedded is kept.")
             chunk = order[start : start + _CHUNK]
             numbers = np.unique(pairs[chunk]).tolist()

@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from threading import Event
 from typing import IO, Any
 
 import pandas as pd
@@ -36,7 +35,7 @@ from vitcore.dataset import (
 )
 from vitcore.errors import DatasetError, InputError, NotFoundError, StorageError
 from vitcore.inference import Classifier, predict_files, read_predictions
-from vitcore.progress import OnProgress
+from vitcore.progress import Task
 from vitcore.runs import Run
 from vitcore.workspace import new_id, read_json, write_json
 
@@ -243,8 +242,7 @@ def new_batch(
     sources: Sequence[NamedFile],
     title: str,
     *,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Batch:
     """Copy photos, or those in archives, into a new batch of a run; `answer_batch` answers them.
 
@@ -252,20 +250,17 @@ def new_batch(
         run: Whose answers are wanted.
         sources: Photos and archives.
         title: For people.
-        on_progress: Called with the progress.
-        stop: Set it to give up; nothing is kept.
+        task: Where progress is reported, and what stops it; nothing is kept.
 
     Raises:
         ArchiveError: There is no image in them.
         StorageError: The disk is full or not writable.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
     folder = run.folder / "batches" / new_id()
     try:
         (folder / "photos").mkdir(parents=True)
-        found = unpack_photos(
-            sources, lambda number: _photo(folder, number), on_progress=on_progress, stop=stop
-        )
+        found = unpack_photos(sources, lambda number: _photo(folder, number), task=task)
         about = {
             "title": title,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -288,19 +283,17 @@ def answer_batch(
     batch: Batch,
     classifier: Classifier,
     *,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> None:
     """Answer what was not answered yet.
 
     Args:
         batch: The photos.
         classifier: Of their run.
-        on_progress: Called with the progress in images.
-        stop: Set it to stop after the current photos; what was answered stays.
+        task: Where progress is reported, and what stops it; what was answered stays.
 
     Raises:
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
         VitcoreError: As for `vitcore.inference.predict_files`.
     """
     if not batch.names or replace(batch).is_complete:  # as it stands now, not as it was loaded
@@ -312,8 +305,7 @@ def answer_batch(
         [batch.photo(number) for number in range(len(batch.names))],
         table,
         total=len(batch.names),
-        on_progress=on_progress,
-        stop=stop,
+        task=task,
     )
     try:
         answer()

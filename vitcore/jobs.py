@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vitcore.errors import Stopped, VitcoreError
-from vitcore.progress import Progress
+from vitcore.progress import Progress, Task
 
 __all__ = ["Job", "JobKind", "JobQueue", "JobSnapshot", "JobState", "Work"]
 
@@ -51,7 +51,7 @@ class JobSnapshot:
 
 @dataclass(eq=False)
 class Job:
-    """A piece of work in a `JobQueue`. Its work function gets the job and uses the three methods.
+    """A piece of work in a `JobQueue`, which its work function gets.
 
     Attributes:
         id: Counts the jobs of a queue, from 1.
@@ -59,7 +59,7 @@ class Job:
             comparison of input ``sizes``, a ``review`` of a run, how it does ``elsewhere``, what it makes
             of new photos (``predict``), an ``export`` of it, or a check of its ``maps``.
         title: For people.
-        stop: Set when the job should end early; the work looks at it.
+        stop: Set when the job should end early.
     """
 
     id: int
@@ -77,6 +77,11 @@ class Job:
             if self._snapshot.state == "running":
                 return replace(self._snapshot, elapsed_s=time.monotonic() - self._began)
             return self._snapshot
+
+    @property
+    def task(self) -> Task:
+        """What the work reports to, and is stopped by."""
+        return Task(self.report, self.stop)
 
     def report(self, progress: Progress) -> None:
         """Publish progress."""

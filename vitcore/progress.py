@@ -1,10 +1,11 @@
-"""How far a piece of work is: what jobs publish and the app and the command line show."""
+"""How far a piece of work is, what publishes it, and how it is stopped."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 
-__all__ = ["Meter", "OnProgress", "Progress", "tell"]
+__all__ = ["Meter", "OnProgress", "Progress", "Task"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,27 @@ class Meter:
         )
 
 
-def tell(on_progress: OnProgress | None, progress: Progress) -> None:
-    """Publish progress, if anybody listens."""
-    if on_progress is not None:
-        on_progress(progress)
+@dataclass(frozen=True)
+class Task:
+    """A piece of work as it is watched and stopped from outside; by default it is neither.
+
+    Attributes:
+        task: Where progress is reported, and what stops it.
+    """
+
+    on_progress: OnProgress | None = None
+    stop: Event = field(default_factory=Event)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the work is to end early."""
+        return self.stop.is_set()
+
+    def report(self, progress: Progress) -> None:
+        """Publish a snapshot."""
+        if self.on_progress is not None:
+            self.on_progress(progress)
+
+    def meter(self, phase: str, total: int, done: int = 0, unit: str = "images") -> Meter:
+        """Start to count the units of a phase; the arguments are those of `Meter`."""
+        return Meter(self.on_progress, phase, total, done, unit)

@@ -214,8 +214,7 @@ def _start(run: Run, form: str, place: Path) -> None:
             place,
             language=language,
             workspace=workspace(),
-            on_progress=job.report,
-            stop=job.stop,
+            task=job.task,
         )
         pack_export(made, place.with_suffix(".zip"))
 

@@ -171,8 +171,8 @@ def _submit(
 
     def work(job: Job) -> None:
         job.announce(run.id)
-        asked = batch or new_batch(run, list(sources), title, on_progress=job.report, stop=job.stop)
-        answer_batch(asked, able, on_progress=job.report, stop=job.stop)
+        asked = batch or new_batch(run, list(sources), title, task=job.task)
+        answer_batch(asked, able, task=job.task)
 
     device = able.embedder.device.name
     own(

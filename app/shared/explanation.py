@@ -166,6 +166,6 @@ def _map_panel() -> None:
 def _start_map_check(run: Run) -> None:
     def work(job: Job) -> None:
         job.announce(run.id)
-        check_maps(run.id, workspace=workspace(), on_progress=job.report, stop=job.stop)
+        check_maps(run.id, workspace=workspace(), task=job.task)
 
     own(job_queue().submit("maps", run.name, work, device=run.config["device"]["name"]))

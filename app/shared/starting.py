@@ -56,15 +56,14 @@ def start_import(
 
     def work(job: Job) -> None:
         if into is not None:
-            made = add_images(into, source, reading=reading, on_progress=job.report, stop=job.stop)
+            made = add_images(into, source, reading=reading, task=job.task)
         else:
             made = import_dataset(
                 source,
                 name=title,
                 reading=reading,
                 workspace=workspace(),
-                on_progress=job.report,
-                stop=job.stop,
+                task=job.task,
             )
         job.announce(made.id)
 
@@ -80,7 +79,7 @@ def start_check(dataset: Dataset) -> None:
     """Look for blurred, dark and near-duplicate photos in the background."""
 
     def work(job: Job) -> None:
-        measure(dataset, workspace=workspace(), on_progress=job.report, stop=job.stop)
+        measure(dataset, workspace=workspace(), task=job.task)
         job.announce(dataset.id)
 
     own(job_queue().submit("check", dataset.name, work, device=choose_device().name))
@@ -105,8 +104,7 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, compute: 
             compute=compute,
             workspace=workspace(),
             on_start=job.announce,
-            on_progress=job.report,
-            stop=job.stop,
+            task=job.task,
         )
 
     own(job_queue().submit("run", dataset.name, work, device=_line(compute)))
@@ -120,8 +118,7 @@ def start_resume(run: Run) -> None:
             run.id,
             workspace=workspace(),
             on_start=job.announce,
-            on_progress=job.report,
-            stop=job.stop,
+            task=job.task,
         )
 
     title = run.config["dataset"]["name"]
@@ -158,8 +155,7 @@ def start_tuning(
             trials=trials,
             seconds=seconds,
             workspace=workspace(),
-            on_progress=job.report,
-            stop=job.stop,
+            task=job.task,
         )
 
     own(job_queue().submit("tuning", dataset.name, work, device=_line(compute)))
@@ -186,8 +182,7 @@ def start_sizes(dataset: Dataset, hyperparameters: Hyperparameters, compute: Com
             compute=compute,
             images=images,
             workspace=workspace(),
-            on_progress=job.report,
-            stop=job.stop,
+            task=job.task,
         )
 
     own(job_queue().submit("sizes", dataset.name, work, device=_line(compute)))
@@ -198,7 +193,7 @@ def start_review(run: Run) -> None:
 
     def work(job: Job) -> None:
         job.announce(run.id)
-        review_run(run.id, workspace=workspace(), on_progress=job.report, stop=job.stop)
+        review_run(run.id, workspace=workspace(), task=job.task)
 
     own(job_queue().submit("review", run.name, work, device=run.config["device"]["name"]))
 
@@ -214,9 +209,7 @@ def start_elsewhere(run: Run, other: Dataset, mapping: Mapping[str, str | None])
 
     def work(job: Job) -> None:
         job.announce(run.id)
-        evaluate_elsewhere(
-            run.id, other, mapping, workspace=workspace(), on_progress=job.report, stop=job.stop
-        )
+        evaluate_elsewhere(run.id, other, mapping, workspace=workspace(), task=job.task)
 
     own(job_queue().submit("elsewhere", other.name, work, device=run.config["device"]["name"]))
 

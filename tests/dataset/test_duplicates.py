@@ -26,6 +26,7 @@ from vitcore.dataset import (
 from vitcore.dataset._sample import sample_images
 from vitcore.errors import Stopped
 from vitcore.features import StoredVectors, _store
+from vitcore.progress import Task
 
 CLOTHING = Path(__file__).parents[3] / "shared" / "data" / "clothing-600.zip"
 
@@ -231,7 +232,7 @@ def test_the_search_can_be_stopped():
     stop = Event()
     stop.set()
     with pytest.raises(Stopped, match="what was embedded is kept"):
-        similar_pairs(some_vectors(100), stop=stop)
+        similar_pairs(some_vectors(100), task=Task(stop=stop))
 
 
 # --- groups ------------------------------------------------------------------------------------

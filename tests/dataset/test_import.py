@@ -17,6 +17,7 @@ from PIL import Image
 from vitcore.dataset import INDEX_COLUMNS, _unpack, import_dataset, load_dataset
 from vitcore.dataset._sample import sample_images
 from vitcore.errors import ArchiveError, ImageError, Stopped
+from vitcore.progress import Task
 from vitcore.workspace import Workspace
 
 PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst")
@@ -450,7 +451,7 @@ def test_stopping_leaves_nothing_behind(pack, animals, workspace):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        import_dataset(pack(animals), stop=stop)
+        import_dataset(pack(animals), task=Task(stop=stop))
     assert list(workspace.datasets.iterdir()) == []
 
 
@@ -463,7 +464,7 @@ def test_stopping_in_the_middle_leaves_nothing_behind(pack, animals, workspace):
         stop.set()
 
     with pytest.raises(Stopped):
-        import_dataset(pack(animals), stop=stop, on_progress=on_progress)
+        import_dataset(pack(animals), task=Task(on_progress, stop))
     assert seen[0].phase == "import"
     assert list(workspace.datasets.iterdir()) == []
     assert len(import_dataset(pack(animals)).index) == 6
@@ -472,7 +473,7 @@ def test_stopping_in_the_middle_leaves_nothing_behind(pack, animals, workspace):
 def test_progress_counts_every_candidate(pack, animals):
     seen = []
     import_dataset(
-        pack(animals | {"photos/cats/page.jpg": b"<html>", "readme.txt": b""}), on_progress=seen.append
+        pack(animals | {"photos/cats/page.jpg": b"<html>", "readme.txt": b""}), task=Task(seen.append)
     )
     assert [(seen[0].done, seen[0].total), (seen[-1].done, seen[-1].total)] == [(0, 7), (7, 7)]
     assert {progress.phase for progress in seen} == {"import"}

@@ -8,6 +8,7 @@ import pytest
 
 from vitcore.dataset import NamedFile, _unpack, unpack_photos
 from vitcore.errors import ArchiveError, Stopped
+from vitcore.progress import Task
 
 
 @pytest.fixture
@@ -95,11 +96,11 @@ def test_it_can_be_stopped(tmp_path, place):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        unpack_photos([dropped(tmp_path, "a.jpg", b"a")], place, stop=stop)
+        unpack_photos([dropped(tmp_path, "a.jpg", b"a")], place, task=Task(stop=stop))
 
 
 def test_progress_counts_every_file(tmp_path, place):
     told = []
     sources = [zipped(tmp_path, "a.zip", {"1.jpg": b"1", "2.jpg": b"2"}), dropped(tmp_path, "3.jpg", b"3")]
-    unpack_photos(sources, place, on_progress=told.append)
+    unpack_photos(sources, place, task=Task(told.append))
     assert (told[-1].done, told[-1].total, told[-1].phase) == (3, 3, "import")

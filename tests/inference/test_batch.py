@@ -26,6 +26,7 @@ from vitcore.inference import (
     predict_files,
     read_predictions,
 )
+from vitcore.progress import Task
 from vitcore.training import LinearHead
 
 CLASSES = ("NA", "label", "owl, grey")
@@ -204,7 +205,7 @@ def test_after_a_crash_only_the_rest_is_done_and_the_table_is_the_same(
     there = len(rows_of(table)) - 1
     assert there % BATCH == 0
     reports = []
-    result = predict_files(classifier, files, table, total=len(files), on_progress=reports.append)
+    result = predict_files(classifier, files, table, total=len(files), task=Task(reports.append))
     assert table.read_bytes() == expected
     assert (result.images, result.kept, result.skipped) == (len(files), there, 3)
     assert [row.path for row in result.first_skipped] == texts([files[5], files[10], files[-1]])
@@ -296,17 +297,17 @@ def test_it_can_be_asked_to_stop_and_keeps_what_it_has(classifier, files, table,
             stop.set()
 
     with pytest.raises(Stopped, match="Stopped after 8 images, which are kept"):
-        predict_files(classifier, files, table, on_progress=on_progress, stop=stop)
+        predict_files(classifier, files, table, task=Task(on_progress, stop))
     assert len(rows_of(table)) == 1 + 8
     with pytest.raises(Stopped, match="Stopped after 8 images"):
-        predict_files(classifier, files, table, stop=stop)
-    assert predict_files(classifier, files, table, stop=threading.Event()).kept == 8
+        predict_files(classifier, files, table, task=Task(stop=stop))
+    assert predict_files(classifier, files, table, task=Task(stop=threading.Event())).kept == 8
     assert table.read_bytes() == expected
 
 
 def test_progress_without_a_total_counts_images(classifier, files, table):
     reports = []
-    predict_files(classifier, files, table, on_progress=reports.append)
+    predict_files(classifier, files, table, task=Task(reports.append))
     assert [report.done for report in reports] == [4, 8, 12, 16, 20, 21]
     assert {(report.phase, report.total, report.remaining_s) for report in reports} == {("predict", 0, None)}
 
@@ -390,7 +391,7 @@ def test_two_do_not_write_one_table(classifier, files, table):
             predict_files(classifier, files, table)
         refused.append(caught.value)
 
-    predict_files(classifier, files, table, on_progress=on_progress)
+    predict_files(classifier, files, table, task=Task(on_progress))
     assert len(refused) == 6
     assert len(rows_of(table)) == 1 + len(files)
 

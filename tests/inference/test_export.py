@@ -34,6 +34,7 @@ from vitcore.inference import (
 from vitcore.language import speaking
 from vitcore.pipeline import Export, export_model, export_onnx, load_export, pack_export, train
 from vitcore.pipeline import _exporting as module
+from vitcore.progress import Task
 from vitcore.runs import Run, list_runs
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace, read_json, write_json
@@ -228,7 +229,7 @@ def test_stopping_leaves_nothing(run, tmp_path):
     stop = Event()
     stop.set()
     with pytest.raises(Stopped):
-        export_model(run, tmp_path / "out" / "folder", stop=stop)
+        export_model(run, tmp_path / "out" / "folder", task=Task(stop=stop))
     assert list((tmp_path / "out").iterdir()) == []
 
 

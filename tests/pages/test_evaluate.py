@@ -14,6 +14,7 @@ from vitcore.evaluation import evaluate
 from vitcore.inference import load_trust
 from vitcore.language import decimals, of_100, percent
 from vitcore.pipeline import evaluate_elsewhere, review_run, train
+from vitcore.progress import Task
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
 
@@ -358,8 +359,7 @@ def stopped(picture_folder, tiny_backbone):
         import_dataset(picture_folder()),
         Hyperparameters(epochs=1000, batch_size=1),
         compute=Compute(tiny_backbone),
-        on_progress=on_progress,
-        stop=stop,
+        task=Task(on_progress, stop),
     )
 
 

@@ -8,6 +8,7 @@ from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, rename_class
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
 from vitcore.pipeline import evaluate_elsewhere, load_elsewhere, match_classes, train
+from vitcore.progress import Task
 from vitcore.runs import list_runs
 from vitcore.training import Hyperparameters
 
@@ -68,7 +69,7 @@ def test_stopped_it_keeps_nothing(run, other):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        evaluate_elsewhere(run.id, other, stop=stop)
+        evaluate_elsewhere(run.id, other, task=Task(stop=stop))
     assert load_elsewhere(run) == []
 
 

@@ -13,6 +13,7 @@ from vitcore.dataset import confirm, confirmed, exclude, import_dataset, load_da
 from vitcore.errors import NotFoundError, Stopped, StorageError
 from vitcore.evaluation import class_forecast, forecast
 from vitcore.pipeline import load_review, review_run, run_vectors, train
+from vitcore.progress import Task
 from vitcore.runs import list_runs, load_run
 from vitcore.training import Hyperparameters
 
@@ -123,13 +124,13 @@ def test_stopped_it_keeps_nothing(run):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        review_run(run.id, stop=stop)
+        review_run(run.id, task=Task(stop=stop))
     assert load_review(run) is None
 
 
 def test_its_progress_comes_to_an_end(run):
     seen = []
-    review_run(run.id, on_progress=seen.append)
+    review_run(run.id, task=Task(seen.append))
     assert {progress.phase for progress in seen} == {"review"}
     done = [progress.done for progress in seen if progress.total]
     assert done == sorted(done)

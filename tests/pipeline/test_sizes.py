@@ -11,6 +11,7 @@ from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.pipeline import SizeComparison, SizeResult, _sizes, compare_sizes, load_sizes, train
+from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 
 BASE = Hyperparameters(epochs=3, learning_rate=1e-2)
@@ -101,7 +102,7 @@ def test_a_training_at_a_smaller_size_finds_its_vectors(measure, dataset, tiny_b
         dataset,
         replace(BASE, input_size=128),
         compute=Compute(tiny_backbone, device="cpu", engine="torch"),
-        on_progress=lambda progress: computed.append(progress) if progress.phase == "embed" else None,
+        task=Task(lambda progress: computed.append(progress) if progress.phase == "embed" else None),
     )
     assert run.config["backbone"]["preprocessing"]["input_size"] == 128
     assert computed[0].done == run.config["images"]["train"]
@@ -190,7 +191,7 @@ def test_stopped_it_keeps_what_was_embedded_and_nothing_else(measure, dataset, t
             stop.set()
 
     with pytest.raises(Stopped):
-        measure(on_progress=after_some, stop=stop)
+        measure(task=Task(after_some, stop))
     with pytest.raises(NotFoundError):
         load_sizes(dataset, BASE, backbone=tiny_backbone)
     seen[0].clear()

@@ -21,6 +21,7 @@ from vitcore.dataset import Dataset, exclude, import_dataset, split_index
 from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError, SettingsError, Stopped
 from vitcore.inference import load_classifier
 from vitcore.pipeline import _material, _repeats, _trusting, evaluate_on, resume, train
+from vitcore.progress import Task
 from vitcore.runs import CHECKPOINT, Run, RunWriter, list_runs, load_run
 from vitcore.training import Hyperparameters
 
@@ -239,7 +240,7 @@ def test_skipped_files_are_counted(picture_folder, tiny_backbone):
 
 def test_the_phases_are_told_in_order(learn):
     seen, started = [], []
-    run = learn(on_progress=seen.append, on_start=started.append)
+    run = learn(task=Task(seen.append), on_start=started.append)
     phases = list(dict.fromkeys(progress.phase for progress in seen))
     assert phases == ["prepare", "embed", "fit", "evaluate"]
     assert started == [run.id]
@@ -262,7 +263,7 @@ def test_stopped_during_the_epochs_the_run_keeps_its_best_head(learn, dataset):
         if progress.phase == "fit" and progress.done >= 2:
             stop.set()
 
-    run = learn(Hyperparameters(epochs=1000, learning_rate=1e-2), stop=stop, on_progress=on_progress)
+    run = learn(Hyperparameters(epochs=1000, learning_rate=1e-2), task=Task(on_progress, stop))
     assert run.state == "stopped"
     assert 2 <= len(run.history) < 1000
     assert run.facts["epochs_run"] == len(run.history)
@@ -275,7 +276,7 @@ def test_stopped_while_embedding_there_is_nothing_to_keep(learn):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped, match="what was computed is kept"):
-        learn(stop=stop)
+        learn(task=Task(stop=stop))
     [run] = list_runs()
     assert (run.state, run.has_model) == ("stopped", False)
     assert run.facts["message"] == "The embedding was stopped; what was computed is kept."
@@ -286,7 +287,7 @@ def test_stopped_before_the_first_epoch_there_is_nothing_to_keep(learn):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        learn(stop=stop)
+        learn(task=Task(stop=stop))
     run = list_runs()[0]
     assert (run.state, run.has_model) == ("stopped", False)
 
@@ -462,7 +463,7 @@ def test_how_many_images_learn_is_written_down_as_soon_as_it_is_known(learn):
         if run is not None:
             seen[progress.phase] = run.config.get("images")
 
-    run = learn(on_progress=on_progress)
+    run = learn(task=Task(on_progress))
     assert seen["embed"] is None
     assert seen["fit"] == run.config["images"] == {"train": 30, "validation": 6, "skipped": 0}
     assert run.config["created"]
@@ -612,7 +613,7 @@ def test_stopped_in_the_folds_the_run_is_complete_without_them(learn):
             stop.set()
 
     h = Hyperparameters(epochs=5, learning_rate=1e-4, folds=3)  # so low that the last epoch is the best
-    run = learn(h, stop=stop, on_progress=on_progress)
+    run = learn(h, task=Task(on_progress, stop))
     assert stop.is_set()
     assert (run.state, run.has_model, len(run.history)) == ("complete", True, 5)
     assert "cross_validation" not in run.facts
@@ -719,7 +720,7 @@ def stopped_after(learn, monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(RunWriter, "add_epoch", counting)
-            run = learn(hyperparameters, stop=stop)
+            run = learn(hyperparameters, task=Task(stop=stop))
         assert (run.state, len(run.history)) == ("stopped", epochs)
         return run
 

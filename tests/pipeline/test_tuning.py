@@ -10,6 +10,7 @@ from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, load_dataset
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.pipeline import _tuning, find_settings, load_tuning, train
+from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
@@ -97,7 +98,7 @@ def test_how_it_stands_is_on_the_disk_after_every_trial(find, dataset):
             found = load_tuning(dataset)
             states.append((found.state, len(found.trials), progress.done, progress.total))
 
-    find(on_progress=look, trials=3)
+    find(task=Task(look), trials=3)
     assert states == [("running", n, n, 3) for n in (1, 2, 3)]
 
 
@@ -108,7 +109,7 @@ def test_stopped_it_keeps_what_it_found(find, dataset):
         if progress.phase == "search" and progress.done == 2:
             stop.set()
 
-    tuning = find(on_progress=after_two, stop=stop)
+    tuning = find(task=Task(after_two, stop))
     assert (tuning.state, len(tuning.trials)) == ("stopped", 2)
     assert load_tuning(dataset).state == "stopped"
 
@@ -119,7 +120,7 @@ def test_stopped_at_once_it_keeps_what_was_found_before(find, dataset):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        find(stop=stop)
+        find(task=Task(stop=stop))
     assert load_tuning(dataset).trials == before.trials
 
 

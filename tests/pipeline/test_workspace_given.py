@@ -22,7 +22,7 @@ from vitcore.pipeline import (
     review_run,
     train,
 )
-from vitcore.progress import Progress
+from vitcore.progress import Progress, Task
 from vitcore.report import write_report
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
@@ -83,7 +83,7 @@ def test_nothing_else_that_is_asked_of_a_run_is_written_anywhere_else(
         if progress.phase == "fit" and progress.done:
             stop.set()
 
-    run = train(dataset, SHORT, compute=compute, workspace=given, on_progress=after_one_epoch, stop=stop)
+    run = train(dataset, SHORT, compute=compute, workspace=given, task=Task(after_one_epoch, stop))
     assert run.state == "stopped"
     run = resume(run.id, workspace=given)
     review_run(run.id, workspace=given)

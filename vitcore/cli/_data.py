@@ -1,10 +1,9 @@
 """Commands for datasets: import and audit."""
 
 import argparse
-import threading
 from dataclasses import asdict
 
-from vitcore.cli._output import Printer, answer
+from vitcore.cli._output import answer
 from vitcore.cli._settings import (
     SOURCE,
     Add,
@@ -23,6 +22,7 @@ from vitcore.dataset import (
     load_dataset,
     remarks,
 )
+from vitcore.progress import Task
 
 __all__ = ["add_commands"]
 
@@ -46,15 +46,15 @@ def add_commands(add: Add) -> None:
     add_compute(sub)
 
 
-def _import(options: argparse.Namespace, stop: threading.Event) -> None:
+def _import(options: argparse.Namespace, task: Task) -> None:
     if options.dry_run:
         _inspect(options)
         return
-    workspace, printer = open_workspace(), Printer()
+    workspace = open_workspace()
     sources: SourceLike = options.source[0] if len(options.source) == 1 else options.source
     if options.into is not None:
         before = load_dataset(options.into, workspace=workspace)
-        dataset = add_images(before, sources, reading=reading_of(options), on_progress=printer, stop=stop)
+        dataset = add_images(before, sources, reading=reading_of(options), task=task)
         done = f"{dataset.changes[-1].text} "
     else:
         dataset = import_dataset(
@@ -62,8 +62,7 @@ def _import(options: argparse.Namespace, stop: threading.Event) -> None:
             name=options.name,
             reading=reading_of(options),
             workspace=workspace,
-            on_progress=printer,
-            stop=stop,
+            task=task,
         )
         done = ""
     answer(
@@ -114,17 +113,16 @@ def _inspect(options: argparse.Namespace) -> None:
     )
 
 
-def _audit(options: argparse.Namespace, stop: threading.Event) -> None:
+def _audit(options: argparse.Namespace, task: Task) -> None:
     from vitcore.audit import find_issues, measure
 
-    workspace, printer = open_workspace(), Printer()
-    dataset = find_dataset(options, workspace, printer, stop)
+    workspace = open_workspace()
+    dataset = find_dataset(options, workspace, task)
     measures = measure(
         dataset,
         compute=compute_of(options),
         workspace=workspace,
-        on_progress=printer,
-        stop=stop,
+        task=task,
     )
     names = dict(zip(dataset.index["image_id"], dataset.index["name"], strict=True))
     findings = [

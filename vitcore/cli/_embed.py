@@ -1,9 +1,8 @@
 """The command that embeds a dataset ahead of a training."""
 
 import argparse
-import threading
 
-from vitcore.cli._output import Printer, answer
+from vitcore.cli._output import answer
 from vitcore.cli._settings import (
     CLUSTER,
     SOURCE,
@@ -14,6 +13,7 @@ from vitcore.cli._settings import (
     find_dataset,
     open_workspace,
 )
+from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 
 __all__ = ["add_commands"]
@@ -35,7 +35,7 @@ def add_commands(add: Add) -> None:
         sub.add_argument(flag, type=kind, default=value, metavar="X", help=f"{text} (default: {value})")
 
 
-def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
+def _embed(options: argparse.Namespace, task: Task) -> None:
     from vitcore.cluster import pass_for
     from vitcore.features import embed_images, image_files, prepare_embedder
 
@@ -44,8 +44,8 @@ def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
         {"views": options.views, "augmentations": augmentations, "input_size": options.input_size}
     )
     with pass_for(options.engine, options.address, workers=options.workers) as through:
-        workspace, printer = open_workspace(), Printer()
-        dataset = find_dataset(options, workspace, printer, stop)
+        workspace = open_workspace()
+        dataset = find_dataset(options, workspace, task)
         files = image_files(dataset, dataset.index)
         embedder, choice = prepare_embedder(
             compute_of(options),
@@ -53,8 +53,7 @@ def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
             list(dataset.index["label"]),
             input_size=settings.input_size,
             workspace=workspace,
-            on_progress=printer,
-            stop=stop,
+            task=task,
         )
         embeddings = embed_images(
             embedder,
@@ -62,8 +61,7 @@ def _embed(options: argparse.Namespace, stop: threading.Event) -> None:
             views=settings.views,
             augmentations=settings.augmentations,
             through=through,
-            on_progress=printer,
-            stop=stop,
+            task=task,
         )
     vectors = len(files) * settings.views
     answer(

@@ -1,11 +1,11 @@
 """The command that hands a run on: export."""
 
 import argparse
-import threading
 from pathlib import Path
 
-from vitcore.cli._output import Printer, answer
+from vitcore.cli._output import answer
 from vitcore.cli._settings import Add, open_workspace
+from vitcore.progress import Task
 from vitcore.runs import load_run
 
 __all__ = ["add_commands"]
@@ -31,7 +31,7 @@ def add_commands(add: Add) -> None:
     )
 
 
-def _export(options: argparse.Namespace, stop: threading.Event) -> None:
+def _export(options: argparse.Namespace, task: Task) -> None:
     from vitcore.pipeline import export_model, export_onnx
 
     workspace = open_workspace()
@@ -42,8 +42,7 @@ def _export(options: argparse.Namespace, stop: threading.Event) -> None:
         Path(options.out),
         images=options.images,
         workspace=workspace,
-        on_progress=Printer(),
-        stop=stop,
+        task=task,
     )
     lines = [str(made.folder), *(f"  {name}  {size / 1e6:.1f} MB" for name, size in made.files.items())]
     lines += [

@@ -3,17 +3,17 @@
 import argparse
 import math
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitcore.cli._output import Printer, answer
+from vitcore.cli._output import answer
 from vitcore.cli._settings import DEVICE, SOURCE, Add, add_reading, find_dataset, open_workspace
 from vitcore.dataset import (
     Dataset,
     load_dataset,
 )
 from vitcore.errors import InputError, NotFoundError
+from vitcore.progress import Task
 from vitcore.runs import load_run
 from vitcore.workspace import Workspace
 
@@ -36,7 +36,7 @@ def add_commands(add: Add) -> None:
     sub.add_argument("--device", **DEVICE)
 
 
-def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
+def _evaluate(options: argparse.Namespace, task: Task) -> None:
     workspace = open_workspace()
     run = load_run(options.run_id, workspace=workspace)
     if options.source is None:
@@ -45,16 +45,15 @@ def _evaluate(options: argparse.Namespace, stop: threading.Event) -> None:
         from vitcore.inference import load_classifier
         from vitcore.pipeline import evaluate_on
 
-        printer = Printer()
         classifier = load_classifier(run.folder, device=options.device, workspace=workspace)
         # Only to be judged by, so it does not stay among the datasets.
         with tempfile.TemporaryDirectory(prefix="vitcore-") as folder:
             try:
                 dataset = load_dataset(options.source, workspace=workspace)
             except NotFoundError:
-                dataset = find_dataset(options, Workspace(Path(folder)), printer, stop)
+                dataset = find_dataset(options, Workspace(Path(folder)), task)
             mapping = _mapping(options.map, dataset, classifier.classes)
-            other = evaluate_on(classifier, dataset, mapping=mapping, on_progress=printer, stop=stop)
+            other = evaluate_on(classifier, dataset, mapping=mapping, task=task)
             evaluation = other.evaluation
     lines = [f"{evaluation.images} images"]
     for name, metric in evaluation.metrics.items():

@@ -3,13 +3,13 @@
 import argparse
 import os
 import sys
-import threading
 from collections.abc import Sequence
 
 from vitcore.cli import _data, _embed, _export, _judging, _predict, _report, _runs, _sizes, _training
-from vitcore.cli._output import stopping
+from vitcore.cli._output import Printer, stopping
 from vitcore.cli._settings import Command
 from vitcore.errors import Stopped, VitcoreError
+from vitcore.progress import Task
 
 __all__ = ["main"]
 
@@ -21,10 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: As on the command line; those of the process if not given.
     """
     options = _parser().parse_args(arguments)
-    stop = threading.Event()
+    task = Task(Printer())
     try:
-        with stopping(stop):
-            options.command(options, stop)
+        with stopping(task.stop):
+            options.command(options, task)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return 130
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has had enough; keep the interpreter from complaining at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 130 if stop.is_set() else 0
+    return 130 if task.stopped else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,16 +5,14 @@ import json
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitcore.cli._output import Printer
 from vitcore.cli._settings import DEVICE, Add, add_cluster, open_workspace
 from vitcore.errors import Stopped
-from vitcore.progress import Meter
+from vitcore.progress import Task
 
 if TYPE_CHECKING:
     from vitcore.features import Pass
@@ -40,7 +38,7 @@ def add_commands(add: Add) -> None:
     add_cluster(sub, engines=("auto",))
 
 
-def _predict(options: argparse.Namespace, stop: threading.Event) -> None:
+def _predict(options: argparse.Namespace, task: Task) -> None:
     from vitcore.cluster import pass_for
     from vitcore.inference import load_classifier
 
@@ -51,9 +49,9 @@ def _predict(options: argparse.Namespace, stop: threading.Event) -> None:
     classifier = load_classifier(folder, device=options.device)
     with pass_for(options.engine, options.address, workers=options.workers) as through:
         if options.csv is not None:
-            _to_table(options, classifier, Path(options.csv), through, stop)
+            _to_table(options, classifier, Path(options.csv), through, task)
         else:
-            _to_stdout(options, classifier, through, stop)
+            _to_stdout(options, classifier, through, task)
 
 
 def _to_table(
@@ -61,7 +59,7 @@ def _to_table(
     classifier: "Classifier",
     table: Path,
     through: "Pass",
-    stop: threading.Event,
+    task: Task,
 ) -> None:
     from vitcore.inference import each_prediction, predict_files
 
@@ -70,12 +68,10 @@ def _to_table(
     def is_own(path: Path) -> bool:
         return path.name in own and path.parent.resolve() == table.parent.resolve()
 
-    total = sum(not is_own(path) for path in _files(options.paths, stop))
-    files = (path for path in _files(options.paths, stop) if not is_own(path))
+    total = sum(not is_own(path) for path in _files(options.paths, task))
+    files = (path for path in _files(options.paths, task) if not is_own(path))
     try:
-        result = predict_files(
-            classifier, files, table, total=total, through=through, on_progress=Printer(), stop=stop
-        )
+        result = predict_files(classifier, files, table, total=total, through=through, task=task)
     except Stopped as stopped:
         raise Stopped(
             f"Stopped; what is done is in {table}. The same command goes on from there."
@@ -86,11 +82,9 @@ def _to_table(
     _list_skipped(((row.path, row.error) for row in result.first_skipped), result.skipped, str(table))
 
 
-def _to_stdout(
-    options: argparse.Namespace, classifier: "Classifier", through: "Pass", stop: threading.Event
-) -> None:
+def _to_stdout(options: argparse.Namespace, classifier: "Classifier", through: "Pass", task: Task) -> None:
     with closing(_Skipped()) as skipped:
-        rows = _predicted(classifier, options, through, stop)
+        rows = _predicted(classifier, options, through, task)
         if options.json:
             _print_json(rows, skipped)
             _list_skipped(skipped, skipped.count, "the answer")
@@ -102,36 +96,36 @@ def _to_stdout(
                     doubt = "" if row.sure else "  (not sure)"
                     print(f"{_printable(row.path)}: {row.label} {row.confidence:.1%}{doubt}")
             _list_skipped(skipped, skipped.count)
-    if stop.is_set():
+    if task.stopped:
         raise Stopped("Stopped; with --csv FILE the same command would go on from there.")
 
 
 def _predicted(
-    classifier: "Classifier", options: argparse.Namespace, through: "Pass", stop: threading.Event
+    classifier: "Classifier", options: argparse.Namespace, through: "Pass", task: Task
 ) -> Iterator["PredictedFile"]:
     """The files one by one, until all are done or it is asked to stop."""
     from vitcore.inference import PredictedFile
 
     # Lines of predictions and a line of progress would overwrite each other on a terminal.
-    printer = None if sys.stdout.isatty() else Printer()
-    total = sum(1 for _ in _files(options.paths, stop))
-    meter = Meter(printer, "predict", total)
-    with closing(classifier.predict_each(_files(options.paths, stop), through=through)) as results:
+    shown = Task(None, task.stop) if sys.stdout.isatty() else task
+    total = sum(1 for _ in _files(options.paths, task))
+    meter = shown.meter("predict", total)
+    with closing(classifier.predict_each(_files(options.paths, task), through=through)) as results:
         for path, result in results:
             yield PredictedFile.of(path, result)
             meter.add(1)
-            if stop.is_set():
+            if task.stopped:
                 return
 
 
 # --- the files -------------------------------------------------------------------------------------
 
 
-def _files(paths: Sequence[str], stop: threading.Event) -> Iterator[Path]:
+def _files(paths: Sequence[str], task: Task) -> Iterator[Path]:
     """The files to predict: folders are walked, every file in them that is not hidden."""
     for path in map(Path, paths):
         for file in _below(path) if path.is_dir() else [path]:
-            if stop.is_set():
+            if task.stopped:
                 return
             yield file
 

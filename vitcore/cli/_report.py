@@ -1,12 +1,12 @@
 """The command that writes the report of a run."""
 
 import argparse
-import threading
 from pathlib import Path
 
 from vitcore.cli._output import answer
 from vitcore.cli._settings import Add, open_workspace
 from vitcore.language import LANGUAGES, file_size
+from vitcore.progress import Task
 
 __all__ = ["add_commands"]
 
@@ -19,7 +19,7 @@ def add_commands(add: Add) -> None:
     sub.add_argument("--language", choices=tuple(LANGUAGES), default="en", help="of the report (default: en)")
 
 
-def _report(options: argparse.Namespace, _stop: threading.Event) -> None:
+def _report(options: argparse.Namespace, _task: Task) -> None:
     from vitcore.report import write_report
 
     file = write_report(

@@ -3,13 +3,13 @@
 import argparse
 import platform
 import shutil
-import threading
 from importlib import metadata
 from typing import Any
 
 from vitcore.cli._output import answer
 from vitcore.cli._settings import Add, open_workspace
 from vitcore.errors import BackboneError
+from vitcore.progress import Task
 from vitcore.runs import Run, delete_run, list_runs
 
 __all__ = ["add_commands"]
@@ -23,7 +23,7 @@ def add_commands(add: Add) -> None:
     add("doctor", _doctor, "Show what this machine offers.")
 
 
-def _runs(options: argparse.Namespace, _stop: threading.Event) -> None:
+def _runs(options: argparse.Namespace, _task: Task) -> None:
     workspace = open_workspace()
     if options.delete:
         delete_run(options.delete, workspace=workspace)
@@ -36,7 +36,7 @@ def _runs(options: argparse.Namespace, _stop: threading.Event) -> None:
     answer(options, {"runs": rows}, "\n".join(lines) or "No runs yet.")
 
 
-def _doctor(options: argparse.Namespace, _stop: threading.Event) -> None:
+def _doctor(options: argparse.Namespace, _task: Task) -> None:
     import torch
 
     from vitcore.backbone import choose_device, embedded_file, hub_answers

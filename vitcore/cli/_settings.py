@@ -2,16 +2,15 @@
 
 import argparse
 import json
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from vitcore.cli._output import Printer
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
 from vitcore.dataset import Dataset, Reading, import_dataset, load_dataset
 from vitcore.errors import SettingsError
+from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
@@ -32,7 +31,7 @@ __all__ = [
     "reading_of",
 ]
 
-Command = Callable[[argparse.Namespace, threading.Event], None]
+Command = Callable[[argparse.Namespace, Task], None]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]
 """Adds a command: its name, what it does when run, and one sentence on it."""
 
@@ -80,16 +79,12 @@ def reading_of(options: argparse.Namespace) -> Reading:
     return Reading(**{field.name: getattr(options, field.name) for field in fields(Reading)})
 
 
-def find_dataset(
-    options: argparse.Namespace, workspace: Workspace, printer: Printer, stop: threading.Event
-) -> Dataset:
+def find_dataset(options: argparse.Namespace, workspace: Workspace, task: Task) -> Dataset:
     """A dataset by its id, or imported from a path or the sample."""
     source = options.source
     if not Path(source).exists() and source in workspace.ids(workspace.datasets):
         return load_dataset(source, workspace=workspace)
-    return import_dataset(
-        source, reading=reading_of(options), workspace=workspace, on_progress=printer, stop=stop
-    )
+    return import_dataset(source, reading=reading_of(options), workspace=workspace, task=task)
 
 
 def add_reading(sub: argparse.ArgumentParser) -> None:

@@ -1,10 +1,9 @@
 """The command that measures smaller input sizes: sizes."""
 
 import argparse
-import threading
 from dataclasses import asdict
 
-from vitcore.cli._output import Printer, answer
+from vitcore.cli._output import answer
 from vitcore.cli._settings import (
     SOURCE,
     Add,
@@ -16,6 +15,7 @@ from vitcore.cli._settings import (
     hyperparameters_of,
     open_workspace,
 )
+from vitcore.progress import Task
 
 __all__ = ["add_commands"]
 
@@ -45,12 +45,12 @@ def add_commands(add: Add) -> None:
     add_settings(sub)
 
 
-def _sizes(options: argparse.Namespace, stop: threading.Event) -> None:
+def _sizes(options: argparse.Namespace, task: Task) -> None:
     from vitcore.pipeline import compare_sizes
 
     hyperparameters = hyperparameters_of(options)
-    workspace, printer = open_workspace(), Printer()
-    dataset = find_dataset(options, workspace, printer, stop)
+    workspace = open_workspace()
+    dataset = find_dataset(options, workspace, task)
     found = compare_sizes(
         dataset,
         hyperparameters,
@@ -58,8 +58,7 @@ def _sizes(options: argparse.Namespace, stop: threading.Event) -> None:
         workspace=workspace,
         sizes=options.sizes,
         images=options.images,
-        on_progress=printer,
-        stop=stop,
+        task=task,
     )
     lines = [
         f"{result.size:4} px  {result.images_per_second:7.1f} images/s  {result.accuracy:6.1%}  "

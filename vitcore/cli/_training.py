@@ -4,12 +4,11 @@ import argparse
 import json
 import math
 import statistics
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitcore.cli._output import Printer, answer
+from vitcore.cli._output import answer
 from vitcore.cli._settings import (
     SOURCE,
     Add,
@@ -22,6 +21,7 @@ from vitcore.cli._settings import (
     open_workspace,
 )
 from vitcore.errors import VitcoreError
+from vitcore.progress import Task
 from vitcore.runs import Run
 from vitcore.workspace import write_json
 
@@ -50,15 +50,14 @@ def add_commands(add: Add) -> None:
     sub.add_argument("run_id", metavar="RUN_ID")
 
 
-def _train(options: argparse.Namespace, stop: threading.Event) -> None:
+def _train(options: argparse.Namespace, task: Task) -> None:
     from vitcore.cluster import pass_for
     from vitcore.pipeline import train
 
     started = time.perf_counter()
     hyperparameters = hyperparameters_of(options)
     workspace = open_workspace()
-    printer = Printer()
-    dataset = find_dataset(options, workspace, printer, stop)
+    dataset = find_dataset(options, workspace, task)
     imported = time.perf_counter()
     with pass_for(options.engine, options.address, workers=options.workers) as through:
         run = train(
@@ -68,18 +67,17 @@ def _train(options: argparse.Namespace, stop: threading.Event) -> None:
             through=through,
             name=options.name,
             workspace=workspace,
-            on_progress=printer,
-            stop=stop,
+            task=task,
         )
     _tell_run(options, run, imported - started, time.perf_counter() - started)
 
 
-def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
+def _tune(options: argparse.Namespace, task: Task) -> None:
     from vitcore.pipeline import find_settings
 
     base = hyperparameters_of(options)
-    workspace, printer = open_workspace(), Printer()
-    dataset = find_dataset(options, workspace, printer, stop)
+    workspace = open_workspace()
+    dataset = find_dataset(options, workspace, task)
     tuning = find_settings(
         dataset,
         base,
@@ -87,8 +85,7 @@ def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
         seconds=None if options.minutes is None else 60 * options.minutes,
         compute=compute_of(options),
         workspace=workspace,
-        on_progress=printer,
-        stop=stop,
+        task=task,
     )
     best = tuning.best
     settings = {"hyperparameters": best.hyperparameters.to_dict(), "requested": dict(tuning.requested)}
@@ -126,11 +123,11 @@ def _tune(options: argparse.Namespace, stop: threading.Event) -> None:
     )
 
 
-def _resume(options: argparse.Namespace, stop: threading.Event) -> None:
+def _resume(options: argparse.Namespace, task: Task) -> None:
     from vitcore.pipeline import resume
 
     started = time.perf_counter()
-    run = resume(options.run_id, workspace=open_workspace(), on_progress=Printer(), stop=stop)
+    run = resume(options.run_id, workspace=open_workspace(), task=task)
     _tell_run(options, run, 0.0, time.perf_counter() - started)
 
 

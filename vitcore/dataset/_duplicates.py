@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
 from vitcore.errors import Stopped
+from vitcore.progress import Task
 from vitcore.vectors import Vectors, mean_and_deviation, slices
 
 __all__ = ["SAME_PICTURE", "Picture", "group_pairs", "likeness", "similar_pairs"]
@@ -73,7 +73,7 @@ def similar_pairs(
     *,
     threshold: float = _SIMILAR,
     most: int | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> tuple[Ints, Floats]:
     """Which vectors point in nearly the same direction, seen from the middle of them all.
 
@@ -86,14 +86,15 @@ def similar_pairs(
         threshold: Lowest cosine similarity of a pair, above 0 and up to 1.
         most: Of the partners behind a vector, only this many, the most similar ones; so a heap in
             which everything is similar to everything does not fill the memory.
-        stop: Looked at before every comparison.
+        task: What stops it.
 
     Returns:
         Pairs of row numbers (P, 2), the lower one first, in rising order, and their similarities (P,).
 
     Raises:
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
+    task = task or Task()
     exact_mean, exact_deviation = mean_and_deviation(vectors)
     mean = exact_mean.astype(np.float32)
     deviation = np.where(exact_deviation > 1e-6, exact_deviation, 1.0).astype(np.float32)
@@ -103,7 +104,7 @@ def similar_pairs(
         own = _units(vectors[rows], mean, deviation)
         found, values = pairs[0], similarities[0]  # of the vectors in this tile
         for behind in tiles[number:]:
-            if stop is not None and stop.is_set():
+            if task.stopped:
                 raise Stopped("The comparison of the images was stopped; what was embedded is kept.")
             others = own if behind == rows else _units(vectors[behind], mean, deviation)
             products = own @ others.T

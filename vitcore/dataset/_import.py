@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,7 @@ from vitcore.dataset._sources import Entry, Reader, clean_name
 from vitcore.dataset._survey import Candidate, NamedFile, Reading, Survey, open_parts, survey_parts
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
 from vitcore.errors import ArchiveError, ImageError, Stopped
-from vitcore.progress import Meter, OnProgress
+from vitcore.progress import Task
 from vitcore.workspace import Workspace, new_id
 
 __all__ = [
@@ -114,8 +113,7 @@ def import_dataset(
     name: str | None = None,
     reading: Reading | None = None,
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Dataset:
     """Import labelled images from a zip file, a tar file, a folder, or several of these.
 
@@ -131,14 +129,13 @@ def import_dataset(
         name: What to call the dataset; the source's own name if not given.
         reading: How to read the classes where several ways are possible, see `inspect_source`.
         workspace: Where to put it; the default workspace if not given.
-        on_progress: Called with the progress.
-        stop: Set it to give up; nothing is left behind.
+        task: Where progress is reported, and what stops it; nothing is left behind.
 
     Raises:
         ArchiveError: The source cannot be read, has no images with classes, or can be read in several
             ways, which the message names.
         StorageError: The disk is full or not writable.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
     workspace = workspace or Workspace.default()
     reading = reading or Reading()
@@ -150,7 +147,7 @@ def import_dataset(
     if len(same):
         return load_dataset(same["id"].iloc[0], workspace=workspace)
     dataset_id = new_id()
-    importer = _Importer(on_progress, stop or Event())
+    importer = _Importer(task or Task())
     with workspace.staged(workspace.datasets, dataset_id) as folder:
         if paths:
             importer.read(paths, reading, folder)
@@ -165,8 +162,7 @@ def add_images(
     source: SourceLike,
     *,
     reading: Reading | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Dataset:
     """Add the images of another source to a dataset, as a new version of it.
 
@@ -178,17 +174,16 @@ def add_images(
         dataset: Its latest version is added to, whichever this is.
         source: As for `import_dataset`.
         reading: As for `import_dataset`; its `Reading.label` is the class of all images.
-        on_progress: Called with the progress.
-        stop: Set it to give up; the dataset stays as it is.
+        task: Where progress is reported, and what stops it; the dataset stays as it is.
 
     Raises:
         ArchiveError: As for `import_dataset`, or there is nothing new in the source.
         DatasetError: The dataset is being changed by somebody else.
         StorageError: The disk is full or not writable.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
     workspace = Workspace(dataset.folder.parent.parent)
-    importer = _Importer(on_progress, stop or Event())
+    importer = _Importer(task or Task())
     scratch = workspace.scratch()
     try:
         importer.read(_paths(source), reading or Reading(), scratch.folder)
@@ -264,9 +259,8 @@ def _sample_files() -> Iterator[tuple[Labelled, Reader]]:
 class _Importer:
     """What an import has found so far."""
 
-    def __init__(self, on_progress: OnProgress | None, stop: Event) -> None:
-        self._on_progress = on_progress
-        self._stop = stop
+    def __init__(self, task: Task) -> None:
+        self._task = task
         self._skipped: list[tuple[str, str]] = []
         self._ignored = 0
         self._rows: list[dict[str, object]] = []
@@ -325,7 +319,7 @@ class _Importer:
         incoming = folder / "incoming"
         incoming.mkdir()
         workers = min(8, os.cpu_count() or 1)
-        meter = Meter(self._on_progress, "import", total)
+        meter = self._task.meter("import", total)
         pending: deque[tuple[_Arrived, Future[tuple[str, int, int]]]] = deque()
         with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-import") as pool:
             for item, file in files:
@@ -335,7 +329,7 @@ class _Importer:
                 if len(pending) > 4 * workers:
                     self._settle(folder, *pending.popleft())
                 meter.add(1)
-                if self._stop.is_set():
+                if self._task.stopped:
                     pool.shutdown(cancel_futures=True)
                     raise Stopped("The import was stopped; nothing was kept.")
             while pending:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from threading import Event
 
 from vitcore.dataset._sources import Entry, Reader, is_junk
 from vitcore.dataset._survey import NamedFile, Parts, open_parts, unfit
 from vitcore.errors import ArchiveError, Stopped
-from vitcore.progress import Meter, OnProgress
+from vitcore.progress import Task
 
 __all__ = ["MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "Copier", "Unpacked", "unpack_photos"]
 
@@ -89,8 +88,7 @@ def unpack_photos(
     sources: Sequence[NamedFile],
     place: Callable[[int], Path],
     *,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> list[Unpacked]:
     """Copy files, and those in archives among them, to the disk; whether they are images is not looked at.
 
@@ -100,16 +98,16 @@ def unpack_photos(
     Args:
         sources: Files and archives.
         place: Where the file of a number goes; those that were taken are numbered from 0.
-        on_progress: Called with the progress in images.
-        stop: Set it to give up.
+        task: Where progress is reported, and what stops it.
 
     Returns:
         All files in order, those that were refused among them; a damaged archive counts as one file.
 
     Raises:
         ArchiveError: There is no image at all, or more than allowed.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
+    task = task or Task()
     found: list[Unpacked] = []
     taken = 0
     copier = Copier()
@@ -122,10 +120,10 @@ def unpack_photos(
                 found.append(Unpacked(source.name, str(error)))
             else:
                 opened.append((parts, _wanted(parts)))
-        meter = Meter(on_progress, "import", sum(len(wanted) for _, wanted in opened))
+        meter = task.meter("import", sum(len(wanted) for _, wanted in opened))
         for parts, wanted in opened:
             for entry, file in parts.read(set(wanted)):
-                if stop is not None and stop.is_set():
+                if task.stopped:
                     raise Stopped("It was stopped while the photos were copied; drop them again.")
                 copied = copier.copy(entry, file, place(taken))
                 found.append(Unpacked(entry.name, copied if isinstance(copied, str) else ""))

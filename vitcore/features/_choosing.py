@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from threading import Event
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +21,7 @@ from vitcore.errors import BackboneError, DeviceError, Stopped, StorageError
 from vitcore.features._embed import ImageFile
 from vitcore.features._pass import Refusal, Shot, look
 from vitcore.features._store import FeatureStore
-from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.progress import Progress, Task
 from vitcore.workspace import Workspace, read_json, write_json
 
 __all__ = [
@@ -122,8 +121,7 @@ def prepare_embedder(
     *,
     input_size: int = 0,
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> tuple[Embedder, EngineChoice]:
     """Resolve a backbone, choose what computes with it on this machine, and make the embedder of both.
 
@@ -133,21 +131,19 @@ def prepare_embedder(
         labels: Their classes.
         input_size: Side in pixels of what the backbone sees; 0 for its own.
         workspace: Where embeddings are kept; the default workspace if not given.
-        on_progress: Called with the progress.
-        stop: Set it to end early.
+        task: Where progress is reported, and what stops it.
 
     Raises:
         DeviceError: The device, the precision or the engine is not here.
         BackboneError: The backbone cannot be had.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
+    workspace, task = workspace or Workspace.default(), task or Task()
     # What is not here is refused before anything is loaded.
     choose_device(compute.device, compute.precision, compute.engine)
     backbone = resolve_backbone(compute.backbone, input_size or None)
-    tell(on_progress, Progress(phase="prepare", message=backbone.note))
-    choice = choose_engine(
-        backbone, images, labels, compute, workspace=workspace, on_progress=on_progress, stop=stop
-    )
+    task.report(Progress(phase="prepare", message=backbone.note))
+    choice = choose_engine(backbone, images, labels, compute, workspace=workspace, task=task)
     return Embedder(backbone, choice.device, workspace), choice
 
 
@@ -158,8 +154,7 @@ def choose_engine(
     compute: Compute,
     *,
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> EngineChoice:
     """What is to compute the embeddings of images.
 
@@ -177,20 +172,19 @@ def choose_engine(
         compute: What is asked for: any precision but ``auto`` leaves only engines with that one, and with
             any engine but ``auto`` nothing is measured.
         workspace: Where embeddings are kept; the default workspace if not given.
-        on_progress: Called with the progress in images.
-        stop: Set it to end early.
+        task: Where progress is reported, and what stops it.
 
     Raises:
         DeviceError: The device, the precision or the engine is not here.
         BackboneError: The backbone cannot be had.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
     usual = choose_device(compute.device, compute.precision, compute.engine)
     if compute.engine != "auto" or compute.precision == "int8":  # which only one engine has
         return EngineChoice(device=usual, reason=f"{usual.engine_title} was asked for.")
     if usual.name != "cpu":
         return EngineChoice(device=usual, reason=f"{usual.engine_title} suits {usual.title}.")
-    workspace = workspace or Workspace.default()
+    workspace, task = workspace or Workspace.default(), task or Task()
     exact = Embedder(backbone, choose_device("cpu", "fp32"), workspace)
     keys = [(image.sha256, view_key(0)) for image in images]
     missing = int((FeatureStore.of(exact).rows(keys) < 0).sum())
@@ -207,7 +201,7 @@ def choose_engine(
     sample = _sample(images, labels)
     mark = _mark(exact, others, [image for image, _ in sample])
     if mark not in remembered:
-        remembered[mark] = _measured(exact, others, sample, missing, usual, on_progress, stop or Event())
+        remembered[mark] = _measured(exact, others, sample, missing, usual, task)
         workspace.engines.mkdir(exist_ok=True)
         choices = {mark: choice.to_dict() for mark, choice in remembered.items()}
         write_json(memory, {**_read(memory), exact.fingerprint: choices})
@@ -259,11 +253,10 @@ def _measured(
     sample: Sequence[tuple[ImageFile, str]],
     missing: int,
     usual: Device,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
 ) -> EngineChoice:
     """Try engines on a sample of the images, of which so many are to be embedded."""
-    meter = Meter(on_progress, "engines", len(sample) * (1 + len(others)))
+    meter = task.meter("engines", len(sample) * (1 + len(others)))
     seen = [(image, label, look(exact, Shot(source=image.path))) for image, label in sample]
     # What cannot be read is named when the images are embedded.
     readable = [(image, label, pixels) for image, label, pixels in seen if not isinstance(pixels, Refusal)]
@@ -275,7 +268,7 @@ def _measured(
     candidates: list[Candidate] = []
     truth = np.empty(0, dtype=np.float32)
     for device in (exact.device, *others):
-        if stop.is_set():
+        if task.stopped:
             raise Stopped("The choice of an engine was stopped; what was embedded is kept.")
         embedder = Embedder(exact.backbone, device, exact.workspace)
         try:

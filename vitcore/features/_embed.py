@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset, view_key
 from vitcore.errors import ImageError, Stopped
 from vitcore.features._pass import Batch, Pass, Shot, local_pass
 from vitcore.features._store import FeatureStore
-from vitcore.progress import Meter, OnProgress
+from vitcore.progress import Task
 from vitcore.vectors import Vectors
 
 __all__ = ["Embeddings", "ImageFile", "embed_images", "image_files"]
@@ -67,8 +66,7 @@ def embed_images(
     views: int = 1,
     augmentations: Sequence[str] = USUAL_AUGMENTATIONS,
     through: Pass = local_pass,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Embeddings:
     """The embeddings of images, computing only those that are not in the embedder's workspace yet.
 
@@ -80,14 +78,13 @@ def embed_images(
         views: Variants per image (`vitcore.dataset.make_view`); the first is the image itself.
         augmentations: What the other views vary.
         through: What takes them through the backbone.
-        on_progress: Called with the progress in images, each view counting as one.
-        stop: Set it to stop after the current batch; what was computed stays stored.
+        task: Where progress is reported, and what stops it; what was computed stays stored.
 
     Raises:
         ImageError: An image cannot be decoded any more.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
-    store = FeatureStore.of(embedder)
+    task, store = task or Task(), FeatureStore.of(embedder)
     view_keys = [view_key(view, augmentations) for view in range(views)]
     keys = [(image.sha256, key) for image in images for key in view_keys]
     rows = store.rows(keys)
@@ -104,13 +101,13 @@ def embed_images(
     seconds = 0.0
     if missing:
         finished = len(set(keys)) - len(missing)
-        meter = Meter(on_progress, "embed", len(set(keys)), done=finished)
+        meter = task.meter("embed", len(set(keys)), done=finished)
         unwritten = _MOST_UNWRITTEN if embedder.device.name == "cuda" else 0
         with (
             closing(through(embedder, missing.values())) as batches,
             _writing(store, view_keys, meter.add, unwritten) as write,
         ):
-            for batch in _until(stop or Event(), batches):
+            for batch in _until(task, batches):
                 write(batch)
                 for place, refusal in batch.refused.items():
                     raise ImageError(
@@ -122,10 +119,10 @@ def embed_images(
     return Embeddings(store.vectors(rows.reshape(len(images), views)), len(missing), seconds)
 
 
-def _until(stop: Event, batches: Iterator[Batch]) -> Iterator[Batch]:
+def _until(task: Task, batches: Iterator[Batch]) -> Iterator[Batch]:
     """Batches for as long as nobody asks to stop."""
     while True:
-        if stop.is_set():
+        if task.stopped:
             raise Stopped("The embedding was stopped; what was computed is kept.")
         batch = next(batches, None)
         if batch is None:

@@ -24,7 +24,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from threading import Event
 from typing import IO, Self
 
 import numpy as np
@@ -38,7 +37,7 @@ except ImportError:  # Windows
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
 from vitcore.features import Pass, Refusal, local_pass
 from vitcore.inference._classifier import Classifier, Prediction
-from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.progress import Progress, Task
 from vitcore.workspace import write_json
 
 __all__ = ["BatchResult", "PredictedFile", "each_prediction", "predict_files", "read_predictions"]
@@ -111,8 +110,7 @@ def predict_files(
     *,
     total: int | None = None,
     through: Pass = local_pass,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> BatchResult:
     """Predict files into a CSV file, batch by batch; memory does not grow with their number.
 
@@ -127,22 +125,21 @@ def predict_files(
         table: The CSV file.
         total: How many files there are, for the progress, if that is known.
         through: What takes them through the backbone.
-        on_progress: Called with the progress in images.
-        stop: Set it to stop after the batch at hand; the rows that are there stay.
+        task: Where progress is reported, and what stops it; the rows that are there stay.
 
     Raises:
         InputError: The table was begun with another classifier, or somebody else is writing it.
         StorageError: The table cannot be written, or was changed since it was begun.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
-    tally = _Tally()
+    task, tally = task or Task(), _Tally()
     with closing(_Table(table, classifier)) as rows:
         remaining = _remaining(iter(files), tally.counting(rows.kept()))
         kept = tally.images
-        meter = Meter(on_progress, "predict", total, kept) if total is not None else None
+        meter = task.meter("predict", total, kept) if total is not None else None
         with closing(classifier.predict_each(remaining, through=through)) as results:
             while True:
-                if stop is not None and stop.is_set():
+                if task.stopped:
                     raise Stopped(
                         f"Stopped after {tally.images:,} images, which are kept; start it again to go on."
                     )
@@ -156,7 +153,7 @@ def predict_files(
                 if meter is not None:
                     meter.add(len(batch))
                 else:
-                    tell(on_progress, Progress(phase="predict", done=tally.images))
+                    task.report(Progress(phase="predict", done=tally.images))
         rows.finish()
     return BatchResult(
         images=tally.images, kept=kept, skipped=tally.skipped, first_skipped=tuple(tally.first_skipped)

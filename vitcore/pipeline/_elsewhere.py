@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Event
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,7 @@ from vitcore.errors import Stopped, StorageError
 from vitcore.evaluation import Evaluation
 from vitcore.inference import load_classifier, load_trust
 from vitcore.pipeline._judging import evaluate_on
-from vitcore.progress import OnProgress, Progress, tell
+from vitcore.progress import Progress, Task
 from vitcore.runs import Run, load_run
 from vitcore.workspace import Workspace, read_json, write_json
 
@@ -54,8 +53,7 @@ def evaluate_elsewhere(
     mapping: Mapping[str, str | None] | None = None,
     *,
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Elsewhere:
     """Judge a run on another labelled dataset, and keep that with the run.
 
@@ -64,27 +62,25 @@ def evaluate_elsewhere(
         dataset: None of its images should have been learned from.
         mapping: As for `evaluate_on`.
         workspace: Where the run is; the default workspace if not given.
-        on_progress: Called with the progress.
-        stop: Set it to end early.
+        task: Where progress is reported, and what stops it.
 
     Raises:
         NotFoundError: There is no such run.
         BackboneError: Its backbone cannot be had.
         InputError: The mapping does not fit.
         StorageError: It has no results, or the disk is full.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
-    workspace = workspace or Workspace.default()
+    workspace, task = workspace or Workspace.default(), task or Task()
     run = load_run(run_id, workspace=workspace)
-    tell(on_progress, Progress(phase="prepare"))
+    task.report(Progress(phase="prepare"))
     other = evaluate_on(
         load_classifier(run.folder, workspace=workspace),
         dataset,
         mapping=mapping,
-        on_progress=on_progress,
-        stop=stop,
+        task=task,
     )
-    if stop is not None and stop.is_set():
+    if task.stopped:
         raise Stopped("The judging was stopped; what was embedded is kept.")
     trust = load_trust(run.folder)
     here = trust.verdicts(run.probabilities.astype("float64"), run.predictions["novelty"].to_numpy())

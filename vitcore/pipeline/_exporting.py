@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
-from threading import Event
 from typing import Any, Literal
 
 import numpy as np
@@ -36,7 +35,7 @@ from vitcore.inference import (
 )
 from vitcore.language import speaking
 from vitcore.pipeline._material import class_numbers
-from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.progress import Progress, Task
 from vitcore.runs import Run
 from vitcore.workspace import Workspace, read_json, write_json, write_text
 
@@ -82,8 +81,7 @@ def export_model(
     images: int = _IMAGES,
     language: str = "en",
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Export:
     """Write a run as a folder that `vitcore.load_classifier` reads, with a model card.
 
@@ -96,17 +94,16 @@ def export_model(
         images: Validation photos to compare on, at most.
         language: Of the model card.
         workspace: Where the run's dataset is; the default workspace if not given.
-        on_progress: Called with the progress.
-        stop: Set it to end early; nothing is written then.
+        task: Where progress is reported, and what stops it; nothing is written then.
 
     Raises:
         InputError: The folder is not empty, or an image cannot be decoded any more.
         NotFoundError: The dataset is gone.
         BackboneError: The backbone cannot be had, or the answers differ.
         StorageError: The run has no results, or the disk is full.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
-    job = _Comparison(run, "model", images, language, workspace, on_progress, stop)
+    job = _Comparison(run, "model", images, language, workspace, task)
     with _staged(folder) as staged:
         copy_classifier(run.folder / "model", staged)
         classifier = load_classifier(staged, workspace=job.workspace)
@@ -124,8 +121,7 @@ def export_onnx(
     images: int = _IMAGES,
     language: str = "en",
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Export:
     """Write a run as ONNX files with a script that needs neither this package nor torch.
 
@@ -139,17 +135,16 @@ def export_onnx(
         images: Validation photos to compare on, at most.
         language: Of the model card.
         workspace: Where the run's dataset is; the default workspace if not given.
-        on_progress: Called with the progress.
-        stop: Set it to end early; nothing is written then.
+        task: Where progress is reported, and what stops it; nothing is written then.
 
     Raises:
         InputError: The folder is not empty, or an image cannot be decoded any more.
         NotFoundError: The dataset is gone.
         BackboneError: The backbone cannot be had or not be written as ONNX, or the answers differ.
         StorageError: The run has no results, or the disk is full.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
-    job = _Comparison(run, "onnx", images, language, workspace, on_progress, stop)
+    job = _Comparison(run, "onnx", images, language, workspace, task)
     with _staged(folder) as staged:
         facts = {"run": run.id, "created": str(run.config["created"])}
         exact, small = staged / "model.onnx", staged / "model-int8.onnx"
@@ -218,13 +213,12 @@ class _Comparison:
         images: int,
         language: str,
         workspace: Workspace | None,
-        on_progress: OnProgress | None,
-        stop: Event | None,
+        task: Task | None,
     ) -> None:
         if images < 1:
             raise SettingsError(f"images is {images}; give 1 or more, to be compared with the run.")
-        self._run, self._form, self._language, self._stop = run, form, language, stop
-        tell(on_progress, Progress(phase="export"))
+        self._run, self._form, self._language, self._task = run, form, language, task or Task()
+        self._task.report(Progress(phase="export"))
         about = run.config["dataset"]
         predictions = run.predictions
         self.workspace = workspace or Workspace.default()
@@ -235,7 +229,6 @@ class _Comparison:
         self.files = [self._dataset.path(file) for file in predictions["file"].iloc[chosen]]
         self._labels = class_numbers(predictions["predicted"].iloc[chosen], run.classes)
         self._expected = run.probabilities[chosen]
-        self._on_progress = on_progress
         self._found: list[Agreement] = []
 
     def compare(self, kind: str, answers: Iterator[npt.NDArray[np.floating]], *, exact: bool) -> Agreement:
@@ -243,10 +236,10 @@ class _Comparison:
 
         Raises:
             BackboneError: They have to be the same and are not.
-            Stopped: `stop` was set.
+            Stopped: The task was stopped.
         """
         self._check_stop()
-        meter = Meter(self._on_progress, "compare", len(self.files))
+        meter = self._task.meter("compare", len(self.files))
         found = []
         for answer in answers:
             found.append(answer)
@@ -280,7 +273,7 @@ class _Comparison:
         write_json(staged / _FILE, {"format": self._form, "opset": opset, "agreement": agreement})
 
     def _check_stop(self) -> None:
-        if self._stop is not None and self._stop.is_set():
+        if self._task.stopped:
             raise Stopped("The export was stopped; nothing is written.")
 
 

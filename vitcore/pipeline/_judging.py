@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from vitcore.evaluation import Evaluation, evaluate
 from vitcore.features import embed_images, image_files
 from vitcore.inference import Classifier, Trust
 from vitcore.pipeline._material import class_numbers
-from vitcore.progress import OnProgress
+from vitcore.progress import Task
 from vitcore.training import Head
 from vitcore.vectors import Vectors
 
@@ -45,8 +44,7 @@ def evaluate_on(
     dataset: Dataset,
     *,
     mapping: Mapping[str, str | None] | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> OtherSet:
     """Judge a classifier on another labelled dataset.
 
@@ -55,13 +53,12 @@ def evaluate_on(
         dataset: None of its images should have been learned from.
         mapping: The class of the classifier for each class of the dataset, None to leave its images
             out; by `match_classes` if not given.
-        on_progress: Called with the progress.
-        stop: Set it to end early.
+        task: Where progress is reported, and what stops it.
 
     Raises:
         InputError: A class is one that the classifier does not know, or all images are left out.
         ImageError: An image cannot be read any more.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
     means = dict(match_classes(dataset.classes, classifier.classes) if mapping is None else mapping)
     unknown = [label for label in dataset.classes if means.get(label) is None] if mapping is None else []
@@ -79,8 +76,7 @@ def evaluate_on(
     found = embed_images(
         classifier.embedder,
         image_files(dataset, rows),
-        on_progress=on_progress,
-        stop=stop,
+        task=task,
     )
     truth = class_numbers(meant[rows.index], classifier.classes)
     vectors = found.vectors[:, 0]  # (N, 1, D) -> (N, D)

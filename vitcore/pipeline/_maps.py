@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 
 from vitcore.dataset import load_dataset
 from vitcore.errors import InputError, Stopped, StorageError
 from vitcore.inference import Deletion, deletion_test, load_classifier
-from vitcore.progress import Meter, OnProgress
+from vitcore.progress import Task
 from vitcore.runs import Run, load_run
 from vitcore.workspace import Workspace, read_json, write_json
 
@@ -25,8 +24,7 @@ def check_maps(
     images: int = MAP_IMAGES,
     device: str = "auto",
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Deletion:
     """Test the maps of a run on validation images (`vitcore.inference.deletion_test`), and keep the outcome.
 
@@ -35,16 +33,15 @@ def check_maps(
         images: How many validation images, drawn at random.
         device: As for `vitcore.inference.load_classifier`.
         workspace: Where the run is.
-        on_progress: Called with the progress in images.
-        stop: Set it to give up; nothing is kept.
+        task: Where progress is reported, and what stops it; nothing is kept.
 
     Raises:
         NotFoundError: There is no such run, or its dataset is gone.
         StorageError: It has no results, or they cannot be written.
         InputError: Its photos cannot be read any more.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
-    workspace = workspace or Workspace.default()
+    workspace, task = workspace or Workspace.default(), task or Task()
     run = load_run(run_id, workspace=workspace)
     rows = run.predictions
     about = run.config["dataset"]
@@ -54,9 +51,9 @@ def check_maps(
     classifier = load_classifier(run.folder, device=device, workspace=workspace)
 
     def told() -> Iterator[Path]:
-        meter = Meter(on_progress, "maps", len(files))
+        meter = task.meter("maps", len(files))
         for file in files:
-            if stop is not None and stop.is_set():
+            if task.stopped:
                 raise Stopped("The check of the maps was stopped; nothing was kept.")
             yield file
             meter.add(1)

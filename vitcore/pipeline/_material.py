@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Event
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from vitcore.audit import duplicate_groups, find_duplicates
 from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, fold_index, split_index
 from vitcore.features import Pass, embed_images, image_files, local_pass
-from vitcore.progress import OnProgress
+from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 from vitcore.vectors import Vectors
 
@@ -67,8 +66,7 @@ def prepare_material(
     dataset: Dataset,
     h: Hyperparameters,
     embedder: Embedder,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
     through: Pass = local_pass,
 ) -> Material:
     """Embed the images, find near-duplicates in the embeddings, and divide the images by them.
@@ -77,23 +75,20 @@ def prepare_material(
         dataset: What to learn from.
         h: The settings, which decide the split and how many views there are.
         embedder: The backbone.
-        on_progress: Called with the progress of each phase.
-        stop: Set it to give up.
+        task: Where progress is reported, and what stops it.
         through: What takes the images through the backbone.
 
     Raises:
         DatasetError: Too few classes or images, counting near-duplicates as one.
         ImageError: An image cannot be read any more.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
         StorageError: The disk is full or not writable.
     """
     rows = check_division(dataset, h)
     files = image_files(dataset, rows)
-    plain = embed_images(embedder, files, through=through, on_progress=on_progress, stop=stop)
+    plain = embed_images(embedder, files, through=through, task=task)
     vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
-    duplicates = find_duplicates(
-        dataset, rows, vectors, fingerprint=embedder.fingerprint, on_progress=on_progress, stop=stop
-    )
+    duplicates = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint, task=task)
     groups = duplicate_groups(rows, duplicates)
     ready_made = bool((dataset.index["split"] != "").any())
     divided = dataset.index if ready_made else rows
@@ -115,8 +110,7 @@ def prepare_material(
             views=h.views,
             augmentations=h.augmentations,
             through=through,
-            on_progress=on_progress,
-            stop=stop,
+            task=task,
         )
         views, computed, seconds = varied.vectors, computed + varied.computed, seconds + varied.seconds
     return Material(

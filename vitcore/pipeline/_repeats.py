@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.pipeline._material import Material
-from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.progress import Progress, Task
 from vitcore.training import FitResult, Hyperparameters, fit_heads
 from vitcore.vectors import Vectors
 
@@ -32,8 +31,7 @@ def cross_validate(
     *,
     classes: int,
     device: str,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
 ) -> Repeats | None:
     """Judge each fold by a head that learned from the others; None if it was stopped.
 
@@ -47,13 +45,12 @@ def cross_validate(
         best: How the run itself ended.
         classes: Number of classes.
         device: Where to compute.
-        on_progress: Called with the progress, in epochs.
-        stop: Looked at before every batch.
+        task: Where progress is reported, and what stops it.
     """
     count = int(folds.max()) + 1
-    tell(on_progress, Progress(phase="fit", message=f"Cross-validation: {count} more trainings."))
+    task.report(Progress(phase="fit", message=f"Cross-validation: {count} more trainings."))
     parts = [(np.flatnonzero(folds != number), np.flatnonzero(folds == number)) for number in range(count)]
-    found = _again(material.views, material.truth, parts, None, h, best, classes, device, on_progress, stop)
+    found = _again(material.views, material.truth, parts, None, h, best, classes, device, task)
     if found is None:
         return None
     figures, histories = found
@@ -67,8 +64,7 @@ def repeat(
     *,
     classes: int,
     device: str,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
 ) -> Repeats | None:
     """Train on the same images from the seeds after that of the run; None if it was stopped.
 
@@ -81,10 +77,9 @@ def repeat(
         best: How it ended.
         classes: Number of classes.
         device: Where to compute.
-        on_progress: Called with the progress, in epochs.
-        stop: Looked at before every batch.
+        task: Where progress is reported, and what stops it.
     """
-    tell(on_progress, Progress(phase="fit", message=f"{h.repeats} more trainings from other seeds."))
+    task.report(Progress(phase="fit", message=f"{h.repeats} more trainings from other seeds."))
     seeds = [(h.seed + number) % 2**32 for number in range(1, h.repeats + 1)]
     truth = material.truth[material.train]
     others = material.vectors[material.validation], material.truth[material.validation]
@@ -98,8 +93,7 @@ def repeat(
         best,
         classes,
         device,
-        on_progress,
-        stop,
+        task,
         others,
     )
     if found is None:
@@ -117,12 +111,11 @@ def _again(
     best: FitResult,
     classes: int,
     device: str,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
     others: tuple[Vectors, Ints] | None = None,
 ) -> Repeats | None:
     epochs = len(best.history)
-    meter = Meter(on_progress, "fit", len(parts) * epochs, unit="epochs")
+    meter = task.meter("fit", len(parts) * epochs, unit="epochs")
     results = fit_heads(
         vectors,
         truth,
@@ -134,9 +127,9 @@ def _again(
         epochs=epochs,
         device=device,
         on_epoch=lambda _: meter.add(1),
-        stop=stop,
+        stop=task.stop,
     )
-    if stop.is_set():
+    if task.stopped:
         return None
     judged = [result.history[min(best.best_epoch, len(result.history)) - 1] for result in results]
     figures: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, replace
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from vitcore.evaluation import (
 from vitcore.features import FeatureStore
 from vitcore.inference import load_trust
 from vitcore.pipeline._material import class_numbers
-from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.progress import Progress, Task
 from vitcore.runs import Run, load_run
 from vitcore.training import (
     Hyperparameters,
@@ -125,8 +124,7 @@ def review_run(
     run_id: str,
     *,
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Review:
     """Look closer at a run: baselines, suspect labels, and how it got better with more images.
 
@@ -135,27 +133,26 @@ def review_run(
     Args:
         run_id: A run with results.
         workspace: Where it is; the default workspace if not given.
-        on_progress: Called with the progress.
-        stop: Set it to end early; nothing is kept then.
+        task: Where progress is reported, and what stops it; nothing is kept then.
 
     Raises:
         NotFoundError: There is no such run, or its dataset is gone.
         StorageError: It has no results, an embedding is gone, or the disk is full.
         SettingsError: In one of the trainings the loss grew beyond all bounds.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
     """
-    workspace, stop = workspace or Workspace.default(), stop or Event()
+    workspace, task = workspace or Workspace.default(), task or Task()
     started = time.perf_counter()
     run = load_run(run_id, workspace=workspace)
-    tell(on_progress, Progress(phase="review"))
+    task.report(Progress(phase="review"))
     found = run_vectors(run, workspace=workspace)
     about = run.config["dataset"]
     dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
     groups = _groups(run, dataset, found)
     weakest = _weakest(run)
-    meter = Meter(on_progress, "review", _STEPS + 1 + 3 * len(weakest), unit="steps")
+    meter = task.meter("review", _STEPS + 1 + 3 * len(weakest), unit="steps")
     h = replace(run.hyperparameters, views=1, folds=0, repeats=0, patience=0)
-    options: dict[str, Any] = {"classes": len(found.classes), "hyperparameters": h, "stop": stop}
+    options: dict[str, Any] = {"classes": len(found.classes), "hyperparameters": h, "stop": task.stop}
     alone = found.vectors[:, None]  # (N, D) -> (N, 1, D)
 
     baselines = _baselines(found, h, run)

@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from vitcore.features import (
     local_pass,
 )
 from vitcore.pipeline._material import check_division, class_numbers, prepare_material
-from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.progress import Meter, Progress, Task
 from vitcore.training import EpochRecord, Hyperparameters, out_of_fold_logits
 from vitcore.workspace import Workspace, read_json, write_json
 
@@ -134,8 +133,7 @@ def compare_sizes(
     workspace: Workspace | None = None,
     sizes: Sequence[int] | None = None,
     images: int = 160,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> SizeComparison:
     """Measure what smaller input sizes save and cost, on some of the images of the training part.
 
@@ -159,8 +157,7 @@ def compare_sizes(
         sizes: Sides in pixels, of whole patches, the largest being the full one. If not given: the
             backbone's own, and those with about half and a quarter of its patches, 8 × 8 at least.
         images: How many to compare with, 20 or more. They are drawn class by class, at least two of each.
-        on_progress: Called with the progress of each phase.
-        stop: Set it to give up; what was embedded is kept.
+        task: Where progress is reported, and what stops it; what was embedded is kept.
 
     Raises:
         DatasetError: Too few classes or images.
@@ -168,15 +165,15 @@ def compare_sizes(
         DeviceError: The device, the precision or the engine is not here.
         SettingsError: A value is out of its range, or the learning rate makes the loss grow beyond all
             bounds.
-        Stopped: `stop` was set.
+        Stopped: The task was stopped.
         StorageError: The disk is full or not writable.
     """
     started = time.perf_counter()
     workspace = workspace or Workspace.default()
-    h, stop = replace(hyperparameters or Hyperparameters(), input_size=0), stop or Event()
+    h, task = replace(hyperparameters or Hyperparameters(), input_size=0), task or Task()
     if images < _FEWEST:
         raise SettingsError(f"{images} images are too few to compare sizes with; give {_FEWEST} or more.")
-    tell(on_progress, Progress(phase="prepare"))
+    task.report(Progress(phase="prepare"))
     rows = check_division(dataset, replace(h, folds=0))
     resolved = resolve_backbone(compute.backbone)
     usual, patch = resolved.spec.preprocessing.input_size, _patch_pixels(resolved.spec)
@@ -187,11 +184,10 @@ def compare_sizes(
         list(rows["label"]),
         compute,
         workspace=workspace,
-        on_progress=on_progress,
-        stop=stop,
+        task=task,
     )
     training, passes, groups = _training_part(
-        dataset, rows, h, Embedder(resolved, choice.device, workspace), on_progress, stop
+        dataset, rows, h, Embedder(resolved, choice.device, workspace), task
     )
     if len(training) < _FEWEST:
         raise DatasetError(
@@ -201,9 +197,9 @@ def compare_sizes(
     drawn = _draw(class_numbers(training["label"], dataset.classes), images, h.seed)
     embedders = [Embedder(_at_size(resolved, size), choice.device, workspace) for size in chosen]
     sample = training.iloc[drawn]
-    rates = _embed_in_turn(embedders, image_files(dataset, sample), h, on_progress, stop)
+    rates = _embed_in_turn(embedders, image_files(dataset, sample), h, task)
     together = None if groups is None else groups[drawn]
-    truth, answers = _answers(dataset, sample, together, embedders, h, on_progress, stop)
+    truth, answers = _answers(dataset, sample, together, embedders, h, task)
     results = []
     for size, rate, answered in zip(chosen, rates, answers, strict=True):
         against, full = compare(truth, answered, answers[0]), size == chosen[0]
@@ -325,8 +321,7 @@ def _training_part(
     rows: pd.DataFrame,
     h: Hyperparameters,
     embedder: Embedder,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
 ) -> tuple[pd.DataFrame, int, Ints | None]:
     """The rows to learn from; the forward passes of a training; what is alike, if it is known of all.
 
@@ -336,7 +331,7 @@ def _training_part(
     groups = None
     if (store.rows([(sha256, view_key(0)) for sha256 in rows["sha256"]]) >= 0).all():
         plain = replace(h, views=1, folds=0)
-        material = prepare_material(dataset, plain, embedder, on_progress, stop)
+        material = prepare_material(dataset, plain, embedder, task)
         training, groups = material.rows.iloc[material.train], material.groups[material.train]
     else:
         split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
@@ -362,8 +357,7 @@ def _embed_in_turn(
     embedders: Sequence[Embedder],
     files: Sequence[ImageFile],
     h: Hyperparameters,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
 ) -> list[float]:
     """Embed images at every size, a few at a time, so that they are stored; images per second of each.
 
@@ -372,14 +366,14 @@ def _embed_in_turn(
     some = min(2 * embedders[0].batch_size, len(files))
     parts = [files[start : start + some] for start in range(0, len(files), some)]
     rounds = [parts[number % len(parts)] for number in range(max(_ROUNDS, len(parts)))]
-    meter = Meter(on_progress, "embed", len(embedders) * h.views * sum(map(len, rounds)))
+    meter = task.meter("embed", len(embedders) * h.views * sum(map(len, rounds)))
     rates: list[list[float]] = [[] for _ in embedders]
     for number, part in enumerate(rounds):
         # There and back: the network that came last is still at hand when it comes first.
         order = range(len(embedders)) if number % 2 == 0 else reversed(range(len(embedders)))
         for place in order:
             is_timed = len(rates[place]) < _ROUNDS
-            rate = _turn(embedders[place], part, h, meter, stop, is_timed=is_timed)
+            rate = _turn(embedders[place], part, h, meter, task, is_timed=is_timed)
             rates[place] += [] if rate is None else [rate]
     return [median(found) for found in rates]
 
@@ -389,7 +383,7 @@ def _turn(
     files: Sequence[ImageFile],
     h: Hyperparameters,
     meter: Meter,
-    stop: Event,
+    task: Task,
     *,
     is_timed: bool,
 ) -> float | None:
@@ -408,26 +402,23 @@ def _turn(
         files,
         views=h.views,
         augmentations=h.augmentations,
-        on_progress=lambda progress: count(progress.done),
-        stop=stop,
+        task=Task(lambda progress: count(progress.done), task.stop),
     )
     rate = None
     if done.computed == len({file.sha256 for file in files}) * h.views:
         rate = done.images_per_second
     elif is_timed:
-        rate = _speed(embedder, files, count, stop)
+        rate = _speed(embedder, files, count, task)
     count(whole)
     return rate
 
 
-def _speed(
-    embedder: Embedder, files: Sequence[ImageFile], count: Callable[[int], None], stop: Event
-) -> float:
+def _speed(embedder: Embedder, files: Sequence[ImageFile], count: Callable[[int], None], task: Task) -> float:
     """Images per second of a pass whose vectors are thrown away."""
     started, seen = time.perf_counter(), 0
     with closing(local_pass(embedder, [Shot(source=file.path) for file in files])) as batches:
         for batch in batches:
-            if stop.is_set():
+            if task.stopped:
                 raise Stopped("The comparison of input sizes was stopped; what was embedded is kept.")
             seen += len(batch.shots)
             count(seen)
@@ -443,8 +434,7 @@ def _answers(
     groups: Ints | None,
     embedders: Sequence[Embedder],
     h: Hyperparameters,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
 ) -> tuple[Ints, list[Ints]]:
     """The classes of the sample, (N,), and what heads at each size take its images for, (N,) each.
 
@@ -453,14 +443,14 @@ def _answers(
     truth, files = class_numbers(sample["label"], dataset.classes), image_files(dataset, sample)
     options: dict[str, Any] = {"views": h.views, "augmentations": h.augmentations}
     vectors = [
-        np.asarray(embed_images(embedder, files, stop=stop, **options).vectors) for embedder in embedders
+        np.asarray(embed_images(embedder, files, task=task, **options).vectors) for embedder in embedders
     ]
     if groups is None:
         fingerprint = embedders[0].fingerprint
-        pairs = find_duplicates(dataset, sample, vectors[0][:, 0], fingerprint=fingerprint, stop=stop)
+        pairs = find_duplicates(dataset, sample, vectors[0][:, 0], fingerprint=fingerprint, task=task)
         groups = duplicate_groups(sample, pairs)
     folds = max(2, min(_FOLDS, len(np.unique(groups))))
-    meter = Meter(on_progress, "fit", len(embedders) * folds * h.epochs, unit="epochs")
+    meter = task.meter("fit", len(embedders) * folds * h.epochs, unit="epochs")
 
     def on_epoch(_: EpochRecord) -> None:
         meter.add(1)
@@ -478,7 +468,7 @@ def _answers(
             seed=h.seed,
             device=embedders[0].device.name,
             on_epoch=on_epoch,
-            stop=stop,
+            stop=task.stop,
         )
         answers.append(logits.argmax(axis=1))
     return truth, answers

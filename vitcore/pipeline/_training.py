@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import metadata
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import Material, check_division, prepare_material
 from vitcore.pipeline._repeats import Repeats, cross_validate, repeat
 from vitcore.pipeline._trusting import earn_trust
-from vitcore.progress import Meter, OnProgress, Progress, tell
+from vitcore.progress import Progress, Task
 from vitcore.runs import CHECKPOINT, Run, RunWriter, load_run
 from vitcore.training import Checkpoint, EpochRecord, FitResult, Hyperparameters, fit_head
 from vitcore.workspace import Workspace
@@ -39,8 +38,7 @@ def train(
     name: str | None = None,
     workspace: Workspace | None = None,
     on_start: Callable[[str], None] | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Run:
     """Train a classifier on a dataset and judge it on images it did not learn from.
 
@@ -65,20 +63,19 @@ def train(
         name: What to call the run; made from the dataset and the backbone if not given.
         workspace: Where to keep it; the default workspace if not given.
         on_start: Called with the id of the run as soon as it exists.
-        on_progress: Called with the progress of each phase.
-        stop: Set it to end early.
+        task: Where progress is reported, and what stops it.
 
     Raises:
         DatasetError: Too few classes or images, counting near-duplicates as one.
         BackboneError: The backbone cannot be had.
         DeviceError: The device or the precision is not here.
         SettingsError: The learning rate makes the loss grow beyond all bounds.
-        Stopped: `stop` was set before the first epoch was finished.
+        Stopped: The task was stopped before the first epoch was finished.
         StorageError: The disk is full or not writable.
     """
-    workspace = workspace or Workspace.default()
+    workspace, task = workspace or Workspace.default(), task or Task()
     h = hyperparameters or Hyperparameters()
-    tell(on_progress, Progress(phase="prepare"))
+    task.report(Progress(phase="prepare"))
     rows = check_division(dataset, h)
     started = time.perf_counter()
     embedder, choice = prepare_embedder(
@@ -87,8 +84,7 @@ def train(
         list(rows["label"]),
         input_size=h.input_size,
         workspace=workspace,
-        on_progress=on_progress,
-        stop=stop,
+        task=task,
     )
     resolved = embedder.backbone
     config = {
@@ -110,7 +106,7 @@ def train(
     with RunWriter(workspace, config) as writer:
         if on_start is not None:
             on_start(writer.id)
-        _carry_out(writer, dataset, h, embedder, None, through, on_progress, stop or Event(), started)
+        _carry_out(writer, dataset, h, embedder, None, through, task, started)
     return load_run(writer.id, workspace=workspace)
 
 
@@ -119,8 +115,7 @@ def resume(
     *,
     workspace: Workspace | None = None,
     on_start: Callable[[str], None] | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Run:
     """Go on with a training that was stopped or interrupted, after the last epoch it finished.
 
@@ -130,22 +125,21 @@ def resume(
         run_id: A run that is not complete.
         workspace: Where it is; the default workspace if not given.
         on_start: As for `train`.
-        on_progress: As for `train`.
-        stop: As for `train`.
+        task: As for `train`.
 
     Raises:
         NotFoundError: There is no such run, or its dataset is gone.
         InputError: It is complete, failed or running, or its backbone is not the one of then.
         StorageError: Its files are damaged, or the disk is full or not writable.
-        Stopped: `stop` was set before another epoch was finished, and there was none before.
+        Stopped: The task was stopped before another epoch was finished, and there was none before.
     """
-    workspace = workspace or Workspace.default()
+    workspace, task = workspace or Workspace.default(), task or Task()
     run = load_run(run_id, workspace=workspace)
     if not run.can_resume:
         raise InputError(
             f"Run '{run_id}' is {run.state}; only one that was stopped or interrupted can go on. Train again."
         )
-    tell(on_progress, Progress(phase="prepare"))
+    task.report(Progress(phase="prepare"))
     about, requested, h = run.config["dataset"], run.config["requested"], run.hyperparameters
     dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
     # The device, the engine and the weights of then, whatever "auto" would choose today.
@@ -171,8 +165,7 @@ def resume(
             embedder,
             checkpoint,
             local_pass,
-            on_progress,
-            stop or Event(),
+            task,
             time.perf_counter(),
         )
     return load_run(run_id, workspace=workspace)
@@ -185,18 +178,17 @@ def _carry_out(
     embedder: Embedder,
     checkpoint: Checkpoint | None,
     through: Pass,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
     started: float,
 ) -> None:
     """Embed, train, judge, and write it all into a run; it began at `started`, by the performance counter."""
-    material = prepare_material(dataset, h, embedder, on_progress, stop, through=through)
+    material = prepare_material(dataset, h, embedder, task, through=through)
     truth, train_rows, validation_rows = material.truth, material.train, material.validation
     writer.amend(_division(dataset, h, train_rows, validation_rows, material.groups))
 
     fitting_started = time.perf_counter()
     done = 0 if checkpoint is None else len(checkpoint.history)
-    meter = Meter(on_progress, "fit", h.epochs, done=done, unit="epochs")
+    meter = task.meter("fit", h.epochs, done=done, unit="epochs")
 
     def on_epoch(record: EpochRecord) -> None:
         writer.add_epoch(record)
@@ -213,7 +205,7 @@ def _carry_out(
         checkpoint=checkpoint,
         on_epoch=on_epoch,
         on_checkpoint=lambda reached: reached.save(writer.folder / CHECKPOINT),
-        stop=stop,
+        stop=task.stop,
     )
     if not result.history:
         raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
@@ -222,16 +214,16 @@ def _carry_out(
     message = ""
     if result.outcome == "complete":
         try:
-            known, histories = _spread(material, h, result, dataset, embedder, on_progress, stop)
+            known, histories = _spread(material, h, result, dataset, embedder, task)
             writer.add_repeats(histories)
         except SettingsError as error:  # in one of them; the run itself went well
             message = f"The further trainings were given up. {error}"
 
     evaluation_started = time.perf_counter()
-    tell(on_progress, Progress(phase="evaluate"))
+    task.report(Progress(phase="evaluate"))
     judged, judged_truth = material.vectors[validation_rows], truth[validation_rows]
     trust = earn_trust(
-        material, h, result, classes=len(dataset.classes), device=embedder.device.name, stop=stop
+        material, h, result, classes=len(dataset.classes), device=embedder.device.name, task=task
     )
     evaluation, probabilities = judge(result.head, trust, judged, judged_truth, dataset.classes)
     known["calibration"] = {
@@ -286,16 +278,14 @@ def _spread(
     best: FitResult,
     dataset: Dataset,
     embedder: Embedder,
-    on_progress: OnProgress | None,
-    stop: Event,
+    task: Task,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Facts and histories of the further trainings that were asked for, as far as they were not stopped."""
     asked: dict[str, Callable[[], Repeats | None]] = {}
     options: dict[str, Any] = {
         "classes": len(dataset.classes),
         "device": embedder.device.name,
-        "on_progress": on_progress,
-        "stop": stop,
+        "task": task,
     }
     folds = material.folds
     if folds is not None:

@@ -1,7 +1,5 @@
 """Finding out how far the answers of a head can be trusted, from images that it did not learn from."""
 
-from threading import Event
-
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +7,7 @@ from vitcore.errors import SettingsError, Stopped
 from vitcore.evaluation import DoubtRule, fit_doubt_rule, fit_temperature, novelty, scaled_probabilities
 from vitcore.inference import USUAL_LEVEL, Trust
 from vitcore.pipeline._material import Material
+from vitcore.progress import Task
 from vitcore.training import FitResult, Hyperparameters, out_of_fold_logits
 
 __all__ = ["earn_trust"]
@@ -24,7 +23,7 @@ def earn_trust(
     *,
     classes: int,
     device: str,
-    stop: Event,
+    task: Task,
 ) -> Trust:
     """The temperature and the rule of doubt, from the training images alone.
 
@@ -38,7 +37,7 @@ def earn_trust(
         result: How the training ended.
         classes: Number of classes.
         device: Where to compute.
-        stop: Looked at before every batch.
+        task: What stops it.
     """
     training, groups = material.vectors[material.train], material.groups[material.train]
     chosen = _references(material.truth[material.train], h.seed)
@@ -56,7 +55,7 @@ def earn_trust(
                 folds=_FOLDS,
                 seed=h.seed,
                 device=device,
-                stop=stop,
+                stop=task.stop,
             )
         except (SettingsError, Stopped):
             logits = None

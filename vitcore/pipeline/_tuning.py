@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from threading import Event
 from typing import Any
 
 import filelock
@@ -16,7 +15,7 @@ from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, StorageError
 from vitcore.features import image_files, prepare_embedder
 from vitcore.pipeline._material import check_division, prepare_material
-from vitcore.progress import OnProgress, Progress, tell
+from vitcore.progress import Progress, Task
 from vitcore.training import (
     Hyperparameters,
     LearningRateCurve,
@@ -86,8 +85,7 @@ def find_settings(
     folds: int = 5,
     compute: Compute = DEFAULT_COMPUTE,
     workspace: Workspace | None = None,
-    on_progress: OnProgress | None = None,
-    stop: Event | None = None,
+    task: Task | None = None,
 ) -> Tuning:
     """Look for settings that suit a dataset, by cross-validation inside its training part.
 
@@ -103,20 +101,19 @@ def find_settings(
         folds: 2 … 20.
         compute: As for `train`.
         workspace: Where embeddings are kept; the default workspace if not given.
-        on_progress: Called with the progress of each phase.
-        stop: Set it to end with what was found so far.
+        task: Where progress is reported, and what stops it.
 
     Raises:
         DatasetError: Too few classes or images.
         BackboneError: The backbone cannot be had.
         DeviceError: The device or the precision is not here.
         SettingsError: A value is out of its range, or `base` makes the loss grow beyond all bounds.
-        Stopped: `stop` was set before the first trial was finished.
+        Stopped: The task was stopped before the first trial was finished.
         StorageError: Another search on this dataset is running, or the disk is full or not writable.
     """
     workspace = workspace or Workspace.default()
-    h, stop = base or Hyperparameters(), stop or Event()
-    tell(on_progress, Progress(phase="prepare"))
+    h, task = base or Hyperparameters(), task or Task()
+    task.report(Progress(phase="prepare"))
     rows = check_division(dataset, h)
     embedder, _ = prepare_embedder(
         compute,
@@ -124,18 +121,17 @@ def find_settings(
         list(rows["label"]),
         input_size=h.input_size,
         workspace=workspace,
-        on_progress=on_progress,
-        stop=stop,
+        task=task,
     )
     try:
         with workspace.lock(_lock_name(dataset.id)):
-            material = prepare_material(dataset, h, embedder, on_progress, stop)
+            material = prepare_material(dataset, h, embedder, task)
             started = time.perf_counter()
             training, truth = material.training, material.truth[material.train]
             options: dict[str, Any] = {"classes": len(dataset.classes), "device": embedder.device.name}
             rates = None
             if h.optimizer != "lbfgs":
-                rates = learning_rate_curve(training, truth, hyperparameters=h, stop=stop, **options)
+                rates = learning_rate_curve(training, truth, hyperparameters=h, stop=task.stop, **options)
             tuning = Tuning(
                 state="running",
                 version=dataset.version,
@@ -153,9 +149,9 @@ def find_settings(
                 elapsed_s = time.perf_counter() - started
                 tuning = replace(tuning, trials=(*tuning.trials, trial), seconds=elapsed_s)
                 _save(dataset, tuning)
-                tell(on_progress, _progress(trial.number, trials, elapsed_s, seconds))
+                task.report(_progress(trial.number, trials, elapsed_s, seconds))
 
-            tell(on_progress, _progress(0, trials, 0.0, seconds))
+            task.report(_progress(0, trials, 0.0, seconds))
             result = search_settings(
                 training,
                 truth,
@@ -166,7 +162,7 @@ def find_settings(
                 folds=folds,
                 seed=h.seed,
                 on_trial=on_trial,
-                stop=stop,
+                stop=task.stop,
                 **options,
             )
             tuning = replace(
