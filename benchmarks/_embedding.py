@@ -15,7 +15,7 @@ from benchmarks._rows import Row, side_by_side, timed
 from benchmarks._setting import Setting
 from vitcore.backbone import Embedder
 from vitcore.dataset import import_dataset, load_image
-from vitcore.features import Batch, ImageFile, Shot, batch_of, embed_images, image_files
+from vitcore.features import EmbeddedBatch, ImageFile, ImageView, embed_batch, embed_images, image_files
 
 __all__ = ["embedding_pass"]
 
@@ -108,7 +108,7 @@ class _JpegSet:
 
     def decoding_all(self) -> float:
         """Like `ours`, but with every pixel of every file decoded."""
-        return embed_images(self._anew(), self._files, through=_whole_pass).images_per_second
+        return embed_images(self._anew(), self._files, forward_pass=_whole_pass).images_per_second
 
     def _anew(self) -> Embedder:
         """The embedder, with nothing embedded yet."""
@@ -118,14 +118,14 @@ class _JpegSet:
         return self._embedder.prepare(load_image(file.path, at_least=self._embedder.input_size))
 
 
-def _whole_pass(embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
+def _whole_pass(embedder: Embedder, views: Iterable[ImageView]) -> Generator[EmbeddedBatch]:
     """As the usual pass, but for one thing: a large JPEG is decoded in full."""
-    asked = list(shots)
+    asked = list(views)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = pool.map(lambda shot: embedder.prepare(load_image(shot.source)), asked)
+        seen = pool.map(lambda view: embedder.prepare(load_image(view.source)), asked)
         for start in range(0, len(asked), embedder.batch_size):
             batch = asked[start : start + embedder.batch_size]
-            yield batch_of(embedder, batch, list(islice(seen, len(batch))))
+            yield embed_batch(embedder, batch, list(islice(seen, len(batch))))
 
 
 def _jpegs(folder: Path, count: int, size: tuple[int, int]) -> Path:

@@ -8,7 +8,16 @@ from vitcore.backbone import Device, Embedder, cpu_can
 from vitcore.compute import engine_is_here
 from vitcore.dataset import import_dataset
 from vitcore.errors import BackboneError
-from vitcore.features import SAME_COSINE, SAME_LABELS, Refusal, Shot, cosines, image_files, look, same_labels
+from vitcore.features import (
+    SAME_COSINE,
+    SAME_LABELS,
+    ImageView,
+    Unreadable,
+    cosines,
+    image_files,
+    load_pixels,
+    same_labels,
+)
 
 __all__ = ["engines"]
 
@@ -29,9 +38,9 @@ def engines(setting: Setting) -> list[Row]:
     except MissingData:
         dataset = import_dataset(setting.digit_files(_IMAGES), workspace=setting.workspace())
     step = max(1, len(dataset.index) // (setting.images or _IMAGES))
-    shots = [Shot(source=file.path) for file in image_files(dataset, dataset.index)[::step]]
-    seen = [look(exact, shot) for shot in shots]
-    pixels = np.stack([image for image in seen if not isinstance(image, Refusal)])
+    views = [ImageView(source=file.path) for file in image_files(dataset, dataset.index)[::step]]
+    seen = [load_pixels(exact, view) for view in views]
+    pixels = np.stack([image for image in seen if not isinstance(image, Unreadable)])
     labels = list(dataset.index["label"][::step])
     truth = exact.embed(pixels)
     rows: list[Row] = []

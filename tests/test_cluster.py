@@ -23,7 +23,7 @@ from vitcore import cluster
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.cluster import pass_for, ray_pass
 from vitcore.errors import BackboneError, InputError
-from vitcore.features import ImageFile, Refusal, Shot, embed_images, local_pass
+from vitcore.features import ImageFile, ImageView, Unreadable, embed_images, local_pass
 
 ROOT = Path(__file__).parents[1]
 CPU = Device("cpu", "CPU", "fp32")
@@ -77,14 +77,14 @@ def embedder(tiny_backbone, record) -> Recorder:  # noqa: ARG001 - it tells ther
 
 
 @pytest.fixture
-def shots(tmp_path) -> list[Shot]:
+def views(tmp_path) -> list[ImageView]:
     """A hundred images, three of which cannot be read; one comes as bytes, one is varied."""
     random = np.random.default_rng(0)
     found = []
     for number in range(100):
         path = tmp_path / f"{number}.png"
         Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(path)
-        found.append(Shot(source=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+        found.append(ImageView(source=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
     found[0].source.write_bytes(b"not an image")
     found[50].source.unlink()
     strange = tmp_path / os.fsdecode(b"\xff.png")
@@ -95,14 +95,14 @@ def shots(tmp_path) -> list[Shot]:
     return found
 
 
-def taken(through, embedder, shots):
-    """The vectors of shots, and the reasons why some have none."""
+def taken(forward_pass, embedder, views):
+    """The vectors of views, and the reasons why some have none."""
     vectors, refused, done = [], {}, []
-    for batch in through(embedder, shots):
+    for batch in forward_pass(embedder, views):
         refused |= {len(done) + place: refusal.reason for place, refusal in batch.refused.items()}
-        done += batch.shots
+        done += batch.views
         vectors.append(batch.vectors)
-    assert done == shots
+    assert done == views
     return np.concatenate(vectors), refused
 
 
@@ -121,64 +121,64 @@ def in_this_process(embedder, shard, *, kind=None, weights=None):
     return cluster._batch(embedder, shard, row)
 
 
-def test_a_shard_gives_what_the_usual_pass_gives_and_gives_it_again(embedder, shots):
+def test_a_shard_gives_what_the_usual_pass_gives_and_gives_it_again(embedder, views):
     for first in (0, 16, 48, 96):
-        shard = shots[first : first + SHARD]
+        shard = views[first : first + SHARD]
         [expected] = local_pass(embedder, shard)
         for _ in range(2):
             batch = in_this_process(embedder, shard)
-            assert batch.shots == shard
+            assert batch.views == shard
             assert np.array_equal(batch.vectors, expected.vectors)
             assert batch.refused == expected.refused
 
 
-def test_a_shard_without_an_image_has_no_vectors(embedder, shots):
-    batch = in_this_process(embedder, [shots[50]])
+def test_a_shard_without_an_image_has_no_vectors(embedder, views):
+    batch = in_this_process(embedder, [views[50]])
     assert batch.vectors.shape == (0, 128)
-    assert batch.refused == {0: Refusal("cannot be opened (No such file or directory)")}
+    assert batch.refused == {0: Unreadable("cannot be opened (No such file or directory)")}
 
 
-def test_a_worker_without_the_weights_says_so(embedder, shots, tmp_path):
+def test_a_worker_without_the_weights_says_so(embedder, views, tmp_path):
     gone = tmp_path / "gone" / "weights.safetensors"
     embedder = Recorder(replace(embedder.backbone, spec=replace(embedder.backbone.spec, id=str(gone))), CPU)
     with pytest.raises(
         BackboneError, match=r"^The worker on \S+ cannot embed: There is no weights file .*gone"
     ):
-        in_this_process(embedder, shots[1:3], weights=gone)
+        in_this_process(embedder, views[1:3], weights=gone)
 
 
-def test_a_worker_has_its_weights_at_another_place(embedder, shots, tmp_path):
-    [expected] = local_pass(embedder, shots[1:3])
-    batch = in_this_process(embedder, shots[1:3], weights=tmp_path / "elsewhere.safetensors")
+def test_a_worker_has_its_weights_at_another_place(embedder, views, tmp_path):
+    [expected] = local_pass(embedder, views[1:3])
+    batch = in_this_process(embedder, views[1:3], weights=tmp_path / "elsewhere.safetensors")
     assert np.array_equal(batch.vectors, expected.vectors)
 
 
-def test_a_worker_with_other_weights_is_refused(embedder, shots):
+def test_a_worker_with_other_weights_is_refused(embedder, views):
     other = Recorder(replace(embedder.backbone, weights_sha256="0" * 64), CPU)
     with pytest.raises(BackboneError, match=r"cannot embed: .*is not the file it should be"):
-        in_this_process(other, shots[1:3])
+        in_this_process(other, views[1:3])
     with pytest.raises(BackboneError, match="its vectors would be others"):
-        in_this_process(embedder, shots[1:3], kind=Changed)
+        in_this_process(embedder, views[1:3], kind=Changed)
 
 
-def test_images_that_only_this_machine_can_read_are_told(embedder, shots):
+def test_images_that_only_this_machine_can_read_are_told(embedder, views):
     row = {"error": None, "vectors": b"", "reasons": ["cannot be opened (No such file or directory)"]}
-    assert cluster._batch(embedder, [shots[50]], row).refused
+    assert cluster._batch(embedder, [views[50]], row).refused
     with pytest.raises(InputError, match=r"1\.png can be read here, but not on a machine of the Ray cluster"):
-        cluster._batch(embedder, [shots[1]], row)
+        cluster._batch(embedder, [views[1]], row)
 
 
-def test_ray_is_given_many_shots_at_a_time_but_not_all(monkeypatch, shots):
+def test_ray_is_given_many_shots_at_a_time_but_not_all(monkeypatch, views):
     monkeypatch.setattr(cluster, "_MOST_SHOTS", 3 * SHARD)
-    waiting = iter(shots)
+    waiting = iter(views)
     parts = []
     while part := cluster._shards(waiting, SHARD):
         parts.append(part)
     assert [len(part) for part in parts] == [3, 3, 3, 3, 1]
-    assert [shot for part in parts for shard in part for shot in shard] == shots
+    assert [view for part in parts for shard in part for view in shard] == views
     monkeypatch.setattr(cluster, "_MOST_BYTES", 1)
-    assert len(cluster._shards(iter(shots[16:48]), SHARD)) == 1  # the first has the one with bytes
-    assert len(cluster._shards(iter(shots[24:48]), SHARD)) == 3
+    assert len(cluster._shards(iter(views[16:48]), SHARD)) == 1  # the first has the one with bytes
+    assert len(cluster._shards(iter(views[24:48]), SHARD)) == 3
 
 
 @pytest.mark.parametrize(
@@ -234,8 +234,8 @@ def test_without_ray_there_is_one_sentence(monkeypatch):
 
 
 def test_other_engines_have_the_usual_pass_and_no_cluster():
-    with pass_for("auto") as through:
-        assert through is local_pass
+    with pass_for("auto") as forward_pass:
+        assert forward_pass is local_pass
     for options in ({"address": "auto"}, {"workers": 2}):
         with pytest.raises(InputError, match="the engine is torch"), pass_for("torch", **options):
             pytest.fail("there is no cluster")
@@ -280,11 +280,11 @@ def told(ray_record) -> Path:
 
 
 @pytest.mark.thorough
-def test_vectors_and_refusals_are_the_usual_ones_in_order(told, embedder, record, shots):
-    expected, refused = taken(local_pass, embedder, shots)
+def test_vectors_and_refusals_are_the_usual_ones_in_order(told, embedder, record, views):
+    expected, refused = taken(local_pass, embedder, views)
     assert sorted(refused) == [0, 50, 99]
-    with ray_pass(workers=2, decoders=1) as through:
-        vectors, refused_there = taken(through, embedder, shots)
+    with ray_pass(workers=2, decoders=1) as forward_pass:
+        vectors, refused_there = taken(forward_pass, embedder, views)
     assert refused_there == refused
     assert np.array_equal(vectors, expected)
     assert sorted(passes(told)) == sorted(passes(record))
@@ -293,11 +293,11 @@ def test_vectors_and_refusals_are_the_usual_ones_in_order(told, embedder, record
 
 
 @pytest.mark.thorough
-def test_a_killed_worker_costs_its_shard(told, embedder, record, shots):
-    expected, _ = taken(local_pass, embedder, shots)
+def test_a_killed_worker_costs_its_shard(told, embedder, record, views):
+    expected, _ = taken(local_pass, embedder, views)
     (told / "kill").touch()
-    with ray_pass(workers=2) as through:
-        vectors, _ = taken(through, embedder, shots)
+    with ray_pass(workers=2) as forward_pass:
+        vectors, _ = taken(forward_pass, embedder, views)
     assert (told / "killed").exists()
     assert np.array_equal(vectors, expected)
     counts = Counter(passes(told))
@@ -306,14 +306,14 @@ def test_a_killed_worker_costs_its_shard(told, embedder, record, shots):
 
 
 @pytest.mark.thorough
-def test_closing_early_ends_the_work(told, embedder, shots):
+def test_closing_early_ends_the_work(told, embedder, views):
     (told / "slow").touch()
-    with ray_pass(workers=1) as through:
-        with closing(through(embedder, shots)) as batches:
+    with ray_pass(workers=1) as forward_pass:
+        with closing(forward_pass(embedder, views)) as batches:
             first = next(batches)
             started = time.monotonic()
         assert time.monotonic() - started < 10
-        assert first.shots == shots[:SHARD]
+        assert first.views == views[:SHARD]
         done = len(passes(told))
         assert done < 12
         time.sleep(1.5)
@@ -322,10 +322,10 @@ def test_closing_early_ends_the_work(told, embedder, shots):
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("told")
-def test_results_land_in_the_store(embedder, record, shots):
-    images = [ImageFile(shot.source, shot.sha256) for shot in shots[1:20]]
-    with ray_pass(workers=2) as through:
-        found = embed_images(embedder, images, views=2, through=through)
+def test_results_land_in_the_store(embedder, record, views):
+    images = [ImageFile(view.source, view.sha256) for view in views[1:20]]
+    with ray_pass(workers=2) as forward_pass:
+        found = embed_images(embedder, images, views=2, forward_pass=forward_pass)
     assert found.computed == 38
     assert passes(record) == []
     assert embed_images(embedder, images, views=2).computed == 0
@@ -333,13 +333,13 @@ def test_results_land_in_the_store(embedder, record, shots):
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("told")
-def test_a_worker_that_cannot_compute_is_told(embedder, shots):
+def test_a_worker_that_cannot_compute_is_told(embedder, views):
     broken = Recorder(replace(embedder.backbone, weights_sha256="0" * 64), CPU)
     with (
-        ray_pass(workers=1) as through,
+        ray_pass(workers=1) as forward_pass,
         pytest.raises(BackboneError, match=r"The worker on \S+ cannot embed: .*is not the file it should be"),
     ):
-        taken(through, broken, shots[:10])
+        taken(forward_pass, broken, views[:10])
 
 
 @pytest.mark.thorough

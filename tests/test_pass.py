@@ -11,7 +11,7 @@ from PIL import Image
 
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import ImageError, StorageError
-from vitcore.features import FeatureStore, ImageFile, Refusal, Shot, embed_images, local_pass
+from vitcore.features import FeatureStore, ImageFile, ImageView, Unreadable, embed_images, local_pass
 
 CPU = Device("cpu", "CPU", "fp32")
 BATCH = 4
@@ -54,71 +54,73 @@ def files(tmp_path: Path) -> list[ImageFile]:
     return found
 
 
-def shots_of(files: list[ImageFile]) -> list[Shot]:
-    return [Shot(source=file.path, sha256=file.sha256) for file in files]
+def views_of(files: list[ImageFile]) -> list[ImageView]:
+    return [ImageView(source=file.path, sha256=file.sha256) for file in files]
 
 
 def test_shots_come_back_in_order_and_in_batches(backbone, files):
-    shots = shots_of(files)
-    batches = list(local_pass(Watched(backbone), shots))
-    assert [len(batch.shots) for batch in batches] == [4, 4, 2]
-    assert [shot for batch in batches for shot in batch.shots] == shots
+    views = views_of(files)
+    batches = list(local_pass(Watched(backbone), views))
+    assert [len(batch.views) for batch in batches] == [4, 4, 2]
+    assert [view for batch in batches for view in batch.views] == views
     embedder = Embedder(backbone, CPU)
     for batch in batches:
-        for shot, vector in zip(batch.shots, batch.vectors, strict=True):
-            with Image.open(shot.source) as image:
+        for view, vector in zip(batch.views, batch.vectors, strict=True):
+            with Image.open(view.source) as image:
                 expected = embedder.embed(embedder.prepare(image.convert("RGB"))[np.newaxis])
             assert np.abs(vector - expected).max() < 1e-5
 
 
 def test_bytes_are_as_good_as_a_file(backbone, files):
-    [by_path] = local_pass(Watched(backbone), shots_of(files[:2]))
-    [by_bytes] = local_pass(Watched(backbone), [Shot(source=file.path.read_bytes()) for file in files[:2]])
+    [by_path] = local_pass(Watched(backbone), views_of(files[:2]))
+    [by_bytes] = local_pass(
+        Watched(backbone), [ImageView(source=file.path.read_bytes()) for file in files[:2]]
+    )
     assert np.array_equal(by_path.vectors, by_bytes.vectors)
 
 
 def test_what_cannot_be_read_is_refused_and_the_others_are_not(backbone, files):
     files[1].path.write_bytes(b"no image")
     files[6].path.unlink()
-    shots = [*shots_of(files), Shot(source=Path("a\0b"))]
-    batches = list(local_pass(Watched(backbone), shots))
+    views = [*views_of(files), ImageView(source=Path("a\0b"))]
+    batches = list(local_pass(Watched(backbone), views))
     assert [sorted(batch.refused) for batch in batches] == [[1], [2], [2]]
     assert [len(batch.vectors) for batch in batches] == [3, 3, 2]
-    assert [shot for batch in batches for shot in batch.good] == [
-        shot for number, shot in enumerate(shots) if number not in {1, 6, 10}
+    assert [view for batch in batches for view in batch.good] == [
+        view for number, view in enumerate(views) if number not in {1, 6, 10}
     ]
-    assert all(isinstance(refusal, Refusal) for batch in batches for refusal in batch.refused.values())
+    assert all(isinstance(refusal, Unreadable) for batch in batches for refusal in batch.refused.values())
     assert "cannot be opened" in batches[1].refused[2].reason
 
 
 def test_a_batch_without_any_image_has_no_vectors(backbone, tmp_path):
     embedder = Watched(backbone)
-    [batch] = local_pass(embedder, [Shot(source=tmp_path / "gone.jpg")] * 3)
+    [batch] = local_pass(embedder, [ImageView(source=tmp_path / "gone.jpg")] * 3)
     assert (batch.vectors.shape, len(batch.refused), embedder.events) == ((0, 128), 3, [])
 
 
 def test_a_cpu_has_one_batch_at_work(backbone, files):
     embedder = Watched(backbone)
-    list(local_pass(embedder, shots_of(files)))
+    list(local_pass(embedder, views_of(files)))
     assert embedder.events == ["begun 0", "fetched 0", "begun 1", "fetched 1", "begun 2", "fetched 2"]
 
 
 def test_a_gpu_gets_the_next_batch_before_the_last_is_fetched(backbone, files):
     embedder = Watched(backbone, Device("cuda", "a GPU", "fp32"))
-    batches = list(local_pass(embedder, shots_of(files)))
+    batches = list(local_pass(embedder, views_of(files)))
     assert embedder.events == ["begun 0", "begun 1", "fetched 0", "begun 2", "fetched 1", "fetched 2"]
-    assert [shot for batch in batches for shot in batch.shots] == shots_of(files)
+    assert [view for batch in batches for view in batch.views] == views_of(files)
 
 
 def test_only_some_batches_are_asked_for_ahead(backbone, files):
     asked = []
 
-    def shots():
+    def views():
         for number in range(1000):
             asked.append(number)
-            yield Shot(source=files[number % 10].path)
+            yield ImageView(source=files[number % 10].path)
 
-    batches = local_pass(Watched(backbone), shots())
+    batches = local_pass(Watched(backbone), views())
     next(batches)
     batches.close()
     assert len(asked) == 3 * BATCH

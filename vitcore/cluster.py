@@ -1,6 +1,6 @@
 """The pass through a frozen backbone on several machines, on Ray Data.
 
-Images go out in shards: as many consecutive shots as one forward pass takes. What a shard gives depends on
+Images go out in shards: as many consecutive views as one forward pass takes. What a shard gives depends on
 the shard alone, so one that is lost with its worker is computed again, and nothing else is. Tasks decode and
 prepare the images of a shard, actors that hold the network make its vectors; of both there are as many as the
 machines have room for. The results come back here, in order, and are stored as those of `local_pass` are.
@@ -31,7 +31,7 @@ import torch
 import vitcore.errors as errors
 from vitcore.backbone import Backbone, Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, InputError, VitcoreError
-from vitcore.features import Batch, Pass, Refusal, Shot, local_pass, look
+from vitcore.features import EmbeddedBatch, ImageView, Pass, Unreadable, load_pixels, local_pass
 from vitcore.workspace import Workspace
 
 __all__ = ["pass_for", "ray_pass"]
@@ -57,8 +57,8 @@ def pass_for(engine: str, address: str | None = None, *, workers: int | None = N
         InputError: As for `ray_pass`; or an address or workers for an engine that has no use for them.
     """
     if engine == "ray":
-        with ray_pass(address, workers=workers) as through:
-            yield through
+        with ray_pass(address, workers=workers) as forward_pass:
+            yield forward_pass
         return
     if address is not None or workers is not None:
         raise InputError(
@@ -98,8 +98,8 @@ def ray_pass(
         raise InputError("'--engine ray' needs Ray; run 'pip install -r requirements-ray.txt'.")
     cluster = _Cluster(address)
 
-    def through(embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
-        waiting = iter(shots)
+    def forward_pass(embedder: Embedder, views: Iterable[ImageView]) -> Generator[EmbeddedBatch]:
+        waiting = iter(views)
         while shards := _shards(waiting, embedder.batch_size):
             with _told_plainly(cluster):
                 rows = iter(_results(cluster, embedder, shards, workers, decoders))
@@ -108,7 +108,7 @@ def ray_pass(
                         yield _batch(embedder, shard, row)
 
     try:
-        yield through
+        yield forward_pass
     finally:
         cluster.close()
 
@@ -291,21 +291,25 @@ def _room(ray: Any, device: Device, workers: int | None) -> _Room:
     )
 
 
-def _shards(shots: Iterator[Shot], size: int) -> list[list[Shot]]:
-    """The next shots, in lists of `size`: as many as Ray is given at a time."""
-    shards: list[list[Shot]] = []
+def _shards(views: Iterator[ImageView], size: int) -> list[list[ImageView]]:
+    """The next views, in lists of `size`: as many as Ray is given at a time."""
+    shards: list[list[ImageView]] = []
     size_bytes = 0
     while len(shards) * size < _MOST_SHOTS and size_bytes < _MOST_BYTES:
-        shard = list(islice(shots, size))
+        shard = list(islice(views, size))
         if not shard:
             break
         shards.append(shard)
-        size_bytes += sum(len(shot.source) for shot in shard if isinstance(shot.source, bytes))
+        size_bytes += sum(len(view.source) for view in shard if isinstance(view.source, bytes))
     return shards
 
 
 def _results(
-    cluster: _Cluster, embedder: Embedder, shards: list[list[Shot]], workers: int | None, decoders: int | None
+    cluster: _Cluster,
+    embedder: Embedder,
+    shards: list[list[ImageView]],
+    workers: int | None,
+    decoders: int | None,
 ) -> Generator[dict[str, Any]]:
     """What the cluster makes of shards, in order: rows as `_embedded` returns them."""
     cluster.connect()
@@ -339,7 +343,7 @@ def _results(
             yield from table.to_pylist()
 
 
-def _batch(embedder: Embedder, shard: list[Shot], row: dict[str, Any]) -> Batch:
+def _batch(embedder: Embedder, shard: list[ImageView], row: dict[str, Any]) -> EmbeddedBatch:
     """The results of a shard.
 
     Raises:
@@ -347,16 +351,16 @@ def _batch(embedder: Embedder, shard: list[Shot], row: dict[str, Any]) -> Batch:
     """
     if row["error"]:
         raise getattr(errors, row["error"])(row["message"])
-    refused = {place: Refusal(reason) for place, reason in enumerate(row["reasons"]) if reason is not None}
+    refused = {place: Unreadable(reason) for place, reason in enumerate(row["reasons"]) if reason is not None}
     for place, refusal in refused.items():
-        shot = shard[place]
-        if isinstance(shot.source, Path) and not isinstance(look(embedder, shot), Refusal):
+        view = shard[place]
+        if isinstance(view.source, Path) and not isinstance(load_pixels(embedder, view), Unreadable):
             raise InputError(
-                f"{shot.name} can be read here, but not on a machine of the Ray cluster "
+                f"{view.name} can be read here, but not on a machine of the Ray cluster "
                 f"({refusal.reason}); put the images in a folder that all of them share."
             )
     vectors = np.frombuffer(row["vectors"], dtype=np.float32).reshape(-1, embedder.dimension)
-    return Batch(shots=shard, vectors=vectors, refused=refused)
+    return EmbeddedBatch(views=shard, vectors=vectors, refused=refused)
 
 
 @contextmanager
@@ -441,12 +445,12 @@ def _decoded(table: Any, recipe: _Recipe) -> Any:
     embedder = recipe.embedder()
     rows = []
     for row in table.to_pylist():
-        seen = [look(embedder, shot) for shot in _unpacked(row)]
-        pixels = [result for result in seen if not isinstance(result, Refusal)]
+        seen = [load_pixels(embedder, view) for view in _unpacked(row)]
+        pixels = [result for result in seen if not isinstance(result, Unreadable)]
         rows.append(
             {
                 "pixels": np.stack(pixels).tobytes() if pixels else b"",
-                "reasons": [result.reason if isinstance(result, Refusal) else None for result in seen],
+                "reasons": [result.reason if isinstance(result, Unreadable) else None for result in seen],
             }
         )
     schema = pa.schema({"pixels": pa.large_binary(), "reasons": pa.list_(pa.string())})
@@ -511,40 +515,40 @@ def _arrow() -> Any:
 def _schema() -> Any:
     """How a shard travels, as `_packed` writes it."""
     pa = _arrow()
-    shot = {
+    view = {
         "path": pa.binary(),
         "content": pa.large_binary(),
         "sha256": pa.string(),
-        "view": pa.int32(),
+        "number": pa.int32(),
         "augmentations": pa.list_(pa.string()),
     }
-    return pa.schema({"shots": pa.list_(pa.struct(shot))})
+    return pa.schema({"views": pa.list_(pa.struct(view))})
 
 
-def _packed(shard: list[Shot]) -> dict[str, Any]:
+def _packed(shard: list[ImageView]) -> dict[str, Any]:
     """A shard as a row."""
     return {
-        "shots": [
+        "views": [
             {
-                "path": None if isinstance(shot.source, bytes) else os.fsencode(shot.source.absolute()),
-                "content": shot.source if isinstance(shot.source, bytes) else None,
-                "sha256": shot.sha256,
-                "view": shot.view,
-                "augmentations": list(shot.augmentations),
+                "path": None if isinstance(view.source, bytes) else os.fsencode(view.source.absolute()),
+                "content": view.source if isinstance(view.source, bytes) else None,
+                "sha256": view.sha256,
+                "number": view.number,
+                "augmentations": list(view.augmentations),
             }
-            for shot in shard
+            for view in shard
         ]
     }
 
 
-def _unpacked(row: dict[str, Any]) -> list[Shot]:
+def _unpacked(row: dict[str, Any]) -> list[ImageView]:
     """A shard from what `_packed` made of it."""
     return [
-        Shot(
-            source=shot["content"] if shot["path"] is None else Path(os.fsdecode(shot["path"])),
-            sha256=shot["sha256"],
-            view=shot["view"],
-            augmentations=tuple(shot["augmentations"]),
+        ImageView(
+            source=view["content"] if view["path"] is None else Path(os.fsdecode(view["path"])),
+            sha256=view["sha256"],
+            number=view["number"],
+            augmentations=tuple(view["augmentations"]),
         )
-        for shot in row["shots"]
+        for view in row["views"]
     ]

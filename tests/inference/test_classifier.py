@@ -14,7 +14,7 @@ from PIL import Image
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, ImageError, InputError, NotFoundError, StorageError
 from vitcore.evaluation import DoubtRule
-from vitcore.features import Refusal
+from vitcore.features import Unreadable
 from vitcore.inference import (
     Classifier,
     Prediction,
@@ -183,7 +183,7 @@ def test_bad_files_are_refused_in_their_place_and_the_rest_predicted(classifier,
     ]
     results = list(classifier.predict_each(sources))
     assert [source for source, _ in results] == sources
-    found = [result.reason if isinstance(result, Refusal) else result for _, result in results]
+    found = [result.reason if isinstance(result, Unreadable) else result for _, result in results]
     good = classifier.predict(files[:3])
     assert [found[0], found[2], found[8]] == good
     assert found[1] == "not an image of a known format"
@@ -196,12 +196,12 @@ def test_bad_files_are_refused_in_their_place_and_the_rest_predicted(classifier,
 
 def test_a_batch_of_nothing_but_bad_files_is_refused(classifier):
     results = list(classifier.predict_each([b"bad"] * 40))
-    assert [type(result) for _, result in results] == [Refusal] * 40
+    assert [type(result) for _, result in results] == [Unreadable] * 40
 
 
 def test_a_name_that_cannot_be_a_path_is_refused(classifier, files):
     results = [result for _, result in classifier.predict_each(["with\0nul.png", "x" * 5000, files[0]])]
-    assert [type(result) for result in results] == [Refusal, Refusal, Prediction]
+    assert [type(result) for result in results] == [Unreadable, Unreadable, Prediction]
 
 
 def test_predict_names_the_image_that_cannot_be_decoded(classifier, files, tmp_path):

@@ -22,7 +22,7 @@ from torch import nn
 from vitcore.backbone import CATALOGUE, ONNX_OPSET, Device, Embedder, _onnx_network, resolve_backbone
 from vitcore.errors import BackboneError, ImageError
 from vitcore.evaluation import DoubtRule
-from vitcore.features import Refusal
+from vitcore.features import Unreadable
 from vitcore.inference import (
     Classifier,
     Trust,
@@ -388,7 +388,7 @@ BAD = {
 def test_the_script_refuses_what_the_loader_refuses(name, embedder, tmp_path):
     (tmp_path / name).write_bytes(BAD[name])
     [(_, refused)] = classifier_of(embedder).predict_each([tmp_path / name])
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, Unreadable)
     with pytest.raises(script.Unreadable):
         script.load_image(tmp_path / name, 160)
 

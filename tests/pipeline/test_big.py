@@ -1,7 +1,5 @@
 """Datasets whose embeddings stay on the disk: the same runs, and few vectors in memory at once."""
 
-from threading import Event
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +13,7 @@ from vitcore.features import StoredVectors, _store, local_pass
 from vitcore.inference import load_classifier
 from vitcore.pipeline import _trusting, evaluate_on, review_run, run_vectors, train
 from vitcore.pipeline._material import prepare_material
+from vitcore.progress import Task
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters, _head, _inputs
 
@@ -123,15 +122,15 @@ def test_a_closer_look_finds_the_same(learn):
 
 
 def test_images_and_their_views_go_through_the_pass_that_is_given(dataset, tiny_backbone):
-    views: list[int] = []
+    numbers: list[int] = []
 
-    def through(embedder, shots):
-        for batch in local_pass(embedder, shots):
-            views.extend(shot.view for shot in batch.shots)
+    def forward_pass(embedder, views):
+        for batch in local_pass(embedder, views):
+            numbers.extend(view.number for view in batch.views)
             yield batch
 
     embedder = Embedder(resolve_backbone(tiny_backbone), Device("cpu", "CPU", "fp32"))
     h = Hyperparameters(epochs=3, views=2)
-    material = prepare_material(dataset, h, embedder, None, Event(), through)
-    assert sorted(views) == [0] * 36 + [1] * len(material.train)
-    assert material.computed == len(views)
+    material = prepare_material(dataset, h, embedder, Task(), forward_pass)
+    assert sorted(numbers) == [0] * 36 + [1] * len(material.train)
+    assert material.computed == len(numbers)

@@ -43,7 +43,7 @@ def _embed(options: argparse.Namespace, task: Task) -> None:
     settings = Hyperparameters.from_dict(
         {"views": options.views, "augmentations": augmentations, "input_size": options.input_size}
     )
-    with pass_for(options.engine, options.address, workers=options.workers) as through:
+    with pass_for(options.engine, options.address, workers=options.workers) as forward_pass:
         workspace = open_workspace()
         dataset = find_dataset(options, workspace, task)
         files = image_files(dataset, dataset.index)
@@ -60,7 +60,7 @@ def _embed(options: argparse.Namespace, task: Task) -> None:
             files,
             views=settings.views,
             augmentations=settings.augmentations,
-            through=through,
+            forward_pass=forward_pass,
             task=task,
         )
     vectors = len(files) * settings.views

@@ -47,18 +47,18 @@ def _predict(options: argparse.Namespace, task: Task) -> None:
         workspace = open_workspace()
         folder = workspace.find(workspace.runs, options.model, "run or model folder")
     classifier = load_classifier(folder, device=options.device)
-    with pass_for(options.engine, options.address, workers=options.workers) as through:
+    with pass_for(options.engine, options.address, workers=options.workers) as forward_pass:
         if options.csv is not None:
-            _to_table(options, classifier, Path(options.csv), through, task)
+            _to_table(options, classifier, Path(options.csv), forward_pass, task)
         else:
-            _to_stdout(options, classifier, through, task)
+            _to_stdout(options, classifier, forward_pass, task)
 
 
 def _to_table(
     options: argparse.Namespace,
     classifier: "Classifier",
     table: Path,
-    through: "Pass",
+    forward_pass: "Pass",
     task: Task,
 ) -> None:
     from vitcore.inference import each_prediction, predict_files
@@ -71,7 +71,7 @@ def _to_table(
     total = sum(not is_own(path) for path in _files(options.paths, task))
     files = (path for path in _files(options.paths, task) if not is_own(path))
     try:
-        result = predict_files(classifier, files, table, total=total, through=through, task=task)
+        result = predict_files(classifier, files, table, total=total, forward_pass=forward_pass, task=task)
     except Stopped as stopped:
         raise Stopped(
             f"Stopped; what is done is in {table}. The same command goes on from there."
@@ -82,9 +82,11 @@ def _to_table(
     _list_skipped(((row.path, row.error) for row in result.first_skipped), result.skipped, str(table))
 
 
-def _to_stdout(options: argparse.Namespace, classifier: "Classifier", through: "Pass", task: Task) -> None:
+def _to_stdout(
+    options: argparse.Namespace, classifier: "Classifier", forward_pass: "Pass", task: Task
+) -> None:
     with closing(_Skipped()) as skipped:
-        rows = _predicted(classifier, options, through, task)
+        rows = _predicted(classifier, options, forward_pass, task)
         if options.json:
             _print_json(rows, skipped)
             _list_skipped(skipped, skipped.count, "the answer")
@@ -101,7 +103,7 @@ def _to_stdout(options: argparse.Namespace, classifier: "Classifier", through: "
 
 
 def _predicted(
-    classifier: "Classifier", options: argparse.Namespace, through: "Pass", task: Task
+    classifier: "Classifier", options: argparse.Namespace, forward_pass: "Pass", task: Task
 ) -> Iterator["PredictedFile"]:
     """The files one by one, until all are done or it is asked to stop."""
     from vitcore.inference import PredictedFile
@@ -110,7 +112,7 @@ def _predicted(
     shown = Task(None, task.stop) if sys.stdout.isatty() else task
     total = sum(1 for _ in _files(options.paths, task))
     meter = shown.meter("predict", total)
-    with closing(classifier.predict_each(_files(options.paths, task), through=through)) as results:
+    with closing(classifier.predict_each(_files(options.paths, task), forward_pass=forward_pass)) as results:
         for path, result in results:
             yield PredictedFile.of(path, result)
             meter.add(1)

@@ -59,12 +59,12 @@ def _train(options: argparse.Namespace, task: Task) -> None:
     workspace = open_workspace()
     dataset = find_dataset(options, workspace, task)
     imported = time.perf_counter()
-    with pass_for(options.engine, options.address, workers=options.workers) as through:
+    with pass_for(options.engine, options.address, workers=options.workers) as forward_pass:
         run = train(
             dataset,
             hyperparameters,
             compute=compute_of(options),
-            through=through,
+            forward_pass=forward_pass,
             name=options.name,
             workspace=workspace,
             task=task,

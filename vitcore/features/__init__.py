@@ -11,29 +11,38 @@ from vitcore.features._choosing import (
     same_labels,
 )
 from vitcore.features._embed import Embeddings, ImageFile, embed_images, image_files
-from vitcore.features._pass import Batch, Pass, Refusal, Shot, batch_of, local_pass, look, open_image
+from vitcore.features._pass import (
+    EmbeddedBatch,
+    ImageView,
+    Pass,
+    Unreadable,
+    embed_batch,
+    load_pixels,
+    local_pass,
+    open_image,
+)
 from vitcore.features._store import FeatureStore, StoredVectors
 
 __all__ = [
     "SAME_COSINE",
     "SAME_LABELS",
-    "Batch",
     "Candidate",
+    "EmbeddedBatch",
     "Embeddings",
     "EngineChoice",
     "FeatureStore",
     "ImageFile",
+    "ImageView",
     "Pass",
-    "Refusal",
-    "Shot",
     "StoredVectors",
-    "batch_of",
+    "Unreadable",
     "choose_engine",
     "cosines",
+    "embed_batch",
     "embed_images",
     "image_files",
+    "load_pixels",
     "local_pass",
-    "look",
     "open_image",
     "prepare_embedder",
     "same_labels",

@@ -19,7 +19,7 @@ from vitcore.compute import Compute, engine_is_here
 from vitcore.dataset import view_key
 from vitcore.errors import BackboneError, DeviceError, Stopped, StorageError
 from vitcore.features._embed import ImageFile
-from vitcore.features._pass import Refusal, Shot, look
+from vitcore.features._pass import ImageView, Unreadable, load_pixels
 from vitcore.features._store import FeatureStore
 from vitcore.progress import Progress, Task
 from vitcore.workspace import Workspace, read_json, write_json
@@ -257,9 +257,9 @@ def _measured(
 ) -> EngineChoice:
     """Try engines on a sample of the images, of which so many are to be embedded."""
     meter = task.meter("engines", len(sample) * (1 + len(others)))
-    seen = [(image, label, look(exact, Shot(source=image.path))) for image, label in sample]
+    seen = [(image, label, load_pixels(exact, ImageView(source=image.path))) for image, label in sample]
     # What cannot be read is named when the images are embedded.
-    readable = [(image, label, pixels) for image, label, pixels in seen if not isinstance(pixels, Refusal)]
+    readable = [(image, label, pixels) for image, label, pixels in seen if not isinstance(pixels, Unreadable)]
     if not readable:
         return EngineChoice(device=usual, reason=f"{usual.engine_title} is used: no image could be tried.")
     pixels = np.stack([pixels for _, _, pixels in readable])

@@ -13,7 +13,7 @@ import pandas as pd
 from vitcore.backbone import Embedder
 from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset, view_key
 from vitcore.errors import ImageError, Stopped
-from vitcore.features._pass import Batch, Pass, Shot, local_pass
+from vitcore.features._pass import EmbeddedBatch, ImageView, Pass, local_pass
 from vitcore.features._store import FeatureStore
 from vitcore.progress import Task
 from vitcore.vectors import Vectors
@@ -65,7 +65,7 @@ def embed_images(
     *,
     views: int = 1,
     augmentations: Sequence[str] = USUAL_AUGMENTATIONS,
-    through: Pass = local_pass,
+    forward_pass: Pass = local_pass,
     task: Task | None = None,
 ) -> Embeddings:
     """The embeddings of images, computing only those that are not in the embedder's workspace yet.
@@ -77,7 +77,7 @@ def embed_images(
         images: Which images.
         views: Variants per image (`vitcore.dataset.make_view`); the first is the image itself.
         augmentations: What the other views vary.
-        through: What takes them through the backbone.
+        forward_pass: What takes them through the backbone.
         task: Where progress is reported, and what stops it; what was computed stays stored.
 
     Raises:
@@ -88,12 +88,12 @@ def embed_images(
     view_keys = [view_key(view, augmentations) for view in range(views)]
     keys = [(image.sha256, key) for image in images for key in view_keys]
     rows = store.rows(keys)
-    # One shot per key that is missing, also when several images have the same content.
+    # One view per key that is missing, also when several images have the same content.
     missing = {
-        keys[number]: Shot(
+        keys[number]: ImageView(
             source=images[number // views].path,
             sha256=images[number // views].sha256,
-            view=number % views,
+            number=number % views,
             augmentations=tuple(augmentations),
         )
         for number in np.flatnonzero(rows < 0).tolist()
@@ -104,14 +104,14 @@ def embed_images(
         meter = task.meter("embed", len(set(keys)), done=finished)
         unwritten = _MOST_UNWRITTEN if embedder.device.name == "cuda" else 0
         with (
-            closing(through(embedder, missing.values())) as batches,
+            closing(forward_pass(embedder, missing.values())) as batches,
             _writing(store, view_keys, meter.add, unwritten) as write,
         ):
             for batch in _until(task, batches):
                 write(batch)
                 for place, refusal in batch.refused.items():
                     raise ImageError(
-                        f"{batch.shots[place].name} can no longer be read ({refusal.reason}); "
+                        f"{batch.views[place].name} can no longer be read ({refusal.reason}); "
                         "import the dataset again."
                     )
         seconds = meter.elapsed_s
@@ -119,7 +119,7 @@ def embed_images(
     return Embeddings(store.vectors(rows.reshape(len(images), views)), len(missing), seconds)
 
 
-def _until(task: Task, batches: Iterator[Batch]) -> Iterator[Batch]:
+def _until(task: Task, batches: Iterator[EmbeddedBatch]) -> Iterator[EmbeddedBatch]:
     """Batches for as long as nobody asks to stop."""
     while True:
         if task.stopped:
@@ -133,7 +133,7 @@ def _until(task: Task, batches: Iterator[Batch]) -> Iterator[Batch]:
 @contextmanager
 def _writing(
     store: FeatureStore, view_keys: Sequence[str], written: Callable[[int], None], most: int
-) -> Iterator[Callable[[Batch], None]]:
+) -> Iterator[Callable[[EmbeddedBatch], None]]:
     """What writes batches into a store, in a thread, and tells of how many images that are safe there.
 
     The disk takes a moment to confirm each, in which a GPU computes the next. A CPU takes far longer to
@@ -153,8 +153,8 @@ def _writing(
             future.result()
             written(images)
 
-    def write(batch: Batch) -> None:
-        keys = [(shot.sha256, view_keys[shot.view]) for shot in batch.good]
+    def write(batch: EmbeddedBatch) -> None:
+        keys = [(view.sha256, view_keys[view.number]) for view in batch.good]
         unwritten.append((pool.submit(store.write, keys, batch.vectors), len(keys)))
         settle(most)
 

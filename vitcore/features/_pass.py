@@ -17,32 +17,41 @@ from vitcore.backbone import Embedder
 from vitcore.dataset import load_image, make_view
 from vitcore.errors import ImageError
 
-__all__ = ["Batch", "Pass", "Refusal", "Shot", "batch_of", "local_pass", "look", "open_image"]
+__all__ = [
+    "EmbeddedBatch",
+    "ImageView",
+    "Pass",
+    "Unreadable",
+    "embed_batch",
+    "load_pixels",
+    "local_pass",
+    "open_image",
+]
 
 _AHEAD = 3  # batches that are decoded or wait to be, counting the one at work
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Unreadable:
     """Why nothing could be made of an image."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shot:
+class ImageView:
     """An image as the backbone is to see it.
 
     Attributes:
         source: Its file, or the bytes of one.
-        sha256: Digest of the file, which decides what a variant looks like; not needed for view 0.
-        view: Which variant (`vitcore.dataset.make_view`).
+        sha256: Digest of the file, which decides what a variant looks like; not needed for number 0.
+        number: Which variant (`vitcore.dataset.make_view`).
         augmentations: What the variants vary.
     """
 
     source: Path | bytes
     sha256: str = ""
-    view: int = 0
+    number: int = 0
     augmentations: tuple[str, ...] = ()
 
     @property
@@ -52,58 +61,58 @@ class Shot:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Batch:
-    """Some shots, and what became of them.
+class EmbeddedBatch:
+    """Some views, and what became of them.
 
     Attributes:
-        shots: In the order in which they were asked for.
-        vectors: float32 (shots that could be read, D), in the same order.
-        refused: Why the others could not be read, by their place among the shots.
+        views: In the order in which they were asked for.
+        vectors: float32 (views that could be read, D), in the same order.
+        refused: Why the others could not be read, by their place among the views.
     """
 
-    shots: list[Shot]
+    views: list[ImageView]
     vectors: npt.NDArray[np.float32]
-    refused: Mapping[int, Refusal]
+    refused: Mapping[int, Unreadable]
 
     @property
-    def good(self) -> list[Shot]:
+    def good(self) -> list[ImageView]:
         """Those that have a vector, in order."""
-        return [shot for place, shot in enumerate(self.shots) if place not in self.refused]
+        return [view for place, view in enumerate(self.views) if place not in self.refused]
 
 
 class Pass(Protocol):
     """Something that takes images through a backbone."""
 
-    def __call__(self, embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
-        """The shots in order, in batches; closing it lets go of what is still to be done.
+    def __call__(self, embedder: Embedder, views: Iterable[ImageView]) -> Generator[EmbeddedBatch]:
+        """The views in order, in batches; closing it lets go of what is still to be done.
 
         Args:
             embedder: The backbone.
-            shots: Any number of them; only some batches are asked for ahead.
+            views: Any number of them; only some batches are asked for ahead.
         """
 
 
-def local_pass(embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
-    """Shots through the backbone on this machine: threads decode ahead while it works.
+def local_pass(embedder: Embedder, views: Iterable[ImageView]) -> Generator[EmbeddedBatch]:
+    """Views through the backbone on this machine: threads decode ahead while it works.
 
     On CUDA the next batch is handed over before the result of the last one is fetched, so that the GPU
     has no time to be idle.
     """
     workers = min(16, os.cpu_count() or 1)
     handed_over = 1 if embedder.device.name == "cuda" else 0
-    waiting = iter(shots)
-    ahead: deque[tuple[Shot, Future[npt.NDArray[np.uint8] | Refusal]]] = deque()
-    at_work: deque[Callable[[], Batch]] = deque()
+    waiting = iter(views)
+    ahead: deque[tuple[ImageView, Future[npt.NDArray[np.uint8] | Unreadable]]] = deque()
+    at_work: deque[Callable[[], EmbeddedBatch]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-decode") as pool:
         try:
             while True:
                 size = embedder.batch_size
-                for shot in islice(waiting, max(0, _AHEAD * size - len(ahead))):
-                    ahead.append((shot, pool.submit(look, embedder, shot)))
+                for view in islice(waiting, max(0, _AHEAD * size - len(ahead))):
+                    ahead.append((view, pool.submit(load_pixels, embedder, view)))
                 taken = [ahead.popleft() for _ in range(min(size, len(ahead)))]
                 if taken:
                     seen = [future.result() for _, future in taken]
-                    at_work.append(start_batch(embedder, [shot for shot, _ in taken], seen))
+                    at_work.append(start_batch(embedder, [view for view, _ in taken], seen))
                 if not at_work:
                     return
                 if len(at_work) > handed_over or not taken:
@@ -112,13 +121,13 @@ def local_pass(embedder: Embedder, shots: Iterable[Shot]) -> Generator[Batch]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def look(embedder: Embedder, shot: Shot) -> npt.NDArray[np.uint8] | Refusal:
-    """What the backbone sees of a shot, uint8 (S, S, 3), or why there is nothing to see."""
+def load_pixels(embedder: Embedder, view: ImageView) -> npt.NDArray[np.uint8] | Unreadable:
+    """What the backbone sees of a view, uint8 (S, S, 3), or why there is nothing to see."""
     try:
-        image = open_image(embedder, shot.source)
+        image = open_image(embedder, view.source)
     except ImageError as error:
-        return Refusal(str(error))
-    return embedder.prepare(make_view(image, shot.sha256, shot.view, shot.augmentations))
+        return Unreadable(str(error))
+    return embedder.prepare(make_view(image, view.sha256, view.number, view.augmentations))
 
 
 def open_image(embedder: Embedder, source: Path | bytes) -> Image.Image:
@@ -133,19 +142,21 @@ def open_image(embedder: Embedder, source: Path | bytes) -> Image.Image:
         raise ImageError(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from error
 
 
-def batch_of(embedder: Embedder, shots: list[Shot], seen: list[npt.NDArray[np.uint8] | Refusal]) -> Batch:
-    """Shots with their vectors, from what the backbone sees of each."""
-    return start_batch(embedder, shots, seen)()
+def embed_batch(
+    embedder: Embedder, views: list[ImageView], seen: list[npt.NDArray[np.uint8] | Unreadable]
+) -> EmbeddedBatch:
+    """Views with their vectors, from what the backbone sees of each."""
+    return start_batch(embedder, views, seen)()
 
 
 def start_batch(
-    embedder: Embedder, shots: list[Shot], seen: list[npt.NDArray[np.uint8] | Refusal]
-) -> Callable[[], Batch]:
+    embedder: Embedder, views: list[ImageView], seen: list[npt.NDArray[np.uint8] | Unreadable]
+) -> Callable[[], EmbeddedBatch]:
     """Begin to make a batch, as `Embedder.start` does, and return what waits for it."""
-    refused = {place: result for place, result in enumerate(seen) if isinstance(result, Refusal)}
-    pixels = [result for result in seen if not isinstance(result, Refusal)]
+    refused = {place: result for place, result in enumerate(seen) if isinstance(result, Unreadable)}
+    pixels = [result for result in seen if not isinstance(result, Unreadable)]
     if not pixels:
         nothing = np.empty((0, embedder.dimension), dtype=np.float32)
-        return lambda: Batch(shots=shots, vectors=nothing, refused=refused)
+        return lambda: EmbeddedBatch(views=views, vectors=nothing, refused=refused)
     pending = embedder.start(np.stack(pixels))
-    return lambda: Batch(shots=shots, vectors=pending(), refused=refused)
+    return lambda: EmbeddedBatch(views=views, vectors=pending(), refused=refused)

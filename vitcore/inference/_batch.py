@@ -35,7 +35,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
-from vitcore.features import Pass, Refusal, local_pass
+from vitcore.features import Pass, Unreadable, local_pass
 from vitcore.inference._classifier import Classifier, Prediction
 from vitcore.progress import Progress, Task
 from vitcore.workspace import write_json
@@ -72,9 +72,9 @@ class PredictedFile:
     probabilities: Mapping[str, float]
 
     @classmethod
-    def of(cls, path: Path, result: Prediction | Refusal) -> Self:
+    def of(cls, path: Path, result: Prediction | Unreadable) -> Self:
         """What `Classifier.predict_each` says of a file."""
-        if isinstance(result, Refusal):
+        if isinstance(result, Unreadable):
             return cls(path=_text(path), error=result.reason, probabilities={})
         return cls(
             path=_text(path),
@@ -109,7 +109,7 @@ def predict_files(
     table: Path,
     *,
     total: int | None = None,
-    through: Pass = local_pass,
+    forward_pass: Pass = local_pass,
     task: Task | None = None,
 ) -> BatchResult:
     """Predict files into a CSV file, batch by batch; memory does not grow with their number.
@@ -124,7 +124,7 @@ def predict_files(
         files: Images, in order; what cannot be used gets a row with the reason.
         table: The CSV file.
         total: How many files there are, for the progress, if that is known.
-        through: What takes them through the backbone.
+        forward_pass: What takes them through the backbone.
         task: Where progress is reported, and what stops it; the rows that are there stay.
 
     Raises:
@@ -137,7 +137,7 @@ def predict_files(
         remaining = _remaining(iter(files), tally.counting(rows.kept()))
         kept = tally.images
         meter = task.meter("predict", total, kept) if total is not None else None
-        with closing(classifier.predict_each(remaining, through=through)) as results:
+        with closing(classifier.predict_each(remaining, forward_pass=forward_pass)) as results:
             while True:
                 if task.stopped:
                     raise Stopped(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from vitcore.backbone import Embedder
 from vitcore.errors import ImageError
-from vitcore.features import Pass, Refusal, Shot, local_pass, open_image
+from vitcore.features import ImageView, Pass, Unreadable, local_pass, open_image
 from vitcore.inference._trust import Trust
 from vitcore.training import Head
 
@@ -71,15 +71,15 @@ class Classifier:
         """
         predictions = []
         for source, result in self.predict_each(images):
-            if isinstance(result, Refusal):
+            if isinstance(result, Unreadable):
                 name = "An image" if isinstance(source, bytes) else str(source)
                 raise ImageError(f"{name} cannot be predicted: {result.reason}.")
             predictions.append(result)
         return predictions
 
     def predict_each(
-        self, images: Iterable[_Source], *, through: Pass = local_pass
-    ) -> Generator[tuple[_Source, Prediction | Refusal]]:
+        self, images: Iterable[_Source], *, forward_pass: Pass = local_pass
+    ) -> Generator[tuple[_Source, Prediction | Unreadable]]:
         """Each image with its prediction, or with the reason why there is none, in order.
 
         Takes a few batches ahead from `images` and no more: any number of images fits in memory. When it is
@@ -87,19 +87,19 @@ class Classifier:
 
         Args:
             images: What to predict.
-            through: What takes them through the backbone.
+            forward_pass: What takes them through the backbone.
         """
         asked: deque[_Source] = deque()
 
-        def shots() -> Iterator[Shot]:
+        def views() -> Iterator[ImageView]:
             for source in images:
                 asked.append(source)
-                yield Shot(source=_file(source))
+                yield ImageView(source=_file(source))
 
-        with closing(through(self.embedder, shots())) as batches:
+        with closing(forward_pass(self.embedder, views())) as batches:
             for batch in batches:
                 predictions = iter(self.from_embeddings(batch.vectors) if len(batch.vectors) else ())
-                for place in range(len(batch.shots)):
+                for place in range(len(batch.views)):
                     yield asked.popleft(), batch.refused.get(place) or next(predictions)
 
     def from_embeddings(self, embeddings: npt.NDArray[np.floating]) -> list[Prediction]:

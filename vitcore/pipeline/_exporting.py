@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vitcore.backbone import ONNX_OPSET, Embedder, choose_device
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import BackboneError, ImageError, InputError, SettingsError, Stopped, StorageError
-from vitcore.features import Refusal
+from vitcore.features import Unreadable
 from vitcore.inference import (
     Agreement,
     CardFacts,
@@ -292,8 +292,8 @@ def _answers(classifier: Classifier, files: Sequence[Path]) -> Iterator[npt.NDAr
     size = classifier.embedder.input_size
     classifier.embedder.embed(np.zeros((1, size, size, 3), dtype=np.uint8))  # loads it before time is taken
 
-    def answer(source: ImageSource, result: Prediction | Refusal) -> npt.NDArray[np.floating]:
-        if isinstance(result, Refusal):
+    def answer(source: ImageSource, result: Prediction | Unreadable) -> npt.NDArray[np.floating]:
+        if isinstance(result, Unreadable):
             raise ImageError(f"{source!s} cannot be predicted: {result.reason}.")
         return np.array([result.probabilities[label] for label in classifier.classes])
 

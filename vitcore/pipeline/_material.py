@@ -67,7 +67,7 @@ def prepare_material(
     h: Hyperparameters,
     embedder: Embedder,
     task: Task,
-    through: Pass = local_pass,
+    forward_pass: Pass = local_pass,
 ) -> Material:
     """Embed the images, find near-duplicates in the embeddings, and divide the images by them.
 
@@ -76,7 +76,7 @@ def prepare_material(
         h: The settings, which decide the split and how many views there are.
         embedder: The backbone.
         task: Where progress is reported, and what stops it.
-        through: What takes the images through the backbone.
+        forward_pass: What takes the images through the backbone.
 
     Raises:
         DatasetError: Too few classes or images, counting near-duplicates as one.
@@ -86,7 +86,7 @@ def prepare_material(
     """
     rows = check_division(dataset, h)
     files = image_files(dataset, rows)
-    plain = embed_images(embedder, files, through=through, task=task)
+    plain = embed_images(embedder, files, forward_pass=forward_pass, task=task)
     vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
     duplicates = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint, task=task)
     groups = duplicate_groups(rows, duplicates)
@@ -109,7 +109,7 @@ def prepare_material(
             [files[number] for number in varied_rows],
             views=h.views,
             augmentations=h.augmentations,
-            through=through,
+            forward_pass=forward_pass,
             task=task,
         )
         views, computed, seconds = varied.vectors, computed + varied.computed, seconds + varied.seconds

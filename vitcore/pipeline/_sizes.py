@@ -24,7 +24,7 @@ from vitcore.evaluation import compare
 from vitcore.features import (
     FeatureStore,
     ImageFile,
-    Shot,
+    ImageView,
     choose_engine,
     embed_images,
     image_files,
@@ -416,11 +416,11 @@ def _turn(
 def _speed(embedder: Embedder, files: Sequence[ImageFile], count: Callable[[int], None], task: Task) -> float:
     """Images per second of a pass whose vectors are thrown away."""
     started, seen = time.perf_counter(), 0
-    with closing(local_pass(embedder, [Shot(source=file.path) for file in files])) as batches:
+    with closing(local_pass(embedder, [ImageView(source=file.path) for file in files])) as batches:
         for batch in batches:
             if task.stopped:
                 raise Stopped("The comparison of input sizes was stopped; what was embedded is kept.")
-            seen += len(batch.shots)
+            seen += len(batch.views)
             count(seen)
     return len(files) / (time.perf_counter() - started)
 

@@ -34,7 +34,7 @@ def train(
     hyperparameters: Hyperparameters | None = None,
     *,
     compute: Compute = DEFAULT_COMPUTE,
-    through: Pass = local_pass,
+    forward_pass: Pass = local_pass,
     name: str | None = None,
     workspace: Workspace | None = None,
     on_start: Callable[[str], None] | None = None,
@@ -59,7 +59,7 @@ def train(
         dataset: What to learn from.
         hyperparameters: How; the defaults if not given.
         compute: With which backbone, and on what.
-        through: What takes the images through the backbone (`vitcore.cluster.ray_pass` for a cluster).
+        forward_pass: What takes the images through the backbone (`vitcore.cluster.ray_pass` for a cluster).
         name: What to call the run; made from the dataset and the backbone if not given.
         workspace: Where to keep it; the default workspace if not given.
         on_start: Called with the id of the run as soon as it exists.
@@ -106,7 +106,7 @@ def train(
     with RunWriter(workspace, config) as writer:
         if on_start is not None:
             on_start(writer.id)
-        _carry_out(writer, dataset, h, embedder, None, through, task, started)
+        _carry_out(writer, dataset, h, embedder, None, forward_pass, task, started)
     return load_run(writer.id, workspace=workspace)
 
 
@@ -177,12 +177,12 @@ def _carry_out(
     h: Hyperparameters,
     embedder: Embedder,
     checkpoint: Checkpoint | None,
-    through: Pass,
+    forward_pass: Pass,
     task: Task,
     started: float,
 ) -> None:
     """Embed, train, judge, and write it all into a run; it began at `started`, by the performance counter."""
-    material = prepare_material(dataset, h, embedder, task, through=through)
+    material = prepare_material(dataset, h, embedder, task, forward_pass=forward_pass)
     truth, train_rows, validation_rows = material.truth, material.train, material.validation
     writer.amend(_division(dataset, h, train_rows, validation_rows, material.groups))
 
