@@ -71,7 +71,7 @@ def views(setting: Setting) -> list[Row]:
         setting.say(f"  views: split {seed}, one {one[-1]:.1%}, four {four[-1]:.1%}")
     counter = PassCounter()
     again = run(Hyperparameters(seed=SEEDS[0], views=4, learning_rate=3e-4), counter)
-    used = 4 * again.config["images"]["train"] + again.config["images"]["validation"]
+    used = 4 * again.config.images.train + again.config.images.validation
     return [
         *_compared("views", four, one),
         Row(name="views: embedded again", value=counter.passes, unit="images", baseline=used),

@@ -38,7 +38,7 @@ def reference_loop(setting: Setting) -> list[Row]:
     run, ours = _train(setting, engine="torch")
     setting.say("  reference-loop: the same with the engine that suits this machine")
     chosen, fastest = _train(setting, engine="auto")
-    setting.say(f"  reference-loop: {chosen.config['engine']['reason']}")
+    setting.say(f"  reference-loop: {chosen.config.engine.reason}")
     tutorial = _Tutorial(run, _dataset(setting)[0], setting.embedder())
     epochs = _EPOCHS if setting.whole else _TIMED
     setting.say(f"  reference-loop: {epochs} of the tutorial's epochs")

@@ -1,6 +1,7 @@
 """Evaluate: how good the chosen classifier is on images it never learned from."""
 
 import json
+from dataclasses import asdict
 from functools import partial
 
 import pandas as pd
@@ -37,10 +38,9 @@ def per_image(run: Run) -> str:
 
 def figures_as_json(run: Run) -> str:
     """The figures, and what one has to know to read them."""
-    about = {"run": run.id, "name": run.name, "state": run.state, "dataset": run.config["dataset"]}
-    facts = {
-        name: run.facts[name] for name in ("calibration", "leak", "cross_validation") if name in run.facts
-    }
+    about = {"run": run.id, "name": run.name, "state": run.state, "dataset": asdict(run.config.dataset)}
+    known = asdict(run.facts)
+    facts = {name: known[name] for name in ("calibration", "leak", "cross_validation") if known[name]}
     return json.dumps({**about, **run.evaluation.to_dict(), **facts}, indent=2)
 
 

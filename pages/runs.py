@@ -30,24 +30,22 @@ def disk_use() -> int:
 
 def table_row(run: Run, settings: dict[str, Any]) -> dict[str, object]:
     """What the table shows of a run."""
-    seconds = run.facts.get("seconds", {}).get("total")
+    seconds = run.facts.seconds
     own = in_words({name: settings[name] for name in settings if name not in {"dataset", "backbone"}})
-    data = run.config["dataset"]
+    data = run.config.dataset
     return {
         tr("name"): run.name,
         tr("state"): STATES[run.state],
         tr("accuracy"): figure(run, "accuracy"),
         tr("kappa"): figure(run, "cohen_kappa"),
-        tr("dataset"): tr("{name}, version {version}").format(
-            name=data["name"], version=number(data["version"])
-        ),
+        tr("dataset"): tr("{name}, version {version}").format(name=data.name, version=number(data.version)),
         tr("settings that differ"): ", ".join(f"{name} {value}" for name, value in own.items()),
-        tr("started"): local_time(run.config["created"]),
+        tr("started"): local_time(run.config.created),
         tr("epochs"): tr("{done} of {total}").format(
             done=number(len(run.history)), total=number(run.hyperparameters.epochs)
         ),
-        tr("time"): duration(seconds) if seconds is not None else "",
-        tr("backbone"): said(run.config["backbone"]["title"]),
+        tr("time"): duration(seconds.total) if seconds is not None else "",
+        tr("backbone"): said(run.config.backbone.title),
         tr("note"): run.note,
         tr("size"): file_size(folder_bytes(run.folder)),
     }

@@ -46,10 +46,10 @@ def result(last: Run) -> None:
             (tr("Validation accuracy"), percent(accuracy.value), None),
             (tr("Balanced accuracy"), percent(last.evaluation.balanced_accuracy), None),
             (tr("Cohen's kappa"), decimals(last.evaluation.cohen_kappa), None),
-            (tr("Time in all"), duration(last.facts["seconds"]["total"]), None),
+            (tr("Time in all"), duration(last.facts.seconds.total), None),
         ]
     )
-    best = tr("Best epoch: {epoch}.").format(epoch=number(last.facts["best_epoch"]))
+    best = tr("Best epoch: {epoch}.").format(epoch=number(last.facts.best_epoch))
     st.markdown(f"{span_sentence(accuracy.low, accuracy.high)} {best}")
     draw_curves(last)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -58,9 +58,9 @@ def result(last: Run) -> None:
             icon=":material/tune:",
             key="take_settings",
             on_click=load_settings,
-            args=(last.hyperparameters, last.config["requested"]),
+            args=(last.hyperparameters, vars(last.config.requested)),
         )
-        note = escape_markdown(said(last.config["backbone"]["note"]), 200)
+        note = escape_markdown(said(last.config.backbone.note), 200)
         st.caption(f"{note} {computed_on(last)}")
     draw_engine(last)
     next_page("evaluate", tr("See what it gets right and wrong"))

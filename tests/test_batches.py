@@ -146,7 +146,7 @@ def test_only_refused_files_make_a_complete_batch_without_answers(run, tmp_path)
 
 
 def test_a_corrected_photo_is_in_the_dataset_and_can_be_taken_back(run, answered):
-    before = load_dataset(run.config["dataset"]["id"])
+    before = load_dataset(run.config.dataset.id)
     changed = answered.correct(0, "brand new", before)
     assert changed.class_counts == {**before.class_counts, "brand new": 1}
     again = load_batch(run, answered.id)
@@ -159,7 +159,7 @@ def test_a_corrected_photo_is_in_the_dataset_and_can_be_taken_back(run, answered
 
 def test_a_correction_that_the_dataset_refuses_is_not_kept(run, answered):
     with pytest.raises(DatasetError, match="no name"):
-        answered.correct(0, " " * 3, load_dataset(run.config["dataset"]["id"]))
+        answered.correct(0, " " * 3, load_dataset(run.config.dataset.id))
     assert load_batch(run, answered.id).corrections == {}
 
 
@@ -180,7 +180,7 @@ def test_the_table_for_spreadsheets_has_one_row_per_photo(answered):
 
 
 def test_plain_values_are_those_of_the_command_line(run, answered):
-    answered.correct(2, "blue", load_dataset(run.config["dataset"]["id"]))
+    answered.correct(2, "blue", load_dataset(run.config.dataset.id))
     found = json.loads(json.dumps(load_batch(run, answered.id).to_dict()))
     assert [item["file"] for item in found["predictions"]] == ["blue.png", "green.png", "label.png"]
     assert [item["corrected"] for item in found["predictions"]] == ["", "blue", ""]
@@ -189,7 +189,7 @@ def test_plain_values_are_those_of_the_command_line(run, answered):
 
 
 def test_sorted_photos_lie_in_the_folder_of_what_they_show(run, answered, tmp_path):
-    answered.correct(0, "a/b:c", load_dataset(run.config["dataset"]["id"]))
+    answered.correct(0, "a/b:c", load_dataset(run.config.dataset.id))
     batch = load_batch(run, answered.id)
     file = tmp_path / "sorted.zip"
     batch.write_sorted(file, unsure_apart=False)

@@ -36,7 +36,7 @@ def ask(capsys):
 
 
 def files_of(run) -> list[Path]:
-    dataset = load_dataset(run.config["dataset"]["id"])
+    dataset = load_dataset(run.config.dataset.id)
     return [dataset.path(file) for file in run.predictions["file"]]
 
 

@@ -14,6 +14,7 @@ from vitcore.compute import Compute
 from vitcore.errors import BackboneError, DeviceError, Stopped
 from vitcore.features import (
     EngineChoice,
+    EngineRecord,
     FeatureStore,
     ImageFile,
     _choosing,
@@ -22,6 +23,7 @@ from vitcore.features import (
     same_labels,
 )
 from vitcore.progress import Task
+from vitcore.records import plain_values, record_of
 from vitcore.workspace import Workspace
 
 COUNT = 80
@@ -291,4 +293,5 @@ def test_openvino_is_tried_where_it_is_installed(monkeypatch):
 @pytest.mark.usefixtures("bench")
 def test_a_choice_comes_back_from_json(backbone, images):
     choice = choose_engine(backbone, images, LABELS, CPU)
-    assert EngineChoice.from_dict(json.loads(json.dumps(choice.to_dict()))) == choice
+    record = record_of(EngineRecord, json.loads(json.dumps(plain_values(choice.record))))
+    assert EngineChoice.recalled(record) == choice

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ import pytest
 
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.evaluation import evaluate
+from vitcore.records import load_record
 from vitcore.runs import (
     HISTORY_COLUMNS,
+    RunConfig,
+    RunFacts,
     RunWriter,
     delete_run,
     describe_run,
@@ -27,7 +31,14 @@ from vitcore.runs import (
 )
 from vitcore.training import Hyperparameters
 
-CONFIG = {"name": "My run", "classes": ["a", "b"], "hyperparameters": Hyperparameters(epochs=3).to_dict()}
+WRITTEN = Path(__file__).parent / "records" / "written_by_aa8ac46" / "runs" / "complete" / "config.json"
+CONFIG = replace(
+    load_record(RunConfig, WRITTEN, "restore it"),
+    created="2026-11-23T10:00:00+00:00",
+    name="My run",
+    classes=("a", "b"),
+    hyperparameters=Hyperparameters(epochs=3),
+)
 
 
 def record(epoch: int, **figures: float) -> dict[str, float]:
@@ -53,10 +64,10 @@ def results() -> tuple:
 
 
 def write_run(workspace, *, state: str = "complete", name: str = "My run") -> str:
-    with RunWriter(workspace, {**CONFIG, "name": name}) as writer:
+    with RunWriter(workspace, replace(CONFIG, name=name)) as writer:
         writer.add_epoch(record(1))
         writer.add_results(*results())
-        writer.finish(state, {"message": "", "best_epoch": 1})
+        writer.finish(state, RunFacts(best_epoch=1))
     return writer.id
 
 
@@ -70,7 +81,7 @@ def test_a_run_is_running_while_its_writer_is_at_work(workspace):
         assert [run.id for run in list_runs()] == [writer.id]
         assert not run.has_model
         assert len(run.history) == 0
-        writer.finish("complete", {})
+        writer.finish("complete", RunFacts())
 
 
 def test_a_run_is_seen_as_running_from_another_thread_too(workspace):
@@ -79,7 +90,7 @@ def test_a_run_is_seen_as_running_from_another_thread_too(workspace):
         thread = threading.Thread(target=lambda: seen.append(load_run(writer.id).state))
         thread.start()
         thread.join()
-        writer.finish("complete", {})
+        writer.finish("complete", RunFacts())
     assert seen == ["running"]
 
 
@@ -87,9 +98,9 @@ def test_a_run_is_seen_as_running_from_another_thread_too(workspace):
 def test_a_finished_run_says_how_it_ended(workspace, state):
     run = load_run(write_run(workspace, state=state))
     assert run.state == state
-    assert run.facts["best_epoch"] == 1
+    assert run.facts.best_epoch == 1
     assert run.hyperparameters == Hyperparameters(epochs=3)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", run.config["created"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", run.config.created)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +123,7 @@ def test_a_run_that_ends_early_says_why(workspace, error, state, message):
         work()
     run = load_run(writer.id)
     assert run.state == state
-    assert run.facts["message"].startswith(message)
+    assert run.facts.message.startswith(message)
     assert not run.has_model
 
 
@@ -121,12 +132,12 @@ def test_an_error_after_the_end_does_not_change_it(workspace):
 
     def work() -> None:
         with writer:
-            writer.finish("complete", {"message": "fine"})
+            writer.finish("complete", RunFacts(message="fine"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         work()
-    assert (load_run(writer.id).state, load_run(writer.id).facts["message"]) == ("complete", "fine")
+    assert (load_run(writer.id).state, load_run(writer.id).facts.message) == ("complete", "fine")
 
 
 @pytest.fixture
@@ -137,7 +148,9 @@ def killed(workspace):
         "from pathlib import Path\n"
         "from vitcore.runs import RunWriter\n"
         "from vitcore.workspace import Workspace\n"
-        f"config = {CONFIG!r}\n"
+        "from vitcore.records import load_record\n"
+        "from vitcore.runs import RunConfig\n"
+        f"config = load_record(RunConfig, Path({str(WRITTEN)!r}), '')\n"
         "with RunWriter(Workspace(Path(sys.argv[1])), config) as writer:\n"
         f"    writer.add_epoch({record(1)!r})\n"
         "    print(writer.id, flush=True)\n"
@@ -205,7 +218,7 @@ def test_the_history_grows_epoch_by_epoch(workspace):
         for epoch in (1, 2, 3):
             writer.add_epoch(record(epoch))
             assert run.history["epoch"].tolist() == list(range(1, epoch + 1))
-        writer.finish("complete", {})
+        writer.finish("complete", RunFacts())
     history = load_run(writer.id).history
     assert list(history.columns) == list(HISTORY_COLUMNS)
     assert history["training_loss"].tolist() == [0.5, 0.25, 0.5 / 3]
@@ -225,7 +238,7 @@ def test_a_figure_that_is_not_defined_is_null_on_disk_and_nan_again(workspace):
         writer.add_epoch(record(1, cohen_kappa=math.nan))
         first = load_run(writer.id).history
         writer.add_epoch(record(2))
-        writer.finish("complete", {})
+        writer.finish("complete", RunFacts())
     lines = (writer.folder / "history.jsonl").read_text().splitlines()
     assert json.loads(lines[0], parse_constant=pytest.fail)["cohen_kappa"] is None
     # Also when the column has nothing else in it.
@@ -255,7 +268,7 @@ def test_a_run_without_results_says_so(workspace, result):
         run = load_run(writer.id)
         with pytest.raises(StorageError, match=f"Run '{writer.id}' is running and has no results"):
             getattr(run, result)
-        writer.finish("failed", {"message": ""})
+        writer.finish("failed", RunFacts())
 
 
 # --- finding, listing, deleting --------------------------------------------------------------
@@ -284,10 +297,22 @@ def test_what_is_still_being_made_is_not_listed(workspace):
     assert [run.id for run in list_runs()] == [run_id]
 
 
-def test_one_damaged_run_does_not_hide_the_others(workspace):
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("state.json", None),
+        ("state.json", {"seconds": 3}),
+        ("config.json", None),
+        ("config.json", {"name": 3}),
+        ("config.json", {"dataset": {}}),
+        ("config.json", {"hyperparameters": {"epochs": -1}}),
+    ],
+)
+def test_one_damaged_run_does_not_hide_the_others(workspace, file, change):
     good, bad = write_run(workspace), write_run(workspace)
-    (workspace.runs / bad / "state.json").write_text("{")
-    assert good in [run.id for run in list_runs()]
+    path = workspace.runs / bad / file
+    path.write_text(json.dumps({} if change is None else {**json.loads(path.read_text()), **change}))
+    assert [run.id for run in list_runs()] == [good]
 
 
 @pytest.mark.parametrize(
@@ -298,6 +323,8 @@ def test_one_damaged_run_does_not_hide_the_others(workspace):
         ("state.json", "{}"),
         ("config.json", ""),
         ("config.json", "{"),
+        ("config.json", "{}"),
+        ("config.json", "[]"),
     ],
 )
 def test_a_damaged_run_is_a_storage_error(workspace, file, content):
@@ -329,7 +356,7 @@ def test_a_running_run_is_not_deleted(workspace):
     with RunWriter(workspace, CONFIG) as writer:
         with pytest.raises(StorageError, match="is running; stop it first"):
             delete_run(writer.id)
-        writer.finish("complete", {})
+        writer.finish("complete", RunFacts())
     delete_run(writer.id)
     assert list_runs() == []
 

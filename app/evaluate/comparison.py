@@ -24,7 +24,7 @@ _LOWER_IS_BETTER = {"log_loss", "expected_calibration_error"}
 
 def draw_comparison(run: Run, data: Dataset) -> None:
     """Choose another run; figures, luck or not, and who is right where."""
-    others = {found.id: found for found in runs_of(run.config["dataset"]["id"]) if found.id != run.id}
+    others = {found.id: found for found in runs_of(run.config.dataset.id) if found.id != run.id}
     if not others:
         st.info(
             tr("There is no other classifier of these photos yet; train one more."),
@@ -71,7 +71,7 @@ def draw_comparison(run: Run, data: Dataset) -> None:
 
 def _label(run: Run) -> str:
     second = run.id[13:15]  # tells two runs of one minute apart, as in the sidebar
-    return f"{percent(run.evaluation.accuracy)} · {local_time(run.config['created'])}:{second} · {run.name}"
+    return f"{percent(run.evaluation.accuracy)} · {local_time(run.config.created)}:{second} · {run.name}"
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

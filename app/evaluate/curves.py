@@ -71,7 +71,8 @@ def _drawn(run: Run) -> tuple[int, ...]:
 
 def _confidence(run: Run) -> None:
     st.subheader(tr("Can its confidence be trusted?"), anchor=False)
-    temperature = run.facts.get("calibration", {}).get("temperature")  # older runs have none
+    known = run.facts.calibration  # older runs have none
+    temperature = None if known is None else known.temperature
     calibration, histogram = _confidence_charts((stamp(run), current()), run, temperature)
     left, right = st.columns(2, gap="large")
     with left:

@@ -129,16 +129,16 @@ def _in_words(name: str, value: float, run: Run, count: int) -> str:
 
 def _noise(run: Run, count: int) -> str:
     """How much of the calibration error is chance, and what it was before; older runs do not know."""
-    known = run.facts.get("calibration")
-    if not known or known.get("noise_floor") is None:
+    known = run.facts.calibration
+    if known is None or known.noise_floor is None:
         return ""
     return tr(
         "With {images} that of a perfectly honest one would seem to be {honest}; before it was corrected, it "
         "was {before}."
     ).format(
         images=images(count),
-        honest=number(100 * known["noise_floor"], 1),
-        before=number(100 * known["error_before"], 1),
+        honest=number(100 * known.noise_floor, 1),
+        before=number(100 * known.error_before, 1),
     )
 
 
@@ -171,13 +171,13 @@ def _remarks(run: Run) -> None:
     if run.state == "stopped":
         sentence = tr("This training was stopped early; its best epoch until then is judged.")
         st.info(sentence, icon=":material/stop_circle:")
-    if leak := run.facts.get("leak"):
-        without = leak["accuracy_without"]
+    if leak := run.facts.leak:
+        without = leak.accuracy_without
         told = tr(
             "{count} of the validation images, or photos that look just like them, are among the training "
             "images of this ready-made split."
-        ).format(count=number(leak["images"]))
-        accuracy = percent(leak["accuracy"])
+        ).format(count=number(leak.images))
+        accuracy = percent(leak.accuracy)
         if without is None:
             effect = tr("With them the accuracy is **{accuracy}**; no other is left.").format(
                 accuracy=accuracy
@@ -187,14 +187,14 @@ def _remarks(run: Run) -> None:
                 "With them the accuracy is **{accuracy}**; without them the accuracy is **{without}**."
             ).format(accuracy=accuracy, without=percent(without))
         st.warning(f"{told} {effect}", icon=":material/water_drop:")
-    if crossed := run.facts.get("cross_validation"):
-        accuracies = pd.Series(crossed["accuracy"], dtype="float64")
+    if crossed := run.facts.cross_validation:
+        accuracies = pd.Series(crossed.accuracy, dtype="float64")
         st.info(
             tr(
                 "Trained anew on {count} other divisions of the same photos: accuracy "
                 "**{mean} ± {deviation}** ({low} to {high})."
             ).format(
-                count=number(crossed["folds"]),
+                count=number(crossed.folds),
                 mean=percent(accuracies.mean()),
                 deviation=percent(accuracies.std()),
                 low=percent(accuracies.min()),

@@ -231,7 +231,7 @@ def _dataset(run: Run) -> Dataset:
     Raises:
         VitcoreError: It was deleted.
     """
-    return load_dataset(run.config["dataset"]["id"], workspace=workspace())
+    return load_dataset(run.config.dataset.id, workspace=workspace())
 
 
 # --- mending -----------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def _facts(run: Run, about: dict[str, Any], archive: Path) -> list[str]:
     parts = [file_size(archive.stat().st_size)]
     if about["opset"] is not None:
         parts.append(tr("opset {version}").format(version=about["opset"]))
-    licence = run.config["backbone"]["licence"]
+    licence = run.config.backbone.licence
     if licence == "unknown":
         parts.append(tr("the licence of the backbone is not known"))
     else:
@@ -219,7 +219,7 @@ def _start(run: Run, form: str, place: Path) -> None:
         pack_export(made, place.with_suffix(".zip"))
 
     # ONNX Runtime computes on the CPU.
-    device = "cpu" if form == "onnx" else run.config["device"]["name"]
+    device = "cpu" if form == "onnx" else run.config.device.name
     own(job_queue().submit("export", run.name, work, device=device))
 
 

@@ -1,6 +1,7 @@
 """What can be done with runs: open, go on, repeat, name, delete, and bring back."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import streamlit as st
 
@@ -8,7 +9,6 @@ from app.shared.engine import computed_on, draw_engine
 from app.shared.starting import start_resume, start_training
 from app.shared.state import select, workspace
 from app.shared.text import escape_markdown
-from vitcore.compute import Compute
 from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import said, tr, translated
@@ -20,7 +20,7 @@ __all__ = ["delete_runs", "draw_actions", "draw_undo"]
 def draw_actions(run: Run) -> None:
     """What can be done with the chosen run."""
     st.subheader(escape_markdown(run.name, 120), anchor=False)
-    message = said(run.facts.get("message", ""))
+    message = said(run.facts.message)
     if run.state == "interrupted":
         message = tr(
             "The process that trained it ended before it was done. Go on: what was done so far is kept."
@@ -29,7 +29,7 @@ def draw_actions(run: Run) -> None:
         st.info(escape_markdown(message, 400), icon=":material/info:")
     with st.container(horizontal=True):
         if run.has_model and st.button(tr("Open"), type="primary", icon=":material/monitoring:"):
-            select("dataset", run.config["dataset"]["id"])
+            select("dataset", run.config.dataset.id)
             select("run", run.id)
             st.switch_page("pages/evaluate.py")
         if run.can_resume and st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{run.id}"):
@@ -41,11 +41,11 @@ def draw_actions(run: Run) -> None:
         can_delete = run.state != "running"
         if can_delete and st.button(tr("Delete"), icon=":material/delete:", key=f"delete_{run.id}"):
             delete_runs([run])
-    note = escape_markdown(said(run.config["backbone"]["note"]), 200)
+    note = escape_markdown(said(run.config.backbone.note), 200)
     st.caption(f"{note} {computed_on(run)}")
     draw_engine(run)
     with st.expander(tr("All settings")):
-        st.json(dict(run.config))
+        st.json(asdict(run.config))
 
 
 def delete_runs(runs: Sequence[Run]) -> None:
@@ -88,16 +88,16 @@ def _describe(run: Run) -> None:
 def _go_on(run: Run) -> None:
     """Go on with a training that ended early, and watch it."""
     start_resume(run)
-    select("dataset", run.config["dataset"]["id"])
+    select("dataset", run.config.dataset.id)
     st.switch_page("pages/train.py")
 
 
 def _repeat(run: Run) -> None:
     """Train again with the same settings on the same version of the dataset."""
-    about = run.config["dataset"]
+    about = run.config.dataset
     try:
-        data = load_dataset(about["id"], version=about["version"], workspace=workspace())
-        start_training(data, run.hyperparameters, Compute(**run.config["requested"]))
+        data = load_dataset(about.id, version=about.version, workspace=workspace())
+        start_training(data, run.hyperparameters, run.config.requested)
     except VitcoreError as error:
         st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
         return

@@ -56,7 +56,8 @@ def figure(run: Run, name: str) -> str:
         ("cross_validation", tr("{count} folds: {mean} ± {deviation}")),
         ("repeats", tr("{count} seeds: {mean} ± {deviation}")),
     ):
-        values = pd.Series(run.facts.get(fact, {}).get(name, []), dtype="float64").dropna()
+        found = getattr(run.facts, fact)
+        values = pd.Series(() if found is None else getattr(found, name), dtype="float64").dropna()
         if len(values) > 1:
             spread = {"mean": show(values.mean()), "deviation": show(values.std())}
             parts.append(text.format(count=number(len(values)), **spread))
@@ -101,10 +102,10 @@ def _settings_of(run: Run) -> dict[str, Any]:
     about = run.config
     return {
         "dataset": tr("{name}, version {version}").format(
-            name=about["dataset"]["name"], version=number(about["dataset"]["version"])
+            name=about.dataset.name, version=number(about.dataset.version)
         ),
-        "backbone": said(about["backbone"]["title"]),
+        "backbone": said(about.backbone.title),
         "engine": engine_title(engine_of(run)),
-        "precision": about["device"]["precision"],
+        "precision": about.device.precision,
         **run.hyperparameters.to_dict(),
     }

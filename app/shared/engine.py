@@ -1,12 +1,11 @@
 """What computes the embeddings: what the engines are called, and which one a run came to use, and why."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from app.shared.text import escape_markdown
 from vitcore.compute import ENGINE_TITLES, ENGINES, engine_is_here
+from vitcore.features import Candidate
 from vitcore.language import number, percent, said, tr
 from vitcore.runs import Run
 
@@ -25,28 +24,28 @@ def engine_title(name: str) -> str:
 
 def engine_of(run: Run) -> str:
     """The engine of a run; those of earlier versions had no choice."""
-    return str(run.config["device"].get("engine", "torch"))
+    return run.config.device.engine
 
 
 def computed_on(run: Run) -> str:
     """Where, with what and in which number format, one sentence for Markdown."""
-    device = run.config["device"]
+    device = run.config.device
     return tr("Computed on {device} by {engine} in {precision}.").format(
-        device=escape_markdown(said(device["title"])),
+        device=escape_markdown(said(device.title)),
         engine=engine_title(engine_of(run)),
-        precision=device["precision"],
+        precision=device.precision,
     )
 
 
 def draw_engine(run: Run) -> None:
     """Why it was this one, and how the others did; nothing where nothing was compared."""
-    choice: dict[str, Any] = run.config.get("engine", {})
-    candidates = choice.get("candidates", [])
-    if not candidates:
+    choice = run.config.engine
+    if choice is None or not choice.candidates:
         return
+    candidates = choice.candidates
     with st.expander(tr("What computed the embeddings"), icon=":material/memory:"):
-        st.markdown(escape_markdown(said(choice["reason"]), 400))
-        used = engine_of(run), run.config["device"]["precision"]
+        st.markdown(escape_markdown(said(choice.reason), 400))
+        used = engine_of(run), run.config.device.precision
         st.table(
             pd.DataFrame([_row(candidate, used, candidates[0]) for candidate in candidates]),
             border="horizontal",
@@ -57,18 +56,18 @@ def draw_engine(run: Run) -> None:
                 "Tried on {count} of the photos. An engine is only taken if it agrees with PyTorch in fp32: "
                 "embeddings alike by 0.999 at least (cosine similarity; 1 is the same) for every photo, and "
                 "the same answer for 99 of 100 photos or more."
-            ).format(count=number(candidates[0]["images"]))
+            ).format(count=number(candidates[0].images))
         )
 
 
-def _row(candidate: dict[str, Any], used: tuple[str, str], exact: dict[str, Any]) -> dict[str, str]:
-    own = candidate["engine"], candidate["precision"]
-    agrees = tr("yes") if candidate["agrees"] else tr("no")
+def _row(candidate: Candidate, used: tuple[str, str], exact: Candidate) -> dict[str, str]:
+    own = candidate.engine, candidate.precision
+    agrees = tr("yes") if candidate.agrees else tr("no")
     return {
         tr("Engine"): engine_title(own[0]) + (f" · {tr('used')}" if own == used else ""),
         tr("Precision"): own[1],
-        tr("Images per second"): number(candidate["images_per_second"], 1),
-        tr("Lowest likeness"): number(candidate["cosine"], 5),
-        tr("Same answer"): percent(candidate["same_label"]),
+        tr("Images per second"): number(candidate.images_per_second, 1),
+        tr("Lowest likeness"): number(candidate.cosine, 5),
+        tr("Same answer"): percent(candidate.same_label),
         tr("Agrees"): "\N{EN DASH}" if candidate is exact else agrees,
     }

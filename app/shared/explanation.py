@@ -168,4 +168,4 @@ def _start_map_check(run: Run) -> None:
         job.announce(run.id)
         check_maps(run.id, workspace=workspace(), task=job.task)
 
-    own(job_queue().submit("maps", run.name, work, device=run.config["device"]["name"]))
+    own(job_queue().submit("maps", run.name, work, device=run.config.device.name))

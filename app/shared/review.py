@@ -14,7 +14,6 @@ from app.shared.starting import start_review, start_training
 from app.shared.state import job_queue, runs_of, workspace
 from app.shared.text import escape_markdown
 from vitcore.charts import forecast_chart
-from vitcore.compute import Compute
 from vitcore.dataset import Dataset, confirm, confirmed, exclude, relabel, unconfirm, undo
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import class_forecast, forecast
@@ -260,14 +259,14 @@ def _note(write: Any, data: Dataset, image_ids: list[int]) -> None:
 
 def _retrain(run: Run, data: Dataset) -> None:
     """After changes: train again with the same settings; then what that did to the figures."""
-    version = run.config["dataset"]["version"]
+    version = run.config.dataset.version
     if data.version != version:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             if st.button(
                 tr("Train again and compare"), type="primary", icon=":material/autorenew:", key="retrain"
             ):
                 try:
-                    start_training(data, run.hyperparameters, Compute(**run.config["requested"]))
+                    start_training(data, run.hyperparameters, run.config.requested)
                     st.session_state["compared_with"] = run.id
                 except VitcoreError as error:
                     st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))

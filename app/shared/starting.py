@@ -121,8 +121,8 @@ def start_resume(run: Run) -> None:
             task=job.task,
         )
 
-    title = run.config["dataset"]["name"]
-    own(job_queue().submit("run", title, work, device=run.config["device"]["name"]))
+    title = run.config.dataset.name
+    own(job_queue().submit("run", title, work, device=run.config.device.name))
 
 
 def start_tuning(
@@ -195,7 +195,7 @@ def start_review(run: Run) -> None:
         job.announce(run.id)
         review_run(run.id, workspace=workspace(), task=job.task)
 
-    own(job_queue().submit("review", run.name, work, device=run.config["device"]["name"]))
+    own(job_queue().submit("review", run.name, work, device=run.config.device.name))
 
 
 def start_elsewhere(run: Run, other: Dataset, mapping: Mapping[str, str | None]) -> None:
@@ -211,7 +211,7 @@ def start_elsewhere(run: Run, other: Dataset, mapping: Mapping[str, str | None])
         job.announce(run.id)
         evaluate_elsewhere(run.id, other, mapping, workspace=workspace(), task=job.task)
 
-    own(job_queue().submit("elsewhere", other.name, work, device=run.config["device"]["name"]))
+    own(job_queue().submit("elsewhere", other.name, work, device=run.config.device.name))
 
 
 def _line(compute: Compute) -> str:

@@ -54,14 +54,12 @@ def datasets() -> dict[str, str]:
 def runs_of(dataset_id: str) -> list[Run]:
     """The runs on a dataset that have results, newest first."""
     found = list_runs(workspace())
-    return [item for item in found if item.config["dataset"]["id"] == dataset_id and item.has_model]
+    return [item for item in found if item.config.dataset.id == dataset_id and item.has_model]
 
 
 def unfinished_runs(dataset_id: str) -> list[Run]:
     """The trainings on a dataset that ended before their time and can go on, newest first."""
-    return [
-        run for run in list_runs(workspace()) if run.config["dataset"]["id"] == dataset_id and run.can_resume
-    ]
+    return [run for run in list_runs(workspace()) if run.config.dataset.id == dataset_id and run.can_resume]
 
 
 def select(kind: Kind, item_id: str) -> None:

@@ -17,9 +17,9 @@ def test_larger_sets_are_compared_to_the_smallest(tmp_path, tiny_backbone, monke
     assert middle.baseline == most.baseline > 100  # torch alone takes more
     assert 0.5 < middle.ratio < 2
     runs = [run for home in tmp_path.glob("*/runs") for run in list_runs(Workspace(home.parent))]
-    assert sorted(sum(run.config["images"].values()) for run in runs) == [40, 60, 80]
+    assert sorted(sum(vars(run.config.images).values()) for run in runs) == [40, 60, 80]
     assert all(run.state == "complete" for run in runs)
-    assert [run.facts["images_per_second"] for run in runs] == [0, 0, 0]  # the vectors were there
+    assert [run.facts.images_per_second for run in runs] == [0, 0, 0]  # the vectors were there
 
 
 def test_a_system_that_does_not_tell_is_left_out(tmp_path, tiny_backbone, monkeypatch):

@@ -35,7 +35,8 @@ from vitcore.language import speaking
 from vitcore.pipeline import Export, export_model, export_onnx, load_export, pack_export, train
 from vitcore.pipeline import _exporting as module
 from vitcore.progress import Task
-from vitcore.runs import Run, list_runs
+from vitcore.records import record_of
+from vitcore.runs import Leak, Repeats, Run, RunConfig, RunFacts, list_runs
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace, read_json, write_json
 
@@ -145,7 +146,7 @@ def test_a_model_folder_answers_as_the_run_does_wherever_it_is(run, tmp_path, ti
     moved = made.folder.rename(elsewhere / "moved")
     classifier = load_classifier(moved)
     assert classifier.embedder.backbone.weights_file == moved / "tiny.safetensors"
-    dataset = load_dataset(run.config["dataset"]["id"])
+    dataset = load_dataset(run.config.dataset.id)
     answers = classifier.predict([dataset.path(file) for file in run.predictions["file"]])
     assert [answer.label for answer in answers] == run.predictions["predicted"].tolist()
 
@@ -212,14 +213,14 @@ def test_a_run_in_another_precision_need_not_be_equalled_to_the_last_digit(run, 
     pretend({"model.onnx": close, "model-int8.onnx": close})
     with pytest.raises(BackboneError):
         export_onnx(run, tmp_path / "folder")
-    config = {**run.config, "device": {**run.config["device"], "precision": "bf16"}}
+    config = replace(run.config, device=replace(run.config.device, precision="bf16"))
     assert export_onnx(replace(run, config=config), tmp_path / "folder").files
 
 
 def test_what_cannot_be_compared_is_not_exported(run, tmp_path, workspace):
     with pytest.raises(SettingsError, match="images is 0; give 1 or more"):
         export_model(run, tmp_path / "folder", images=0)
-    shutil.rmtree(workspace.datasets / run.config["dataset"]["id"])
+    shutil.rmtree(workspace.datasets / run.config.dataset.id)
     with pytest.raises(NotFoundError):
         export_model(run, tmp_path / "folder")
     assert list(tmp_path.glob("*folder*")) == []
@@ -287,7 +288,9 @@ def about(**changes: object) -> CardFacts:
     config = {
         "created": "2026-11-24T12:18:51+00:00",
         "dataset": {"id": "1", "name": "![d](http://evil)", "version": 3},
+        "name": "A run",
         "hyperparameters": Hyperparameters().to_dict(),
+        "classes": list(HOSTILE),
         "requested": {"backbone": "/home/somebody/`w`.safetensors", "device": "auto", "precision": "auto"},
         "backbone": {
             "id": "/home/somebody/w.safetensors",
@@ -295,7 +298,11 @@ def about(**changes: object) -> CardFacts:
             "architecture": "test_vit",
             "source": "file",
             "licence": "unknown",
-            "preprocessing": {"input_size": 160},
+            "parameters_millions": 0.4,
+            "embedding_dimension": 128,
+            "preprocessing": {"input_size": 160, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+            "good_for": "",
+            "fingerprint": "",
             "blocks": [1, 2],
             "weights_sha256": "ab" * 32,
         },
@@ -311,8 +318,8 @@ def about(**changes: object) -> CardFacts:
     }
     values = {
         "name": "A *run*",
-        "config": config,
-        "facts": facts,
+        "config": record_of(RunConfig, config),
+        "facts": record_of(RunFacts, facts),
         "evaluation": evaluate(truth, probabilities, HOSTILE),
         "trained": dict.fromkeys(HOSTILE, 77),
         "ready_made": False,
@@ -366,7 +373,7 @@ def test_a_card_leaves_out_what_is_not_known():
             trained=None,
             ready_made=None,
             answered_right=math.nan,
-            facts={},
+            facts=RunFacts(),
         ),
     )
     for text in ("training photos", "with seed 7", "are right", "best of its", "chance alone"):
@@ -377,9 +384,10 @@ def test_a_card_leaves_out_what_is_not_known():
 
 
 def test_a_card_tells_what_flatters_the_figures():
-    leak = {"images": 12, "accuracy": 0.9, "accuracy_without": 0.8125}
-    repeats = {"accuracy": [0.8, None, 0.75]}
-    card = model_card(about(ready_made=True, facts={"leak": leak, "repeats": repeats}), "model")
+    leak = Leak(images=12, accuracy=0.9, accuracy_without=0.8125)
+    figures = (0.8, None, 0.75)
+    repeats = Repeats(seeds=(1, 2, 3), accuracy=figures, balanced_accuracy=figures, cohen_kappa=figures)
+    card = model_card(about(ready_made=True, facts=RunFacts(leak=leak, repeats=repeats)), "model")
     assert "came with the dataset" in card
     assert "12 validation photos, or near-duplicates" in card
     assert "the accuracy is 81.2" in card

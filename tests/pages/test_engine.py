@@ -6,6 +6,7 @@ import pytest
 
 from app.shared.state import job_queue
 from vitcore.compute import ENGINES, engine_is_here
+from vitcore.records import plain_values
 from vitcore.runs import list_runs, load_run
 
 CHOICE = {
@@ -56,7 +57,7 @@ def test_the_engine_that_is_asked_for_is_part_of_the_training(open_page, ui, fin
     at.selectbox(key="engine").set_value("torch")
     finish(ui.press(at, "start"))
     (run,) = [run for run in list_runs() if run.id != trained.run.id]
-    assert run.config["requested"]["engine"] == "torch"
+    assert run.config.requested.engine == "torch"
     assert any("PyTorch" in text for text in ui.texts(at))
     assert not at.table  # nothing was compared
 
@@ -87,7 +88,7 @@ def test_why_it_was_chosen_and_how_the_others_did_is_told(open_page, ui, chosen,
     assert "used" in second[0]
     assert second[2:] == ["10.0", "0.99951", "100.0\N{NO-BREAK SPACE}%", "yes"]
     assert third[-1] == "no"
-    assert chosen.config["engine"] == CHOICE
+    assert plain_values(chosen.config.engine) == CHOICE
 
 
 def test_a_run_of_before_there_was_a_choice_was_computed_by_torch(open_page, ui, trained):

@@ -15,6 +15,7 @@ from vitcore.inference import load_trust
 from vitcore.language import decimals, of_100, percent
 from vitcore.pipeline import evaluate_elsewhere, review_run, train
 from vitcore.progress import Task
+from vitcore.records import plain_values
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
 
@@ -85,9 +86,9 @@ def test_the_table_has_a_row_for_every_metric(open_page, trained):
 
 
 def test_the_calibration_error_has_its_noise_floor_beside_it(open_page, trained):
-    known = trained.run.facts["calibration"]
+    known = trained.run.facts.calibration
     words = open_page("evaluate").table[0].value["in words"].iloc[5]
-    for figure in (known["noise_floor"], known["error_before"]):
+    for figure in (known.noise_floor, known.error_before):
         assert f"{100 * figure:.1f}" in words
 
 
@@ -390,7 +391,8 @@ def test_a_leak_of_a_ready_made_split_is_told_with_both_figures(open_page, train
 
 
 def test_the_figures_of_a_cross_validation_are_told(open_page, trained):
-    amend_state(trained.run, cross_validation={"folds": 3, "accuracy": [0.5, 0.6, 0.7]})
+    figures = dict.fromkeys(("accuracy", "balanced_accuracy", "cohen_kappa"), (0.5, 0.6, 0.7))
+    amend_state(trained.run, cross_validation={"folds": 3, **figures})
     (info,) = open_page("evaluate").info
     for figure in ("3 other divisions", "60.0", "10.0", "50.0", "70.0"):
         assert figure in info.value
@@ -413,7 +415,7 @@ def all_there(trained, picture_folder, tiny_backbone):
 @pytest.mark.parametrize("section", SECTIONS)
 def test_no_section_is_left_in_english(open_page, ui, all_there, section):
     at = open_page("evaluate")
-    at.sidebar.selectbox(key="dataset").select(all_there.config["dataset"]["id"]).run()
+    at.sidebar.selectbox(key="dataset").select(all_there.config.dataset.id).run()
     choose(at, "evaluate_section", section)
     if section == "confusions":
         ui.press(at, "cell_")
@@ -464,7 +466,7 @@ def hundred(trained):
     rows["confidence"] = probabilities.max(axis=1)
     rows.to_csv(run.folder / "predictions.csv", index=False)
     np.save(run.folder / "probabilities.npy", probabilities.astype(np.float32))
-    (run.folder / "config.json").write_text(json.dumps({**run.config, "classes": classes}))
+    (run.folder / "config.json").write_text(json.dumps({**plain_values(run.config), "classes": classes}))
     (run.folder / "evaluation.json").write_text(json.dumps(evaluate(true, probabilities, classes).to_dict()))
     return load_run(run.id)
 

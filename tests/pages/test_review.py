@@ -19,7 +19,7 @@ from vitcore.dataset import load_dataset
 from vitcore.runs import load_run
 run = load_run("{run}")
 st.session_state.setdefault("seen_jobs", set())
-{function}(run, load_dataset(run.config["dataset"]["id"]))
+{function}(run, load_dataset(run.config.dataset.id))
 """
 
 
@@ -68,7 +68,7 @@ def test_a_label_can_be_kept_and_doubted_again(draw, trained, reviewed, ui):
     at = draw("draw_labels")
     first = int(reviewed.labels["image_id"].iloc[0])
     ui.press(at, f"keep_{first}")
-    data = load_dataset(trained.run.config["dataset"]["id"])
+    data = load_dataset(trained.run.config.dataset.id)
     assert confirmed(data) == {first}
     assert ui.find_button(at, f"keep_{first}") is None
     ui.press(at, f"doubt_{first}")
@@ -82,14 +82,14 @@ def test_a_photo_can_be_moved_or_taken_out_and_that_undone(draw, trained, review
     row = reviewed.labels.iloc[0]
     image_id = int(row["image_id"])
     ui.press(at, f"{what}_{image_id}")
-    rows = load_dataset(trained.run.config["dataset"]["id"]).rows.set_index("image_id")
+    rows = load_dataset(trained.run.config.dataset.id).rows.set_index("image_id")
     if what == "move":
         assert rows.loc[image_id, "label"] == row["suggested"] != row["given"]
     else:
         assert rows.loc[image_id, "excluded"]
     assert ui.find_button(at, f"keep_{image_id}") is None
     ui.press(at, "undo_label")
-    rows = load_dataset(trained.run.config["dataset"]["id"]).rows.set_index("image_id")
+    rows = load_dataset(trained.run.config.dataset.id).rows.set_index("image_id")
     assert (rows.loc[image_id, "label"], rows.loc[image_id, "excluded"]) == (row["given"], False)
     assert ui.find_button(at, f"keep_{image_id}") is not None
 
@@ -122,7 +122,7 @@ def test_the_new_training_is_chosen_when_it_is_done(open_page, trained, ui, fini
     chosen = load_run(at.session_state["run"])
     assert chosen.id != trained.run.id
     assert chosen.hyperparameters == trained.run.hyperparameters
-    assert chosen.config["dataset"]["version"] == 2
+    assert chosen.config.dataset.version == 2
     assert at.session_state["compared_with"] == trained.run.id
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from app.shared.state import job_queue
 from vitcore.language import decimals, percent
+from vitcore.records import plain_values
 from vitcore.runs import list_runs, load_run
 
 
@@ -82,7 +83,7 @@ def test_a_run_can_be_opened(open_page, ui, trained, older):
 
 def test_the_settings_of_a_run_can_be_looked_at(open_page, trained):
     (shown,) = open_page("runs").json
-    assert json.loads(shown.value) == dict(trained.run.config)
+    assert json.loads(shown.value) == plain_values(trained.run.config)
 
 
 @pytest.mark.thorough
@@ -93,8 +94,8 @@ def test_a_run_can_be_repeated(open_page, finish, ui, trained):
     assert at.session_state["run"] != trained.run.id
     repeated = load_run(at.session_state["run"])
     assert repeated.state == "complete"
-    assert repeated.config["hyperparameters"] == trained.run.config["hyperparameters"]
-    assert repeated.config["requested"] == trained.run.config["requested"]
+    assert repeated.config.hyperparameters == trained.run.config.hyperparameters
+    assert repeated.config.requested == trained.run.config.requested
     assert repeated.evaluation.to_dict() == trained.run.evaluation.to_dict()
 
 
@@ -219,7 +220,8 @@ def test_several_runs_can_be_deleted_at_once(open_page, ui, trained, older):
 
 def test_the_spread_over_the_folds_is_told(open_page, trained):
     state = json.loads((trained.run.folder / "state.json").read_text())
-    state["cross_validation"] = {"folds": 3, "accuracy": [0.5, 0.6, 0.7], "cohen_kappa": [0.1, None, 0.3]}
+    figures = {"accuracy": [0.5, 0.6, 0.7], "balanced_accuracy": [0.5] * 3, "cohen_kappa": [0.1, None, 0.3]}
+    state["cross_validation"] = {"folds": 3, **figures}
     (trained.run.folder / "state.json").write_text(json.dumps(state))
     (row,) = table(open_page("runs")).to_dict("records")
     assert "3 folds: 60.0" in row["accuracy"]
@@ -228,7 +230,8 @@ def test_the_spread_over_the_folds_is_told(open_page, trained):
 
 def test_the_spread_over_the_seeds_is_told(open_page, trained):
     state = json.loads((trained.run.folder / "state.json").read_text())
-    state["repeats"] = {"seeds": [1, 2], "accuracy": [0.5, 0.6], "cohen_kappa": [0.1, 0.3]}
+    figures = {"accuracy": [0.5, 0.6], "balanced_accuracy": [0.5] * 2, "cohen_kappa": [0.1, 0.3]}
+    state["repeats"] = {"seeds": [1, 2], **figures}
     (trained.run.folder / "state.json").write_text(json.dumps(state))
     (row,) = open_page("runs").dataframe[0].value.to_dict("records")
     assert "2 seeds: 55.0" in row["accuracy"]

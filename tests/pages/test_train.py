@@ -84,7 +84,7 @@ def test_a_training_uses_the_settings_that_are_shown(page, finish, ui, tiny_back
     finish(ui.press(page, "start"))
     (run,) = list_runs()
     assert run.hyperparameters == Hyperparameters(**SETTINGS)
-    assert run.config["requested"] == {
+    assert vars(run.config.requested) == {
         "backbone": tiny_backbone,
         "device": "cpu",
         "precision": "bf16",
@@ -219,7 +219,7 @@ def test_two_sessions_train_at_once_and_neither_touches_the_choice_of_the_other(
     for (at, data), job in zip(chosen.values(), (first, second), strict=True):
         assert at.session_state["dataset"] == data.id
         assert at.session_state["run"] == job.snapshot.result_id
-        assert load_run(at.session_state["run"]).config["dataset"]["id"] == data.id
+        assert load_run(at.session_state["run"]).config.dataset.id == data.id
 
 
 def test_a_training_that_is_stopped_while_it_waits_leaves_no_run(page, finish, ui, hold):
@@ -271,7 +271,7 @@ def test_settings_are_taken_over_from_a_run(open_page, ui, trained):
     at = choose(open_page("train"), **SETTINGS)
     ui.press(at, "take_settings")
     assert shown(at) == trained.run.hyperparameters
-    assert at.text_input(key="weights").value == trained.run.config["requested"]["backbone"]
+    assert at.text_input(key="weights").value == trained.run.config.requested.backbone
 
 
 def settings_file(at, content):

@@ -75,10 +75,10 @@ def test_a_run_is_the_same_whether_the_vectors_are_in_memory_or_not(learn, h):
             getattr(stored, name).drop(columns="seconds"), getattr(held, name).drop(columns="seconds")
         )
     for name in ("split", "images"):
-        assert stored.config[name] == held.config[name]
-    assert stored.facts["repeats"] == held.facts["repeats"]
-    assert stored.facts.get("cross_validation") == held.facts.get("cross_validation")
-    assert stored.facts["calibration"] == pytest.approx(held.facts["calibration"], abs=1e-4)
+        assert getattr(stored.config, name) == getattr(held.config, name)
+    assert stored.facts.repeats == held.facts.repeats
+    assert stored.facts.cross_validation == held.facts.cross_validation
+    assert vars(stored.facts.calibration) == pytest.approx(vars(held.facts.calibration), abs=1e-4)
     assert np.allclose(stored.probabilities, held.probabilities, atol=1e-5)
     mine, theirs = load_classifier(stored.folder), load_classifier(held.folder)
     for name, array in vars(theirs.head).items():

@@ -104,8 +104,8 @@ def test_a_training_at_a_smaller_size_finds_its_vectors(measure, dataset, tiny_b
         compute=Compute(tiny_backbone, device="cpu", engine="torch"),
         task=Task(lambda progress: computed.append(progress) if progress.phase == "embed" else None),
     )
-    assert run.config["backbone"]["preprocessing"]["input_size"] == 128
-    assert computed[0].done == run.config["images"]["train"]
+    assert run.config.backbone.preprocessing.input_size == 128
+    assert computed[0].done == run.config.images.train
 
 
 def test_a_larger_sample_holds_a_smaller_one():

@@ -22,7 +22,16 @@ from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError,
 from vitcore.inference import load_classifier
 from vitcore.pipeline import _material, _repeats, _trusting, evaluate_on, resume, train
 from vitcore.progress import Task
-from vitcore.runs import CHECKPOINT, Run, RunWriter, list_runs, load_run
+from vitcore.runs import (
+    CHECKPOINT,
+    DatasetReference,
+    ImageCounts,
+    Run,
+    RunWriter,
+    SplitRecord,
+    list_runs,
+    load_run,
+)
 from vitcore.training import Hyperparameters
 
 SHORT = Hyperparameters(epochs=4, learning_rate=1e-2)
@@ -70,23 +79,22 @@ def test_a_training_ends_complete_and_knows_its_classes(learn, dataset, tiny_bac
     assert (run.state, run.classes, run.has_model) == ("complete", ("blue", "green", "red"), True)
     assert run.evaluation.accuracy > 0.9
     assert run.hyperparameters == SHORT
-    assert run.config["dataset"] == {"id": dataset.id, "name": "photos", "version": 1}
-    assert run.config["backbone"]["id"] == tiny_backbone
-    assert run.config["images"] == {"train": 30, "validation": 6, "skipped": 0}
+    assert run.config.dataset == DatasetReference(id=dataset.id, name="photos", version=1)
+    assert run.config.backbone.id == tiny_backbone
+    assert run.config.images == ImageCounts(train=30, validation=6, skipped=0)
     assert run.name == "photos · tiny.safetensors"
-    assert (run.facts["epochs_run"], len(run.history)) == (4, 4)
-    assert set(run.facts["seconds"]) == {"embed", "fit", "evaluate", "total"}
-    assert all(seconds >= 0 for seconds in run.facts["seconds"].values())
-    assert run.facts["images_per_second"] > 0
+    assert (run.facts.epochs_run, len(run.history)) == (4, 4)
+    assert all(seconds >= 0 for seconds in vars(run.facts.seconds).values())
+    assert run.facts.images_per_second > 0
     assert [listed.id for listed in list_runs()] == [run.id]
 
 
 def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(learn):
     run = learn()
     losses = run.history["validation_loss"]
-    assert run.facts["best_epoch"] == losses.idxmin() + 1
+    assert run.facts.best_epoch == losses.idxmin() + 1
     # The figures are those of scaled probabilities.
-    scaled = run.probabilities.astype(np.float64) ** run.facts["calibration"]["temperature"]
+    scaled = run.probabilities.astype(np.float64) ** run.facts.calibration.temperature
     scaled /= scaled.sum(axis=1, keepdims=True)
     truth = [run.classes.index(label) for label in run.predictions["true"]]
     assert -np.log(scaled[np.arange(len(truth)), truth]).mean() == pytest.approx(losses.min(), abs=1e-3)
@@ -127,14 +135,14 @@ def test_the_classifier_repeats_the_stored_verdicts(learn, dataset):
         run.probabilities.astype(np.float64), run.predictions["novelty"].to_numpy()
     )
     assert [prediction.sure for prediction in predictions] == verdicts.sure.tolist()
-    assert len(classifier.trust.references) == run.config["images"]["train"]
+    assert len(classifier.trust.references) == run.config.images.train
 
 
 def test_calibration_is_told(learn):
-    found = learn().facts["calibration"]
-    assert found.keys() == {"temperature", "error_before", "noise_floor"}
-    assert 0.05 <= found["temperature"] <= 20
-    assert 0 <= found["noise_floor"] <= 1
+    found = learn().facts.calibration
+    assert 0.05 <= found.temperature <= 20
+    assert 0 <= found.error_before <= 1
+    assert 0 <= found.noise_floor <= 1
 
 
 def test_the_validation_images_have_no_say_in_the_doubt(dataset, tiny_backbone, monkeypatch):
@@ -147,7 +155,7 @@ def test_the_validation_images_have_no_say_in_the_doubt(dataset, tiny_backbone, 
 
     monkeypatch.setattr(_trusting, "fit_doubt_rule", watching)
     run = train(dataset, SHORT, compute=Compute(tiny_backbone, device="cpu"))
-    assert seen == [run.config["images"]["train"]]
+    assert seen == [run.config.images.train]
 
 
 def test_of_many_training_images_a_share_of_every_class_is_kept_to_compare_with(monkeypatch):
@@ -176,8 +184,8 @@ def test_a_second_training_sends_nothing_through_the_backbone(learn, forward_pas
     assert sum(forward_passes) == 36
     second = learn(Hyperparameters(epochs=2, seed=7))
     assert sum(forward_passes) == 36
-    assert first.facts["images_per_second"] > 0
-    assert second.facts["images_per_second"] == 0
+    assert first.facts.images_per_second > 0
+    assert second.facts.images_per_second == 0
 
 
 def test_the_same_config_gives_the_same_run(learn):
@@ -187,7 +195,7 @@ def test_the_same_config_gives_the_same_run(learn):
     assert np.array_equal(first.probabilities, second.probabilities)
     heads = [(run.folder / "model" / "head.safetensors").read_bytes() for run in (first, second)]
     assert heads[0] == heads[1]
-    again = learn(first.hyperparameters, compute=Compute(**first.config["requested"]))
+    again = learn(first.hyperparameters, compute=first.config.requested)
     assert figures(again) == figures(first)
 
 
@@ -215,7 +223,7 @@ def test_a_ready_made_split_is_used(picture_folder, tiny_backbone, tmp_path):
                 (root / label / name).rename(tmp_path / "set" / part / label / name)
     dataset = import_dataset(tmp_path / "set")
     run = train(dataset, SHORT, compute=Compute(tiny_backbone))
-    assert run.config["images"] == {"train": 15, "validation": 9, "skipped": 0}
+    assert run.config.images == ImageCounts(train=15, validation=9, skipped=0)
     assert run.predictions["name"].str.startswith("val/").all()
 
 
@@ -232,7 +240,7 @@ def test_odd_class_names_go_all_the_way(picture_folder, tiny_backbone):
 def test_skipped_files_are_counted(picture_folder, tiny_backbone):
     root = picture_folder()
     (root / "blue" / "page.png").write_text("<html>")
-    assert train(import_dataset(root), SHORT, compute=Compute(tiny_backbone)).config["images"]["skipped"] == 1
+    assert train(import_dataset(root), SHORT, compute=Compute(tiny_backbone)).config.images.skipped == 1
 
 
 # --- progress and stopping -------------------------------------------------------------------
@@ -266,7 +274,7 @@ def test_stopped_during_the_epochs_the_run_keeps_its_best_head(learn, dataset):
     run = learn(Hyperparameters(epochs=1000, learning_rate=1e-2), task=Task(on_progress, stop))
     assert run.state == "stopped"
     assert 2 <= len(run.history) < 1000
-    assert run.facts["epochs_run"] == len(run.history)
+    assert run.facts.epochs_run == len(run.history)
     assert run.evaluation.images == 6
     classifier = load_classifier(run.folder)
     assert len(classifier.predict([dataset.path(file) for file in run.predictions["file"]])) == 6
@@ -279,7 +287,7 @@ def test_stopped_while_embedding_there_is_nothing_to_keep(learn):
         learn(task=Task(stop=stop))
     [run] = list_runs()
     assert (run.state, run.has_model) == ("stopped", False)
-    assert run.facts["message"] == "The embedding was stopped; what was computed is kept."
+    assert run.facts.message == "The embedding was stopped; what was computed is kept."
 
 
 def test_stopped_before_the_first_epoch_there_is_nothing_to_keep(learn):
@@ -325,7 +333,7 @@ def test_weights_that_do_not_fit_make_a_failed_run(dataset, tmp_path, tiny_backb
         train(dataset, SHORT, compute=Compute(str(path)))
     [run] = list_runs()
     assert run.state == "failed"
-    assert "does not fit" in run.facts["message"]
+    assert "does not fit" in run.facts.message
 
 
 def test_a_learning_rate_that_is_too_high_makes_a_failed_run_that_says_so(learn):
@@ -336,7 +344,7 @@ def test_a_learning_rate_that_is_too_high_makes_a_failed_run_that_says_so(learn)
         learn(wild)
     [run] = list_runs()
     assert (run.state, run.has_model) == ("failed", False)
-    assert "too high" in run.facts["message"]
+    assert "too high" in run.facts.message
     assert run.history["training_loss"].notna().all()
 
 
@@ -387,9 +395,9 @@ def test_no_picture_that_judges_was_learned_from_in_any_form(with_copies, tiny_b
     assert learned & judging == set()
     assert learned | judging == {f"{number:02}" for number in range(24)}
     counts = {"train": int((~judged).sum()), "validation": int(judged.sum()), "skipped": 0}
-    assert run.config["images"] == counts
-    assert run.config["split"] == {"seed": seed, "validation_fraction": 0.3, "groups": 9, "images": 45}
-    assert "leak" not in run.facts
+    assert vars(run.config.images) == counts
+    assert run.config.split == SplitRecord(seed=seed, validation_fraction=0.3, groups=9, images=45)
+    assert run.facts.leak is None
 
 
 @pytest.mark.thorough
@@ -436,8 +444,8 @@ def test_no_training_image_is_its_own_neighbour_in_any_form(with_copies, tiny_ba
 def test_pictures_taken_out_take_no_part(with_copies, tiny_backbone):
     copies = with_copies.index.loc[with_copies.index["name"].str.contains(" "), "image_id"]
     run = train(exclude(with_copies, copies), SHORT, compute=Compute(tiny_backbone, device="cpu"))
-    assert run.config["images"]["train"] + run.config["images"]["validation"] == 24
-    assert run.config["split"]["groups"] == 0
+    assert run.config.images.train + run.config.images.validation == 24
+    assert run.config.split.groups == 0
 
 
 def test_a_class_of_one_picture_in_many_forms_is_refused(tmp_path, tiny_backbone):
@@ -452,7 +460,7 @@ def test_a_class_of_one_picture_in_many_forms_is_refused(tmp_path, tiny_backbone
 
 
 def test_distinct_pictures_are_not_grouped(learn):
-    assert learn().config["split"] == {"seed": 0, "validation_fraction": 0.2, "groups": 0, "images": 0}
+    assert learn().config.split == SplitRecord(seed=0, validation_fraction=0.2, groups=0, images=0)
 
 
 def test_how_many_images_learn_is_written_down_as_soon_as_it_is_known(learn):
@@ -461,12 +469,12 @@ def test_how_many_images_learn_is_written_down_as_soon_as_it_is_known(learn):
     def on_progress(progress) -> None:
         (run,) = list_runs() or (None,)
         if run is not None:
-            seen[progress.phase] = run.config.get("images")
+            seen[progress.phase] = run.config.images
 
     run = learn(task=Task(on_progress))
     assert seen["embed"] is None
-    assert seen["fit"] == run.config["images"] == {"train": 30, "validation": 6, "skipped": 0}
-    assert run.config["created"]
+    assert seen["fit"] == run.config.images == ImageCounts(train=30, validation=6, skipped=0)
+    assert run.config.created
 
 
 # --- a ready-made split that leaks -----------------------------------------------------------
@@ -490,22 +498,20 @@ def test_the_leak_of_a_ready_made_split_is_measured(leaking, tiny_backbone):
     run = train(
         leaking, Hyperparameters(epochs=40, learning_rate=0.05), compute=Compute(tiny_backbone, device="cpu")
     )
-    assert run.config["images"] == {"train": 20, "validation": 12, "skipped": 0}
+    assert run.config.images == ImageCounts(train=20, validation=12, skipped=0)
     right = run.predictions["true"] == run.predictions["predicted"]
     leaked = run.predictions["name"].str.contains("same|small")
-    assert run.facts["leak"] == {
-        "images": 4,
-        "accuracy": pytest.approx(right.mean()),
-        "accuracy_without": pytest.approx(right[~leaked].mean()),
-    }
-    assert run.facts["leak"]["accuracy"] == run.evaluation.accuracy
+    assert run.facts.leak.images == 4
+    assert run.facts.leak.accuracy == pytest.approx(right.mean())
+    assert run.facts.leak.accuracy_without == pytest.approx(right[~leaked].mean())
+    assert run.facts.leak.accuracy == run.evaluation.accuracy
 
 
 def test_a_split_that_is_nothing_but_a_leak_has_no_accuracy_without_it(leaking, tiny_backbone):
     rows = leaking.index["name"].str.match(r"val/./\d")
     dataset = exclude(leaking, leaking.index.loc[rows, "image_id"])
     run = train(dataset, SHORT, compute=Compute(tiny_backbone, device="cpu"))
-    assert (run.facts["leak"]["images"], run.facts["leak"]["accuracy_without"]) == (4, None)
+    assert (run.facts.leak.images, run.facts.leak.accuracy_without) == (4, None)
 
 
 # --- cross-validation ------------------------------------------------------------------------
@@ -514,31 +520,31 @@ def test_a_split_that_is_nothing_but_a_leak_has_no_accuracy_without_it(leaking, 
 def test_the_folds_are_judged_in_turn(learn, forward_passes):
     run = learn(Hyperparameters(epochs=4, learning_rate=1e-2, folds=3))
     assert sum(forward_passes) == 36
-    crossed = run.facts["cross_validation"]
-    assert crossed["folds"] == 3
+    crossed = run.facts.cross_validation
+    assert crossed.folds == 3
     for metric in ("accuracy", "balanced_accuracy", "cohen_kappa"):
-        assert len(crossed[metric]) == 3
-        assert all(0.8 < value <= 1 for value in crossed[metric])
+        assert len(getattr(crossed, metric)) == 3
+        assert all(0.8 < value <= 1 for value in getattr(crossed, metric))
     assert len(run.history) == 4
     plain = learn()
     assert figures(plain) == figures(run)
-    assert "cross_validation" not in plain.facts
+    assert plain.facts.cross_validation is None
 
 
 @pytest.mark.thorough
 def test_the_folds_are_the_same_when_repeated(learn):
     h = Hyperparameters(epochs=3, folds=4, seed=2)
-    assert learn(h).facts["cross_validation"] == learn(h).facts["cross_validation"]
+    assert learn(h).facts.cross_validation == learn(h).facts.cross_validation
 
 
 def test_no_head_of_a_fold_is_chosen_by_the_images_that_judge_it(learn):
     run = learn(Hyperparameters(epochs=6, learning_rate=0.5, folds=3))
     histories = run.repeats
     assert histories["kind"].unique().tolist() == ["fold"]
-    for number, accuracy in enumerate(run.facts["cross_validation"]["accuracy"], start=1):
+    for number, accuracy in enumerate(run.facts.cross_validation.accuracy, start=1):
         fold = histories[histories["number"] == number].set_index("epoch")
         assert fold.index.tolist() == list(range(1, 7))
-        assert fold.loc[run.facts["best_epoch"], "accuracy"] == accuracy
+        assert fold.loc[run.facts.best_epoch, "accuracy"] == accuracy
 
 
 @pytest.mark.thorough
@@ -560,24 +566,25 @@ def test_further_seeds_learn_from_the_same_images(learn, monkeypatch):
     monkeypatch.setattr(_repeats, "fit_heads", watching)
     run = learn(Hyperparameters(epochs=4, learning_rate=1e-2, seed=5, repeats=3, views=2))
     [(vectors, labels, parts, seeds)] = seen
-    assert seeds == run.facts["repeats"]["seeds"] == [6, 7, 8]
+    assert seeds == list(run.facts.repeats.seeds) == [6, 7, 8]
     assert vectors.shape[:2] == (30, 2)
     assert len(labels) == 30
     for learned, judged in parts:
         assert (learned.tolist(), judged.tolist()) == (list(range(30)), list(range(6)))
     assert run.repeats["kind"].unique().tolist() == ["seed"]
     for name in ("accuracy", "balanced_accuracy", "cohen_kappa"):
-        assert len(run.facts["repeats"][name]) == 3
+        assert len(getattr(run.facts.repeats, name)) == 3
     losses = run.repeats[run.repeats["epoch"] == 1]["training_loss"]
     assert losses.nunique() == 3
     again = learn(Hyperparameters(epochs=4, learning_rate=1e-2, seed=5, repeats=3, views=2))
-    assert again.facts["repeats"] == run.facts["repeats"]
+    assert again.facts.repeats == run.facts.repeats
 
 
 @pytest.mark.thorough
 def test_folds_and_seeds_may_both_be_asked_for(learn):
     run = learn(Hyperparameters(epochs=2, folds=2, repeats=2))
-    assert run.facts.keys() >= {"cross_validation", "repeats"}
+    assert run.facts.cross_validation
+    assert run.facts.repeats
     assert run.repeats.groupby("kind")["number"].nunique().to_dict() == {"fold": 2, "seed": 2}
     assert learn(Hyperparameters(epochs=2)).repeats.empty
 
@@ -585,8 +592,8 @@ def test_folds_and_seeds_may_both_be_asked_for(learn):
 def test_the_folds_learn_from_views_and_are_judged_on_plain_images(learn, forward_passes):
     run = learn(Hyperparameters(epochs=3, learning_rate=1e-2, views=2, folds=2))
     assert sum(forward_passes) == 36 + 36  # also the views of validation images
-    assert run.config["images"] == {"train": 30, "validation": 6, "skipped": 0}
-    assert len(run.facts["cross_validation"]["accuracy"]) == 2
+    assert run.config.images == ImageCounts(train=30, validation=6, skipped=0)
+    assert len(run.facts.cross_validation.accuracy) == 2
 
 
 def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_part(
@@ -601,7 +608,7 @@ def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_pa
     dataset = import_dataset(tmp_path / "set")
     run = train(dataset, Hyperparameters(epochs=3, folds=3), compute=Compute(tiny_backbone, device="cpu"))
     assert sum(forward_passes) == 3 * (6 + 3)
-    assert run.facts["cross_validation"]["folds"] == 3
+    assert run.facts.cross_validation.folds == 3
 
 
 @pytest.mark.thorough
@@ -616,7 +623,7 @@ def test_stopped_in_the_folds_the_run_is_complete_without_them(learn):
     run = learn(h, task=Task(on_progress, stop))
     assert stop.is_set()
     assert (run.state, run.has_model, len(run.history)) == ("complete", True, 5)
-    assert "cross_validation" not in run.facts
+    assert run.facts.cross_validation is None
 
 
 def test_too_many_folds_are_refused_before_there_is_a_run(learn):
@@ -765,4 +772,4 @@ def test_what_is_complete_does_not_go_on(learn):
 def test_a_run_goes_on_with_its_version_of_the_dataset(stopped_after, dataset):
     run = stopped_after(2, Hyperparameters(epochs=30, batch_size=4))
     exclude(dataset, dataset.index["image_id"].tolist()[:5])
-    assert resume(run.id).config["images"] == run.config["images"]
+    assert resume(run.id).config.images == run.config.images

@@ -72,7 +72,7 @@ def test_it_never_sees_the_validation_images(find, dataset, tiny_backbone, monke
     tuning = find(base, trials=1)
     run = train(dataset, base, compute=Compute(tiny_backbone, device="cpu"))
     [(training, labels, groups)] = seen
-    assert len(training) == len(labels) == len(groups) == run.config["images"]["train"] == tuning.images
+    assert len(training) == len(labels) == len(groups) == run.config.images.train == tuning.images
     assert training.shape[1] == 2
     judged = dataset.index["image_id"].isin(run.predictions["image_id"])
     counts = dataset.index[~judged]["label"].value_counts()

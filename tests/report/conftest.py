@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
 from vitcore.pipeline import train
-from vitcore.runs import Run, RunWriter, load_run
+from vitcore.runs import Run, RunFacts, RunWriter, load_run
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
@@ -70,7 +71,7 @@ def many_classes(
         logits = random.normal(0, 1, (len(true), count))
         logits[np.arange(len(true)), true] += 3.5
         probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        config = {**trained[1].config, "classes": classes}
+        config = replace(trained[1].config, classes=tuple(classes))
         with RunWriter(workspace, config) as writer:
             for record in trained[1].history.to_dict("records"):
                 writer.add_epoch({str(key): value for key, value in record.items()})
@@ -86,7 +87,7 @@ def many_classes(
                 )
             )
             writer.add_results(evaluate(true, probabilities, classes), rows, probabilities)
-            writer.finish("complete", {"message": "", "best_epoch": 2, "epochs_run": 4})
+            writer.finish("complete", RunFacts(best_epoch=2, epochs_run=4))
         return workspace, load_run(writer.id, workspace=workspace)
 
     return make

@@ -17,9 +17,10 @@ from vitcore.cli._settings import hyperparameters_of
 from vitcore.dataset import load_dataset, rename_class
 from vitcore.errors import NotFoundError, SettingsError, StorageError
 from vitcore.language import LANGUAGES, decimals, number, percent, speaking
+from vitcore.records import plain_values
 from vitcore.report import write_report
 from vitcore.report._repeat import command_of
-from vitcore.runs import RunWriter, load_run
+from vitcore.runs import RunFacts, RunWriter, load_run
 from vitcore.training import Hyperparameters
 from vitcore.workspace import write_json
 
@@ -185,16 +186,16 @@ def test_its_figures_are_those_of_the_run(language, reports, trained):
                     assert spaced(show(value)) in text, name
         for row in run.evaluation.per_class().to_dict("records"):
             assert decimals(row["f1"]) in text
-        assert number(run.config["backbone"]["embedding_dimension"]) in text
-    head = run.config["backbone"]["embedding_dimension"] * 3 + 3
+        assert number(run.config.backbone.embedding_dimension) in text
+    head = run.config.backbone.embedding_dimension * 3 + 3
     assert str(head) in text
     assert run.id in text
 
 
 def test_it_says_what_was_left_out_and_how_the_rest_was_divided(english, trained):
-    counts = trained[1].config["images"]
+    counts = trained[1].config.images
     assert "3 files were not taken" in english.text
-    assert f"{counts['train']} images were learned from" in english.text
+    assert f"{counts.train} images were learned from" in english.text
     assert "seed 3" in english.text
     assert "2 versions were learned from" in english.text
 
@@ -233,8 +234,8 @@ def test_the_command_gives_the_settings_of_the_run(trained):
     assert words[:4] == ["python", "-m", "vitcore", "train"]
     options = _parser().parse_args(words[3:])
     assert hyperparameters_of(options) == run.hyperparameters
-    assert options.source == run.config["dataset"]["id"]
-    assert (options.backbone, options.device) == (run.config["requested"]["backbone"], "cpu")
+    assert options.source == run.config.dataset.id
+    assert (options.backbone, options.device) == (run.config.requested.backbone, "cpu")
     assert options.engine == "torch"
 
 
@@ -242,15 +243,13 @@ def test_it_tells_what_computed_the_embeddings_and_how_closely_that_agrees(engli
     assert "computed by PyTorch." in english.text
     assert "times as fast" not in english.text
     workspace, run = copied
-    shutil.rmtree(workspace.datasets / run.config["dataset"]["id"])
+    shutil.rmtree(workspace.datasets / run.config.dataset.id)
     figures = {"precision": "int8", "images": 32, "agrees": True, "same_label": 1.0}
     exact = {**figures, "engine": "torch", "precision": "fp32", "images_per_second": 4.0, "cosine": 1.0}
     other = {**figures, "engine": "onnxruntime", "images_per_second": 10.0, "cosine": 0.99951}
-    config = {
-        **run.config,
-        "device": {**run.config["device"], "engine": "onnxruntime", "precision": "int8"},
-        "engine": {"candidates": [exact, other]},
-    }
+    config = plain_values(run.config)
+    config["device"] |= {"engine": "onnxruntime", "precision": "int8"}
+    config["engine"] |= {"candidates": [exact, other]}
     write_json(run.folder / "config.json", config)
     told = without_photos(run, workspace, tmp_path).text
     assert "computed by ONNX Runtime." in told
@@ -270,7 +269,7 @@ def test_it_tells_what_computed_the_embeddings_and_how_closely_that_agrees(engli
 )
 def test_the_command_gives_any_settings(h, trained):
     run = trained[1]
-    other = replace(run, config={**run.config, "hyperparameters": h.to_dict()})
+    other = replace(run, config=replace(run.config, hyperparameters=h))
     assert hyperparameters_of(_parser().parse_args(shlex.split(command_of(other))[3:])) == h
 
 
@@ -279,7 +278,7 @@ def test_the_command_gives_any_settings(h, trained):
 
 def test_without_its_dataset_the_photos_are_left_out_and_a_leak_is_told(copied, tmp_path):
     workspace, run = copied
-    shutil.rmtree(workspace.datasets / run.config["dataset"]["id"])
+    shutil.rmtree(workspace.datasets / run.config.dataset.id)
     facts = json.loads((run.folder / "state.json").read_text(encoding="utf-8"))
     leak = {"images": 5, "accuracy": 0.91, "accuracy_without": 0.83}
     write_json(run.folder / "state.json", {**facts, "state": "stopped", "leak": leak})
@@ -296,7 +295,7 @@ def test_without_its_dataset_the_photos_are_left_out_and_a_leak_is_told(copied, 
 @pytest.mark.thorough
 def test_a_lost_photo_leaves_its_answer(copied, tmp_path):
     workspace, run = copied
-    dataset = load_dataset(run.config["dataset"]["id"], workspace=workspace)
+    dataset = load_dataset(run.config.dataset.id, workspace=workspace)
     shutil.rmtree(dataset.folder / "images")
     shutil.rmtree(dataset.folder / "thumbnails", ignore_errors=True)
     page = without_photos(run, workspace, tmp_path)
@@ -320,7 +319,7 @@ def test_without_its_backbone_there_are_no_maps(copied, tmp_path):
 @pytest.mark.thorough
 def test_photos_that_were_changed_since_are_told_as_they_were(copied, tmp_path):
     workspace, run = copied
-    dataset = load_dataset(run.config["dataset"]["id"], workspace=workspace)
+    dataset = load_dataset(run.config.dataset.id, workspace=workspace)
     rename_class(dataset, HOSTILE[1], "renamed")
     shutil.rmtree(run.folder / "model")  # and a run of an earlier version, which knew no doubt
     page = without_photos(run, workspace, tmp_path)
@@ -362,7 +361,7 @@ def test_what_cannot_be_reported_is_said_in_one_sentence(trained, tmp_path):
     with pytest.raises(SettingsError, match="The language is 'fr'; choose en or es"):
         write_report(run.id, file, language="fr", workspace=workspace)
     with RunWriter(workspace, run.config) as writer:
-        writer.finish("failed", {"message": ""})
+        writer.finish("failed", RunFacts())
     with pytest.raises(StorageError, match="is failed and has no results"):
         write_report(writer.id, file, workspace=workspace)
     shutil.rmtree(load_run(writer.id, workspace=workspace).folder)

@@ -75,14 +75,14 @@ def _run_row(run: Run) -> dict[str, Any]:
         "run_id": run.id,
         "name": run.name,
         "state": run.state,
-        "created": run.config["created"],
-        "dataset_id": run.config["dataset"]["id"],
-        "backbone": run.config["backbone"]["id"],
+        "created": run.config.created,
+        "dataset_id": run.config.dataset.id,
+        "backbone": run.config.backbone.id,
         "folder": str(run.folder),
         "epochs_run": len(run.history),
         "accuracy": metrics["accuracy"].to_dict()["value"] if metrics else None,
         "cohen_kappa": metrics["cohen_kappa"].to_dict()["value"] if metrics else None,
-        "message": run.facts.get("message", ""),
+        "message": run.facts.message,
     }
 
 

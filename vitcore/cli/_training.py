@@ -22,6 +22,7 @@ from vitcore.cli._settings import (
 )
 from vitcore.errors import VitcoreError
 from vitcore.progress import Task
+from vitcore.records import plain_values
 from vitcore.runs import Run
 from vitcore.workspace import write_json
 
@@ -133,18 +134,18 @@ def _resume(options: argparse.Namespace, task: Task) -> None:
 
 def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: float) -> None:
     metrics = run.evaluation.metrics
-    seconds = {"import": import_s, **run.facts["seconds"], "total": total_s}
+    seconds = {"import": import_s, **plain_values(run.facts.seconds), "total": total_s}
     answer(
         options,
         {
             "run_id": run.id,
             "folder": str(run.folder),
             "state": run.state,
-            "dataset_id": run.config["dataset"]["id"],
+            "dataset_id": run.config.dataset.id,
             "classes": list(run.classes),
-            "images": dict(run.config["images"]),
-            "epochs_run": run.facts["epochs_run"],
-            "best_epoch": run.facts["best_epoch"],
+            "images": plain_values(run.config.images),
+            "epochs_run": run.facts.epochs_run,
+            "best_epoch": run.facts.best_epoch,
             "validation": {
                 "loss": metrics["log_loss"].value,
                 **{
@@ -154,14 +155,14 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             },
             "history": run.history.astype(object).where(run.history.notna(), None).to_dict("records"),
             "seconds": seconds,
-            "device": run.config["device"]["name"],
-            "dtype": run.config["device"]["precision"],
-            "engine": run.config.get("engine"),
-            "backbone": run.config["backbone"]["id"],
-            "images_per_second": run.facts["images_per_second"],
-            "leak": run.facts.get("leak"),
-            "cross_validation": run.facts.get("cross_validation"),
-            "repeats": run.facts.get("repeats"),
+            "device": run.config.device.name,
+            "dtype": run.config.device.precision,
+            "engine": plain_values(run.config.engine),
+            "backbone": run.config.backbone.id,
+            "images_per_second": run.facts.images_per_second,
+            "leak": plain_values(run.facts.leak),
+            "cross_validation": plain_values(run.facts.cross_validation),
+            "repeats": plain_values(run.facts.repeats),
         },
         f"Run {run.id}: accuracy {metrics['accuracy'].value:.1%} on {run.evaluation.images} validation "
         f"images (95 % interval {metrics['accuracy'].low:.1%} to {metrics['accuracy'].high:.1%}), Cohen's "
@@ -171,13 +172,13 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
 
 
 def _leak_text(run: Run) -> str:
-    if "leak" not in run.facts:
+    leak = run.facts.leak
+    if leak is None:
         return ""
-    leak = run.facts["leak"]
-    without = leak["accuracy_without"]
+    without = leak.accuracy_without
     figures = "none is left to be judged on" if without is None else f"the accuracy is {without:.1%}"
     return (
-        f"\nThe ready-made split leaks: {leak['images']} of its {run.evaluation.images} validation images, "
+        f"\nThe ready-made split leaks: {leak.images} of its {run.evaluation.images} validation images, "
         f"or near-duplicates of them, are among the training images; without them {figures}."
     )
 
@@ -188,14 +189,13 @@ def _spread_text(run: Run) -> str:
         ("cross_validation", "Cross-validation on {} folds"),
         ("repeats", "From {} other seeds"),
     ):
-        if name in run.facts:
-            found = run.facts[name]
+        if (found := getattr(run.facts, name)) is not None:
             figures = [
                 f"{figure.replace('_', ' ')} {_spread(figure, values)}"
                 for figure in ("accuracy", "balanced_accuracy", "cohen_kappa")
-                if len(values := [value for value in found[figure] if value is not None]) > 1
+                if len(values := [value for value in getattr(found, figure) if value is not None]) > 1
             ]
-            text += f"\n{what.format(len(found['accuracy']))}: {', '.join(figures)}."
+            text += f"\n{what.format(len(found.accuracy))}: {', '.join(figures)}."
     return text
 
 

@@ -3,7 +3,6 @@
 from vitcore.features._choosing import (
     SAME_COSINE,
     SAME_LABELS,
-    Candidate,
     EngineChoice,
     choose_engine,
     cosines,
@@ -11,6 +10,7 @@ from vitcore.features._choosing import (
     same_labels,
 )
 from vitcore.features._embed import Embeddings, ImageFile, embed_images, image_files
+from vitcore.features._engine import Candidate, EngineRecord
 from vitcore.features._pass import (
     EmbeddedBatch,
     ImageView,
@@ -30,6 +30,7 @@ __all__ = [
     "EmbeddedBatch",
     "Embeddings",
     "EngineChoice",
+    "EngineRecord",
     "FeatureStore",
     "ImageFile",
     "ImageView",

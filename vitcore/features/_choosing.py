@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -19,15 +19,16 @@ from vitcore.compute import Compute, engine_is_here
 from vitcore.dataset import view_key
 from vitcore.errors import BackboneError, DeviceError, Stopped, StorageError
 from vitcore.features._embed import ImageFile
+from vitcore.features._engine import Candidate, EngineRecord
 from vitcore.features._pass import ImageView, Unreadable, load_pixels
 from vitcore.features._store import FeatureStore
 from vitcore.progress import Progress, Task
+from vitcore.records import plain_values, record_of
 from vitcore.workspace import Workspace, read_json, write_json
 
 __all__ = [
     "SAME_COSINE",
     "SAME_LABELS",
-    "Candidate",
     "EngineChoice",
     "choose_engine",
     "cosines",
@@ -53,29 +54,6 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """An engine that was tried.
-
-    Attributes:
-        engine: As in `vitcore.compute.ENGINES`.
-        precision: Its number format.
-        images_per_second: On this machine, with prepared images.
-        cosine: Lowest cosine similarity of its embedding of an image to that of torch in fp32.
-        same_label: Share of the answers of a linear probe that are the same by both, 0 … 1.
-        images: How many were compared.
-        agrees: Whether that is close enough.
-    """
-
-    engine: str
-    precision: str
-    images_per_second: float
-    cosine: float
-    same_label: float
-    images: int
-    agrees: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class EngineChoice:
     """What is to compute embeddings, and why.
 
@@ -89,29 +67,25 @@ class EngineChoice:
     reason: str
     candidates: tuple[Candidate, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "engine": self.device.engine,
-            "precision": self.device.precision,
-            "reason": self.reason,
-            "candidates": [asdict(candidate) for candidate in self.candidates],
-        }
+    @property
+    def record(self) -> EngineRecord:
+        """The same as it is kept on disk."""
+        return EngineRecord(
+            engine=self.device.engine,
+            precision=self.device.precision,
+            reason=self.reason,
+            candidates=self.candidates,
+        )
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """What `to_dict` gave, of a choice on the CPU.
+    def recalled(cls, record: EngineRecord) -> Self:
+        """A choice that was made on the CPU of this machine before.
 
         Raises:
             DeviceError: The engine is not here any more.
-            LookupError: Something is missing.
-            TypeError: Something is of the wrong kind.
         """
-        return cls(
-            device=choose_device("cpu", values["precision"], values["engine"]),
-            reason=str(values["reason"]),
-            candidates=tuple(Candidate(**candidate) for candidate in values["candidates"]),
-        )
+        device = choose_device("cpu", record.precision, record.engine)
+        return cls(device=device, reason=record.reason, candidates=record.candidates)
 
 
 def prepare_embedder(
@@ -203,7 +177,7 @@ def choose_engine(
     if mark not in remembered:
         remembered[mark] = _measured(exact, others, sample, missing, usual, task)
         workspace.engines.mkdir(exist_ok=True)
-        choices = {mark: choice.to_dict() for mark, choice in remembered.items()}
+        choices = {mark: plain_values(choice.record) for mark, choice in remembered.items()}
         write_json(memory, {**_read(memory), exact.fingerprint: choices})
     return remembered[mark]
 
@@ -393,8 +367,8 @@ def _recall(memory: Path, network: str) -> dict[str, EngineChoice]:
     """What is remembered of a network, by what it depends on; what is of no use any more is forgotten."""
     choices = {}
     for mark, values in _read(memory).get(network, {}).items():
-        with suppress(LookupError, TypeError, DeviceError):  # of another version, or an engine that is gone
-            choices[mark] = EngineChoice.from_dict(values)
+        with suppress(ValueError, DeviceError):  # of another version, or an engine that is gone
+            choices[mark] = EngineChoice.recalled(record_of(EngineRecord, values))
     return choices
 
 

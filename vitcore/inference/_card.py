@@ -8,13 +8,15 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from vitcore.evaluation import Evaluation, Metric
 from vitcore.inference._export import Agreement
 from vitcore.language import decimals, local_time, mark, number, percent, span_sentence, tr
+from vitcore.records import plain_values
+from vitcore.runs import RunConfig, RunFacts, SplitRecord
 
 __all__ = ["CardFacts", "model_card"]
 
@@ -88,8 +90,8 @@ class CardFacts:
     """
 
     name: str
-    config: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    config: RunConfig
+    facts: RunFacts
     evaluation: Evaluation
     trained: Mapping[str, int] | None
     ready_made: bool | None
@@ -133,45 +135,45 @@ def _opening(about: CardFacts) -> str:
         "layer that was trained with ViT Studio on {date}."
     ).format(
         count=number(len(about.evaluation.classes)),
-        backbone=_safe(about.config["backbone"]["title"]),
-        date=local_time(about.config["created"]),
+        backbone=_safe(about.config.backbone.title),
+        date=local_time(about.config.created),
     )
 
 
 def _data(about: CardFacts) -> list[str]:
-    images = about.config["images"]
+    images, split = about.config.images, about.config.split
+    if images is None or split is None:  # only a run that was never judged has none
+        return [_classes(about)]
     first = tr(
         "The photos are those of the dataset **{name}**, version {version}: {train} to learn from and "
         "{validation} kept for validation."
     ).format(
-        name=_safe(about.config["dataset"]["name"]),
-        version=about.config["dataset"]["version"],
-        train=number(images["train"]),
-        validation=number(images["validation"]),
+        name=_safe(about.config.dataset.name),
+        version=about.config.dataset.version,
+        train=number(images.train),
+        validation=number(images.validation),
     )
-    return [" ".join([first, *_split(about)]), _classes(about)]
+    return [" ".join([first, *_split(about, split)]), _classes(about)]
 
 
-def _split(about: CardFacts) -> Iterator[str]:
+def _split(about: CardFacts, split: SplitRecord) -> Iterator[str]:
     """How the photos were divided, in sentences."""
-    split = about.config["split"]
     if about.ready_made:
         yield tr("The split into the two came with the dataset.")
     elif about.ready_made is not None:
         yield tr("Which are which was drawn by chance, class by class, with seed {seed}.").format(
-            seed=split["seed"]
+            seed=split.seed
         )
-        if split["groups"]:
+        if split.groups:
             yield tr("Near-duplicates ({images} photos in {groups} groups) are on one side together.").format(
-                images=number(split["images"]), groups=number(split["groups"])
+                images=number(split.images), groups=number(split.groups)
             )
-    if "leak" in about.facts:
-        leak = about.facts["leak"]
+    if (leak := about.facts.leak) is not None:
         yield tr(
             "{count} validation photos, or near-duplicates of them, are among those learned from."
-        ).format(count=number(leak["images"]))
-        if leak["accuracy_without"] is not None:
-            yield tr("Without them the accuracy is {share}.").format(share=percent(leak["accuracy_without"]))
+        ).format(count=number(leak.images))
+        if leak.accuracy_without is not None:
+            yield tr("Without them the accuracy is {share}.").format(share=percent(leak.accuracy_without))
 
 
 def _classes(about: CardFacts) -> str:
@@ -211,30 +213,30 @@ def _figures(about: CardFacts) -> list[str]:
     ]
 
 
-def _again(facts: Mapping[str, Any]) -> Iterator[str]:
+def _again(facts: RunFacts) -> Iterator[str]:
     """What further trainings reached, if there were any."""
     for name, sentence in (
         ("cross_validation", mark("In a cross-validation on {count} folds, the accuracies are {values}.")),
         ("repeats", mark("In {count} further trainings from other seeds, the accuracies are {values}.")),
     ):
-        if name in facts:
-            values = [value for value in facts[name]["accuracy"] if value is not None]
+        if (found := getattr(facts, name)) is not None:
+            values = [value for value in found.accuracy if value is not None]
             yield tr(sentence).format(count=number(len(values)), values="; ".join(map(percent, values)))
 
 
 def _doubt(about: CardFacts, form: str) -> list[str]:
-    calibration = about.facts.get("calibration", {})
+    calibration = about.facts.calibration
     texts = [
         tr(
             "The probabilities are scaled (temperature {temperature}) so that they can be taken at their "
             "word."
         ).format(temperature=decimals(about.temperature))
     ]
-    if "noise_floor" in calibration:
+    if calibration is not None and calibration.noise_floor is not None:
         texts.append(
             tr("The calibration error is {error}; {noise} would come from chance alone.").format(
                 error=percent(about.evaluation.metrics["expected_calibration_error"].value),
-                noise=percent(calibration["noise_floor"]),
+                noise=percent(calibration.noise_floor),
             )
         )
     texts.append(
@@ -259,10 +261,10 @@ def _limits(about: CardFacts) -> Iterator[str]:
         "It knows these classes and no others: whatever a photo shows, the most probable of them is named."
     )
     yield tr("It looks at the centred square of a photo and sees nothing beside it.")
-    if "epochs_run" in about.facts:
+    if about.facts.epochs_run is not None:
         yield tr(
             "The best of its {count} epochs was chosen by the validation photos, which flatters it a little."
-        ).format(count=number(about.facts["epochs_run"]))
+        ).format(count=number(about.facts.epochs_run))
     per_class = about.evaluation.per_class()
     few = per_class.loc[per_class["support"] < _FEW, "class"].tolist()
     if few:
@@ -273,7 +275,7 @@ def _limits(about: CardFacts) -> Iterator[str]:
 
 
 def _use(about: CardFacts, form: str, agreements: Sequence[Agreement]) -> list[str]:
-    backbone = about.config["backbone"]
+    backbone = about.config.backbone
     if form == "onnx":
         return [
             tr(
@@ -285,9 +287,9 @@ def _use(about: CardFacts, form: str, agreements: Sequence[Agreement]) -> list[s
             _USE_ONNX,
         ]
     needed = tr("It needs ViT Studio and the weights of the backbone, which are fetched at first use.")
-    if backbone["source"] == "file":
+    if backbone.source == "file":
         needed = tr("It needs ViT Studio; the weights of the backbone are in the folder.")
-    elif backbone["source"] == "embedded":
+    elif backbone.source == "embedded":
         needed = tr("It needs ViT Studio with its embedded weights.")
     return [needed, _USE_MODEL]
 
@@ -323,17 +325,17 @@ def _agreement(agreements: Sequence[Agreement]) -> list[str]:
 
 
 def _backbone(about: CardFacts) -> list[str]:
-    backbone = about.config["backbone"]
-    size = backbone["preprocessing"]["input_size"]
+    backbone = about.config.backbone
+    size = backbone.preprocessing.input_size
     licence = tr("not known: ask whoever made the weights")
-    if backbone["licence"] != "unknown":
-        licence = _safe(backbone["licence"])
+    if backbone.licence != "unknown":
+        licence = _safe(backbone.licence)
     pairs = (
-        (tr("Name"), _safe(backbone["title"])),
-        (tr("Architecture"), _safe(backbone["architecture"])),
+        (tr("Name"), _safe(backbone.title)),
+        (tr("Architecture"), _safe(backbone.architecture)),
         (tr("Licence of its weights"), licence),
-        (tr("SHA-256 of its weights"), _safe(backbone["weights_sha256"], 64)),
-        (tr("Blocks that are read"), ", ".join(map(str, backbone["blocks"]))),
+        (tr("SHA-256 of its weights"), _safe(backbone.weights_sha256, 64)),
+        (tr("Blocks that are read"), ", ".join(map(str, backbone.blocks))),
         (tr("What it sees"), tr("{size} × {size} pixels").format(size=size)),
     )
     return ["\n".join(f"- {name}: {value}" for name, value in pairs)]
@@ -342,15 +344,15 @@ def _backbone(about: CardFacts) -> list[str]:
 def _settings(about: CardFacts) -> list[str]:
     """All that is needed to repeat the training, as JSON."""
     config = about.config
-    requested = dict(config["requested"])
-    if config["backbone"]["source"] == "file":  # whose path is nobody's business
-        requested["backbone"] = Path(str(requested["backbone"])).name
+    requested = config.requested
+    if config.backbone.source == "file":  # whose path is nobody's business
+        requested = replace(requested, backbone=Path(requested.backbone).name)
     values = {
-        "hyperparameters": dict(config["hyperparameters"]),
-        "requested": requested,
-        "device": dict(config["device"]),
-        "versions": dict(config["versions"]),
-        "best_epoch": about.facts.get("best_epoch"),
+        "hyperparameters": plain_values(config.hyperparameters),
+        "requested": plain_values(requested),
+        "device": plain_values(config.device),
+        "versions": config.versions,
+        "best_epoch": about.facts.best_epoch,
     }
     text = json.dumps(values, indent=2, ensure_ascii=False).replace("`", "\\u0060")  # never ends the block
     return [

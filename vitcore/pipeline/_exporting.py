@@ -146,7 +146,7 @@ def export_onnx(
     """
     job = _Comparison(run, "onnx", images, language, workspace, task)
     with _staged(folder) as staged:
-        facts = {"run": run.id, "created": str(run.config["created"])}
+        facts = {"run": run.id, "created": run.config.created}
         exact, small = staged / "model.onnx", staged / "model-int8.onnx"
         classifier = load_classifier(run.folder, device="cpu", workspace=job.workspace)
         write_onnx(classifier, exact, facts=facts)
@@ -219,10 +219,10 @@ class _Comparison:
             raise SettingsError(f"images is {images}; give 1 or more, to be compared with the run.")
         self._run, self._form, self._language, self._task = run, form, language, task or Task()
         self._task.report(Progress(phase="export"))
-        about = run.config["dataset"]
+        about = run.config.dataset
         predictions = run.predictions
         self.workspace = workspace or Workspace.default()
-        self._dataset = load_dataset(about["id"], version=about["version"], workspace=self.workspace)
+        self._dataset = load_dataset(about.id, version=about.version, workspace=self.workspace)
         # Evenly over all of them, for they may be sorted by class.
         count = min(images, len(predictions))
         chosen = np.linspace(0, len(predictions) - 1, count).round().astype(np.int64)
@@ -252,7 +252,7 @@ class _Comparison:
             np.stack(found),
             seconds=meter.elapsed_s,
             # A run in another precision than fp32 is not what a file in fp32 can equal.
-            exact=exact and self._run.config["device"]["precision"] == "fp32",
+            exact=exact and self._run.config.device.precision == "fp32",
         )
         if exact and not agreement.offered:
             raise BackboneError(

@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from vitcore.features import embed_images, image_files
 from vitcore.inference import Classifier, Trust
 from vitcore.pipeline._material import class_numbers
 from vitcore.progress import Task
+from vitcore.runs import Leak
 from vitcore.training import Head
 from vitcore.vectors import Vectors
 
@@ -124,14 +124,14 @@ def leak_of(
     truth: npt.NDArray[np.int64],
     probabilities: npt.NDArray[np.float64],
     leaked: npt.NDArray[np.bool_],
-) -> dict[str, Any]:
+) -> Leak:
     """How much of an accuracy is owed to images that were learned from as well."""
     right = probabilities.argmax(axis=1) == truth
-    return {
-        "images": int(leaked.sum()),
-        "accuracy": float(right.mean()),
-        "accuracy_without": None if leaked.all() else float(right[~leaked].mean()),
-    }
+    return Leak(
+        images=int(leaked.sum()),
+        accuracy=float(right.mean()),
+        accuracy_without=None if leaked.all() else float(right[~leaked].mean()),
+    )
 
 
 def prediction_rows(

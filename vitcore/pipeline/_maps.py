@@ -44,8 +44,8 @@ def check_maps(
     workspace, task = workspace or Workspace.default(), task or Task()
     run = load_run(run_id, workspace=workspace)
     rows = run.predictions
-    about = run.config["dataset"]
-    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    about = run.config.dataset
+    dataset = load_dataset(about.id, version=about.version, workspace=workspace)
     drawn = np.random.default_rng(0).permutation(len(rows))[:images]
     files = [dataset.path(file) for file in rows["file"].iloc[drawn]]
     classifier = load_classifier(run.folder, device=device, workspace=workspace)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from vitcore.pipeline._material import Material
 from vitcore.progress import Progress, Task
+from vitcore.runs import CrossValidation, Repeats
 from vitcore.training import FitResult, Hyperparameters, fit_heads
 from vitcore.vectors import Vectors
 
@@ -19,8 +20,8 @@ __all__ = ["cross_validate", "repeat"]
 _FIGURES = ("accuracy", "balanced_accuracy", "cohen_kappa")
 
 Ints = npt.NDArray[np.int64]
-Repeats = tuple[dict[str, Any], pd.DataFrame]
-"""The figures, and the histories: columns kind, number, and those of a run's history."""
+Spread = tuple[dict[str, Any], pd.DataFrame]
+"""The figures, and the histories: columns number, and those of a run's history."""
 
 
 def cross_validate(
@@ -32,8 +33,10 @@ def cross_validate(
     classes: int,
     device: str,
     task: Task,
-) -> Repeats | None:
+) -> tuple[CrossValidation, pd.DataFrame] | None:
     """Judge each fold by a head that learned from the others; None if it was stopped.
+
+    The histories have the columns kind, number, and those of a run's history.
 
     A head must not be picked by the images that judge it, so each is judged after the epoch that was
     the best of the run itself, with the learning rates that the run had up to it.
@@ -54,7 +57,7 @@ def cross_validate(
     if found is None:
         return None
     figures, histories = found
-    return {"folds": count, **figures}, histories.assign(kind="fold")
+    return CrossValidation(folds=count, **figures), histories.assign(kind="fold")
 
 
 def repeat(
@@ -65,7 +68,7 @@ def repeat(
     classes: int,
     device: str,
     task: Task,
-) -> Repeats | None:
+) -> tuple[Repeats, pd.DataFrame] | None:
     """Train on the same images from the seeds after that of the run; None if it was stopped.
 
     What varies is what is random in a training: how it begins, and the order of the images. Each is
@@ -99,7 +102,7 @@ def repeat(
     if found is None:
         return None
     figures, histories = found
-    return {"seeds": seeds, **figures}, histories.assign(kind="seed")
+    return Repeats(seeds=tuple(seeds), **figures), histories.assign(kind="seed")
 
 
 def _again(
@@ -113,7 +116,7 @@ def _again(
     device: str,
     task: Task,
     others: tuple[Vectors, Ints] | None = None,
-) -> Repeats | None:
+) -> Spread | None:
     epochs = len(best.history)
     meter = task.meter("fit", len(parts) * epochs, unit="epochs")
     results = fit_heads(
@@ -133,7 +136,8 @@ def _again(
         return None
     judged = [result.history[min(best.best_epoch, len(result.history)) - 1] for result in results]
     figures: dict[str, Any] = {
-        name: [None if math.isnan(record[name]) else record[name] for record in judged] for name in _FIGURES
+        name: tuple(None if math.isnan(record[name]) else record[name] for record in judged)
+        for name in _FIGURES
     }
     histories = [pd.DataFrame(result.history).assign(number=n) for n, result in enumerate(results, start=1)]
     return figures, pd.concat(histories, ignore_index=True)

@@ -102,8 +102,8 @@ def run_vectors(run: Run, *, workspace: Workspace | None = None) -> RunVectors:
         StorageError: An embedding is gone, or the run never came to its results.
     """
     workspace = workspace or Workspace.default()
-    about = run.config["dataset"]
-    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    about = run.config.dataset
+    dataset = load_dataset(about.id, version=about.version, workspace=workspace)
     judged = dataset.index["image_id"].isin(run.predictions["image_id"])
     # Without a validation part, the test part is what was judged.
     took_part = judged | (dataset.index["split"] != "test")
@@ -111,7 +111,7 @@ def run_vectors(run: Run, *, workspace: Workspace | None = None) -> RunVectors:
     columns = ["image_id", "name", "file", "sha256", "label"]
     rows = rows[columns].assign(part=np.where(judged, "validation", "train")).reset_index(drop=True)
     dimension = load_trust(run.folder).references.shape[1]
-    store = FeatureStore(workspace.features / run.config["backbone"]["fingerprint"], dimension)
+    store = FeatureStore(workspace.features / run.config.backbone.fingerprint, dimension)
     found = store.rows([(sha256, "plain") for sha256 in rows["sha256"]])
     if (found < 0).any():
         raise StorageError(
@@ -146,8 +146,8 @@ def review_run(
     run = load_run(run_id, workspace=workspace)
     task.report(Progress(phase="review"))
     found = run_vectors(run, workspace=workspace)
-    about = run.config["dataset"]
-    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    about = run.config.dataset
+    dataset = load_dataset(about.id, version=about.version, workspace=workspace)
     groups = _groups(run, dataset, found)
     weakest = _weakest(run)
     meter = task.meter("review", _STEPS + 1 + 3 * len(weakest), unit="steps")
@@ -157,7 +157,7 @@ def review_run(
 
     baselines = _baselines(found, h, run)
     logits = out_of_fold_logits(
-        alone, found.labels, groups, epochs=int(run.facts["best_epoch"]), seed=h.seed, **options
+        alone, found.labels, groups, epochs=run.facts.best_epoch or 1, seed=h.seed, **options
     )
     labels = _suspects(found, logits, groups, load_trust(run.folder).temperature)
     meter.add(1)
@@ -207,7 +207,7 @@ def load_review(run: Run) -> Review | None:
 def _groups(run: Run, dataset: Dataset, found: RunVectors) -> npt.NDArray[np.int64]:
     """Near-duplicates have the same number: (N,)."""
     rows = dataset.index.set_index("image_id").loc[found.rows["image_id"]].reset_index()
-    fingerprint = run.config["backbone"]["fingerprint"]
+    fingerprint = run.config.backbone.fingerprint
     pairs = find_duplicates(dataset, rows, found.vectors, fingerprint=fingerprint)
     return duplicate_groups(rows, pairs)
 

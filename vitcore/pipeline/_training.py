@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
@@ -19,10 +19,24 @@ from vitcore.features import Pass, image_files, local_pass, prepare_embedder
 from vitcore.inference import save_classifier
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import Material, check_division, prepare_material
-from vitcore.pipeline._repeats import Repeats, cross_validate, repeat
+from vitcore.pipeline._repeats import cross_validate, repeat
 from vitcore.pipeline._trusting import earn_trust
 from vitcore.progress import Progress, Task
-from vitcore.runs import CHECKPOINT, Run, RunWriter, load_run
+from vitcore.records import timestamp
+from vitcore.runs import (
+    CHECKPOINT,
+    Calibration,
+    DatasetReference,
+    ImageCounts,
+    PhaseSeconds,
+    Run,
+    RunBackbone,
+    RunConfig,
+    RunFacts,
+    RunWriter,
+    SplitRecord,
+    load_run,
+)
 from vitcore.training import Checkpoint, EpochRecord, FitResult, Hyperparameters, fit_head
 from vitcore.workspace import Workspace
 
@@ -47,13 +61,11 @@ def train(
     during the epochs, the run keeps its best head and is judged by it.
 
     A ready-made split is used as it is. If some of its validation images, or near-duplicates of them,
-    are among the training images, ``facts["leak"]`` says how many (``images``), and what the
-    ``accuracy`` is with all and the ``accuracy_without`` them (None if none is left).
+    are among the training images, ``facts.leak`` says how many, and what the accuracy is without them.
 
     With ``folds``, the training and validation images together are then divided anew, group by group,
     and each fold is judged by a head that learned from the others, with the same settings:
-    ``facts["cross_validation"]`` has the number of ``folds``, and of each the ``accuracy``, the
-    ``balanced_accuracy`` and the ``cohen_kappa`` (None where not defined). See `cross_validate`.
+    ``facts.cross_validation``. See `cross_validate`.
 
     Args:
         dataset: What to learn from.
@@ -87,22 +99,23 @@ def train(
         task=task,
     )
     resolved = embedder.backbone
-    config = {
-        "name": name or f"{dataset.name} · {resolved.spec.title}",
-        "dataset": {"id": dataset.id, "name": dataset.name, "version": dataset.version},
-        "hyperparameters": h.to_dict(),
-        "requested": compute.to_dict(),
-        "backbone": {
-            **asdict(resolved.spec),
-            "weights_sha256": resolved.weights_sha256,
-            "fingerprint": embedder.fingerprint,
-            "note": resolved.note,
-        },
-        "device": asdict(choice.device),
-        "engine": choice.to_dict(),
-        "classes": list(dataset.classes),
-        "versions": {package: metadata.version(package) for package in ("torch", "timm", "numpy", "pillow")},
-    }
+    config = RunConfig(
+        created=timestamp(),
+        name=name or f"{dataset.name} · {resolved.spec.title}",
+        dataset=DatasetReference(id=dataset.id, name=dataset.name, version=dataset.version),
+        hyperparameters=h,
+        requested=compute,
+        backbone=RunBackbone(
+            **vars(resolved.spec),
+            weights_sha256=resolved.weights_sha256,
+            fingerprint=embedder.fingerprint,
+            note=resolved.note,
+        ),
+        device=choice.device,
+        engine=choice.record,
+        classes=tuple(dataset.classes),
+        versions={package: metadata.version(package) for package in ("torch", "timm", "numpy", "pillow")},
+    )
     with RunWriter(workspace, config) as writer:
         if on_start is not None:
             on_start(writer.id)
@@ -140,16 +153,16 @@ def resume(
             f"Run '{run_id}' is {run.state}; only one that was stopped or interrupted can go on. Train again."
         )
     task.report(Progress(phase="prepare"))
-    about, requested, h = run.config["dataset"], run.config["requested"], run.hyperparameters
-    dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+    about, requested, h = run.config.dataset, run.config.requested, run.hyperparameters
+    dataset = load_dataset(about.id, version=about.version, workspace=workspace)
     # The device, the engine and the weights of then, whatever "auto" would choose today.
-    then = run.config["device"]
-    device = choose_device(then["name"], then["precision"], then.get("engine", "torch"))
-    backbone = run.config["backbone"]["id"] if requested["backbone"] == "auto" else requested["backbone"]
+    then = run.config.device
+    device = choose_device(then.name, then.precision, then.engine)
+    backbone = run.config.backbone.id if requested.backbone == "auto" else requested.backbone
     embedder = Embedder(resolve_backbone(backbone, h.input_size or None), device, workspace)
-    if embedder.fingerprint != run.config["backbone"]["fingerprint"]:
+    if embedder.fingerprint != run.config.backbone.fingerprint:
         raise InputError(
-            f"The weights of {run.config['backbone']['title']} are not those that run '{run_id}' began with; "
+            f"The weights of {run.config.backbone.title} are not those that run '{run_id}' began with; "
             "train again."
         )
     checkpoint_file = run.folder / CHECKPOINT
@@ -184,7 +197,7 @@ def _carry_out(
     """Embed, train, judge, and write it all into a run; it began at `started`, by the performance counter."""
     material = prepare_material(dataset, h, embedder, task, forward_pass=forward_pass)
     truth, train_rows, validation_rows = material.truth, material.train, material.validation
-    writer.amend(_division(dataset, h, train_rows, validation_rows, material.groups))
+    writer.amend(*_division(dataset, h, train_rows, validation_rows, material.groups))
 
     fitting_started = time.perf_counter()
     done = 0 if checkpoint is None else len(checkpoint.history)
@@ -210,14 +223,13 @@ def _carry_out(
     if not result.history:
         raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
 
-    known: dict[str, Any] = {}
-    message = ""
+    further = RunFacts()
     if result.outcome == "complete":
         try:
-            known, histories = _spread(material, h, result, dataset, embedder, task)
+            further, histories = _spread(material, h, result, dataset, embedder, task)
             writer.add_repeats(histories)
         except SettingsError as error:  # in one of them; the run itself went well
-            message = f"The further trainings were given up. {error}"
+            further = RunFacts(message=f"The further trainings were given up. {error}")
 
     evaluation_started = time.perf_counter()
     task.report(Progress(phase="evaluate"))
@@ -226,14 +238,12 @@ def _carry_out(
         material, h, result, classes=len(dataset.classes), device=embedder.device.name, task=task
     )
     evaluation, probabilities = judge(result.head, trust, judged, judged_truth, dataset.classes)
-    known["calibration"] = {
-        "temperature": trust.temperature,
-        "error_before": expected_calibration_error(judged_truth, result.head.probabilities(judged)),
-        "noise_floor": calibration_noise_floor(probabilities),
-    }
+    calibration = Calibration(
+        temperature=trust.temperature,
+        error_before=expected_calibration_error(judged_truth, result.head.probabilities(judged)),
+        noise_floor=calibration_noise_floor(probabilities),
+    )
     leaked = np.isin(material.groups[validation_rows], material.groups[train_rows])
-    if leaked.any():
-        known["leak"] = leak_of(judged_truth, probabilities, leaked)
     writer.clear_results()
     save_classifier(
         writer.folder / "model",
@@ -254,19 +264,20 @@ def _carry_out(
     computed = material.computed
     writer.finish(
         result.outcome,
-        {
-            "message": message,
-            "best_epoch": result.best_epoch,
-            "epochs_run": len(result.history),
-            "images_per_second": computed / material.computing_s if computed else 0.0,
-            "seconds": {
-                "embed": fitting_started - started,
-                "fit": evaluation_started - fitting_started,
-                "evaluate": ended - evaluation_started,
-                "total": ended - started,
-            },
-            **known,
-        },
+        replace(
+            further,
+            best_epoch=result.best_epoch,
+            epochs_run=len(result.history),
+            images_per_second=computed / material.computing_s if computed else 0.0,
+            seconds=PhaseSeconds(
+                embed=fitting_started - started,
+                fit=evaluation_started - fitting_started,
+                evaluate=ended - evaluation_started,
+                total=ended - started,
+            ),
+            calibration=calibration,
+            leak=leak_of(judged_truth, probabilities, leaked) if leaked.any() else None,
+        ),
     )
     if result.outcome == "complete":
         (writer.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -279,22 +290,25 @@ def _spread(
     dataset: Dataset,
     embedder: Embedder,
     task: Task,
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[RunFacts, pd.DataFrame]:
     """Facts and histories of the further trainings that were asked for, as far as they were not stopped."""
-    asked: dict[str, Callable[[], Repeats | None]] = {}
     options: dict[str, Any] = {
         "classes": len(dataset.classes),
         "device": embedder.device.name,
         "task": task,
     }
-    folds = material.folds
-    if folds is not None:
-        asked["cross_validation"] = lambda: cross_validate(material, folds, h, best, **options)
+    facts, histories = RunFacts(), [pd.DataFrame()]
+    if material.folds is not None:
+        crossed = cross_validate(material, material.folds, h, best, **options)
+        if crossed is not None:
+            facts = replace(facts, cross_validation=crossed[0])
+            histories.append(crossed[1])
     if h.repeats:
-        asked["repeats"] = lambda: repeat(material, h, best, **options)
-    found = {name: done for name, train_again in asked.items() if (done := train_again()) is not None}
-    histories = [history for _, history in found.values()]
-    return {name: figures for name, (figures, _) in found.items()}, pd.concat([pd.DataFrame(), *histories])
+        repeated = repeat(material, h, best, **options)
+        if repeated is not None:
+            facts = replace(facts, repeats=repeated[0])
+            histories.append(repeated[1])
+    return facts, pd.concat(histories)
 
 
 def _division(
@@ -303,19 +317,14 @@ def _division(
     train_rows: npt.NDArray[np.int64],
     validation_rows: npt.NDArray[np.int64],
     groups: npt.NDArray[np.int64],
-) -> dict[str, Any]:
+) -> tuple[ImageCounts, SplitRecord]:
     """How the images were divided, for the configuration of the run."""
     sizes = np.unique(groups, return_counts=True)[1]
-    return {
-        "images": {
-            "train": len(train_rows),
-            "validation": len(validation_rows),
-            "skipped": len(dataset.skipped),
-        },
-        "split": {
-            "seed": h.seed,
-            "validation_fraction": h.validation_fraction,
-            "groups": int((sizes > 1).sum()),
-            "images": int(sizes[sizes > 1].sum()),
-        },
-    }
+    counts = ImageCounts(train=len(train_rows), validation=len(validation_rows), skipped=len(dataset.skipped))
+    split = SplitRecord(
+        seed=h.seed,
+        validation_fraction=h.validation_fraction,
+        groups=int((sizes > 1).sum()),
+        images=int(sizes[sizes > 1].sum()),
+    )
+    return counts, split

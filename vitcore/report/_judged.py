@@ -174,12 +174,12 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 def _confidence(known: Known, drawer: Drawer) -> list[Block]:
     """Whether it is right as often as it says."""
-    facts = known.run.facts.get("calibration", {})
+    facts = known.run.facts.calibration
     before = None
-    if "temperature" in facts:
+    if facts is not None:
         # Scaled back: their logarithms are the logits, but for a number per row that does not count.
         logits = np.log(np.maximum(known.probabilities, np.finfo(np.float32).tiny))
-        before = reliability(known.truth, scaled_probabilities(logits, 1 / facts["temperature"]))
+        before = reliability(known.truth, scaled_probabilities(logits, 1 / facts.temperature))
     bins = reliability(known.truth, known.probabilities)
     meaning = tr("On the dashed line, 80 % confident means 80 % right. The bars are 95 % intervals.")
     paler = "" if before is None else tr("Paler: before its confidence was corrected.")
@@ -199,7 +199,12 @@ def _confidence(known: Known, drawer: Drawer) -> list[Block]:
     ]
     blocks: list[Block] = [Subtitle(tr("Can its confidence be trusted?"))]
     error = known.evaluation.metrics["expected_calibration_error"].value
-    if facts.get("noise_floor") is not None and not math.isnan(error):
+    if (
+        facts is not None
+        and facts.noise_floor is not None
+        and facts.error_before is not None
+        and not math.isnan(error)
+    ):
         text = tr(
             "Its confidence is off by {error} points on average. With so few images, that of a perfectly "
             "honest one would seem to be {honest}; before it was corrected, it was {before}."
@@ -211,8 +216,8 @@ def _confidence(known: Known, drawer: Drawer) -> list[Block]:
             )
         told = text.format(
             error=number(100 * error, 1),
-            honest=number(100 * facts["noise_floor"], 1),
-            before=number(100 * facts["error_before"], 1),
+            honest=number(100 * facts.noise_floor, 1),
+            before=number(100 * facts.error_before, 1),
         )
         blocks.append(Paragraph(told))
     return [*blocks, *drawn]
@@ -370,7 +375,8 @@ def _further(known: Known) -> list[Block]:
         ),
     }
     for name, text in told.items():
-        accuracies = pd.Series(known.run.facts.get(name, {}).get("accuracy", []), dtype="float64").dropna()
+        found = getattr(known.run.facts, name)
+        accuracies = pd.Series(() if found is None else found.accuracy, dtype="float64").dropna()
         if len(accuracies):
             blocks.append(
                 Paragraph(
@@ -388,18 +394,18 @@ def _further(known: Known) -> list[Block]:
 
 def _leak(known: Known) -> list[Block]:
     """What a ready-made split gives away."""
-    leak = known.run.facts.get("leak")
+    leak = known.run.facts.leak
     if not leak:
         return []
     text = tr(
         "{count} of the validation images, or photos that look just like them, are among the training images "
         "of this ready-made split."
-    ).format(count=number(leak["images"]))
-    if leak["accuracy_without"] is None:
+    ).format(count=number(leak.images))
+    if leak.accuracy_without is None:
         effect = tr("With them the accuracy is {accuracy}; no other is left.")
-        effect = effect.format(accuracy=percent(leak["accuracy"]))
+        effect = effect.format(accuracy=percent(leak.accuracy))
     else:
         effect = tr("With them the accuracy is {accuracy}; without them the accuracy is {without}.").format(
-            accuracy=percent(leak["accuracy"]), without=percent(leak["accuracy_without"])
+            accuracy=percent(leak.accuracy), without=percent(leak.accuracy_without)
         )
     return [Paragraph(f"{text} {effect}", "note")]

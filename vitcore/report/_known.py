@@ -98,10 +98,10 @@ def look_up(run: Run, workspace: Workspace) -> Known:
 
 def _dataset(run: Run, workspace: Workspace) -> tuple[Dataset | None, str, bool]:
     """The dataset in the version of the run, why it is gone, and whether it has a newer version."""
-    about = run.config["dataset"]
+    about = run.config.dataset
     try:
-        newest = load_dataset(about["id"], workspace=workspace)
-        dataset = load_dataset(about["id"], version=about["version"], workspace=workspace)
+        newest = load_dataset(about.id, workspace=workspace)
+        dataset = load_dataset(about.id, version=about.version, workspace=workspace)
     except VitcoreError as error:
         return None, str(error), False
     return dataset, "", newest.version != dataset.version

@@ -20,7 +20,7 @@ _ALWAYS_SAID = {"epochs", "learning_rate", "batch_size", "optimizer", "validatio
 def repeat(known: Known) -> list[Block]:
     """The command, and what it was trained with."""
     config = known.run.config
-    about, device = config["dataset"], config["device"]
+    about, device = config.dataset, config.device
     blocks: list[Block] = [
         Paragraph(tr("With the same photos, weights and versions, this command trains the same classifier:")),
         Code(command_of(known.run)),
@@ -30,14 +30,14 @@ def repeat(known: Known) -> list[Block]:
             "The photos have been changed since: the run learned from version {version} of the dataset, and "
             "the command takes the present one."
         )
-        blocks.append(Paragraph(changed.format(version=about["version"]), "note"))
+        blocks.append(Paragraph(changed.format(version=about.version), "note"))
     rows = [
         (tr("Run"), known.run.id),
-        (tr("Dataset"), tr("{id}, version {version}").format(id=about["id"], version=about["version"])),
-        (tr("Digest of the weights"), config["backbone"]["weights_sha256"]),
-        (tr("Trained on"), local_time(config["created"])),
-        (tr("Device and precision"), f"{plain(device['title'])}, {device['precision']}"),
-        *((package, version) for package, version in config["versions"].items()),
+        (tr("Dataset"), tr("{id}, version {version}").format(id=about.id, version=about.version)),
+        (tr("Digest of the weights"), config.backbone.weights_sha256),
+        (tr("Trained on"), local_time(config.created)),
+        (tr("Device and precision"), f"{plain(device.title)}, {device.precision}"),
+        *((package, version) for package, version in config.versions.items()),
     ]
     blocks.append(Table([Column(tr("what")), Column(tr("value"))], rows, tr("What it was trained with")))
     written = tr("This report was written on {date}, on a machine with {system} and {processor}.").format(
@@ -55,19 +55,19 @@ def command_of(run: Run) -> str:
     It names what the run came to use, not ``auto``, and of the settings all that are not the usual ones.
     """
     config, usual = run.config, Hyperparameters().to_dict()
-    asked = config["requested"]["backbone"]
+    asked = config.requested.backbone
     options = {
-        "--backbone": config["backbone"]["id"] if asked == "auto" else asked,
-        "--device": config["device"]["name"],
-        "--precision": config["device"]["precision"],
-        "--engine": config["device"].get("engine", "torch"),
+        "--backbone": config.backbone.id if asked == "auto" else asked,
+        "--device": config.device.name,
+        "--precision": config.device.precision,
+        "--engine": config.device.engine,
     }
     for name, value in run.hyperparameters.to_dict().items():
         if value != usual[name] or name in _ALWAYS_SAID:
             text = ",".join(value) if isinstance(value, list) else str(value)
             options[f"--{name.replace('_', '-')}"] = text
     words = [f"{flag} {shlex.quote(value)}" for flag, value in options.items()]
-    return " ".join(["python", "-m", "vitcore", "train", shlex.quote(config["dataset"]["id"]), *words])
+    return " ".join(["python", "-m", "vitcore", "train", shlex.quote(config.dataset.id), *words])
 
 
 def _processor() -> str:

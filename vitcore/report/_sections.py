@@ -110,7 +110,6 @@ _NOT_WITH_LBFGS = {
     "mixup",
 }
 _PHASES = {
-    "import": mark("Reading the images"),
     "embed": mark("Looking at the images with the transformer"),
     "fit": mark("Training the output layer"),
     "evaluate": mark("Judging on the validation images"),
@@ -120,7 +119,7 @@ _PHASES = {
 
 def subtitle_of(known: Known) -> str:
     """What the report is about, below its title."""
-    return tr("Trained on {date}").format(date=local_time(known.run.config["created"]))
+    return tr("Trained on {date}").format(date=local_time(known.run.config.created))
 
 
 def sections_of(known: Known, drawer: Drawer) -> list[Section]:
@@ -145,14 +144,14 @@ def sections_of(known: Known, drawer: Drawer) -> list[Section]:
 def _introduction(known: Known) -> list[Block]:
     run, figures = known.run, known.evaluation
     accuracy = figures.metrics["accuracy"]
-    about = run.config["dataset"]
+    about = run.config.dataset
     blocks: list[Block] = [
         Paragraph(
             tr(
                 "This report is about a classifier that tells photos of {classes} classes apart. It says "
                 "from which photos of the dataset “{dataset}” it learned and how, how it was judged on "
                 "photos that it did not learn from, and what can be expected of it."
-            ).format(classes=number(len(run.classes)), dataset=plain(about["name"]))
+            ).format(classes=number(len(run.classes)), dataset=plain(about.name))
         ),
         Paragraph(
             tr("Of {images} it recognised {accuracy}. {expected}").format(
@@ -182,8 +181,8 @@ def _introduction(known: Known) -> list[Block]:
         blocks.append(
             Paragraph(tr("This training was stopped early; its best epoch until then is judged."), "note")
         )
-    if message := run.facts.get("message"):
-        blocks.append(Paragraph(said(str(message)), "note"))
+    if message := run.facts.message:
+        blocks.append(Paragraph(said(message), "note"))
     if run.note:
         blocks.append(Subtitle(tr("Note on this run")))
         blocks += [Paragraph(line) for line in run.note.splitlines() if line.strip()]
@@ -307,8 +306,10 @@ def _left_out(dataset: Dataset) -> list[Block]:
 def _division(known: Known) -> str:
     """How the images were divided."""
     config = known.run.config
-    counts, split = config["images"], config["split"]
-    parts = {"train": number(counts["train"]), "validation": number(counts["validation"])}
+    counts, split = config.images, config.split
+    if counts is None or split is None:  # only a run that was never judged has none
+        return ""
+    parts = {"train": number(counts.train), "validation": number(counts.validation)}
     ready_made = known.dataset is not None and bool(known.dataset.split_counts)
     if ready_made:
         text = tr(
@@ -319,8 +320,8 @@ def _division(known: Known) -> str:
         text = tr(
             "{train} images were learned from. The other {validation} were kept for validation: {fraction} "
             "of each class, drawn at random with the seed {seed}. Nothing was learned from them."
-        ).format(**parts, fraction=percent(split["validation_fraction"]), seed=split["seed"])
-    if not split["groups"]:
+        ).format(**parts, fraction=percent(split.validation_fraction), seed=split.seed)
+    if not split.groups:
         return f"{text} {tr('No two of them are near-duplicates of each other.')}"
     if ready_made:
         alike = tr("{images} of the images are near-duplicates of each other, in {groups} groups.")
@@ -329,20 +330,20 @@ def _division(known: Known) -> str:
             "{images} of the images are near-duplicates of each other, in {groups} groups; each group was "
             "kept together on one side, so that nothing was judged that had been learned by heart."
         )
-    return f"{text} {alike.format(images=number(split['images']), groups=number(split['groups']))}"
+    return f"{text} {alike.format(images=number(split.images), groups=number(split.groups))}"
 
 
 def _preparation(known: Known) -> str:
     """What happens to a photo before the transformer sees it, and in which variants it was learned from."""
-    h, preprocessing = known.run.hyperparameters, known.run.config["backbone"]["preprocessing"]
+    h, preprocessing = known.run.hyperparameters, known.run.config.backbone.preprocessing
     text = tr(
         "Each photo was turned upright; its centred square, as large as fits, was resized to {size} × {size} "
         "pixels (bicubic), and its colours were scaled as the transformer is used to: mean {mean}, standard "
         "deviation {deviation} (red, green and blue, from 0 to 1)."
     ).format(
-        size=preprocessing["input_size"],
-        mean=" · ".join(map(decimals, preprocessing["mean"])),
-        deviation=" · ".join(map(decimals, preprocessing["std"])),
+        size=preprocessing.input_size,
+        mean=" · ".join(map(decimals, preprocessing.mean)),
+        deviation=" · ".join(map(decimals, preprocessing.std)),
     )
     if h.views == 1:
         return f"{text} {tr('Photos were learned from as they are, without variants.')}"
@@ -358,20 +359,20 @@ def _preparation(known: Known) -> str:
 
 def _model(known: Known) -> list[Block]:
     run = known.run
-    backbone, h = run.config["backbone"], run.hyperparameters
-    dimension, classes = backbone["embedding_dimension"], len(run.classes)
+    backbone, h = run.config.backbone, run.hyperparameters
+    dimension, classes = backbone.embedding_dimension, len(run.classes)
     trained = _trained_parameters(h, dimension, classes)
-    frozen = 1e6 * backbone["parameters_millions"]
-    size = backbone["preprocessing"]["input_size"]
-    blocks_read = listed([number(block) for block in backbone["blocks"]])
+    frozen = 1e6 * backbone.parameters_millions
+    size = backbone.preprocessing.input_size
+    blocks_read = listed([number(block) for block in backbone.blocks])
     head = tr("one hidden layer of {units} units").format(units=number(h.hidden_units))
     if h.head == "linear":
         head = tr("linear")
-    millions = number(backbone["parameters_millions"], 1)
+    millions = number(backbone.parameters_millions, 1)
     rows = [
-        (tr("Vision Transformer"), backbone["title"]),
-        (tr("Architecture"), backbone["architecture"]),
-        (tr("Licence of its weights"), backbone["licence"]),
+        (tr("Vision Transformer"), backbone.title),
+        (tr("Architecture"), backbone.architecture),
+        (tr("Licence of its weights"), backbone.licence),
         (tr("Parameters"), tr("{count} million, all frozen").format(count=millions)),
         (tr("Blocks that are read"), blocks_read),
         (tr("Numbers per photo (embedding)"), number(dimension)),
@@ -390,11 +391,11 @@ def _model(known: Known) -> list[Block]:
             "The classifier is a Vision Transformer that was trained on other photos before, {title}, with "
             "an output layer of its own. The transformer is frozen: none of its {count} million parameters "
             "changes. Of each photo it makes {dimension} numbers, the embedding."
-        ).format(title=plain(backbone["title"]), count=millions, dimension=number(dimension)),
+        ).format(title=plain(backbone.title), count=millions, dimension=number(dimension)),
         ntr(
             "They are read from the tokens of its block {blocks}.",
             "They are read from the tokens of its blocks {blocks}.",
-            len(backbone["blocks"]),
+            len(backbone.blocks),
         ).format(blocks=blocks_read),
         tr(
             "Only the output layer learns, {trained} parameters; it turns the embedding into one probability "
@@ -428,7 +429,7 @@ def _trained_parameters(h: Hyperparameters, dimension: int, classes: int) -> int
 
 def _training(known: Known, drawer: Drawer) -> list[Block]:
     run, h = known.run, known.run.hyperparameters
-    best = run.facts.get("best_epoch")
+    best = run.facts.best_epoch
     blocks: list[Block] = [Paragraph(_course(known, best))]
     history = known.history
     if len(history):
@@ -440,20 +441,20 @@ def _training(known: Known, drawer: Drawer) -> list[Block]:
         if len(run.repeats):
             text = tr("The bands are mean ± standard deviation of the further trainings.")
             blocks.append(Paragraph(text, "small"))
-    device = run.config["device"]
+    device = run.config.device
     text = tr("It was computed on this device: {device}, with numbers in {precision}.").format(
-        device=plain(device["title"]), precision=device["precision"]
+        device=plain(device.title), precision=device.precision
     )
     text = f"{text} {_engine(run)}"
-    if speed := run.facts.get("images_per_second"):
+    if speed := run.facts.images_per_second:
         looked = tr("The transformer looked at {speed} images per second.").format(speed=number(speed, 1))
         text = f"{text} {looked}"
-    elif run.facts:
+    elif run.facts.images_per_second is not None:
         stored = tr("The embeddings of all images were there already, so that none had to be made.")
         text = f"{text} {stored}"
     blocks.append(Paragraph(text))
-    if seconds := run.facts.get("seconds"):
-        rows = [(tr(title), duration(seconds[phase])) for phase, title in _PHASES.items() if phase in seconds]
+    if seconds := run.facts.seconds:
+        rows = [(tr(_PHASES[phase]), duration(took_s)) for phase, took_s in vars(seconds).items()]
         columns = [Column(tr("step")), Column(tr("time"), is_number=True)]
         blocks.append(Table(columns, rows, tr("How long it took")))
     settings = [
@@ -468,20 +469,20 @@ def _training(known: Known, drawer: Drawer) -> list[Block]:
 
 def _engine(run: Run) -> str:
     """What computed the embeddings, and how closely it agrees with what is exact, if that was measured."""
-    device = run.config["device"]
-    used = device.get("engine", "torch"), device["precision"]
+    device = run.config.device
+    used = device.engine, device.precision
     text = tr("The embeddings were computed by {engine}.").format(engine=ENGINE_TITLES[used[0]])
-    exact, *others = run.config.get("engine", {}).get("candidates", []) or [None]
-    for other in others:
-        if (other["engine"], other["precision"]) == used:
+    candidates = run.config.engine.candidates if run.config.engine else ()
+    for other in candidates[1:]:
+        if (other.engine, other.precision) == used:
             agreement = tr(
                 "It was {ratio} times as fast there as PyTorch in fp32 and agrees with it: on {images}, the "
                 "cosine similarity of both embeddings was {cosine} or more, and {share} got the same label."
             ).format(
-                ratio=number(other["images_per_second"] / exact["images_per_second"], 1),
-                images=images(other["images"]),
-                cosine=number(other["cosine"], 5),
-                share=percent(other["same_label"]),
+                ratio=number(other.images_per_second / candidates[0].images_per_second, 1),
+                images=images(other.images),
+                cosine=number(other.cosine, 5),
+                share=percent(other.same_label),
             )
             return f"{text} {agreement}"
     return text
@@ -599,7 +600,7 @@ def _limits(known: Known) -> list[Block]:
                 "figures a little too good."
             )
         )
-    if "cross_validation" not in run.facts:
+    if run.facts.cross_validation is None:
         texts.append(
             tr(
                 "It was judged on one division of the photos. How much the figures would vary with another "
@@ -633,9 +634,9 @@ def _conclusion(known: Known) -> list[Block]:
             "classes of “{dataset}” apart with an accuracy of {accuracy} ({low} to {high}) and a Cohen's "
             "kappa of {kappa}."
         ).format(
-            train=number(known.run.config["images"]["train"]),
+            train=number(known.run.config.images.train if known.run.config.images else 0),
             classes=number(len(known.run.classes)),
-            dataset=plain(known.run.config["dataset"]["name"]),
+            dataset=plain(known.run.config.dataset.name),
             accuracy=percent(accuracy.value),
             low=percent(accuracy.low),
             high=percent(accuracy.high),

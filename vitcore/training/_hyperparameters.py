@@ -157,14 +157,21 @@ class Hyperparameters:
         Raises:
             SettingsError: An unknown name, or a value out of its range.
         """
-        values = dict(values)
-        if "class_weights" in values and "balance" not in values:  # of a run before there was a sampler
-            before = values.pop("class_weights")
-            values["balance"] = "weights" if before == "balanced" else before
+        values = cls.upgraded(values)
         unknown = sorted(values.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise SettingsError(f"'{unknown[0]}' is not a hyperparameter; leave it out.")
         return cls(**values)
+
+    @staticmethod
+    def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+        """Bring values of earlier versions to this form."""
+        if "class_weights" in values and "balance" not in values:  # of before there was a sampler
+            before = values["class_weights"]
+            balance = "weights" if before == "balanced" else before
+            values = {**values, "balance": balance}
+            del values["class_weights"]
+        return dict(values)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name, as JSON gives them back."""

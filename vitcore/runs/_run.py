@@ -22,12 +22,11 @@ import math
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import filelock
 import numpy as np
@@ -36,6 +35,9 @@ import pandas as pd
 
 from vitcore.errors import NotFoundError, SettingsError, Stopped, StorageError, VitcoreError
 from vitcore.evaluation import Evaluation
+from vitcore.messages import mark
+from vitcore.records import load_record, save_record, timestamp
+from vitcore.runs._records import ImageCounts, RunConfig, RunFacts, RunState, SplitRecord, State
 from vitcore.training import EpochRecord, Hyperparameters
 from vitcore.workspace import Workspace, new_id, read_json, write_json, write_text
 
@@ -53,6 +55,8 @@ __all__ = [
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the file from which a training goes on."""
+
+_DAMAGED = mark("delete the run, then train again")
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -72,20 +76,15 @@ class Run:
 
     Attributes:
         folder: Where it lies.
-        config: What it was asked to do: name, created, dataset, hyperparameters, requested, backbone,
-            device, classes, versions; and as soon as all images are embedded, for only then is it
-            known, images (train, validation, skipped) and split (seed, validation_fraction, groups of
-            more than one image, images in them).
+        config: What it was asked to do.
         state: ``running``, ``complete``, ``stopped``, ``failed`` or ``interrupted``.
-        facts: What is known of its course: message, seconds, best_epoch, epochs_run,
-            images_per_second, calibration; with a ready-made split that leaks, leak; if asked for,
-            cross_validation and repeats (see `vitcore.pipeline.train`); empty while it runs.
+        facts: What is known of its course.
     """
 
     folder: Path
-    config: Mapping[str, Any]
+    config: RunConfig
     state: str
-    facts: Mapping[str, Any]
+    facts: RunFacts
 
     @property
     def id(self) -> str:
@@ -95,7 +94,7 @@ class Run:
     @property
     def name(self) -> str:
         """For people: what somebody called it, or else what it was called at the start."""
-        return str(self.about.get("name") or self.config["name"])
+        return str(self.about.get("name") or self.config.name)
 
     @property
     def note(self) -> str:
@@ -114,12 +113,12 @@ class Run:
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes it learns, in the order of the head's outputs."""
-        return tuple(self.config["classes"])
+        return self.config.classes
 
     @property
     def hyperparameters(self) -> Hyperparameters:
         """Its settings."""
-        return Hyperparameters.from_dict(dict(self.config["hyperparameters"]))
+        return self.config.hyperparameters
 
     @property
     def has_model(self) -> bool:
@@ -217,11 +216,11 @@ class RunWriter:
     nothing at all when the process was killed.
     """
 
-    def __init__(self, workspace: Workspace, config: Mapping[str, Any]) -> None:
+    def __init__(self, workspace: Workspace, config: RunConfig) -> None:
         self._workspace = workspace
         self.id = new_id()
         self.folder = workspace.runs / self.id
-        self._config = {"created": _now(), **config}
+        self._config = config
         self._lock = workspace.lock(_lock_name(self.id))
         self._finished = False
         self._is_new = True
@@ -243,18 +242,18 @@ class RunWriter:
             raise StorageError(f"Run '{self.id}' is running already; wait for it to end.") from error
         if not self._is_new:
             # What is known of the first part stays, for its results can be looked at meanwhile.
-            facts = read_json(self.folder / "state.json")
-            write_json(self.folder / "state.json", {**facts, "state": "running", "since": _now()})
+            before = load_record(RunState, self.folder / "state.json", _DAMAGED)
+            self._write_state("running", before)
             return self
         with self._workspace.staged(self._workspace.runs, self.id) as folder:
-            write_json(folder / "config.json", self._config)
-            write_json(folder / "state.json", {"state": "running", "since": _now()})
+            save_record(folder / "config.json", self._config)
+            save_record(folder / "state.json", RunState(state="running", since=timestamp()))
         return self
 
-    def amend(self, known: Mapping[str, Any]) -> None:
+    def amend(self, images: ImageCounts, split: SplitRecord) -> None:
         """Add to the configuration what was not known at the start, in one step."""
-        self._config = {**self._config, **known}
-        write_json(self.folder / "config.json", self._config)
+        self._config = replace(self._config, images=images, split=split)
+        save_record(self.folder / "config.json", self._config)
 
     def restart_history(self, records: Sequence[EpochRecord]) -> None:
         """Replace the history by that of the checkpoint from which the training goes on."""
@@ -286,10 +285,15 @@ class RunWriter:
             np.save(file, probabilities.astype(np.float32), allow_pickle=False)
         write_json(self.folder / "evaluation.json", evaluation.to_dict())
 
-    def finish(self, state: str, facts: Mapping[str, Any]) -> None:
+    def finish(self, state: State, facts: RunFacts) -> None:
         """Record how the run ended, with what is known of its course."""
-        write_json(self.folder / "state.json", {"state": state, "since": _now(), **facts})
+        self._write_state(state, facts)
         self._finished = True
+
+    def _write_state(self, state: State, facts: RunFacts) -> None:
+        known = {field.name: getattr(facts, field.name) for field in fields(RunFacts)}
+        stands = RunState(state=state, since=timestamp(), **known)
+        save_record(self.folder / "state.json", stands)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -301,7 +305,7 @@ class RunWriter:
                 message = (
                     str(error) if isinstance(error, VitcoreError) else f"{kind and kind.__name__}: {error}"
                 )
-                self.finish("stopped" if isinstance(error, Stopped) else "failed", {"message": message})
+                self.finish("stopped" if isinstance(error, Stopped) else "failed", RunFacts(message=message))
         finally:
             self._lock.release()
 
@@ -323,16 +327,12 @@ def load_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
     """
     workspace = workspace or Workspace.default()
     folder = workspace.find(workspace.runs, run_id, "run")
-    try:
-        config, facts = read_json(folder / "config.json"), read_json(folder / "state.json")
-        state = facts.pop("state")
-        if state == "running" and not workspace.is_locked(_lock_name(run_id)):
-            # It may have ended between the two looks.
-            facts = read_json(folder / "state.json")
-            state = facts.pop("state")
-            state = "interrupted" if state == "running" else state
-    except (LookupError, TypeError, AttributeError) as error:
-        raise StorageError(f"Run '{run_id}' is damaged ({error}); delete {folder}.") from error
+    config = load_record(RunConfig, folder / "config.json", _DAMAGED)
+    facts = load_record(RunState, folder / "state.json", _DAMAGED)
+    state: str = facts.state
+    if state == "running" and not workspace.is_locked(_lock_name(run_id)):
+        facts = load_record(RunState, folder / "state.json", _DAMAGED)  # it may have ended in between
+        state = "interrupted" if facts.state == "running" else facts.state
     return Run(folder, config, state, facts)
 
 
@@ -405,7 +405,3 @@ def describe_run(
 
 def _lock_name(run_id: str) -> str:
     return f"run-{run_id}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,237 @@
+"""What is on disk: typed records, replaced in one step, and one guard for what goes wrong with a disk.
+
+A record is a frozen dataclass of the standard library. `load_record` validates it against its
+annotations: a missing value, a value of another type and a number that is not finite are refused. A value
+that has a default may be missing, as it is in files of earlier versions; what a record has no field for,
+as in files of later versions, is left out. A record whose form has changed brings the values of before
+over in a static method ``upgraded``.
+"""
+
+import errno
+import json
+import math
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from vitcore.errors import StorageError, VitcoreError
+from vitcore.messages import cause, mark, message
+
+__all__ = [
+    "Figure",
+    "guard",
+    "load_record",
+    "plain_values",
+    "read_json",
+    "record_of",
+    "replacing",
+    "save_record",
+    "timestamp",
+    "write_json",
+    "write_text",
+]
+
+TEMPORARY = ".tmp-"
+"""What the names of unfinished files and folders begin with."""
+
+Record = TypeVar("Record")
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+# --- records -----------------------------------------------------------------------------------
+
+
+class _NullIsNaN:
+    """Marks a number that may be undefined: NaN in memory, null on disk."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(
+            lambda value: math.nan if value is None else value,
+            core_schema.nullable_schema(handler(source)),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: None if math.isnan(value) else value
+            ),
+        )
+
+
+Figure = Annotated[float, _NullIsNaN()]
+"""A number that is NaN where it is not defined."""
+
+
+def load_record(kind: Callable[..., Record], path: Path, remedy: str) -> Record:
+    """Read a record from a JSON file.
+
+    Args:
+        kind: Its dataclass.
+        path: The file.
+        remedy: The next step where it is missing or damaged, such as ``train again``.
+
+    Raises:
+        StorageError: The file is missing, damaged or not readable.
+    """
+    with guard(path, remedy):
+        return record_of(kind, json.loads(path.read_bytes()))
+
+
+def save_record(path: Path, record: Any) -> None:
+    """Replace a JSON file by a record, in one step.
+
+    Raises:
+        StorageError: The disk is full or not writable.
+    """
+    write_json(path, plain_values(record))
+
+
+def record_of(kind: Callable[..., Record], values: Any) -> Record:
+    """Validate values as JSON has them.
+
+    Raises:
+        ValueError: They are no such record; the message says where, in one line.
+    """
+    from pydantic import ValidationError
+
+    upgraded = getattr(kind, "upgraded", None)
+    if upgraded is not None and isinstance(values, dict):
+        values = upgraded(values)
+    try:
+        # Only from JSON is a list a tuple, where nothing else passes for something else.
+        [record] = _adapter(kind).validate_json(json.dumps([values]))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"][1:]))
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+    except VitcoreError as error:  # of a record that checks itself
+        raise ValueError(str(error)) from error
+    found: Record = record
+    return found
+
+
+def plain_values(record: Any) -> Any:
+    """Turn a record into values as JSON has them; keys are in the order of its fields."""
+    kind: Callable[..., Any] = type(record)
+    [values] = _adapter(kind).dump_python((record,), mode="json", warnings="error")
+    return values
+
+
+@cache
+def _adapter(kind: Hashable) -> Any:
+    """The validator of a record; in a tuple, for its strictness to apply to the records in it as well."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore", arbitrary_types_allowed=True)
+    return TypeAdapter(tuple[kind], config=config)  # type: ignore[valid-type]
+
+
+def timestamp() -> str:
+    """The time of now as records have it: ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling to write, which replaces a file in one step when the block ends.
+
+    A reader, or a crash, sees the old file or the new one. If the block fails, the old one stays.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file in one step.
+
+    Raises:
+        StorageError: The disk is full or not writable.
+    """
+    with guard(path), replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file in one step.
+
+    Raises:
+        StorageError: The disk is full or not writable.
+        ValueError: A number is not finite.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, remedy: str = mark("delete its folder")) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        StorageError: The file is missing, damaged or not readable.
+    """
+    with guard(path, remedy):
+        return json.loads(path.read_bytes())
+
+
+@contextmanager
+def guard(path: Path, remedy: str = "") -> Iterator[None]:
+    """Turn what goes wrong with a file into a sentence with the next step.
+
+    Args:
+        path: The file or folder that is read or written.
+        remedy: What helps where it is missing or damaged; given by those who read it.
+
+    Raises:
+        StorageError: The disk is full, the file may not be used, is missing or damaged.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise _storage_error(path, error, remedy) from error
+    except (ValueError, EOFError, RecursionError) as error:
+        if not remedy:  # nothing was read that could be damaged
+            raise
+        raise _damaged(path, error, remedy) from error
+
+
+def _storage_error(path: Path, error: OSError | sqlite3.Error, remedy: str) -> StorageError:
+    """The sentence for an error of the operating system or of SQLite."""
+    number, name = getattr(error, "errno", None), getattr(error, "sqlite_errorname", "")
+    reason = cause(error)
+    if number in _FULL or name == "SQLITE_FULL":
+        return StorageError("{path} cannot be written ({reason}); free some space.", path=path, reason=reason)
+    if number in _FORBIDDEN or name == "SQLITE_READONLY":
+        template = mark("{path} is not writable ({reason}); allow that, or use another folder.")
+        if remedy and number != errno.EROFS:
+            template = mark("{path} is not readable ({reason}); allow that, or use another folder.")
+        return StorageError(template, path=path, reason=reason)
+    if name in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}:
+        return _damaged(path, error, remedy or mark("delete it"))
+    if remedy and number == errno.ENOENT:
+        return StorageError("{path} is missing; {remedy}.", path=path, remedy=message(remedy))
+    template = mark("{path} cannot be written ({reason}); try again, or use another folder.")
+    if remedy:
+        template = mark("{path} cannot be read ({reason}); try again, or check the disk.")
+    return StorageError(template, path=path, reason=reason)
+
+
+def _damaged(path: Path, error: Exception, remedy: str) -> StorageError:
+    return StorageError(
+        "{path} is damaged ({reason}); {remedy}.", path=path, reason=cause(error), remedy=message(remedy)
+    )

@@ -1,0 +1,220 @@
+"""What a run keeps on disk of itself."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vitcore.backbone import BackboneSpec, Device
+from vitcore.compute import Compute
+from vitcore.features import EngineRecord
+from vitcore.training import Hyperparameters
+
+__all__ = [
+    "Calibration",
+    "CrossValidation",
+    "DatasetReference",
+    "ImageCounts",
+    "Leak",
+    "PhaseSeconds",
+    "Repeats",
+    "RunBackbone",
+    "RunConfig",
+    "RunFacts",
+    "RunState",
+    "SplitRecord",
+    "State",
+]
+
+State = Literal["running", "complete", "stopped", "failed"]
+"""What stands on disk; a run that says ``running`` and has no process was interrupted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetReference:
+    """Which version of which dataset a run learns from, and what that was called then."""
+
+    id: str
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunBackbone(BackboneSpec):
+    """The backbone of a run.
+
+    Attributes:
+        weights_sha256: Digest of its weights.
+        fingerprint: By which its embeddings are found.
+        note: One sentence on which it is and why.
+    """
+
+    weights_sha256: str
+    fingerprint: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageCounts:
+    """Numbers of images of a run, and of files that its dataset could not take."""
+
+    train: int
+    validation: int
+    skipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitRecord:
+    """How the images were divided.
+
+    Attributes:
+        seed: What it was drawn with.
+        validation_fraction: Share of the images kept for validation, 0 … 1.
+        groups: Groups of more than one image that belong together.
+        images: How many are in these.
+    """
+
+    seed: int
+    validation_fraction: float
+    groups: int
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What a run was asked to do; enough to repeat it.
+
+    Attributes:
+        created: When, ISO 8601, UTC.
+        name: For people, as it was called at the start.
+        dataset: What it learns from.
+        hyperparameters: Its settings.
+        requested: What else was asked for.
+        backbone: What that came to be.
+        device: What computes.
+        engine: Why; None for a run of before there was a choice.
+        classes: C names, the order of the head's outputs.
+        versions: Of the packages that take part, by name.
+        images: None until all are embedded.
+        split: None until all are embedded.
+    """
+
+    created: str
+    name: str
+    dataset: DatasetReference
+    hyperparameters: Hyperparameters
+    requested: Compute
+    backbone: RunBackbone
+    device: Device
+    engine: EngineRecord | None = None
+    classes: tuple[str, ...]
+    versions: dict[str, str]
+    images: ImageCounts | None = None
+    split: SplitRecord | None = None
+
+    @staticmethod
+    def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+        """Bring values of earlier versions to this form."""
+        settings = values.get("hyperparameters")
+        if isinstance(settings, dict):
+            values = {**values, "hyperparameters": Hyperparameters.upgraded(settings)}
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseSeconds:
+    """How long the phases of a run took."""
+
+    embed: float
+    fit: float
+    evaluate: float
+    total: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What was done about the confidence of a run.
+
+    Attributes:
+        temperature: What logits are divided by.
+        error_before: Expected calibration error without that, 0 … 1.
+        noise_floor: What the error of a perfectly calibrated classifier would be on so few images; as
+            `error_before`, None in a run of before that was measured.
+    """
+
+    temperature: float
+    error_before: float | None = None
+    noise_floor: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leak:
+    """Validation images that are, as near-duplicates, among the training images as well.
+
+    Attributes:
+        images: How many.
+        accuracy: With them.
+        accuracy_without: Without them; None if none is left.
+    """
+
+    images: int
+    accuracy: float
+    accuracy_without: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossValidation:
+    """What heads reach that each learned from all folds but one: figures of each, None where undefined."""
+
+    folds: int
+    accuracy: tuple[float | None, ...]
+    balanced_accuracy: tuple[float | None, ...]
+    cohen_kappa: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """What trainings from other seeds reach: figures of each, None where undefined."""
+
+    seeds: tuple[int, ...]
+    accuracy: tuple[float | None, ...]
+    balanced_accuracy: tuple[float | None, ...]
+    cohen_kappa: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is known of the course of a run; nothing while it runs for the first time.
+
+    Attributes:
+        message: Why it ended early, or what went wrong beside it; one sentence.
+        best_epoch: The epoch that was kept, from 1.
+        epochs_run: How many were finished.
+        images_per_second: Through the backbone; 0 if all embeddings were there.
+        seconds: By phase.
+        calibration: Of its confidence; None in runs of before that was done.
+        leak: None if no validation image leaked.
+        cross_validation: If it was asked for.
+        repeats: If they were asked for.
+    """
+
+    message: str = ""
+    best_epoch: int | None = None
+    epochs_run: int | None = None
+    images_per_second: float | None = None
+    seconds: PhaseSeconds | None = None
+    calibration: Calibration | None = None
+    leak: Leak | None = None
+    cross_validation: CrossValidation | None = None
+    repeats: Repeats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState(RunFacts):
+    """How a run stands, with what is known of its course.
+
+    Attributes:
+        state: What it was when that was written; ``running`` also stands there when the process was killed.
+        since: Since when, ISO 8601, UTC.
+    """
+
+    state: State
+    since: str = ""
