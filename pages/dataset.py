@@ -1,6 +1,7 @@
 """Dataset: photos come in, are checked, shown and mended."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -13,8 +14,9 @@ from app.shared.layout import figures, next_page, opening
 from app.shared.state import dataset, job_queue, runs_of, workspace
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
+from vitcore.audit import find_issues, load_measures
 from vitcore.charts import class_count_chart, size_chart
-from vitcore.dataset import Dataset, import_report, remarks, rename_dataset
+from vitcore.dataset import Dataset, Finding, import_report, remarks, rename_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import ntr, number, said, tr, translated
 from vitcore.runs import delete_run
@@ -33,7 +35,7 @@ ABOUT = {  # of the import report
 }
 
 
-def summary(data: Dataset) -> None:
+def summary(data: Dataset, findings: Sequence[Finding]) -> None:
     """What came in, and what is good and bad about it."""
     sizes = data.index["width"].astype(str) + " × " + data.index["height"].astype(str)
     common, count = Counter(sizes).most_common(1)[0]
@@ -69,7 +71,7 @@ def summary(data: Dataset) -> None:
             icon=":material/call_split:",
         )
     with st.container(border=True):
-        for remark in remarks(data.index):
+        for remark in remarks(data.index, findings=findings):
             icon = ":green[:material/check_circle:]" if remark.good else ":orange[:material/warning:]"
             st.markdown(f"{icon} {escape_markdown(said(remark.sentence), 600)}")
     report(data)
@@ -197,11 +199,13 @@ if importing:
     )
 if data is not None:
     st.header(escape_markdown(data.name), anchor=False)
-    summary(data)
+    measures = load_measures(data)
+    findings = find_issues(data, measures)
+    summary(data, findings)
     overview(data)
     st.subheader(tr("Look through them"), anchor=False)
     browse(data)
-    checks(data)
+    checks(data, measures, findings)
     views(data)
     next_page("train", tr("Train a classifier on these photos"))
     manage(data)

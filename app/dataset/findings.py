@@ -10,10 +10,9 @@ from app.shared.layout import paged, thumbnail
 from app.shared.starting import start_check
 from app.shared.state import job_queue
 from app.shared.text import escape_markdown
-from vitcore.audit import Finding, find_issues, load_measures
-from vitcore.dataset import Dataset, exclude, relabel
-from vitcore.errors import VitcoreError
-from vitcore.language import mark, ntr, number, said, tr, translated
+from vitcore.audit import Measures
+from vitcore.dataset import Dataset, Finding, exclude, relabel
+from vitcore.language import mark, ntr, number, said, tr
 
 __all__ = ["checks"]
 
@@ -36,15 +35,9 @@ TITLES = {
 }
 
 
-def checks(data: Dataset) -> None:
-    """The findings on the present version of a dataset, and the button that looks closer."""
+def checks(data: Dataset, measures: Measures | None, findings: Sequence[Finding]) -> None:
+    """Draw the findings on the present version of a dataset, and the button that looks closer."""
     st.subheader(tr("Check the photos"), anchor=False)
-    try:
-        measures = load_measures(data)
-        findings = find_issues(data, measures)
-    except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
-        return
     unseen = len(data.index) if measures is None else measures.missing(data)
     checking = any(job.kind == "check" for job in job_queue().active())
     with st.container(horizontal=True, vertical_alignment="center"):

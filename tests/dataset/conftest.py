@@ -1,4 +1,4 @@
-"""Archives of pictures, and pictures as bytes."""
+"""Archives of pictures, pictures as bytes, and an index without any."""
 
 import bz2
 import gzip
@@ -7,13 +7,16 @@ import lzma
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+
+from vitcore.dataset import Finding
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -72,3 +75,31 @@ def pack(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+def index_of(
+    labels: Sequence[str],
+    formats: Sequence[str] | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
+) -> pd.DataFrame:
+    """Just enough of an index to be checked: different images of these labels."""
+    count = len(labels)
+    sizes = [(320, 240)] * count if sizes is None else sizes
+    return pd.DataFrame(
+        {
+            "image_id": range(count),
+            "label": labels,
+            "split": "",
+            "sha256": [f"content {n}" for n in range(count)],
+            "format": ["JPEG"] * count if formats is None else formats,
+            "width": [width for width, _ in sizes],
+            "height": [height for _, height in sizes],
+        }
+    ).astype({"label": "str", "split": "str", "sha256": "str", "format": "str"})
+
+
+def by_kind(findings: Sequence[Finding]) -> dict[str, Finding]:
+    """Findings by their kind, each of which comes once."""
+    kinds = {finding.kind: finding for finding in findings}
+    assert len(kinds) == len(findings)
+    return kinds

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import pytest
 
-from vitcore.dataset import Remark, remarks
+from vitcore.dataset import Remark, find_copies, remarks
 from vitcore.dataset._remarks import warnings_of
 
 
@@ -14,6 +14,7 @@ def table(counts: dict[str, int], *, side: int = 200) -> pd.DataFrame:
     labels = [label for label, count in counts.items() for _ in range(count)]
     return pd.DataFrame(
         {
+            "image_id": range(len(labels)),
             "label": pd.Series(labels, dtype="str"),
             "sha256": pd.Series([f"content {n}" for n in range(len(labels))], dtype="str"),
             "split": pd.Series([""] * len(labels), dtype="str"),
@@ -127,27 +128,44 @@ def test_small_images_are_told():
     assert one(said(table({"a": 60}, side=8), good=False), "less than").startswith("All images are")
 
 
-def test_copies_contradictions_and_leaks_are_told():
+def test_copies_contradictions_and_leaks_are_said_in_the_words_of_the_findings():
     index = table({"a": 60, "b": 60})
     index.loc[[1, 2], "sha256"] = "content 0"
     index.loc[60, "sha256"] = "content 5"
     index["split"] = "train"
     index.loc[[2, 30, 90], "split"] = "test"
+    index.loc[4, "sha256"] = "content 3"
     found = said(index, good=False)
-    assert one(found, "exact").startswith("3 images are exact copies of others")
-    assert one(found, "more than one class").startswith("1 image is in more than one class")
-    assert one(found, "ready-made split").startswith("1 image is in several parts")
+    assert one(found, "exact").startswith("1 image is an exact copy of another")
+    assert one(found, "more than one class").startswith("One picture (2 images) is in more than one class")
+    assert one(found, "ready-made split").startswith("One picture (3 images) is in more than one part")
     assert not any("twice" in sentence for sentence in said(index, good=True))
-    assert len(list(warnings_of(index))) == 3
+    sentences = [finding.sentence for finding in find_copies(index)]
+    assert len(sentences) == 3
+    assert list(warnings_of(index)) == sentences
+    assert [sentence for sentence in found if sentence in sentences] == sentences
+
+
+def test_findings_that_are_given_are_taken_over():
+    index = table({"a": 60, "b": 60})
+    pairs = pd.DataFrame({"first": ["content 0"], "second": ["content 1"], "likeness": [0.99]})
+    findings = find_copies(index, pairs)
+    assert [finding.kind for finding in findings] == ["near_duplicates"]
+    found = [remark.sentence for remark in remarks(index, findings=findings)]
+    assert findings[0].sentence in found
+    assert "No image is there twice." not in found
 
 
 def test_what_was_added_to_a_ready_made_split_counts_as_training():
     index = table({"a": 20, "b": 20})
     index["split"] = ["train", "test"] * 20
     index.loc[2, ["sha256", "split"]] = "content 0", ""  # a copy of a training image
-    assert not any("several parts" in warning for warning in warnings_of(index))
+    assert not any("more than one part" in warning for warning in warnings_of(index))
     index.loc[3, "sha256"] = "content 0"  # and now one of a test image
-    assert any(warning.startswith("1 images are in several parts") for warning in warnings_of(index))
+    assert any(
+        warning.startswith("One picture (3 images) is in more than one part")
+        for warning in warnings_of(index)
+    )
 
 
 def test_nothing_is_said_of_no_images():

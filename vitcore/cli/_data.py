@@ -124,6 +124,7 @@ def _audit(options: argparse.Namespace, task: Task) -> None:
         workspace=workspace,
         task=task,
     )
+    found = find_issues(dataset, measures)
     names = dict(zip(dataset.index["image_id"], dataset.index["name"], strict=True))
     findings = [
         {
@@ -132,11 +133,19 @@ def _audit(options: argparse.Namespace, task: Task) -> None:
             "images": [[names[image_id] for image_id in group] for group in finding.groups],
             "remedies": list(finding.remedies),
         }
-        for finding in find_issues(dataset, measures)
+        for finding in found
     ]
-    said = [{"good": remark.good, "sentence": remark.sentence} for remark in remarks(dataset.index)]
+    said = [
+        {"good": remark.good, "sentence": remark.sentence}
+        for remark in remarks(dataset.index, findings=found)
+    ]
+    listed = {finding.sentence for finding in found}
     lines = [f"Dataset {dataset.id} '{dataset.name}':"]
-    lines += [f"{'+' if remark['good'] else '-'} {remark['sentence']}" for remark in said]
+    lines += [
+        f"{'+' if remark['good'] else '-'} {remark['sentence']}"
+        for remark in said
+        if remark["sentence"] not in listed
+    ]
     for finding in findings:
         lines.append(f"- {finding['sentence']}")
         lines += [f"    {', '.join(group)}" for group in finding["images"][:_SHOWN_GROUPS]]

@@ -1,9 +1,10 @@
 """From a pile of files to labelled, checked and divided images."""
 
+from vitcore.dataset._checks import check_index
 from vitcore.dataset._confirmed import confirm, confirmed, unconfirm
+from vitcore.dataset._copies import duplicate_groups, find_copies
 from vitcore.dataset._dataset import INDEX_COLUMNS, Change, Dataset, Skipped, list_datasets, load_dataset
 from vitcore.dataset._decode import IMAGE_SUFFIXES, MAX_PIXELS, load_image
-from vitcore.dataset._duplicates import SAME_PICTURE, Picture, group_pairs, likeness, similar_pairs
 from vitcore.dataset._edit import (
     append_images,
     delete_class,
@@ -14,6 +15,7 @@ from vitcore.dataset._edit import (
     restore,
     undo,
 )
+from vitcore.dataset._findings import MAX_PREVALENCE, Finding, IssueKind, Remedy
 from vitcore.dataset._import import SourceLike, add_images, import_dataset, inspect_source, preview_source
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
@@ -28,33 +30,36 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "INDEX_COLUMNS",
     "MAX_PIXELS",
-    "SAME_PICTURE",
+    "MAX_PREVALENCE",
     "SAMPLE",
     "SAMPLE_NAME",
     "USUAL_AUGMENTATIONS",
     "Candidate",
     "Change",
     "Dataset",
+    "Finding",
+    "IssueKind",
     "NamedFile",
-    "Picture",
     "Reading",
     "Remark",
+    "Remedy",
     "Skipped",
     "SourceLike",
     "Survey",
     "Unpacked",
     "add_images",
     "append_images",
+    "check_index",
     "confirm",
     "confirmed",
     "delete_class",
+    "duplicate_groups",
     "exclude",
+    "find_copies",
     "fold_index",
-    "group_pairs",
     "import_dataset",
     "import_report",
     "inspect_source",
-    "likeness",
     "list_datasets",
     "load_dataset",
     "load_image",
@@ -65,7 +70,6 @@ __all__ = [
     "rename_class",
     "rename_dataset",
     "restore",
-    "similar_pairs",
     "split_index",
     "unconfirm",
     "undo",

@@ -1,4 +1,4 @@
-"""What to know about labelled images before anything is trained on them, in plain words."""
+"""Remarks on labelled images before anything is trained on them, in plain words."""
 
 import math
 from collections import Counter
@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+
+from vitcore.dataset._copies import COPY_KINDS, find_copies, has_split
+from vitcore.dataset._findings import Finding, count_images
 
 __all__ = ["Remark", "remarks", "warnings_of"]
 
@@ -30,7 +33,7 @@ class Remark:
 
 
 def warnings_of(index: pd.DataFrame) -> Iterator[str]:
-    """What to know about the images, before anything is trained on them."""
+    """Yield what to know about the images before anything is trained on them."""
     counts = Counter(index["label"])
     smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     if len(counts) == 1:
@@ -46,20 +49,14 @@ def warnings_of(index: pd.DataFrame) -> Iterator[str]:
     if len(few) > _NAMED:
         more = len(few) - _NAMED
         yield f"And {more} more class{'es have' if more > 1 else ' has'} fewer than {FEW} images."
-    copies = len(index) - index["sha256"].nunique()
-    if copies:
-        side = "" if _has_split(index) else "; copies always fall on the same side of a split"
-        yield f"{copies} images are exact copies of others{side}."
-    leaked = _in_several(index, _parts(index))
-    if leaked:
-        yield f"{leaked} images are in several parts of the ready-made split; its figures will be too good."
-    contradictions = _in_several(index, index["label"])
-    if contradictions:
-        yield f"{contradictions} images appear under more than one class; one of the labels is wrong."
+    for finding in find_copies(index):
+        yield finding.sentence
 
 
-def remarks(index: pd.DataFrame, validation_fraction: float = 0.2) -> list[Remark]:
-    """What is good and what is bad about a set, a few sentences that a person would say.
+def remarks(
+    index: pd.DataFrame, validation_fraction: float = 0.2, findings: Sequence[Finding] | None = None
+) -> list[Remark]:
+    """Say what is good and what is bad about a set, in a few sentences that a person would say.
 
     One sentence of a kind at most, about the worst classes; what is bad comes first.
 
@@ -67,6 +64,8 @@ def remarks(index: pd.DataFrame, validation_fraction: float = 0.2) -> list[Remar
         index: Rows as in `Dataset.index`.
         validation_fraction: Share of the images that will judge the classifier, where no ready-made
             split says which.
+        findings: Of the checks of the set, `vitcore.audit.find_issues`, whose sentences on copies are
+            taken over; found in the index if not given.
     """
     if index.empty:
         return []
@@ -76,7 +75,7 @@ def remarks(index: pd.DataFrame, validation_fraction: float = 0.2) -> list[Remar
         *_about_classes(counts),
         *_about_judging(counts, judging),
         *_about_sizes(index),
-        *_about_copies(index),
+        *_about_copies(find_copies(index) if findings is None else findings),
     ]
     return sorted(found, key=lambda remark: remark.good)
 
@@ -88,7 +87,7 @@ def _about_classes(counts: pd.Series) -> Iterator[Remark]:
     elif most >= 5 * least:
         yield Remark(
             False,
-            f"The classes are uneven: '{counts.idxmax()}' has {_images(most)}, '{counts.idxmin()}' only "
+            f"The classes are uneven: '{counts.idxmax()}' has {count_images(most)}, '{counts.idxmin()}' only "
             f"{least:,}; rare ones are overlooked easily, balanced class weights help.",
         )
     elif most <= 2 * least:
@@ -111,7 +110,7 @@ def _about_judging(counts: pd.Series, judging: pd.Series) -> Iterator[Remark]:
                 f"about {judges} of them judge{'s' * (judges == 1)} it, so one mistake more or less moves "
                 f"its figure by {100 / judges:.0f} points"
             )
-        yield Remark(False, f"Class '{label}' has {_images(images)}; {why}.{more}")
+        yield Remark(False, f"Class '{label}' has {count_images(images)}; {why}.{more}")
     total = int(judging.sum())
     if total and len(counts) > 1:
         points = 100 * _half_width(0.8, total)
@@ -128,7 +127,7 @@ def _about_sizes(index: pd.DataFrame) -> Iterator[Remark]:
     small = int((sides < SMALL_SIDE).sum())
     if small:
         least = index.iloc[int(sides.to_numpy().argmin())]
-        which = "All images are" if small == len(index) else _images(small, "is", "are")
+        which = "All images are" if small == len(index) else count_images(small, "is", "are")
         yield Remark(
             False,
             f"{which} less than {SMALL_SIDE} pixels wide or high (the smallest {least['width']} × "
@@ -136,28 +135,17 @@ def _about_sizes(index: pd.DataFrame) -> Iterator[Remark]:
         )
 
 
-def _about_copies(index: pd.DataFrame) -> Iterator[Remark]:
-    contradictions = _in_several(index, index["label"])
-    if contradictions:
-        found = _images(contradictions, "is", "are")
-        yield Remark(False, f"{found} in more than one class; one of the labels is wrong.")
-    leaked = _in_several(index, _parts(index))
-    if leaked:
-        found = _images(leaked, "is", "are")
-        yield Remark(
-            False, f"{found} in several parts of the ready-made split; its figures will be too good."
-        )
-    copies = len(index) - index["sha256"].nunique()
-    if copies:
-        found = _images(copies, "is an exact copy of another", "are exact copies of others")
-        yield Remark(False, f"{found}; nothing new can be learned from that.")
-    else:
+def _about_copies(findings: Sequence[Finding]) -> Iterator[Remark]:
+    several = [finding for finding in findings if finding.kind in COPY_KINDS]
+    for finding in several:
+        yield Remark(False, finding.sentence)
+    if not several:
         yield Remark(True, "No image is there twice.")
 
 
 def _judging(index: pd.DataFrame, validation_fraction: float) -> pd.Series:
     """About how many images of each class will judge it."""
-    if not _has_split(index):
+    if not has_split(index):
         counts = index["label"].value_counts()
         return (counts * validation_fraction).round().astype("int64").clip(lower=1, upper=counts - 1)
     part = "validation" if (index["split"] == "validation").any() else "test"
@@ -168,26 +156,6 @@ def _half_width(share: float, total: int) -> float:
     """Half of Wilson's 95 % interval of a share; see `vitcore.evaluation.wilson_interval`."""
     square = _Z**2 / total
     return _Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
-
-
-def _has_split(index: pd.DataFrame) -> bool:
-    return bool((index["split"] != "").any())
-
-
-def _parts(index: pd.DataFrame) -> pd.Series:
-    """The part of each row; what was added to a ready-made split later is learned from."""
-    return index["split"].replace("", "train") if _has_split(index) else index["split"]
-
-
-def _in_several(index: pd.DataFrame, kinds: pd.Series) -> int:
-    """How often a content turns up under another kind once more."""
-    pairs = pd.DataFrame({"sha256": index["sha256"], "kind": kinds}).drop_duplicates()
-    return int(pairs["sha256"].duplicated().sum())
-
-
-def _images(count: int, one: str = "", many: str = "") -> str:
-    """A number of images, and what it or they do."""
-    return f"{count:,} image{'s' * (count != 1)} {one if count == 1 else many}".rstrip()
 
 
 def _listed(names: Sequence[str]) -> str:

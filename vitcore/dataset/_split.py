@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.dataset._duplicates import group_pairs
+from vitcore.dataset._copies import group_pairs
 from vitcore.errors import DatasetError, SettingsError
 
 __all__ = ["fold_index", "split_index"]

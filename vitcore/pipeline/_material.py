@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.audit import near_duplicate_groups
 from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, fold_index, split_index
 from vitcore.features import Pass, embed_images, image_files, local_pass
@@ -88,8 +88,7 @@ def prepare_material(
     files = image_files(dataset, rows)
     plain = embed_images(embedder, files, forward_pass=forward_pass, task=task)
     vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
-    duplicates = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint, task=task)
-    groups = duplicate_groups(rows, duplicates)
+    groups = near_duplicate_groups(dataset, rows, vectors, fingerprint=embedder.fingerprint, task=task)
     ready_made = bool((dataset.index["split"] != "").any())
     divided = dataset.index if ready_made else rows
     split = split_index(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.audit import near_duplicate_groups
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import StorageError
 from vitcore.evaluation import (
@@ -208,8 +208,7 @@ def _groups(run: Run, dataset: Dataset, found: RunVectors) -> npt.NDArray[np.int
     """Near-duplicates have the same number: (N,)."""
     rows = dataset.index.set_index("image_id").loc[found.rows["image_id"]].reset_index()
     fingerprint = run.config.backbone.fingerprint
-    pairs = find_duplicates(dataset, rows, found.vectors, fingerprint=fingerprint)
-    return duplicate_groups(rows, pairs)
+    return near_duplicate_groups(dataset, rows, found.vectors, fingerprint=fingerprint)
 
 
 def _baselines(found: RunVectors, h: Hyperparameters, run: Run) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.audit import near_duplicate_groups
 from vitcore.backbone import Backbone, BackboneSpec, Embedder, resolve_backbone
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, split_index, view_key
@@ -447,8 +447,7 @@ def _answers(
     ]
     if groups is None:
         fingerprint = embedders[0].fingerprint
-        pairs = find_duplicates(dataset, sample, vectors[0][:, 0], fingerprint=fingerprint, task=task)
-        groups = duplicate_groups(sample, pairs)
+        groups = near_duplicate_groups(dataset, sample, vectors[0][:, 0], fingerprint=fingerprint, task=task)
     folds = max(2, min(_FOLDS, len(np.unique(groups))))
     meter = task.meter("fit", len(embedders) * folds * h.epochs, unit="epochs")
 

@@ -1,4 +1,4 @@
-"""Near-duplicates: the same picture in other bytes.
+"""Likeness of two pictures: whether they are the same photo in other bytes.
 
 A photo that was saved again, made smaller, lighter, cropped or mirrored has another hash and is
 still the same photo. Embeddings propose pairs (`similar_pairs`), pixels confirm them
@@ -23,11 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
-from vitcore.errors import Stopped
-from vitcore.progress import Task
-from vitcore.vectors import Vectors, mean_and_deviation, slices
-
-__all__ = ["SAME_PICTURE", "Picture", "group_pairs", "likeness", "similar_pairs"]
+__all__ = ["SAME_PICTURE", "Picture", "likeness"]
 
 Complex = npt.NDArray[np.complexfloating[Any, Any]]
 Exact = npt.NDArray[np.float64]
@@ -37,9 +33,6 @@ Ints = npt.NDArray[np.int64]
 SAME_PICTURE = 0.95
 """Likeness from which on two pictures are taken for one."""
 
-_SIMILAR = 0.7
-_TILE_ROWS = 2048  # vectors that are compared with as many: 19 MB of each, and 17 MB of similarities
-_STRIP_ROWS = 256  # of a tile, in which all may be alike: 8 MB of pairs
 
 # The part of a side that is looked for in the other image, and how much smaller it is there. A zoom
 # is one of these scales by its number; below 0, the roles of the two images are exchanged.
@@ -54,7 +47,7 @@ _SAME_FLAT = 3.0
 
 @dataclass(frozen=True)
 class _Level:
-    """How closely to look: side of the image in pixels, and the two blurs whose difference counts."""
+    """How closely to compare: side of the image in pixels, and the two blurs whose difference counts."""
 
     side: int
     fine: float
@@ -63,84 +56,6 @@ class _Level:
 
 _ROUGH = _Level(48, 0.75, 2.15)
 _SHARP = _Level(96, 1.5, 4.3)
-
-
-# --- proposing pairs --------------------------------------------------------------------------
-
-
-def similar_pairs(
-    vectors: Vectors,
-    *,
-    threshold: float = _SIMILAR,
-    most: int | None = None,
-    task: Task | None = None,
-) -> tuple[Ints, Floats]:
-    """Which vectors point in nearly the same direction, seen from the middle of them all.
-
-    Every dimension is standardised over the set first: what all images of a set share says nothing
-    about two of them. Some thousand are compared with as many at a time, so that the memory needed does
-    not grow with N; what is stored is read anew for each of these comparisons.
-
-    Args:
-        vectors: (N, D).
-        threshold: Lowest cosine similarity of a pair, above 0 and up to 1.
-        most: Of the partners behind a vector, only this many, the most similar ones; so a heap in
-            which everything is similar to everything does not fill the memory.
-        task: What stops it.
-
-    Returns:
-        Pairs of row numbers (P, 2), the lower one first, in rising order, and their similarities (P,).
-
-    Raises:
-        Stopped: The task was stopped.
-    """
-    task = task or Task()
-    exact_mean, exact_deviation = mean_and_deviation(vectors)
-    mean = exact_mean.astype(np.float32)
-    deviation = np.where(exact_deviation > 1e-6, exact_deviation, 1.0).astype(np.float32)
-    pairs, similarities = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=np.float32)]
-    tiles = list(slices(len(vectors), _TILE_ROWS))
-    for number, rows in enumerate(tiles):
-        own = _units(vectors[rows], mean, deviation)
-        found, values = pairs[0], similarities[0]  # of the vectors in this tile
-        for behind in tiles[number:]:
-            if task.stopped:
-                raise Stopped("The comparison of the images was stopped; what was embedded is kept.")
-            others = own if behind == rows else _units(vectors[behind], mean, deviation)
-            products = own @ others.T
-            for strip in slices(len(products), _STRIP_ROWS):
-                first, second = np.nonzero(products[strip] >= threshold)
-                alike = products[strip][first, second]
-                first, second = first + strip.start + rows.start, second + behind.start
-                further = second > first  # each pair once, and no vector with itself
-                found = np.concatenate([found, np.stack([first, second], axis=1)[further]])
-                values = np.concatenate([values, alike[further]])
-                if most is not None:
-                    kept = _most_similar(found[:, 0], values, most)
-                    found, values = found[kept], values[kept]
-        order = np.argsort(found[:, 0], kind="stable")  # the second ones rise from tile to tile
-        pairs.append(found[order])
-        similarities.append(values[order])
-    return np.concatenate(pairs), np.concatenate(similarities)
-
-
-def _units(vectors: Vectors, mean: Floats, deviation: Floats) -> Floats:
-    """Each dimension to mean 0 and deviation 1, then each vector to length 1: (n, D) -> (n, D)."""
-    units = np.asarray(vectors).astype(np.float32)
-    units -= mean
-    units /= deviation
-    units /= np.maximum(np.sqrt(np.einsum("nd,nd->n", units, units)), 1e-6)[:, None]
-    return units
-
-
-def _most_similar(firsts: Ints, values: Floats, most: int) -> Ints:
-    """Of the pairs with the same first, those with the highest values, in the order they are in."""
-    order = np.lexsort((-values, firsts))
-    rank = np.arange(len(order)) - np.searchsorted(firsts[order], firsts[order])
-    return np.sort(order[rank < most])
-
-
-# --- confirming them --------------------------------------------------------------------------
 
 
 class _Part(NamedTuple):
@@ -173,7 +88,7 @@ class Picture:
 
     @cached_property
     def is_flat(self) -> bool:
-        """Whether there is no structure to compare."""
+        """Return whether there is no structure to compare."""
         return float(_structure(self._grey, _ROUGH, 0).std()) < _FLAT
 
     def prepare(self, level: _Level, parts: Iterable[_Part]) -> None:
@@ -209,7 +124,7 @@ class Picture:
 def likeness(
     firsts: Sequence[Picture], seconds: Sequence[Picture], pool: Executor | None = None
 ) -> npt.NDArray[np.float64]:
-    """How well pictures agree, pair by pair, up to 1 for the same picture: (P,).
+    """Measure how well pictures agree, pair by pair, up to 1 for the same picture: (P,).
 
     The centre of one is looked for in the other at several scales, and the other way round, and
     mirrored. Where it fits best, the correlation of the two counts, of their grey and of their
@@ -224,28 +139,28 @@ def likeness(
         seconds: P pictures.
         pool: Threads to prepare pictures in.
     """
-    looks = [_Look(first, second) for first, second in zip(firsts, seconds, strict=True)]
-    _prepare(looks, _ROUGH, pool)
-    structured = [look for look in looks if not look.settled_by_colours()]
+    pairs = [_Comparison(first, second) for first, second in zip(firsts, seconds, strict=True)]
+    _prepare(pairs, _ROUGH, pool)
+    structured = [pair for pair in pairs if not pair.settled_by_colours()]
     for zoom in _ROUGH_ZOOMS:
         for mirrored in (False, True):
             _compare(structured, _ROUGH, zoom, mirrored=mirrored)
-    close = [look for look in structured if look.best >= _WORTH_A_CLOSER_LOOK]
-    for look in close:
-        look.narrow_down()
+    close = [pair for pair in structured if pair.best >= _WORTH_A_CLOSER_LOOK]
+    for pair in close:
+        pair.narrow_down()
     _prepare(close, _SHARP, pool)
     for zoom in range(-_MOST_ZOOM, _MOST_ZOOM + 1):
         for mirrored in (False, True):
-            members = [look for look in close if zoom in look.zooms and mirrored in look.sides]
+            members = [pair for pair in close if zoom in pair.zooms and mirrored in pair.sides]
             _compare(members, _SHARP, zoom, mirrored=mirrored)
-    for look in close:
-        if look.best >= SAME_PICTURE:
-            look.best = min(look.best, look.colour_fit())
-    return np.array([look.best for look in looks])
+    for pair in close:
+        if pair.best >= SAME_PICTURE:
+            pair.best = min(pair.best, pair.colour_fit())
+    return np.array([pair.best for pair in pairs])
 
 
-class _Look:
-    """How far the comparison of two pictures has come."""
+class _Comparison:
+    """The comparison of two pictures, as far as it has come."""
 
     def __init__(self, first: Picture, second: Picture) -> None:
         self.first = first
@@ -254,12 +169,12 @@ class _Look:
         self.zoom = 0
         self.mirrored = False
         self.place = 0
-        # What is still to be looked at.
+        # What is still to be compared.
         self.zooms: Sequence[int] = _ROUGH_ZOOMS
         self.sides: Sequence[bool] = (False, True)
 
     def settled_by_colours(self) -> bool:
-        """Whether there is no structure to compare in one of them."""
+        """Decide by the colours alone if there is no structure to compare in one of them."""
         if not (self.first.is_flat or self.second.is_flat):
             return False
         difference = np.abs(self.first.colours - self.second.colours).mean()
@@ -282,28 +197,28 @@ class _Look:
         return float(np.corrcoef(here.ravel(), piece.ravel())[0, 1])
 
 
-def _prepare(looks: Sequence[_Look], level: _Level, pool: Executor | None) -> None:
+def _prepare(pairs: Sequence[_Comparison], level: _Level, pool: Executor | None) -> None:
     parts: dict[Picture, set[_Part]] = {}
-    for look in looks:
-        for zoom in look.zooms:
-            for mirrored in look.sides:  # the second of a pair is the one to be turned
+    for pair in pairs:
+        for zoom in pair.zooms:
+            for mirrored in pair.sides:  # the second of a pair is the one to be turned
                 first, second = _Part(zoom >= 0, abs(zoom), False), _Part(zoom < 0, abs(zoom), mirrored)
-                parts.setdefault(look.first, set()).add(first)
-                parts.setdefault(look.second, set()).add(second)
+                parts.setdefault(pair.first, set()).add(first)
+                parts.setdefault(pair.second, set()).add(second)
     each = map if pool is None else pool.map
     list(each(lambda item: item[0].prepare(level, item[1]), parts.items()))
 
 
-def _compare(looks: Sequence[_Look], level: _Level, zoom: int, *, mirrored: bool) -> None:
+def _compare(pairs: Sequence[_Comparison], level: _Level, zoom: int, *, mirrored: bool) -> None:
     """Look for the centre of one of each pair in the other, and note where it fits better than so far."""
-    if not looks:
+    if not pairs:
         return
     from scipy import fft
 
     step = abs(zoom)
     planes, lengths, pieces = [], [], []
-    for look in looks:
-        whole, part = (look.first, look.second) if zoom >= 0 else (look.second, look.first)
+    for pair in pairs:
+        whole, part = (pair.first, pair.second) if zoom >= 0 else (pair.second, pair.first)
         plane, length = whole.searched(level, step, mirrored=mirrored and zoom < 0)
         planes.append(plane)
         lengths.append(length)
@@ -311,10 +226,11 @@ def _compare(looks: Sequence[_Look], level: _Level, zoom: int, *, mirrored: bool
     places = len(lengths[0])
     transforms = np.stack(planes) * np.stack(pieces)  # (P, S, S / 2 + 1)
     products = fft.irfft2(transforms, s=(level.side, level.side), workers=os.cpu_count() or 1)
-    fits = (products[:, :places, :places] / np.stack(lengths)).reshape(len(looks), -1)
-    for look, place, fit in zip(looks, fits.argmax(axis=1).tolist(), fits.max(axis=1).tolist(), strict=True):
-        if fit > look.best:
-            look.best, look.zoom, look.mirrored, look.place = fit, zoom, mirrored, place
+    fits = (products[:, :places, :places] / np.stack(lengths)).reshape(len(pairs), -1)
+    best = zip(pairs, fits.argmax(axis=1).tolist(), fits.max(axis=1).tolist(), strict=True)
+    for pair, place, fit in best:
+        if fit > pair.best:
+            pair.best, pair.zoom, pair.mirrored, pair.place = fit, zoom, mirrored, place
 
 
 def _sums(whole: Floats) -> tuple[Exact, Exact]:
@@ -360,38 +276,3 @@ def _centre(image: Floats) -> Floats:
     size = round(_CENTRE * len(image))
     margin = (len(image) - size) // 2
     return image[margin : margin + size, margin : margin + size]
-
-
-# --- grouping ---------------------------------------------------------------------------------
-
-
-def group_pairs(count: int, pairs: Ints, strengths: npt.NDArray[np.floating], *, largest: int) -> Ints:
-    """Groups of items that are linked by pairs, also by way of others.
-
-    The strongest pairs are followed first, and one that would make a group larger than `largest` is
-    not followed: a chain of small steps, as in the frames of a film, cannot swallow a whole class.
-
-    Args:
-        count: Number of items N.
-        pairs: (P, 2), item numbers.
-        strengths: (P,).
-        largest: Most items in a group.
-
-    Returns:
-        The lowest item of each one's group, itself if it is alone: (N,).
-    """
-    parent = list(range(count))
-    sizes = [1] * count
-
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for number in np.argsort(-strengths, kind="stable").tolist():
-        low, high = sorted((root(int(pairs[number, 0])), root(int(pairs[number, 1]))))
-        if low != high and sizes[low] + sizes[high] <= largest:
-            parent[high] = low
-            sizes[low] += sizes[high]
-    return np.array([root(item) for item in range(count)], dtype=np.int64)

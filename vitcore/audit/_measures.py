@@ -1,0 +1,197 @@
+"""Measures of the photos themselves: how sharp and light they are, and which are the same picture.
+
+Kept in the dataset's folder, by content, so that edits of the dataset cost nothing::
+
+    measures.json               quality and near-duplicates of all that was ever measured
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import pandas as pd
+
+from vitcore.audit._near_duplicates import find_near_duplicates, pair_table
+from vitcore.audit._quality import THRESHOLDS, quality_scores
+from vitcore.compute import DEFAULT_COMPUTE, Compute
+from vitcore.dataset import Dataset, IssueKind, load_image
+from vitcore.errors import ImageError, Stopped, StorageError
+from vitcore.features import embed_images, image_files, prepare_embedder
+from vitcore.progress import Task
+from vitcore.workspace import Workspace, read_json, write_json
+
+__all__ = ["Measures", "load_measures", "measure"]
+
+_REVISION = 1  # raise when the same images would be measured in another way
+_CHUNK = 64  # images between two looks at the stop
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measures:
+    """The images of a dataset, measured.
+
+    Attributes:
+        fingerprint: Of the embedder whose embeddings were compared.
+        compared: Content hashes of the images that were compared with each other.
+        pairs: Near-duplicates among them. Columns first, second (content hashes), similarity (of the
+            embeddings, up to 1), likeness (of the pixels, up to 1).
+        quality: Scores from 0, the worst, to 1, by content hash. Columns empty, blurry, dark, bright.
+    """
+
+    fingerprint: str
+    compared: frozenset[str]
+    pairs: pd.DataFrame
+    quality: pd.DataFrame
+
+    def missing(self, dataset: Dataset) -> int:
+        """Return how many images of the present version were not measured."""
+        measured = self.compared.intersection(self.quality.index)
+        return int((~dataset.index["sha256"].isin(measured)).sum())
+
+
+def measure(
+    dataset: Dataset,
+    *,
+    compute: Compute = DEFAULT_COMPUTE,
+    workspace: Workspace | None = None,
+    task: Task | None = None,
+) -> Measures:
+    """Measure the images that were not measured yet, and keep what is found.
+
+    Args:
+        dataset: Whose present images to measure.
+        compute: As for `vitcore.train`; a training with it finds the embeddings made here, and engine
+            ``auto`` goes on with the one that made them.
+        workspace: Where embeddings are kept; the default workspace if not given.
+        task: Where progress is reported, and what stops it; what was found so far is kept.
+
+    Raises:
+        BackboneError: The backbone cannot be had.
+        DeviceError: The device, the precision or the engine is not here.
+        ImageError: An image cannot be decoded any more.
+        Stopped: The task was stopped.
+        StorageError: The disk is full or not writable.
+    """
+    workspace, task = workspace or Workspace.default(), task or Task()
+    measures = load_measures(dataset) or _nothing_measured()
+    contents = dataset.index.drop_duplicates("sha256")
+    files = image_files(dataset, contents)
+    embedder, _ = prepare_embedder(
+        compute,
+        files,
+        list(contents["label"]),
+        workspace=workspace,
+        task=task,
+    )
+    if measures.fingerprint != embedder.fingerprint or not measures.compared.issuperset(contents["sha256"]):
+        found = embed_images(embedder, files, task=task)
+        pairs = find_near_duplicates(
+            dataset,
+            contents,
+            found.vectors[:, 0],
+            fingerprint=embedder.fingerprint,
+            task=task,
+        )
+        measures = _compared(measures, embedder.fingerprint, contents["sha256"], pairs)
+        _save(dataset, measures)
+    fresh = contents[~contents["sha256"].isin(measures.quality.index)]
+    try:
+        for scores in _quality(dataset, fresh, task):
+            parts = [part for part in (measures.quality, scores) if len(part)]
+            measures = replace(measures, quality=pd.concat(parts))
+    finally:
+        if len(fresh):
+            _save(dataset, measures)
+    return measures
+
+
+def load_measures(dataset: Dataset) -> Measures | None:
+    """Load what was measured so far; None if that is nothing, or cannot be read any more."""
+    path = dataset.folder / "measures.json"
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _read_measures(path, (status.st_ino, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=4)  # a page asks at every draw
+def _read_measures(path: Path, _version: tuple[int, int, int]) -> Measures | None:
+    try:
+        values = read_json(path)
+        if values["revision"] != _REVISION:
+            return None
+        quality = pd.DataFrame(values["quality"]).set_index("sha256")
+        return Measures(
+            fingerprint=values["fingerprint"],
+            compared=frozenset(values["compared"]),
+            pairs=pair_table(values["pairs"]),
+            quality=quality[list(THRESHOLDS)].astype("float64"),
+        )
+    except (StorageError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _nothing_measured() -> Measures:
+    quality = pd.DataFrame(
+        columns=list(THRESHOLDS), index=pd.Index([], name="sha256", dtype="str"), dtype="float64"
+    )
+    return Measures(fingerprint="", compared=frozenset(), pairs=pair_table([]), quality=quality)
+
+
+def _compared(before: Measures, fingerprint: str, contents: pd.Series, pairs: pd.DataFrame) -> Measures:
+    """Add pairs among some contents; those with others, which are excluded for now, are kept."""
+    same = before.fingerprint == fingerprint
+    elsewhere = ~(before.pairs["first"].isin(contents) & before.pairs["second"].isin(contents))
+    kept = before.pairs[elsewhere] if same else before.pairs[:0]
+    return Measures(
+        fingerprint=fingerprint,
+        compared=frozenset(contents) | (before.compared if same else frozenset()),
+        pairs=pd.concat([part for part in (kept, pairs) if len(part)] or [pairs], ignore_index=True),
+        quality=before.quality,
+    )
+
+
+def _save(dataset: Dataset, measures: Measures) -> None:
+    quality = measures.quality.round(4)
+    values = {
+        "revision": _REVISION,
+        "fingerprint": measures.fingerprint,
+        "compared": sorted(measures.compared),
+        "pairs": measures.pairs.to_numpy().tolist(),
+        "quality": {"sha256": list(quality.index)} | {name: quality[name].tolist() for name in quality},
+    }
+    try:
+        write_json(dataset.folder / "measures.json", values)
+    except OSError as error:
+        raise StorageError(
+            f"{dataset.folder} cannot be written ({error.strerror or error}); free some space, then look at "
+            "the images again."
+        ) from error
+
+
+def _quality(dataset: Dataset, contents: pd.DataFrame, task: Task) -> Iterator[pd.DataFrame]:
+    """Score the thumbnails of images, some at a time."""
+    if contents.empty:
+        return
+    meter = task.meter("check", len(contents))
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1), thread_name_prefix="vitcore-check") as pool:
+        for start in range(0, len(contents), _CHUNK):
+            if task.stopped:
+                raise Stopped("The check was stopped; what was found so far is kept.")
+            chunk = contents.iloc[start : start + _CHUNK]
+            scores = list(pool.map(partial(_scores, dataset), chunk["file"]))
+            yield pd.DataFrame(scores, index=pd.Index(chunk["sha256"], name="sha256"))
+            meter.add(len(chunk))
+
+
+def _scores(dataset: Dataset, file: str) -> dict[IssueKind, float]:
+    try:
+        return quality_scores(load_image(dataset.thumbnail(file)))
+    except (ImageError, OSError) as error:
+        raise ImageError(
+            f"{dataset.path(file)} can no longer be read ({error}); import the dataset again."
+        ) from error
