@@ -1,4 +1,4 @@
-"""What is claimed about speed and accuracy, measured on the machine at hand.
+"""The claims about speed and accuracy, measured on the machine at hand.
 
 ::
 

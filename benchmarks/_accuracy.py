@@ -1,4 +1,4 @@
-"""How accurate the settings that are offered are, on photos."""
+"""The accuracy of the settings on offer, on photos."""
 
 from collections.abc import Sequence
 from dataclasses import replace

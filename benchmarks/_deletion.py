@@ -1,4 +1,4 @@
-"""Whether the maps show what the answers depend on."""
+"""The deletion test of the maps."""
 
 import numpy as np
 

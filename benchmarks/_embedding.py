@@ -1,4 +1,4 @@
-"""What embedding costs beyond the network itself."""
+"""The cost of embedding beyond the network itself."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Whether what is said of more images comes true."""
+"""The forecasts of the accuracy with more images, against the truth."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Parts = Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 
 def more_images(setting: Setting) -> list[Row]:
-    """How often a forecast from half of the images holds the accuracy that all of them reach.
+    """Measure how often a forecast from half of the images holds the accuracy that all of them reach.
 
     Ten random halves. Reached is the accuracy, on the other half, of heads that learned from four
     fifths of all images, each judged on the last fifth. The mean error of the forecast is compared to that

@@ -1,4 +1,4 @@
-"""Whether the 95 % intervals of the metrics keep their promise."""
+"""The coverage of the 95 % intervals of the metrics."""
 
 import math
 from collections import defaultdict
@@ -24,7 +24,7 @@ _POOL = 50_000  # images of a population
 
 
 def intervals(setting: Setting) -> list[Row]:
-    """How often the 95 % intervals of the metrics hold the true value, in sets of 60 to 500 images.
+    """Measure how often the 95 % intervals of the metrics hold the true value, in sets of 60 to 500 images.
 
     The sets are drawn from populations of 2 to 10 classes whose metrics are known. Beside the mean stand
     the lowest and the highest share among all pairs of a number of images and a number of classes, for

@@ -1,4 +1,4 @@
-"""Whether wrong labels are found."""
+"""The recall of the label audit."""
 
 import numpy as np
 

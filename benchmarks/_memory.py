@@ -1,4 +1,4 @@
-"""How much memory a training takes, with more and more images."""
+"""The memory of a training, with more and more images."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Whether pages stay quick while a training runs."""
+"""The speed of pages while a training runs."""
 
 import time
 from collections import defaultdict

@@ -139,7 +139,7 @@ class _Files(Dataset[tuple[torch.Tensor, int]]):
         self._files, self._transform = files, transform
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of them."""
         return len(self._files)
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, int]:

@@ -1,4 +1,4 @@
-"""What a benchmark gives: rows, and the machine they were measured on."""
+"""The results of a benchmark: rows, and the machine they were measured on."""
 
 import os
 import platform
@@ -48,7 +48,7 @@ class Row:
 
 
 def machine() -> str:
-    """What the figures were measured on: processor, cores, memory, GPU if there is one, torch."""
+    """Describe the machine: processor, cores, memory, GPU if there is one, torch."""
     affinity = getattr(os, "sched_getaffinity", None)  # what this process may use of the machine
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     parts = [_processor(), f"{cores} core{'s' * (cores != 1)}"]

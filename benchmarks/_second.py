@@ -1,4 +1,4 @@
-"""What training again costs."""
+"""The cost of a second training."""
 
 import statistics
 

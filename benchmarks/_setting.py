@@ -1,4 +1,4 @@
-"""What the benchmarks share: where they work, with which images, and how they train."""
+"""The setting of the benchmarks: where they work, with which images, and how they train."""
 
 import os
 import sys
@@ -25,12 +25,12 @@ _PATIENCE_S = 1800.0
 
 
 class MissingData(Exception):
-    """What a benchmark measures with is not on this machine."""
+    """Something that a benchmark needs is not on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Where a benchmark works, and with what.
+    """The place where a benchmark works, and its material.
 
     Attributes:
         scratch: A folder for all it leaves behind.
@@ -89,7 +89,7 @@ class Setting:
         return import_dataset(source, workspace=workspace), workspace
 
     def photo_source(self) -> Path:
-        """Where the photos are.
+        """The folder of the photos.
 
         Raises:
             MissingData: There are none.

@@ -1,4 +1,4 @@
-"""How far a model can be taken at its word, and whether it says so where it cannot."""
+"""Calibration, prediction sets and the detection of unfamiliar photos."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -71,7 +71,7 @@ def calibration(setting: Setting) -> list[Row]:
 
 
 def not_sure(setting: Setting) -> list[Row]:
-    """How often the sets that shall hold the true class of 90 % of the photos do, and what is answered.
+    """Measure the coverage of the prediction sets at 90 %, and the share that is answered.
 
     On five thirds of the photos that were kept back. A photo is answered if its set has one class; the
     accuracy of the answers stands beside that of answering everything.
@@ -102,7 +102,7 @@ def not_sure(setting: Setting) -> list[Row]:
 
 
 def unlike(setting: Setting) -> list[Row]:
-    """How many digits a model of the photos is not sure of, where it is of nine in ten photos.
+    """Measure how many digits a model of the photos is not sure of, at nine in ten photos sure.
 
     At the highest level at which at most 10 % of the photos that were validated with are "not sure", for
     whatever reason. Beside the digits stand the photos that were kept back. Mean and worst of five.

@@ -72,7 +72,7 @@ class Batch:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all photos were answered or refused."""
+        """True if all photos were answered or refused."""
         return len(self.answers) == len(self.names) > 0 or (bool(self.refused) and not self.names)
 
     def photo(self, number: int) -> Path:
@@ -97,7 +97,7 @@ class Batch:
 
     @cached_property
     def corrections(self) -> dict[int, "Correction"]:
-        """What somebody corrected, by the number of the photo."""
+        """The corrections, by the number of the photo."""
         file = self.folder / "corrections.json"
         if not file.is_file():
             return {}
@@ -110,7 +110,7 @@ class Batch:
         return {str(label): float(share) for label, share in row.items()}
 
     def label(self, number: int) -> str:
-        """What a photo shows: what somebody said, or else the answer."""
+        """Return the class of a photo: its correction, or else the answer."""
         corrected = self.corrections.get(number)
         return corrected.label if corrected else str(self.answers.loc[number, "label"])
 
@@ -230,7 +230,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Correction:
-    """What a photo really shows, and the version of the dataset that was made by adding it."""
+    """The corrected class of a photo, and the version of the dataset that was made by adding it."""
 
     label: str
     dataset_id: str

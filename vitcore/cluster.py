@@ -203,7 +203,7 @@ def _unreachable(address: str, error: Exception) -> InputError:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """What Ray is to know when it is imported and started: to find the code where we found it, and be quiet.
+    """Set Ray's environment before it is imported and started: where to find the code, and to be quiet.
 
     It would tell on stdout of every worker that is lost, and answers are printed there.
     """
@@ -228,7 +228,7 @@ def _environment() -> Iterator[None]:
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """What this process does at SIGTERM stays as it is: Ray sets a handler of its own."""
+    """Keep this process's handler of SIGTERM: Ray sets one of its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -241,7 +241,7 @@ def _own_sigterm() -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Room:
-    """What is reserved on the cluster.
+    """The resources reserved on the cluster.
 
     Attributes:
         workers: Actors that hold the network.
@@ -257,7 +257,7 @@ class _Room:
 
 
 def _room(ray: Any, device: Device, workers: int | None) -> _Room:
-    """How the machines are used.
+    """The plan of the use of the machines.
 
     Raises:
         InputError: There are no CPUs, or not enough GPUs.
@@ -311,7 +311,7 @@ def _results(
     workers: int | None,
     decoders: int | None,
 ) -> Generator[dict[str, Any]]:
-    """What the cluster makes of shards, in order: rows as `_embedded` returns them."""
+    """Yield the results of shards, in order: rows as `_embedded` returns them."""
     cluster.connect()
     room = _room(cluster.ray, embedder.device, workers)
     recipe = _Recipe.of(embedder)
@@ -365,7 +365,7 @@ def _batch(embedder: Embedder, shard: list[ImageView], row: dict[str, Any]) -> E
 
 @contextmanager
 def _told_plainly(cluster: _Cluster) -> Iterator[None]:
-    """What goes wrong in Ray itself is told in one sentence."""
+    """Turn an error of Ray itself into one sentence."""
     try:
         yield
     except Exception as error:
@@ -513,7 +513,7 @@ def _arrow() -> Any:
 
 
 def _schema() -> Any:
-    """How a shard travels, as `_packed` writes it."""
+    """The shape in which a shard travels, as `_packed` writes it."""
     pa = _arrow()
     view = {
         "path": pa.binary(),

@@ -51,7 +51,7 @@ class VitcoreError(Exception):
 
 
 class InputError(VitcoreError):
-    """What was given cannot be used."""
+    """Input that cannot be used."""
 
 
 class ArchiveError(InputError):

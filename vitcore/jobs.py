@@ -27,7 +27,7 @@ JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class JobSnapshot:
-    """How a job stands at one moment.
+    """The state of a job at one moment.
 
     Attributes:
         state: ``waiting`` in line, ``running``, or how it ended.
@@ -45,7 +45,7 @@ class JobSnapshot:
 
     @property
     def active(self) -> bool:
-        """Whether it waits or runs."""
+        """True while it waits or runs."""
         return self.state in {"waiting", "running"}
 
 
@@ -72,7 +72,7 @@ class Job:
 
     @property
     def snapshot(self) -> JobSnapshot:
-        """How it stands now."""
+        """Its state now."""
         with self._lock:
             if self._snapshot.state == "running":
                 return replace(self._snapshot, elapsed_s=time.monotonic() - self._began)
@@ -80,7 +80,7 @@ class Job:
 
     @property
     def task(self) -> Task:
-        """What the work reports to, and is stopped by."""
+        """The object that the work reports to, and is stopped by."""
         return Task(self.report, self.stop)
 
     def report(self, progress: Progress) -> None:

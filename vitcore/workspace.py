@@ -1,4 +1,4 @@
-"""Where things live on disk.
+"""The places of things on disk.
 
 ::
 
@@ -168,7 +168,7 @@ class Workspace:
         return self._locks / f"{name}.lock"
 
     def is_locked(self, name: str) -> bool:
-        """Whether somebody, in this process or another, holds the lock of that name."""
+        """Return whether somebody, in this process or another, holds the lock of that name."""
         if fcntl is None:
             return self._is_taken(name)
         # A shared lock: those who look do not get into each other's way.

@@ -1,4 +1,4 @@
-"""How many images a GPU is given at once."""
+"""The batch size on a GPU."""
 
 import time
 

@@ -17,7 +17,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """What happens between an RGB image and the backbone.
+    """The preprocessing between an RGB image and the backbone.
 
     The centred square of the image, as large as fits, is resized (bicubic) to the input size. On
     photos of clothes that is worth three points of accuracy over squeezing the whole image into a

@@ -1,4 +1,4 @@
-"""Which device does the work, with what, and in which number format."""
+"""The device, the engine and the precision of the work."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class Device:
 
     @property
     def engine_title(self) -> str:
-        """What computes, for people, such as ``ONNX Runtime (int8)``."""
+        """The engine for people, such as ``ONNX Runtime (int8)``."""
         return f"{ENGINE_TITLES[self.engine]} ({self.precision})"
 
     @property
@@ -77,7 +77,7 @@ def choose_device(device: str = "auto", precision: str = "auto", engine: str = "
 
 
 def cpu_can(*abilities: str) -> bool:
-    """Whether this CPU has one of these instruction sets, such as ``avx512_bf16``.
+    """Return whether this CPU has one of these instruction sets, such as ``avx512_bf16``.
 
     Where torch is too old to tell, it counts as having none.
     """
@@ -86,7 +86,7 @@ def cpu_can(*abilities: str) -> bool:
 
 
 def cpu_name() -> str:
-    """What this CPU is called; empty where that is not known."""
+    """Return the name of this CPU; empty where it is not known."""
     return str(_capabilities().get("cpu_name", ""))
 
 

@@ -227,7 +227,7 @@ class Embedder:
 
     @property
     def _engine(self) -> Engine:
-        """What computes in the place of torch, which is loaded if need be."""
+        """The engine that computes in the place of torch, loaded at first use."""
         spec = self.backbone.spec
         return shared_network(
             (*self._key[:-1], f"{self.device.engine} {self.device.precision} {spec.blocks}"),
@@ -237,7 +237,7 @@ class Embedder:
 
     @property
     def _key(self) -> Key:
-        """Which network it is, for all that share it."""
+        """The key of the network, for all that share it."""
         return (
             self.backbone.weights_sha256,
             self.backbone.spec.architecture,

@@ -1,4 +1,4 @@
-"""What computes embeddings in the place of torch, where it is faster: sessions of other runtimes.
+"""Engines that compute embeddings in the place of torch, where they are faster: sessions of other runtimes.
 
 Each image goes through by itself, several at a time in threads: so its vector does not depend on which
 others came with it, as the scale of 8-bit numbers otherwise would, and on a CPU that is as fast as
@@ -29,7 +29,7 @@ __all__ = ["RECIPES", "Engine", "open_engine"]
 
 # Raise one when the vectors that its files give change.
 RECIPES = {"fp32": 1, "bf16": 1, "int8": 1}
-"""How each precision is made: part of the fingerprint of what computes with it."""
+"""The recipe of each precision: part of the fingerprint of what computes with it."""
 
 Floats = npt.NDArray[np.float32]
 

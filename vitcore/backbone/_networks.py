@@ -15,7 +15,7 @@ import torch
 __all__ = ["Key", "release_networks", "shared_network"]
 
 Key = tuple[str, str, int, str, str]
-"""What makes a network: digest of its weights, architecture, input size, device, engine."""
+"""The key of a network: digest of its weights, architecture, input size, device, engine."""
 
 _Network = TypeVar("_Network")
 

@@ -1,4 +1,4 @@
-"""What of a network becomes the embedding, for all that runs it or writes it down."""
+"""The pooling of a network's output into the embedding, for all that runs it or exports it."""
 
 from collections.abc import Sequence
 from typing import Any

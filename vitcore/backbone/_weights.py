@@ -1,4 +1,4 @@
-"""Where the weights of a backbone come from."""
+"""The sources of the weights of a backbone."""
 
 import hashlib
 import http.client
@@ -97,7 +97,7 @@ def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
 
 
 def hub_answers(patience_s: float = HUB_PATIENCE_S) -> bool:
-    """Whether the model hub answers within `patience_s` seconds."""
+    """Return whether the model hub answers within `patience_s` seconds."""
     if os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"}:
         return False
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")

@@ -1,4 +1,4 @@
-"""What the index alone shows to be wrong with a dataset, without a look at the photos."""
+"""Checks of a dataset that need its index alone, and no photo."""
 
 import numpy as np
 import numpy.typing as npt

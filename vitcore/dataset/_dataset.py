@@ -122,17 +122,17 @@ class Dataset:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know of the images that take part, one sentence each."""
+        """Return the warnings on the images that take part, one sentence each."""
         return tuple(warnings_of(self.index))
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit to undo."""
+        """True if there is an edit to undo."""
         return self.changes[-1].base > 0
 
     @property
     def undoable(self) -> str:
-        """What undoing would take back, ``Moved 3 images to 'dogs'``; empty if there is nothing."""
+        """The edit that `undo` takes back, ``Moved 3 images to 'dogs'``; empty if there is nothing."""
         # A version has the images of the one after its base: an edit is that one, and an undo restored
         # a version with the same base.
         edit = self.changes[-1].base + 1
@@ -157,7 +157,7 @@ class Dataset:
         return {str(split): int(count) for split, count in counts.items() if split}
 
     def path(self, file: str) -> Path:
-        """Where an image lies, `file` being what the index says."""
+        """Return the path of an image, `file` being that of the index."""
         return self.folder / file
 
     def thumbnail(self, file: str) -> Path:

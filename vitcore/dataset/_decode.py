@@ -119,7 +119,7 @@ def _open(source: Path | bytes) -> Image.Image:
 
 
 def _why_not(source: Path | bytes, error: Exception) -> str:
-    """What is wrong with a file that no reader could open."""
+    """Return why no reader could open a file."""
     start = _bytes_of(source, 32)
     if not start:
         return "the file is empty"
@@ -142,7 +142,7 @@ def _bytes_of(source: Path | bytes, size: int = -1) -> bytes:
 
 
 def _pixels(image: Image.Image, source: Path | bytes) -> int:
-    """How many pixels will be decoded: a HEIC file may show a small part of a huge picture."""
+    """Return the number of pixels to decode: a HEIC file may show a small part of a huge picture."""
     shown = image.width * image.height
     if image.format != "HEIF":
         return shown

@@ -277,7 +277,7 @@ def _usable(name: str) -> str:
 
 
 def _chosen(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:
-    """Which of the rows have one of these ids, as booleans.
+    """Mark the rows that have one of these ids.
 
     Raises:
         DatasetError: There are no ids, or one that the dataset does not have.

@@ -1,4 +1,4 @@
-"""What checks of a dataset report: one finding for each kind of fault, with the images that show it."""
+"""Findings of the checks of a dataset: one for each kind of fault, with the images that show it."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

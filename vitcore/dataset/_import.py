@@ -209,7 +209,7 @@ def _paths(source: SourceLike) -> list[str | Path | NamedFile]:
 
 
 def _title(paths: Sequence[str | Path | NamedFile]) -> str:
-    """What a source is called: the name of the folder, or of the archive without its endings."""
+    """Return the name of a source: that of the folder, or of the archive without its endings."""
     first = paths[0]
     if isinstance(first, NamedFile):
         parts = [part for part in PurePosixPath(clean_name(first.name)).parts if part not in {"/", "..", "."}]
@@ -257,7 +257,7 @@ def _sample_files() -> Iterator[tuple[Labelled, Reader]]:
 
 
 class _Importer:
-    """What an import has found so far."""
+    """The state of an import."""
 
     def __init__(self, task: Task) -> None:
         self._task = task

@@ -202,7 +202,7 @@ def _wrapping(base: Path, paths: set[Path]) -> Path:
 
 
 def _parts_above(tops: Mapping[str, set[Path]]) -> bool:
-    """Whether the top folders are the parts of a ready-made split, perhaps with others beside them."""
+    """Return whether the top folders are the parts of a ready-made split, perhaps with others beside them."""
     parts = [name for name in tops if split_name(name)]
     with_classes = [name for name in parts if any(tops[name] - {()})]
     if len({split_name(name) for name in parts}) < 2:
@@ -211,7 +211,7 @@ def _parts_above(tops: Mapping[str, set[Path]]) -> bool:
 
 
 def _parts_below(tops: Mapping[str, set[Path]]) -> bool:
-    """Whether every top folder is a class that has the parts of a ready-made split in it."""
+    """Return whether every top folder is a class that has the parts of a ready-made split in it."""
     seconds = [path[:1] for rest in tops.values() for path in rest]
     names = {path[0] for path in seconds if path}
     return (

@@ -97,7 +97,7 @@ def _about_classes(counts: pd.Series) -> Iterator[Remark]:
 
 
 def _about_judging(counts: pd.Series, judging: pd.Series) -> Iterator[Remark]:
-    """How well the figures will be known: of the smallest classes, and of the whole."""
+    """Return remarks on the precision of the figures to come: of the smallest classes, and of the whole."""
     small = counts[counts < ENOUGH].sort_values(kind="stable")
     if len(small) and len(counts) > 1:
         label, images = small.index[0], int(small.iloc[0])

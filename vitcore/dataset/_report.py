@@ -1,4 +1,4 @@
-"""What an import did, as one table."""
+"""The report of an import, as one table."""
 
 import pandas as pd
 

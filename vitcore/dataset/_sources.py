@@ -122,7 +122,7 @@ class Source(Protocol):
 
 
 def is_junk(entry: Entry) -> bool:
-    """Whether an entry was left by an operating system or a tool and is nobody's photo."""
+    """Return whether an entry was left by an operating system or a tool and is nobody's photo."""
     parts = [part.lower() for part in entry.parts]
     if not parts:
         return True

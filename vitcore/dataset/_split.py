@@ -18,7 +18,7 @@ Groups = npt.NDArray[Any] | pd.Series
 def split_index(
     index: pd.DataFrame, *, validation_fraction: float = 0.2, seed: int = 0, groups: Groups | None = None
 ) -> pd.Series:
-    """Which part each image belongs to: a stratified, seeded split that keeps groups together.
+    """Assign each image to a part: a stratified, seeded split that keeps groups together.
 
     Every class gets its share of validation images, at least one. The images of a group always fall
     on the same side, also when they carry different labels, so that no image is ever judged that was
@@ -73,7 +73,7 @@ def split_index(
 
 
 def fold_index(index: pd.DataFrame, folds: int, *, seed: int = 0, groups: Groups | None = None) -> pd.Series:
-    """Which fold each image belongs to, so that each in turn can be judged by a head of the others.
+    """Assign each image to a fold, so that each in turn can be judged by a head of the others.
 
     Stratified and seeded; the images of a group are in one fold, as in `split_index`. What a
     ready-made split says is not looked at.

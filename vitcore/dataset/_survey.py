@@ -1,4 +1,4 @@
-"""What a source holds, found out from names and tables alone, before anything is imported."""
+"""Survey of a source, from names and tables alone, before anything is imported."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -48,7 +48,7 @@ class NamedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How to read the classes off a source; whatever is empty is found out.
+    """The way to read the classes off a source; what is empty is inferred.
 
     Attributes:
         root: A folder below which alone to look; ``*`` for the classes of all top folders together;
@@ -67,7 +67,7 @@ class Reading:
 
     @property
     def by_table(self) -> bool:
-        """Whether it asks for a table."""
+        """True if it names a table."""
         return bool(self.labels or self.file_column or self.label_column)
 
 
@@ -110,7 +110,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What a source holds.
+    """The survey of a source.
 
     Attributes:
         title: What a dataset of it would be called.
@@ -410,7 +410,7 @@ def _folder_problem(candidates: Sequence[Candidate]) -> str:
 
 
 def _table_layouts(tables: Sequence[Table], images: Sequence[Entry], reading: Reading) -> list[TableLayout]:
-    """What the tables say of the images: those that name them, the ones with classes first."""
+    """Return the tables that name the images, the ones with classes first."""
     chosen = list(tables)
     if reading.labels:
         chosen = [table for table in tables if table.name == reading.labels] or [
@@ -492,7 +492,7 @@ def _table_problem(layouts: Sequence[TableLayout]) -> str:
 
 
 def _differ(folders: Candidate, table: Candidate) -> bool:
-    """Whether folders and table disagree on more than a few of the images that both have classes for."""
+    """Return whether folders and table disagree on more than a few of the images that both label."""
     both = [
         (one.label, other.label)
         for one, other in zip(folders.items, table.items, strict=True)

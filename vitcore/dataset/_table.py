@@ -56,7 +56,7 @@ class Table:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """What a table says of the images.
+    """The labels and parts that a table gives to images.
 
     Attributes:
         table: The table.

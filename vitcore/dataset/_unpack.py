@@ -73,7 +73,7 @@ class Copier:
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What became of one file of a source.
+    """The outcome of one file of a source.
 
     Attributes:
         name: Its name there; text, never used as a path.
@@ -135,7 +135,7 @@ def unpack_photos(
 
 
 def _wanted(parts: Parts) -> dict[int, Entry]:
-    """What may be photos, by number."""
+    """Return the entries that may be photos, by number."""
     return {
         entry.number: entry
         for title, entries in parts.parts()

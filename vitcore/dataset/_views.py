@@ -9,10 +9,10 @@ from PIL import Image, ImageEnhance, ImageFilter
 __all__ = ["AUGMENTATIONS", "USUAL_AUGMENTATIONS", "make_view", "view_key"]
 
 AUGMENTATIONS = ("blur", "colour", "crop", "flip", "rotation")
-"""What may be varied, in alphabetical order."""
+"""The names of the augmentations, in alphabetical order."""
 
 USUAL_AUGMENTATIONS = ("colour", "crop", "flip")
-"""What suits most photos: nothing that turns a 6 into a 9."""
+"""The augmentations that suit most photos: none that turns a 6 into a 9."""
 
 # Raise when the same view of the same image would look different.
 _REVISION = 2

@@ -73,7 +73,7 @@ class PredictedFile:
 
     @classmethod
     def of(cls, path: Path, result: Prediction | Unreadable) -> Self:
-        """What `Classifier.predict_each` says of a file."""
+        """The answer of `Classifier.predict_each` for a file."""
         if isinstance(result, Unreadable):
             return cls(path=_text(path), error=result.reason, probabilities={})
         return cls(
@@ -88,7 +88,7 @@ class PredictedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchResult:
-    """What became of files that were predicted into a table.
+    """The outcome of predicting files into a table.
 
     Attributes:
         images: Rows of the table.
@@ -359,7 +359,7 @@ def _remaining(files: Iterator[Path], rows: Iterator[PredictedFile]) -> Iterator
 
 
 def _strike_off(done: Counter[int], path: str) -> bool:
-    """Whether a file has a row; each row stands for one, for a file may come more than once."""
+    """Return whether a file has a row; each row stands for one, for a file may come more than once."""
     digest = _short_digest(path)
     found = done[digest] > 0
     done[digest] -= found

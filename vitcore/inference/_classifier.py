@@ -27,7 +27,7 @@ _Source = TypeVar("_Source", bound=ImageSource)
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What an image shows, most likely.
+    """The most probable class of an image, and the others.
 
     Attributes:
         label: The most probable class.

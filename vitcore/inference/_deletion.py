@@ -1,4 +1,4 @@
-"""Whether the maps of a classifier show what its answers depend on.
+"""The deletion test: do the maps of a classifier show the patches that its answers depend on?
 
 Patches are taken out of an image in the order of their scores, and the probability of its class is watched:
 the deletion metric of V. Petsiuk, A. Das and K. Saenko, "RISE: randomized input sampling for explanation of
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Deletion:
-    """How the probability of the predicted class falls as patches are taken out, mean of N images.
+    """The fall of the probability of the predicted class as patches are taken out, mean of N images.
 
     Attributes:
         shares: (K,), of the patches that are taken out: 0, `DELETED`, 1.
@@ -50,7 +50,7 @@ class Deletion:
 
     @property
     def reliable(self) -> bool:
-        """Whether the maps are better than chance beyond doubt."""
+        """True if the maps are significantly better than chance."""
         return self.low > 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Deletion:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """What `to_dict` gave.
+        """Load what `to_dict` gave.
 
         Raises:
             LookupError, TypeError, ValueError: They are damaged.

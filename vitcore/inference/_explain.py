@@ -1,4 +1,4 @@
-"""What in an image speaks for a class, and what against it.
+"""Explanations: the parts of an image that speak for a class, and those against it.
 
 The embedding holds class tokens and means of patch tokens. What a linear head makes of a mean is the mean
 of what it makes of the patches, so that the logit of a class falls into one score per patch, the share of
@@ -33,7 +33,7 @@ _SMALLEST_STEP = 1e-6
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Explanation:
-    """What the parts of an image add to the logit of each class.
+    """The contributions of the parts of an image to the logit of each class.
 
     ``patches.sum(axis=(1, 2)) + class_token + bias`` is `logits` within 1e-4.
 
@@ -155,7 +155,7 @@ def _number(label: str, classes: tuple[str, ...]) -> int:
 
 
 def _linear_map(head: Head, embedding: npt.NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
-    """What the head does to this embedding: (D,) -> mean (D,), weight (C, D), bias (C,).
+    """Return the head as an affine map at this embedding: (D,) -> mean (D,), weight (C, D), bias (C,).
 
     ``weight @ (embedding - mean) + bias`` are the logits. A hidden unit is taken for the straight line from
     its activation at the mean to the one at this embedding: the rescale rule of A. Shrikumar, P. Greenside

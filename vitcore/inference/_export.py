@@ -22,7 +22,7 @@ LEAST_SAME_LABELS = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How far an export, or another precision, agrees with the run on photos that were kept from training.
+    """The agreement of an export, or another precision, with the run on photos kept from training.
 
     Attributes:
         kind: ``model`` (the folder), ``onnx``, ``onnx int8``, or ``bf16`` (the folder, computing in that).
@@ -56,7 +56,7 @@ def measure_agreement(
     seconds: float,
     exact: bool,
 ) -> Agreement:
-    """How far probabilities agree with those of the run.
+    """Measure how far probabilities agree with those of the run.
 
     Args:
         kind: As in `Agreement`.

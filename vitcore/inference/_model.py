@@ -90,7 +90,7 @@ def load_classifier(
 
 
 def load_trust(folder: Path) -> Trust:
-    """How far the answers of a run's classifier can be trusted; the backbone is not needed for that.
+    """Load the trust of a run's classifier; the backbone is not needed for that.
 
     Args:
         folder: As for `load_classifier`.

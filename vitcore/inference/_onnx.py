@@ -54,7 +54,7 @@ def copy_script(folder: Path) -> None:
 
 
 def onnx_probabilities(file: Path, images: Sequence[Path]) -> Iterator[npt.NDArray[np.float32]]:
-    """What an ONNX file makes of images, by the code of the script: (C,) each, computed when asked for.
+    """Yield the probabilities an ONNX file gives to images, by the code of the script: (C,) each.
 
     Raises:
         ImageError: One of them cannot be decoded; once it is its turn.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["HEAD", "classifier_graph"]
 
 HEAD = "head/"
-"""How the names of the nodes behind the embedding begin."""
+"""Prefix of the names of the nodes behind the embedding."""
 
 _PREPARE = "prepare/"
 _CUBIC = -0.5  # Pillow's bicubic

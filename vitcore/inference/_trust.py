@@ -1,4 +1,4 @@
-"""How far the answers of a classifier can be trusted."""
+"""Trust in the answers of a classifier: temperature, rule of doubt and references."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,13 +48,13 @@ class Trust:
         return scaled_probabilities(logits, self.temperature)
 
     def distances(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """How unlike all that was learned from: (N, D) -> (N,), cosine distance, 0 … 2."""
+        """Return the novelty of embeddings: (N, D) -> (N,), cosine distance, 0 … 2."""
         return novelty(embeddings, self.references)
 
     def verdicts(
         self, probabilities: npt.NDArray[np.float64], distances: npt.NDArray[np.float64]
     ) -> Verdicts:
-        """Which images to answer, and why the others not: (N, C), (N,)."""
+        """Return the images to answer, and why the others not: (N, C), (N,)."""
         return self.rule.judge(probabilities, distances, self.level)
 
     def at(self, level: float) -> Self:

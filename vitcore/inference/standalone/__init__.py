@@ -1,4 +1,4 @@
-"""What goes along with an exported model: scripts that run without this package.
+"""Companions of an exported model: scripts that run without this package.
 
 They are copied as they are, and may import nothing but what they say at their top.
 """
