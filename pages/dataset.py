@@ -10,8 +10,10 @@ from app.dataset.editing import PARTS, browse, divided, edit_classes
 from app.dataset.findings import checks
 from app.dataset.importing import bring_in
 from app.shared.cached_charts import draw_chart
+from app.shared.job_kinds import IMPORT
+from app.shared.jobs import is_active
 from app.shared.layout import figures, next_page, opening
-from app.shared.state import dataset, job_queue, runs_of, workspace
+from app.shared.state import dataset, runs_of, workspace
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from vitcore.audit import find_issues, load_measures
@@ -190,7 +192,7 @@ def manage(data: Dataset) -> None:
 
 
 opening(tr("Dataset"), tr("Bring in labelled photos; each one is checked before anything learns from it."))
-importing = any(job.kind == "dataset" for job in job_queue().active())
+importing = is_active(IMPORT)
 data = dataset()
 bring_in(data, expanded=data is None and not importing)
 if importing:

@@ -5,7 +5,9 @@ import streamlit as st
 from app.predict.answer_table import draw_downloads
 from app.predict.answers import draw_answers
 from app.predict.exporting import draw_takeaway
-from app.predict.uploading import asked, bring_photos, draw_progress, go_on
+from app.predict.uploading import asked, bring_photos, go_on
+from app.shared.job_kinds import PREDICTION
+from app.shared.jobs import draw_jobs
 from app.shared.layout import needed_run, next_page, opening, switch
 from vitcore.batches import Batch
 from vitcore.language import tr
@@ -15,7 +17,7 @@ from vitcore.runs import Run
 def draw_photos(run: Run) -> None:
     """The ways in, and what became of the photos that came."""
     bring_photos(run)
-    answering = draw_progress()
+    answering = draw_jobs(PREDICTION)
     batch = asked(run)
     if batch is None:
         return

@@ -3,18 +3,33 @@
 import streamlit as st
 
 from app.shared.engine import computed_on, draw_engine
-from app.shared.jobs import draw_curves, training_panel
+from app.shared.job_kinds import TRAINING
+from app.shared.jobs import draw_jobs
 from app.shared.layout import figures, needed_dataset, next_page, opening
 from app.shared.starting import start_resume, start_training
-from app.shared.state import job_queue, run, unfinished_runs
+from app.shared.state import run, unfinished_runs, workspace
 from app.shared.text import escape_markdown
+from app.shared.training_curves import draw_curves
 from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.errors import VitcoreError
+from vitcore.jobs import Job
 from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr, translated
-from vitcore.runs import Run
+from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
+
+
+def curves_so_far(job: Job) -> None:
+    """Draw the curves of a training that goes on."""
+    run_id = job.snapshot.result_id
+    found = load_run(run_id, workspace=workspace()) if run_id else None
+    if found is not None and len(found.history):
+        draw_curves(found)
+    else:
+        st.caption(
+            tr("The curves appear with the first epoch. You may close this page; the training goes on.")
+        )
 
 
 def unfinished(runs: list[Run]) -> None:
@@ -82,9 +97,7 @@ if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:",
     else:
         st.rerun()
 draw_tuning(data, values, requested)
-if any(job.kind == "run" for job in job_queue().active()):
-    training_panel()
-else:
+if not draw_jobs(TRAINING, below=curves_so_far):
     unfinished(unfinished_runs(data.id))
     last = run()
     if last is not None:

@@ -17,11 +17,8 @@ from typing import Literal
 from vitcore.errors import Stopped, VitcoreError
 from vitcore.progress import Progress, Task
 
-__all__ = ["Job", "JobKind", "JobQueue", "JobSnapshot", "JobState", "Work"]
+__all__ = ["Job", "JobQueue", "JobSnapshot", "JobState", "Work"]
 
-JobKind = Literal[
-    "run", "dataset", "check", "tuning", "sizes", "review", "elsewhere", "predict", "export", "maps"
-]
 JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
 
@@ -55,15 +52,13 @@ class Job:
 
     Attributes:
         id: Counts the jobs of a queue, from 1.
-        kind: What it makes: a ``run``, a ``dataset``, a ``check`` of one, the ``tuning`` of settings, a
-            comparison of input ``sizes``, a ``review`` of a run, how it does ``elsewhere``, what it makes
-            of new photos (``predict``), an ``export`` of it, or a check of its ``maps``.
+        kind: What kind of work it is, a name that whoever submits it chooses.
         title: For people.
         stop: Set when the job should end early.
     """
 
     id: int
-    kind: JobKind
+    kind: str
     title: str
     stop: threading.Event = field(default_factory=threading.Event)
     _snapshot: JobSnapshot = field(default_factory=JobSnapshot)
@@ -104,7 +99,7 @@ class Job:
             self._snapshot = replace(self._snapshot, state=state, message=message, elapsed_s=elapsed_s)
 
 
-Work = Callable[[Job], None]
+Work = Callable[[Job], object]
 """Does the work in a thread of its own. Raises `Stopped` when stopped, `VitcoreError` when it fails."""
 
 
@@ -125,7 +120,7 @@ class JobQueue:
 
     def submit(
         self,
-        kind: JobKind,
+        kind: str,
         title: str,
         work: Work,
         *,
@@ -135,7 +130,7 @@ class JobQueue:
         """Put work in the line of a device; it starts when those before it have ended.
 
         Args:
-            kind: What the work makes.
+            kind: What kind of work it is.
             title: For people.
             work: Called with the job, in a daemon thread.
             device: Name of the line.

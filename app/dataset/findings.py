@@ -6,11 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from app.dataset.editing import PARTS, apply_edit
+from app.shared.job_kinds import CHECK
+from app.shared.jobs import is_active, start
 from app.shared.layout import paged, thumbnail
-from app.shared.starting import start_check
-from app.shared.state import job_queue
+from app.shared.state import workspace
 from app.shared.text import escape_markdown
-from vitcore.audit import Measures
+from vitcore.audit import Measures, measure
+from vitcore.backbone import choose_device
 from vitcore.dataset import Dataset, Finding, exclude, relabel
 from vitcore.language import mark, ntr, number, said, tr
 
@@ -39,14 +41,14 @@ def checks(data: Dataset, measures: Measures | None, findings: Sequence[Finding]
     """Draw the findings on the present version of a dataset, and the button that looks closer."""
     st.subheader(tr("Check the photos"), anchor=False)
     unseen = len(data.index) if measures is None else measures.missing(data)
-    checking = any(job.kind == "check" for job in job_queue().active())
+    checking = is_active(CHECK)
     with st.container(horizontal=True, vertical_alignment="center"):
         if checking:
             st.caption(
                 tr(":material/hourglass_top: The photos are being looked at; the sidebar says how far it is.")
             )
         elif unseen and st.button(tr("Look closer"), icon=":material/troubleshoot:", key="check"):
-            start_check(data)
+            _start_check(data)
             st.rerun()
         if unseen and not checking:
             st.caption(
@@ -65,6 +67,16 @@ def checks(data: Dataset, measures: Measures | None, findings: Sequence[Finding]
         title, icon = TITLES[finding.kind]
         with st.expander(f"{tr(title)} ({number(len(finding.groups))})", icon=f":material/{icon}:"):
             _finding(data, rows, finding)
+
+
+def _start_check(data: Dataset) -> None:
+    start(
+        CHECK,
+        data.name,
+        lambda job: measure(data, workspace=workspace(), task=job.task),
+        device=choose_device().name,
+        result_id=data.id,
+    )
 
 
 @st.fragment

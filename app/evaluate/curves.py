@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from app.evaluate.figures import kept, truth
-from app.shared.jobs import draw_curves
 from app.shared.layout import switch
 from app.shared.state import stamp
+from app.shared.training_curves import draw_curves
 from vitcore.charts import confidence_chart, precision_recall_chart, reliability_chart, roc_chart
 from vitcore.dataset import Dataset
 from vitcore.evaluation import precision_recall_curves, reliability, roc_curves, scaled_probabilities

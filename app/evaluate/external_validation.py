@@ -1,19 +1,21 @@
 """How a classifier does on another labelled set."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
 from app.evaluate.figures import TITLES, figure, span
-from app.shared.jobs import job_panel
+from app.shared.job_kinds import EXTERNAL_VALIDATION
+from app.shared.jobs import draw_jobs, start
 from app.shared.layout import gallery, thumbnail, verdict
-from app.shared.starting import start_elsewhere
-from app.shared.state import datasets, job_queue, workspace
+from app.shared.state import datasets, workspace
 from app.shared.text import escape_markdown
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, ntr, number, percent, span_sentence, tr, translated
-from vitcore.pipeline import Elsewhere, load_elsewhere, match_classes
+from vitcore.pipeline import Elsewhere, evaluate_elsewhere, load_elsewhere, match_classes
 from vitcore.runs import Run
 
 __all__ = ["draw_elsewhere"]
@@ -32,14 +34,13 @@ def draw_elsewhere(run: Run, data: Dataset) -> None:
         )
     )
     others = {key: name for key, name in datasets().items() if key != data.id}
-    if any(job.kind == "elsewhere" for job in job_queue().active()):
-        st.fragment(_live, run_every=1.0)()
-    elif not others:
-        st.info(
-            tr("There is no other dataset yet; bring one in on the Dataset page."), icon=":material/info:"
-        )
-    else:
-        _ask(run, others)
+    if not draw_jobs(EXTERNAL_VALIDATION):
+        if others:
+            _choose_dataset(run, others)
+        else:
+            st.info(
+                tr("There is no other dataset yet; bring one in on the Dataset page."), icon=":material/info:"
+            )
     try:
         known = load_elsewhere(run)
     except VitcoreError as error:
@@ -58,12 +59,8 @@ def draw_elsewhere(run: Run, data: Dataset) -> None:
             _result(run, found)
 
 
-def _live() -> None:
-    job_panel("elsewhere")
-
-
-def _ask(run: Run, others: dict[str, str]) -> None:
-    """Which dataset, and what its classes mean."""
+def _choose_dataset(run: Run, others: dict[str, str]) -> None:
+    """Draw the choice of a dataset, of what its classes mean, and the button that begins."""
     chosen = st.selectbox(
         tr("Dataset"), list(others), format_func=others.__getitem__, key="elsewhere_dataset"
     )
@@ -107,10 +104,20 @@ def _ask(run: Run, others: dict[str, str]) -> None:
         if st.button(
             tr("Judge on it"), icon=":material/travel_explore:", disabled=not usable, key="elsewhere"
         ):
-            start_elsewhere(run, other, mapping)
+            _start(run, other, mapping)
             st.rerun()
         if not usable:
             st.caption(tr("The classifier knows none of these classes; say which class means which."))
+
+
+def _start(run: Run, other: Dataset, mapping: Mapping[str, str | None]) -> None:
+    start(
+        EXTERNAL_VALIDATION,
+        other.name,
+        lambda job: evaluate_elsewhere(run.id, other, mapping, workspace=workspace(), task=job.task),
+        device=run.config.device.name,
+        result_id=run.id,
+    )
 
 
 def _result(run: Run, found: Elsewhere) -> None:

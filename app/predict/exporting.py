@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.shared.jobs import job_panel
-from app.shared.starting import own
-from app.shared.state import job_queue, stamp, workspace
+from app.shared.job_kinds import EXPORT
+from app.shared.jobs import draw_jobs, start
+from app.shared.state import stamp, workspace
 from app.shared.text import escape_markdown
 from vitcore.errors import VitcoreError
 from vitcore.inference import Agreement
@@ -59,16 +59,10 @@ def draw_takeaway(run: Run) -> None:
     st.markdown(
         tr("All that was found, and the classifier itself, as files. What is handed out was compared before.")
     )
-    busy = any(job.kind == "export" for job in job_queue().active())
-    if busy:
-        st.fragment(_live, run_every=1.0)()
+    busy = draw_jobs(EXPORT)
     _report(run)
     for form in _EXPORTERS:
         _card(run, form, busy=busy)
-
-
-def _live() -> None:
-    job_panel("export")
 
 
 # --- the report --------------------------------------------------------------------------------
@@ -206,7 +200,6 @@ def _start(run: Run, form: str, place: Path) -> None:
     language = current()
 
     def work(job: Job) -> None:
-        job.announce(run.id)
         found = load_run(run.id, workspace=workspace())  # which may have been deleted while this waited
         _make_room(place, form)
         made = _EXPORTERS[form](
@@ -220,7 +213,7 @@ def _start(run: Run, form: str, place: Path) -> None:
 
     # ONNX Runtime computes on the CPU.
     device = "cpu" if form == "onnx" else run.config.device.name
-    own(job_queue().submit("export", run.name, work, device=device))
+    start(EXPORT, run.name, work, device=device, result_id=run.id)
 
 
 def _place(run: Run, what: str, state: Hashable) -> Path:

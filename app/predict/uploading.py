@@ -6,10 +6,10 @@ from pathlib import PurePosixPath
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app.shared.jobs import job_panel
+from app.shared.job_kinds import PREDICTION
+from app.shared.jobs import start
 from app.shared.layout import switch
-from app.shared.starting import own
-from app.shared.state import classifier, distinct, job_queue
+from app.shared.state import classifier, distinct
 from app.shared.text import escape_markdown
 from app.shared.uploads import Uploads
 from vitcore.batches import Batch, answer_batch, list_batches, new_batch
@@ -19,7 +19,7 @@ from vitcore.jobs import Job
 from vitcore.language import local_time, mark, ntr, number, tr, translated
 from vitcore.runs import Run
 
-__all__ = ["asked", "bring_photos", "draw_progress", "go_on"]
+__all__ = ["asked", "bring_photos", "go_on"]
 
 ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
 PHOTOS = [suffix[1:] for suffix in sorted(IMAGE_SUFFIXES)]
@@ -58,14 +58,6 @@ def asked(run: Run) -> Batch | None:
     return batches.get(st.session_state.get(key, ""), next(iter(batches.values())))
 
 
-def draw_progress() -> bool:
-    """How far the answering is, updating itself; whether there is any."""
-    active = any(job.kind == "predict" for job in job_queue().active())
-    if active:
-        st.fragment(_panel, run_every=1.0)()
-    return active
-
-
 def go_on(run: Run, batch: Batch) -> None:
     """Offer to answer the rest, where the answering ended early."""
     left = len(batch.names) - len(batch.answers)
@@ -82,10 +74,6 @@ def go_on(run: Run, batch: Batch) -> None:
         if st.button(tr("Go on"), icon=":material/play_arrow:", key=f"go_on_{batch.id}"):
             _submit(run, batch.title, batch)
             st.rerun()
-
-
-def _panel() -> None:
-    job_panel("predict")
 
 
 def _title(batch: Batch) -> str:
@@ -170,13 +158,14 @@ def _submit(
         return
 
     def work(job: Job) -> None:
-        job.announce(run.id)
         asked = batch or new_batch(run, list(sources), title, task=job.task)
         answer_batch(asked, able, task=job.task)
 
-    device = able.embedder.device.name
-    own(
-        job_queue().submit(
-            "predict", title, work, device=device, cleanup=kept.hand_over() if kept is not None else None
-        )
+    start(
+        PREDICTION,
+        title,
+        work,
+        device=able.embedder.device.name,
+        result_id=run.id,
+        cleanup=kept.hand_over() if kept is not None else None,
     )

@@ -10,15 +10,14 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from app.samples.gallery import draw_picture, vectors_of
-from app.shared.jobs import job_panel
-from app.shared.starting import own
-from app.shared.state import classifier, job_queue, stamp, workspace
+from app.shared.job_kinds import MAP_CHECK
+from app.shared.jobs import draw_jobs, start
+from app.shared.state import classifier, stamp, workspace
 from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset, load_image
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import NeighbourIndex
 from vitcore.inference import Deletion, Explanation, explain
-from vitcore.jobs import Job
 from vitcore.language import number, percent, tr, translated
 from vitcore.pipeline import check_maps, load_map_check
 from vitcore.runs import Run
@@ -121,8 +120,7 @@ def draw_map_check(run: Run) -> None:
     if found is not None:
         _map_verdict(found)
         return
-    if any(job.kind == "maps" for job in job_queue().active()):
-        st.fragment(_map_panel, run_every=1.0)()
+    if draw_jobs(MAP_CHECK):
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
@@ -159,13 +157,11 @@ def _map_verdict(found: Deletion) -> None:
     st.warning(text.format(**values), icon=":material/warning:")
 
 
-def _map_panel() -> None:
-    job_panel("maps")
-
-
 def _start_map_check(run: Run) -> None:
-    def work(job: Job) -> None:
-        job.announce(run.id)
-        check_maps(run.id, workspace=workspace(), task=job.task)
-
-    own(job_queue().submit("maps", run.name, work, device=run.config.device.name))
+    start(
+        MAP_CHECK,
+        run.name,
+        lambda job: check_maps(run.id, workspace=workspace(), task=job.task),
+        device=run.config.device.name,
+        result_id=run.id,
+    )

@@ -8,17 +8,18 @@ import streamlit as st
 
 from app.dataset.editing import apply_edit
 from app.shared.cached_charts import draw_chart
-from app.shared.jobs import job_panel
+from app.shared.job_kinds import REVIEW
+from app.shared.jobs import draw_jobs, start
 from app.shared.layout import paged, thumbnail
-from app.shared.starting import start_review, start_training
-from app.shared.state import job_queue, runs_of, workspace
+from app.shared.starting import start_training
+from app.shared.state import runs_of, workspace
 from app.shared.text import escape_markdown
 from vitcore.charts import forecast_chart
 from vitcore.dataset import Dataset, confirm, confirmed, exclude, relabel, unconfirm, undo
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import class_forecast, forecast
 from vitcore.language import ntr, number, percent, said, tr, translated
-from vitcore.pipeline import Review, load_review
+from vitcore.pipeline import Review, load_review, review_run
 from vitcore.runs import Run, load_run
 
 __all__ = ["draw_forecast", "draw_labels", "draw_look_closer", "review_of"]
@@ -48,12 +49,17 @@ def draw_look_closer(run: Run, data: Dataset, why: str) -> None:
         data: Its dataset.
         why: What it will show, a sentence.
     """
-    if any(job.kind == "review" for job in job_queue().active()):
-        st.fragment(_live, run_every=1.0)()
+    if draw_jobs(REVIEW):
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         if st.button(tr("Look closer"), icon=":material/troubleshoot:", key="look_closer"):
-            start_review(run)
+            start(
+                REVIEW,
+                run.name,
+                lambda job: review_run(run.id, workspace=workspace(), task=job.task),
+                device=run.config.device.name,
+                result_id=run.id,
+            )
             st.rerun()
         how = tr(
             "Trains some hundred output layers on parts of the {count} photos, from what is stored; no photo "
@@ -176,10 +182,6 @@ def _class_forecasts(review: Review, classes: tuple[str, ...], more: int) -> Non
             )
         lines.append(f"- {escape_markdown(classes[int(row[1])], 40)}: {text}")
     st.markdown("\n".join(lines))
-
-
-def _live() -> None:
-    job_panel("review")
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

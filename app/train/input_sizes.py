@@ -5,15 +5,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.shared.jobs import job_panel
-from app.shared.starting import start_sizes
-from app.shared.state import job_queue
+from app.shared.job_kinds import SIZE_COMPARISON
+from app.shared.jobs import draw_jobs, is_active, start
+from app.shared.starting import device_of
+from app.shared.state import workspace
 from app.shared.text import escape_markdown, signed
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
 from vitcore.language import duration, number, percent, said, tr, translated
-from vitcore.pipeline import SizeComparison, SizeResult, load_sizes
+from vitcore.pipeline import SizeComparison, SizeResult, compare_sizes, load_sizes
 from vitcore.training import Hyperparameters
 
 __all__ = ["draw_input_sizes"]
@@ -31,7 +32,7 @@ def draw_input_sizes(data: Dataset, values: dict[str, Any], requested: dict[str,
         requested: The attributes of a `Compute`, as they are chosen.
     """
     st.session_state.setdefault("size_images", USUAL_IMAGES)
-    running = any(job.kind == "sizes" for job in job_queue().active())
+    running = is_active(SIZE_COMPARISON)
     with st.container(border=True, key="input_sizes"):
         st.markdown(f"**{tr('Would a smaller input size do?')}**")
         st.caption(
@@ -55,23 +56,27 @@ def draw_input_sizes(data: Dataset, values: dict[str, Any], requested: dict[str,
             if st.button(label, icon=":material/speed:", disabled=running, key="measure_sizes"):
                 _start(data, values, requested, images)
         if running:
-            st.fragment(_live, run_every=1.0)()
+            draw_jobs(SIZE_COMPARISON)
         elif (found := _found(data, values, requested["backbone"])) is not None:
             _result(data, values, found)
 
 
 def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], images: int) -> None:
     try:
-        start_sizes(data, Hyperparameters(**values), Compute(**requested), images=images)
+        hyperparameters, compute = Hyperparameters(**values), Compute(**requested)
+        start(
+            SIZE_COMPARISON,
+            data.name,
+            lambda job: compare_sizes(
+                data, hyperparameters, compute=compute, images=images, workspace=workspace(), task=job.task
+            ),
+            device=device_of(compute),
+            result_id=data.id,
+        )
     except VitcoreError as error:
         st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
     else:
         st.rerun()
-
-
-def _live() -> None:
-    """How it goes, every second."""
-    job_panel("sizes")
 
 
 def _found(data: Dataset, values: dict[str, Any], backbone: str) -> SizeComparison | None:

@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from app.shared.engine import engine_title, engines_here
-from app.shared.state import job_queue
+from app.shared.job_kinds import SIZE_COMPARISON
+from app.shared.jobs import is_active
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from app.train.input_sizes import draw_input_sizes
@@ -164,7 +165,7 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
         _draw("epochs")
     with right:
         _draw("learning_rate")
-    measuring = any(job.kind == "sizes" for job in job_queue().active())
+    measuring = is_active(SIZE_COMPARISON)
     if measuring:  # and it stays open to show what was found
         st.session_state["settings_open"] = True
     with st.expander(tr("More settings"), icon=":material/tune:", key="settings_open", on_change="rerun"):

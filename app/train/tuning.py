@@ -2,23 +2,26 @@
 
 import math
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from app.shared.cached_charts import draw_chart
-from app.shared.jobs import job_panel
-from app.shared.starting import start_tuning
-from app.shared.state import job_queue, workspace
+from app.shared.job_kinds import TUNING
+from app.shared.jobs import draw_jobs, is_active, start
+from app.shared.starting import device_of
+from app.shared.state import workspace
 from app.shared.text import escape_markdown
 from app.train.settings import describe_settings, load_settings
 from vitcore.charts import learning_rate_chart, trials_chart
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
+from vitcore.jobs import Job
 from vitcore.language import duration, number, percent, tr, translated
-from vitcore.pipeline import Tuning, load_tuning
+from vitcore.pipeline import Tuning, find_settings, load_tuning
 from vitcore.report import significant
 from vitcore.training import Hyperparameters
 
@@ -30,7 +33,7 @@ MINUTES = (1, 2, 5, 10, 30, 60, 0)
 
 def draw_tuning(data: Dataset, values: dict[str, Any], requested: dict[str, Any]) -> None:
     """All of it, below the settings from which it begins."""
-    running = any(job.kind == "tuning" for job in job_queue().active())
+    running = is_active(TUNING)
     found = _found(data)
     if running:  # and it stays open to show what was found
         st.session_state["tuning_open"] = True
@@ -59,7 +62,7 @@ def draw_tuning(data: Dataset, values: dict[str, Any], requested: dict[str, Any]
             if st.button(title, icon=":material/search:", disabled=running, key="tune"):
                 _start(data, values, requested, trials, 60 * minutes or None)
         if running:
-            st.fragment(_live, run_every=1.0)(data)
+            draw_jobs(TUNING, below=partial(_draw_trials_so_far, data))
         elif found is not None:
             _result(data, found)
 
@@ -78,17 +81,32 @@ def _start(
     data: Dataset, values: dict[str, Any], requested: dict[str, Any], trials: int, seconds: float | None
 ) -> None:
     try:
-        start_tuning(data, Hyperparameters(**values), Compute(**requested), trials=trials, seconds=seconds)
+        hyperparameters, compute = Hyperparameters(**values), Compute(**requested)
+        start(
+            TUNING,
+            data.name,
+            lambda job: find_settings(
+                data,
+                hyperparameters,
+                compute=compute,
+                trials=trials,
+                seconds=seconds,
+                workspace=workspace(),
+                task=job.task,
+            ),
+            device=device_of(compute),
+            result_id=data.id,
+        )
     except VitcoreError as error:
         st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
     else:
         st.rerun()
 
 
-def _live(data: Dataset) -> None:
-    """How a search goes, every second."""
+def _draw_trials_so_far(data: Dataset, job: Job) -> None:  # noqa: ARG001 - as `draw_jobs` asks for
+    """Draw what a search has tried so far."""
     found = _found(data)
-    if job_panel("tuning") and found is not None and found.state == "running":
+    if found is not None and found.state == "running":
         _draw_trials(data, found)
 
 

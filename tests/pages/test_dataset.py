@@ -475,7 +475,7 @@ def test_a_closer_look_finds_dark_photos(open_page, finish, ui, picture_folder, 
     folder = picture_folder()
     Image.new("RGB", (64, 48)).save(folder / "red" / "black.png")
     import_dataset(folder)
-    monkeypatch.setattr("app.shared.starting.measure", partial(measure, compute=Compute(tiny_backbone)))
+    monkeypatch.setattr("app.dataset.findings.measure", partial(measure, compute=Compute(tiny_backbone)))
     at = open_page("dataset")
     finish(ui.press(at, "check"))
     assert any("Very dark" in expander.label for expander in at.expander)

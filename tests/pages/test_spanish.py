@@ -200,7 +200,7 @@ def test_findings_and_edits_are_told(open_page, ui, finish, picture_folder, monk
     Image.new("RGB", (64, 48)).save(folder / "red" / "black.png")
     (folder / "red" / "notes.txt").write_text("no photo")
     import_dataset(folder, name="My photos")
-    monkeypatch.setattr("app.shared.starting.measure", partial(measure, compute=Compute(tiny_backbone)))
+    monkeypatch.setattr("app.dataset.findings.measure", partial(measure, compute=Compute(tiny_backbone)))
     at = in_spanish(open_page("dataset"))
     names = (*NAMES, "notes.txt")
     assert left_in_english([], spoken(finish(ui.press(at, "check"))), names) == []
