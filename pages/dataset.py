@@ -13,6 +13,7 @@ from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import IMPORT
 from app.shared.jobs import is_active
 from app.shared.layout import figures, next_page, opening
+from app.shared.messages import notify_error
 from app.shared.state import dataset, runs_of, workspace
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
@@ -20,7 +21,7 @@ from vitcore.audit import find_issues, load_measures
 from vitcore.charts import class_count_chart, size_chart
 from vitcore.dataset import Dataset, Finding, import_report, remarks, rename_dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import ntr, number, said, tr, translated
+from vitcore.language import ntr, number, said, tr
 from vitcore.runs import delete_run
 
 TALL = 16  # classes, from which on their chart is scrolled
@@ -165,7 +166,7 @@ def manage(data: Dataset) -> None:
                 try:
                     rename_dataset(data, name)
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
+                    notify_error(error)
                 st.rerun()
         with st.popover(tr("Delete this dataset"), icon=":material/delete:", type="tertiary"):
             sentences = [

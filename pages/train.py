@@ -6,6 +6,7 @@ from app.shared.engine import computed_on, draw_engine
 from app.shared.job_kinds import TRAINING
 from app.shared.jobs import draw_jobs
 from app.shared.layout import figures, needed_dataset, next_page, opening
+from app.shared.messages import draw_error, notify_error
 from app.shared.starting import start_resume, start_training
 from app.shared.state import run, unfinished_runs, workspace
 from app.shared.text import escape_markdown
@@ -15,7 +16,7 @@ from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.errors import VitcoreError
 from vitcore.jobs import Job
-from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr, translated
+from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
@@ -48,7 +49,7 @@ def unfinished(runs: list[Run]) -> None:
                 try:
                     start_resume(found)
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 400))
+                    notify_error(error)
                 st.rerun()
 
 
@@ -93,7 +94,7 @@ if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:",
     try:
         start_training(data, Hyperparameters(**values), Compute(**requested))
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
+        draw_error(error)
     else:
         st.rerun()
 draw_tuning(data, values, requested)

@@ -6,10 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from app.shared.layout import paged, thumbnail
+from app.shared.messages import notify, notify_error
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset, delete_class, exclude, relabel, rename_class, restore, undo
 from vitcore.errors import VitcoreError
-from vitcore.language import listed, mark, number, said, tr, translated
+from vitcore.language import listed, mark, number, said, tr
 
 __all__ = ["PARTS", "apply_edit", "browse", "divided", "edit_classes"]
 
@@ -32,9 +33,9 @@ def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
     """Make an edit, which is on the disk at once, say what it did, and draw the page anew."""
     try:
         text = edit(*arguments).changes[-1].text
-        st.session_state["notice"] = ("complete", escape_markdown(said(text), 300))
+        notify("complete", escape_markdown(said(text), 300))
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 400))
+        notify_error(error)
     st.rerun()
 
 

@@ -11,6 +11,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.dataset.editing import divided
 from app.shared.layout import figures, switch
+from app.shared.messages import draw_error
 from app.shared.starting import start_import, start_sample
 from app.shared.text import escape_markdown
 from app.shared.uploads import Uploads
@@ -198,7 +199,7 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
         with st.spinner(tr("Looking at the files …")):
             survey = staged.survey()
         if isinstance(survey, VitcoreError):
-            st.error(escape_markdown(said(str(survey)), 400), icon=":material/error:")
+            draw_error(survey)
             _cancel(tr("Choose something else"))
             return
         candidate = _choice(staged, survey)

@@ -9,12 +9,13 @@ from app.evaluate.figures import TITLES, figure, span
 from app.shared.job_kinds import EXTERNAL_VALIDATION
 from app.shared.jobs import draw_jobs, start
 from app.shared.layout import gallery, thumbnail, verdict
+from app.shared.messages import draw_error
 from app.shared.state import datasets, workspace
 from app.shared.text import escape_markdown
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import listed, ntr, number, percent, span_sentence, tr, translated
+from vitcore.language import listed, ntr, number, percent, span_sentence, tr
 from vitcore.pipeline import Elsewhere, evaluate_elsewhere, load_elsewhere, match_classes
 from vitcore.runs import Run
 
@@ -44,7 +45,7 @@ def draw_elsewhere(run: Run, data: Dataset) -> None:
     try:
         known = load_elsewhere(run)
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
+        draw_error(error)
         return
     for found in reversed(known):
         with st.expander(
@@ -67,7 +68,7 @@ def _choose_dataset(run: Run, others: dict[str, str]) -> None:
     try:
         other = load_dataset(chosen, workspace=workspace())
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
+        draw_error(error)
         return
     matched = match_classes(other.classes, run.classes)
     table = pd.DataFrame(

@@ -11,6 +11,7 @@ import streamlit as st
 from app.evaluate.figures import draw_images, kept, truth
 from app.shared.cached_charts import draw_chart
 from app.shared.layout import switch
+from app.shared.messages import draw_error, notify
 from app.shared.state import stamp
 from app.shared.text import escape_markdown
 from vitcore.charts import coverage_chart
@@ -18,7 +19,7 @@ from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import DoubtRule, coverage_curve, wilson_interval
 from vitcore.inference import load_trust, set_level
-from vitcore.language import listed, mark, number, of_100, percent, tr, translated
+from vitcore.language import listed, mark, number, of_100, percent, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_trust"]
@@ -138,9 +139,9 @@ def _keep(run: Run, step: int, now: int) -> None:
         try:
             set_level(run.folder, step / _LAST)
         except VitcoreError as error:
-            st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
+            draw_error(error)
         else:
-            st.session_state["notice"] = ("complete", tr("Kept: from now on it says “not sure” by this."))
+            notify("complete", tr("Kept: from now on it says “not sure” by this."))
             st.rerun()
     if same:
         st.caption(tr("This is how it answers new photos."))

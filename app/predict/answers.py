@@ -12,6 +12,7 @@ from app.predict.answer_table import draw_table
 from app.shared.cached_charts import draw_chart
 from app.shared.explanation import SIDE, draw_alike, draw_legend, draw_map_check, explained, picture_of
 from app.shared.layout import figures, paged, switch
+from app.shared.messages import draw_unavailable, error_text
 from app.shared.state import stamp, workspace
 from app.shared.text import doubt_sentence, escape_markdown
 from vitcore.batches import Batch
@@ -19,8 +20,7 @@ from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.inference import Trust, heatmap, load_trust
-from vitcore.language import listed, mark, ntr, number, percent, said, tr, translated
-from vitcore.messages import cause
+from vitcore.language import listed, mark, ntr, number, percent, said, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_answers"]
@@ -204,7 +204,8 @@ def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list
             explanation = explained(run, str(batch.photo(place)))
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
-        above.caption(f":material/info: {escape_markdown(translated(cause(error)), 300)}")
+        with above:
+            draw_unavailable(error)
         return
     above.image(drawn, width="stretch")
     with above:
@@ -220,7 +221,7 @@ def _like(run: Run, batch: Batch, place: int) -> None:
         data = _dataset(run)
         vector = explained(run, str(batch.photo(place))).embedding
     except (VitcoreError, OSError) as error:
-        st.caption(f":material/info: {escape_markdown(translated(cause(error)), 300)}")
+        draw_unavailable(error)
         return
     draw_alike(data, run, vector, f"alike_row_{batch.id}_{place}")
 
@@ -290,15 +291,11 @@ def _correct(batch: Batch, place: int, label: str, data: Dataset) -> None:
     try:
         batch.correct(place, label, data)
     except VitcoreError as error:
-        st.session_state.setdefault("mend_failed", {})[batch.id, place] = escape_markdown(
-            translated(error.message), 300
-        )
+        st.session_state.setdefault("mend_failed", {})[batch.id, place] = error_text(error)
 
 
 def _take_back(batch: Batch, place: int, data: Dataset) -> None:
     try:
         batch.take_back(place, data)
     except VitcoreError as error:
-        st.session_state.setdefault("mend_failed", {})[batch.id, place] = escape_markdown(
-            translated(error.message), 300
-        )
+        st.session_state.setdefault("mend_failed", {})[batch.id, place] = error_text(error)

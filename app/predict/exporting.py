@@ -11,12 +11,13 @@ import streamlit as st
 
 from app.shared.job_kinds import EXPORT
 from app.shared.jobs import draw_jobs, start
+from app.shared.messages import draw_error
 from app.shared.state import stamp, workspace
 from app.shared.text import escape_markdown
 from vitcore.errors import VitcoreError
 from vitcore.inference import Agreement
 from vitcore.jobs import Job
-from vitcore.language import LANGUAGES, current, file_size, mark, number, percent, tr, translated
+from vitcore.language import LANGUAGES, current, file_size, mark, number, percent, tr
 from vitcore.pipeline import Export, export_model, export_onnx, pack_export
 from vitcore.runs import Run, load_run
 from vitcore.workspace import read_json
@@ -107,7 +108,7 @@ def _write_report(run: Run, file: Path, language: str) -> None:
             _make_room(file, f"report-{language}")
             write_report(run.id, file, language=language, workspace=workspace())
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
+        draw_error(error)
 
 
 # --- the model ---------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ def _made(place: Path) -> dict[str, Any] | None:
     try:
         about: dict[str, Any] = read_json(place.with_suffix(".json"))
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
+        draw_error(error)
         return None
     return about
 

@@ -9,14 +9,14 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import start
 from app.shared.layout import switch
+from app.shared.messages import notify_error
 from app.shared.state import classifier, distinct
-from app.shared.text import escape_markdown
 from app.shared.uploads import Uploads
 from vitcore.batches import Batch, answer_batch, list_batches, new_batch
 from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
 from vitcore.errors import VitcoreError
 from vitcore.jobs import Job
-from vitcore.language import local_time, mark, ntr, number, tr, translated
+from vitcore.language import local_time, mark, ntr, number, tr
 from vitcore.runs import Run
 
 __all__ = ["asked", "bring_photos", "go_on"]
@@ -154,7 +154,7 @@ def _submit(
     try:
         able = classifier(run)
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 400))
+        notify_error(error)
         return
 
     def work(job: Job) -> None:

@@ -6,12 +6,13 @@ from dataclasses import asdict
 import streamlit as st
 
 from app.shared.engine import computed_on, draw_engine
+from app.shared.messages import draw_error, notify_error
 from app.shared.starting import start_resume, start_training
 from app.shared.state import select, workspace
 from app.shared.text import escape_markdown
 from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import said, tr, translated
+from vitcore.language import said, tr
 from vitcore.runs import Run, delete_run, describe_run, restore_run
 
 __all__ = ["delete_runs", "draw_actions", "draw_undo"]
@@ -55,7 +56,7 @@ def delete_runs(runs: Sequence[Run]) -> None:
             delete_run(run.id, workspace=workspace())
             st.session_state.setdefault("deleted_runs", []).append((run.id, run.name))
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
+        notify_error(error)
     st.rerun()
 
 
@@ -69,7 +70,7 @@ def draw_undo() -> None:
         try:
             restore_run(deleted.pop()[0], workspace=workspace())
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
+            notify_error(error)
         st.rerun()
 
 
@@ -81,7 +82,7 @@ def _describe(run: Run) -> None:
         try:
             describe_run(run.id, name=name, note=note, workspace=workspace())
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
+            notify_error(error)
         st.rerun()
 
 
@@ -99,7 +100,7 @@ def _repeat(run: Run) -> None:
         data = load_dataset(about.id, version=about.version, workspace=workspace())
         start_training(data, run.hyperparameters, run.config.requested)
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
+        draw_error(error)
         return
     select("dataset", data.id)
     st.switch_page("pages/train.py")

@@ -11,13 +11,14 @@ import streamlit as st
 from app.samples.gallery import Samples, draw_picture, draw_pictures, vectors_of
 from app.shared.cached_charts import draw_chart
 from app.shared.layout import paged, switch
+from app.shared.messages import error_text
 from app.shared.state import stamp
 from app.shared.text import escape_markdown
 from vitcore.charts import embedding_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import Projection, project, projections
-from vitcore.language import number, percent, tr, translated
+from vitcore.language import number, percent, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_map"]
@@ -33,7 +34,7 @@ def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]
     try:
         found = vectors_of(run)
     except VitcoreError as error:
-        reason = escape_markdown(translated(error.message), 300)
+        reason = error_text(error)
         st.info(f"{tr('There is no map of this run.')} {reason}", icon=":material/map:")
         return np.empty(0, dtype=np.int64)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

@@ -11,14 +11,14 @@ from app.evaluate.figures import sureness
 from app.samples.gallery import RIGHT, WRONG, Samples, now, open_picture, samples_of, vectors_of
 from app.shared.cached_charts import draw_chart
 from app.shared.explanation import SIDE, draw_alike, draw_legend, explained, picture_of
+from app.shared.messages import draw_unavailable
 from app.shared.state import dataset, stamp
 from app.shared.text import doubt_sentence, escape_markdown
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, exclude, relabel, restore, undo
 from vitcore.errors import VitcoreError
 from vitcore.inference import heatmap
-from vitcore.language import number, said, tr, translated
-from vitcore.messages import cause
+from vitcore.language import number, said, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_detail"]
@@ -117,7 +117,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
         place.image(picture)
-        st.caption(f":material/info: {escape_markdown(translated(cause(error)), 300)}")
+        draw_unavailable(error)
         return
     place.image(drawn)
     place.caption(name)
@@ -250,7 +250,7 @@ def _alike(data: Dataset, run: Run, image_id: int) -> None:
     try:
         found = vectors_of(run)
     except VitcoreError as error:
-        st.caption(f":material/info: {escape_markdown(translated(error.message), 300)}")
+        draw_unavailable(error)
         return
     own = int(np.flatnonzero(found.rows["image_id"] == image_id)[0])
     draw_alike(data, run, found.vectors[own], "alike")

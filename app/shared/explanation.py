@@ -12,13 +12,14 @@ from PIL import Image, ImageOps
 from app.samples.gallery import draw_picture, vectors_of
 from app.shared.job_kinds import MAP_CHECK
 from app.shared.jobs import draw_jobs, start
+from app.shared.messages import draw_unavailable
 from app.shared.state import classifier, stamp, workspace
 from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset, load_image
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import NeighbourIndex
 from vitcore.inference import Deletion, Explanation, explain
-from vitcore.language import number, percent, tr, translated
+from vitcore.language import number, percent, tr
 from vitcore.pipeline import check_maps, load_map_check
 from vitcore.runs import Run
 
@@ -99,7 +100,7 @@ def draw_alike(data: Dataset, run: Run, vector: npt.NDArray[np.floating], key: s
     try:
         distances, rows = alike(run, vector)
     except VitcoreError as error:
-        st.caption(f":material/info: {escape_markdown(translated(error.message), 300)}")
+        draw_unavailable(error)
         return
     with st.container(horizontal=True, gap="small", key=key):
         for distance, row in zip(distances, rows.itertuples(), strict=True):
@@ -115,7 +116,7 @@ def draw_map_check(run: Run) -> None:
     try:
         found = load_map_check(run)
     except VitcoreError as error:
-        st.caption(f":material/info: {escape_markdown(translated(error.message), 300)}")
+        draw_unavailable(error)
         found = None
     if found is not None:
         _map_verdict(found)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app.shared.job_kinds import JOB_KINDS, JobKind
+from app.shared.messages import notify
 from app.shared.state import job_queue, select
 from app.shared.text import escape_markdown
 from vitcore.jobs import Job, JobSnapshot, Work
@@ -123,15 +124,9 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
     if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
         select(kind.selects, snapshot.result_id)
     if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
-        st.session_state["notice"] = (
-            snapshot.state,
-            f"{tr(kind.ended_early)} {escape_markdown(said(snapshot.message), 400)}",
-        )
+        notify(snapshot.state, f"{tr(kind.ended_early)} {escape_markdown(said(snapshot.message), 400)}")
     elif snapshot.state == "complete":
-        st.session_state["notice"] = (
-            "complete",
-            tr(kind.complete).format(time=duration(snapshot.elapsed_s)),
-        )
+        notify("complete", tr(kind.complete).format(time=duration(snapshot.elapsed_s)))
 
 
 def _position(snapshot: JobSnapshot) -> str:

@@ -7,12 +7,13 @@ from typing import NoReturn, TypeVar
 import streamlit as st
 
 from app._compat import require_frame
+from app.shared.messages import draw_error
 from app.shared.starting import start_sample
 from app.shared.state import dataset, run
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import percent, tr, translated
+from vitcore.language import percent, tr
 from vitcore.runs import Run
 
 __all__ = [
@@ -160,5 +161,5 @@ def _loaded(load: Callable[[], Chosen]) -> Chosen:
     try:
         return load()
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
+        draw_error(error)
         st.stop()

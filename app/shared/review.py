@@ -11,6 +11,7 @@ from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import REVIEW
 from app.shared.jobs import draw_jobs, start
 from app.shared.layout import paged, thumbnail
+from app.shared.messages import draw_error, notify_error
 from app.shared.starting import start_training
 from app.shared.state import runs_of, workspace
 from app.shared.text import escape_markdown
@@ -18,7 +19,7 @@ from vitcore.charts import forecast_chart
 from vitcore.dataset import Dataset, confirm, confirmed, exclude, relabel, unconfirm, undo
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import class_forecast, forecast
-from vitcore.language import ntr, number, percent, said, tr, translated
+from vitcore.language import ntr, number, percent, said, tr
 from vitcore.pipeline import Review, load_review, review_run
 from vitcore.runs import Run, load_run
 
@@ -37,7 +38,7 @@ def review_of(run: Run) -> Review | None:
     try:
         return _loaded(run.id, path.stat().st_mtime_ns)
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
+        draw_error(error)
         return None
 
 
@@ -255,7 +256,7 @@ def _note(write: Any, data: Dataset, image_ids: list[int]) -> None:
     try:
         write(data, image_ids)
     except VitcoreError as error:
-        st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
+        notify_error(error)
     st.rerun()
 
 
@@ -271,7 +272,7 @@ def _retrain(run: Run, data: Dataset) -> None:
                     start_training(data, run.hyperparameters, run.config.requested)
                     st.session_state["compared_with"] = run.id
                 except VitcoreError as error:
-                    st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
+                    notify_error(error)
                 st.switch_page("pages/train.py")
             st.caption(
                 tr(

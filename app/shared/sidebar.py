@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.shared.jobs import watch_jobs
 from app.shared.language import choose_language
+from app.shared.messages import draw_notice
 from app.shared.state import apply_selection, datasets, distinct, runs_of
 from vitcore.backbone import choose_device
 from vitcore.language import local_time, percent, said, tr
@@ -39,7 +40,7 @@ def draw_sidebar() -> None:
         watch_jobs()
         st.caption(tr(":material/memory: Computing on {device}").format(device=said(_device())))
         choose_language()
-    _draw_notice()
+    draw_notice()
 
 
 def _run_label(run: Run) -> str:
@@ -51,14 +52,3 @@ def _run_label(run: Run) -> str:
 @st.cache_resource(show_spinner=False)
 def _device() -> str:
     return choose_device().title
-
-
-def _draw_notice() -> None:
-    """What ended since the last rerun, once."""
-    notice = st.session_state.pop("notice", None)
-    if notice is None:
-        return
-    state, text = notice
-    show = {"complete": st.success, "stopped": st.warning, "failed": st.error}[state]
-    icon = {"complete": "check_circle", "stopped": "stop_circle", "failed": "error"}[state]
-    show(text, icon=f":material/{icon}:")

@@ -7,13 +7,14 @@ import streamlit as st
 
 from app.shared.job_kinds import SIZE_COMPARISON
 from app.shared.jobs import draw_jobs, is_active, start
+from app.shared.messages import draw_error
 from app.shared.starting import device_of
 from app.shared.state import workspace
 from app.shared.text import escape_markdown, signed
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
-from vitcore.language import duration, number, percent, said, tr, translated
+from vitcore.language import duration, number, percent, said, tr
 from vitcore.pipeline import SizeComparison, SizeResult, compare_sizes, load_sizes
 from vitcore.training import Hyperparameters
 
@@ -74,7 +75,7 @@ def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], ima
             result_id=data.id,
         )
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
+        draw_error(error)
     else:
         st.rerun()
 
@@ -85,7 +86,7 @@ def _found(data: Dataset, values: dict[str, Any], backbone: str) -> SizeComparis
     except NotFoundError:
         return None
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
+        draw_error(error)
         return None
 
 

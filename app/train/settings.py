@@ -10,6 +10,7 @@ import streamlit as st
 from app.shared.engine import engine_title, engines_here
 from app.shared.job_kinds import SIZE_COMPARISON
 from app.shared.jobs import is_active
+from app.shared.messages import notify, notify_error
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from app.train.input_sizes import draw_input_sizes
@@ -17,7 +18,7 @@ from vitcore.backbone import CATALOGUE
 from vitcore.compute import DEVICES, PRECISIONS, Compute
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import mark, said, tr, translated
+from vitcore.language import mark, said, tr
 from vitcore.report import setting_title, setting_value, significant
 from vitcore.training import PRESETS, Hyperparameters, settings_without_effect
 
@@ -257,9 +258,9 @@ def _as_file() -> None:
             hyperparameters = Hyperparameters.from_dict(given.get("hyperparameters", given))
         except (ValueError, AttributeError, TypeError) as error:
             why = tr("These are no settings: {reason}").format(reason=escape_markdown(str(error), 200))
-            st.session_state["notice"] = ("failed", why)
+            notify("failed", why)
         except VitcoreError as error:
-            st.session_state["notice"] = ("failed", escape_markdown(translated(error.message), 300))
+            notify_error(error)
         else:
             requested = {
                 name: str(value)

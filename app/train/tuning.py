@@ -11,6 +11,7 @@ import streamlit as st
 from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import TUNING
 from app.shared.jobs import draw_jobs, is_active, start
+from app.shared.messages import draw_error
 from app.shared.starting import device_of
 from app.shared.state import workspace
 from app.shared.text import escape_markdown
@@ -20,7 +21,7 @@ from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
 from vitcore.jobs import Job
-from vitcore.language import duration, number, percent, tr, translated
+from vitcore.language import duration, number, percent, tr
 from vitcore.pipeline import Tuning, find_settings, load_tuning
 from vitcore.report import significant
 from vitcore.training import Hyperparameters
@@ -73,7 +74,7 @@ def _found(data: Dataset) -> Tuning | None:
     except NotFoundError:
         return None
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 300), icon=":material/error:")
+        draw_error(error)
         return None
 
 
@@ -98,7 +99,7 @@ def _start(
             result_id=data.id,
         )
     except VitcoreError as error:
-        st.error(escape_markdown(translated(error.message), 400), icon=":material/error:")
+        draw_error(error)
     else:
         st.rerun()
 
