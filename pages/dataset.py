@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.dataset.editing import PARTS, browse, divided, edit_classes
-from app.dataset.findings import checks
-from app.dataset.importing import bring_in
+from app.dataset.editing import PARTS, draw_browser, draw_class_editor, split_in_words
+from app.dataset.findings import draw_findings
+from app.dataset.importing import draw_import
 from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import IMPORT
 from app.shared.jobs import is_active
-from app.shared.layout import figures, next_page, opening
+from app.shared.layout import draw_metrics, draw_next_page, draw_opening
 from app.shared.messages import notify_error
-from app.shared.state import dataset, runs_of, workspace
+from app.shared.state import chosen_dataset, runs_of, workspace
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from vitcore.audit import find_issues, load_measures
@@ -42,7 +42,7 @@ def summary(data: Dataset, findings: Sequence[Finding]) -> None:
     """What came in, and what is good and bad about it."""
     sizes = data.index["width"].astype(str) + " × " + data.index["height"].astype(str)
     common, count = Counter(sizes).most_common(1)[0]
-    figures(
+    draw_metrics(
         [
             (
                 tr("Images"),
@@ -69,7 +69,7 @@ def summary(data: Dataset, findings: Sequence[Finding]) -> None:
     if data.split_counts:
         st.info(
             tr("This set comes with its own split, which is kept: {parts}.").format(
-                parts=divided(data.split_counts)
+                parts=split_in_words(data.split_counts)
             ),
             icon=":material/call_split:",
         )
@@ -132,7 +132,7 @@ def overview(data: Dataset) -> None:
                 lambda: class_count_chart(data.class_counts),
                 tr("Images per class"),
             )
-        edit_classes(data)
+        draw_class_editor(data)
     with right:
         st.subheader(tr("Sizes"), anchor=False)
         draw_chart(
@@ -192,10 +192,12 @@ def manage(data: Dataset) -> None:
                 st.rerun()
 
 
-opening(tr("Dataset"), tr("Bring in labelled photos; each one is checked before anything learns from it."))
+draw_opening(
+    tr("Dataset"), tr("Bring in labelled photos; each one is checked before anything learns from it.")
+)
 importing = is_active(IMPORT)
-data = dataset()
-bring_in(data, expanded=data is None and not importing)
+data = chosen_dataset()
+draw_import(data, expanded=data is None and not importing)
 if importing:
     st.info(
         tr("Photos are being read; they appear here when all are checked."), icon=":material/hourglass_top:"
@@ -207,8 +209,8 @@ if data is not None:
     summary(data, findings)
     overview(data)
     st.subheader(tr("Look through them"), anchor=False)
-    browse(data)
-    checks(data, measures, findings)
+    draw_browser(data)
+    draw_findings(data, measures, findings)
     views(data)
-    next_page("train", tr("Train a classifier on these photos"))
+    draw_next_page("train", tr("Train a classifier on these photos"))
     manage(data)

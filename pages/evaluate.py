@@ -10,11 +10,11 @@ import streamlit as st
 from app.evaluate.comparison import draw_comparison
 from app.evaluate.confusions import draw_confusions
 from app.evaluate.curves import draw_all_curves
-from app.evaluate.external_validation import draw_elsewhere
+from app.evaluate.external_validation import draw_external_validation
 from app.evaluate.figures import draw_figures
+from app.evaluate.forecast import draw_forecast
 from app.evaluate.not_sure import draw_trust
-from app.shared.layout import needed_dataset, needed_run, next_page, opening, switch
-from app.shared.review import draw_forecast
+from app.shared.layout import draw_next_page, draw_opening, draw_switch, require_dataset, require_run
 from vitcore.language import tr
 from vitcore.runs import Run
 
@@ -24,7 +24,7 @@ SECTIONS = {
     "curves": (tr("Curves"), draw_all_curves),
     "trust": (tr("Trust"), draw_trust),
     "compare": (tr("Compare"), draw_comparison),
-    "elsewhere": (tr("Elsewhere"), draw_elsewhere),
+    "elsewhere": (tr("Elsewhere"), draw_external_validation),
     "more": (tr("More photos"), draw_forecast),
 }
 
@@ -58,11 +58,11 @@ def take_away(run: Run) -> None:
     st.caption(tr("Charts: point at one, and the symbol at its upper right saves it as a picture (PNG)."))
 
 
-opening(tr("Evaluate"), tr("How good the classifier is on images that it never learned from."))
-run = needed_run()
-data = needed_dataset()
+draw_opening(tr("Evaluate"), tr("How good the classifier is on images that it never learned from."))
+run = require_run()
+data = require_dataset()
 titles = {name: title for name, (title, _) in SECTIONS.items()}
-section = switch(tr("Section"), titles, "evaluate_section")
+section = draw_switch(tr("Section"), titles, "evaluate_section")
 SECTIONS[section][1](run, data)
 take_away(run)
-next_page("samples", tr("Look at the images behind the figures"))
+draw_next_page("samples", tr("Look at the images behind the figures"))

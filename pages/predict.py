@@ -5,10 +5,10 @@ import streamlit as st
 from app.predict.answer_table import draw_downloads
 from app.predict.answers import draw_answers
 from app.predict.exporting import draw_takeaway
-from app.predict.uploading import asked, bring_photos, go_on
+from app.predict.uploading import choose_batch, draw_unanswered, draw_uploaders
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import draw_jobs
-from app.shared.layout import needed_run, next_page, opening, switch
+from app.shared.layout import draw_next_page, draw_opening, draw_switch, require_run
 from vitcore.batches import Batch
 from vitcore.language import tr
 from vitcore.runs import Run
@@ -16,13 +16,13 @@ from vitcore.runs import Run
 
 def draw_photos(run: Run) -> None:
     """The ways in, and what became of the photos that came."""
-    bring_photos(run)
+    draw_uploaders(run)
     answering = draw_jobs(PREDICTION)
-    batch = asked(run)
+    batch = choose_batch(run)
     if batch is None:
         return
     if not answering:
-        go_on(run, batch)
+        draw_unanswered(run, batch)
     draw_answers(run, batch)
     with st.container(horizontal=True):
         if len(batch.answers):
@@ -38,9 +38,9 @@ def draw_photos(run: Run) -> None:
         )
 
 
-opening(tr("Predict"), tr("Drop new photos here and see what the classifier takes them for, and why."))
-chosen = needed_run()
-section = switch(
+draw_opening(tr("Predict"), tr("Drop new photos here and see what the classifier takes them for, and why."))
+chosen = require_run()
+section = draw_switch(
     tr("Section"),
     {
         "photos": tr(":material/add_a_photo: New photos"),
@@ -52,4 +52,4 @@ if section == "takeaway":
     draw_takeaway(chosen)
 else:
     draw_photos(chosen)
-next_page("runs", tr("All trainings so far"))
+draw_next_page("runs", tr("All trainings so far"))

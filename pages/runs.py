@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.runs.actions import draw_actions, draw_undo
 from app.runs.comparison import differing, draw_side_by_side, figure, in_words
-from app.shared.layout import empty, opening
+from app.shared.layout import draw_empty_state, draw_opening
 from app.shared.state import workspace
 from vitcore.language import duration, file_size, local_time, number, said, tr
 from vitcore.runs import Run, list_runs
@@ -51,14 +51,14 @@ def table_row(run: Run, settings: dict[str, Any]) -> dict[str, object]:
     }
 
 
-opening(
+draw_opening(
     tr("Runs"),
     tr("Every training so far. Choose one to open, repeat or delete it; choose several to compare them."),
 )
 runs = list_runs(workspace())
 draw_undo()
 if not runs:
-    empty(tr("Nothing has been trained yet."), "train", tr("Go to Train"))
+    draw_empty_state(tr("Nothing has been trained yet."), "train", tr("Go to Train"))
 event = st.dataframe(
     pd.DataFrame([table_row(run, own) for run, own in zip(runs, differing(runs), strict=True)]),
     hide_index=True,

@@ -5,10 +5,10 @@ import streamlit as st
 from app.shared.engine import computed_on, draw_engine
 from app.shared.job_kinds import TRAINING
 from app.shared.jobs import draw_jobs
-from app.shared.layout import figures, needed_dataset, next_page, opening
+from app.shared.layout import draw_metrics, draw_next_page, draw_opening, require_dataset
 from app.shared.messages import draw_error, notify_error
 from app.shared.starting import start_resume, start_training
-from app.shared.state import run, unfinished_runs, workspace
+from app.shared.state import chosen_run, unfinished_runs, workspace
 from app.shared.text import escape_markdown
 from app.shared.training_curves import draw_curves
 from app.train.settings import draw_settings, load_settings
@@ -57,7 +57,7 @@ def result(last: Run) -> None:
     """The chosen classifier: its figures and how it came about."""
     accuracy = last.evaluation.metrics["accuracy"]
     st.subheader(tr("The chosen classifier"), anchor=False)
-    figures(
+    draw_metrics(
         [
             (tr("Validation accuracy"), percent(accuracy.value), None),
             (tr("Balanced accuracy"), percent(last.evaluation.balanced_accuracy), None),
@@ -79,14 +79,14 @@ def result(last: Run) -> None:
         note = escape_markdown(said(last.config.backbone.note), 200)
         st.caption(f"{note} {computed_on(last)}")
     draw_engine(last)
-    next_page("evaluate", tr("See what it gets right and wrong"))
+    draw_next_page("evaluate", tr("See what it gets right and wrong"))
 
 
-opening(
+draw_opening(
     tr("Train"),
     tr("A pre-trained Vision Transformer looks at each photo once; then only its output layer is trained."),
 )
-data = needed_dataset()
+data = require_dataset()
 if pending := st.session_state.pop("settings_to_load", None):
     load_settings(*pending)
 values, requested = draw_settings(data)
@@ -100,6 +100,6 @@ if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:",
 draw_tuning(data, values, requested)
 if not draw_jobs(TRAINING, below=curves_so_far):
     unfinished(unfinished_runs(data.id))
-    last = run()
+    last = chosen_run()
     if last is not None:
         result(last)

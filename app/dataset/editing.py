@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import streamlit as st
 
-from app.shared.layout import paged, thumbnail
-from app.shared.messages import notify, notify_error
+from app.shared.edits import apply_edit, draw_undo_button
+from app.shared.layout import draw_pagination
+from app.shared.pictures import draw_thumbnail
 from app.shared.text import escape_markdown
-from vitcore.dataset import Dataset, delete_class, exclude, relabel, rename_class, restore, undo
-from vitcore.errors import VitcoreError
-from vitcore.language import listed, mark, number, said, tr
+from vitcore.dataset import Dataset, delete_class, exclude, relabel, rename_class, restore
+from vitcore.language import listed, mark, number, tr
 
-__all__ = ["PARTS", "apply_edit", "browse", "divided", "edit_classes"]
+__all__ = ["PARTS", "draw_browser", "draw_class_editor", "split_in_words"]
 
 PARTS = {  # of a ready-made split
     "train": mark("for training"),
@@ -24,30 +24,12 @@ ALL = "all"
 TAKEN_OUT = "taken_out"
 
 
-def divided(counts: Mapping[str, int]) -> str:
+def split_in_words(counts: Mapping[str, int]) -> str:
     """How many images each part of a ready-made split has, in words."""
     return listed([f"{number(counts[part])} {tr(name)}" for part, name in PARTS.items() if part in counts])
 
 
-def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
-    """Make an edit, which is on the disk at once, say what it did, and draw the page anew."""
-    try:
-        text = edit(*arguments).changes[-1].text
-        notify("complete", escape_markdown(said(text), 300))
-    except VitcoreError as error:
-        notify_error(error)
-    st.rerun()
-
-
-def undo_button(data: Dataset) -> None:
-    """A button that takes back the last edit, and says which."""
-    if data.can_undo:
-        label = tr("Undo: {change}").format(change=escape_markdown(said(data.undoable), 80))
-        if st.button(label, icon=":material/undo:", key="undo"):
-            apply_edit(undo, data)
-
-
-def edit_classes(data: Dataset) -> None:
+def draw_class_editor(data: Dataset) -> None:
     """Rename, merge or take out whole classes."""
     with st.popover(tr("Rename, merge or take out a class"), icon=":material/edit:"):
         label = st.selectbox(tr("Class"), data.classes, key=f"edited_class_{data.id}")
@@ -78,7 +60,7 @@ def edit_classes(data: Dataset) -> None:
 
 
 @st.fragment
-def browse(data: Dataset) -> None:
+def draw_browser(data: Dataset) -> None:
     """The photos, page by page, to be looked at and to be chosen for an edit."""
     options = [ALL, *data.classes, *([TAKEN_OUT] if len(data.excluded) else [])]
     titles = [_option(data, name, place) for place, name in enumerate(options)]
@@ -98,8 +80,8 @@ def browse(data: Dataset) -> None:
     else:
         rows = data.index[data.index["label"] == shown]
     with right:
-        undo_button(data)
-    page = rows.iloc[list(paged(len(rows), f"page_{data.id}"))]
+        draw_undo_button(data)
+    page = rows.iloc[list(draw_pagination(len(rows), f"page_{data.id}"))]
     picked = _picked(data)
     _actions(data, picked, page, taken_out=rows is data.excluded)
     _pictures(data, page, picked)
@@ -133,11 +115,7 @@ def _pictures(data: Dataset, page: pd.DataFrame, picked: set[int]) -> None:
     with st.container(horizontal=True, gap="small", key="gallery"):
         for row in page.itertuples():
             with st.container(width=150, gap="xsmall"):
-                path = thumbnail(data, row.file)
-                if path is None:
-                    st.caption(tr(":material/broken_image: The picture is gone."))
-                else:
-                    st.image(str(path), width="stretch")
+                draw_thumbnail(data, row.file)
                 st.checkbox(
                     escape_markdown(row.label, 24),
                     value=row.image_id in picked,

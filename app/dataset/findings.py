@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.dataset.editing import PARTS, apply_edit
+from app.dataset.editing import PARTS
+from app.shared.edits import apply_edit
 from app.shared.job_kinds import CHECK
 from app.shared.jobs import is_active, start
-from app.shared.layout import paged, thumbnail
+from app.shared.layout import draw_pagination
+from app.shared.pictures import draw_thumbnail
 from app.shared.state import workspace
 from app.shared.text import escape_markdown
 from vitcore.audit import Measures, measure
@@ -16,7 +18,7 @@ from vitcore.backbone import choose_device
 from vitcore.dataset import Dataset, Finding, exclude, relabel
 from vitcore.language import mark, ntr, number, said, tr
 
-__all__ = ["checks"]
+__all__ = ["draw_findings"]
 
 GROUPS = 6  # of a finding, that are shown at once
 IN_A_ROW = 4
@@ -37,7 +39,7 @@ TITLES = {
 }
 
 
-def checks(data: Dataset, measures: Measures | None, findings: Sequence[Finding]) -> None:
+def draw_findings(data: Dataset, measures: Measures | None, findings: Sequence[Finding]) -> None:
     """Draw the findings on the present version of a dataset, and the button that looks closer."""
     st.subheader(tr("Check the photos"), anchor=False)
     unseen = len(data.index) if measures is None else measures.missing(data)
@@ -89,7 +91,7 @@ def _finding(data: Dataset, rows: pd.DataFrame, finding: Finding) -> None:
             apply_edit(exclude, data, extra)
     shown = [
         finding.groups[place]
-        for place in paged(len(finding.groups), f"finding_{data.id}_{finding.kind}", GROUPS)
+        for place in draw_pagination(len(finding.groups), f"finding_{data.id}_{finding.kind}", GROUPS)
     ]
     single = all(len(group) == 1 for group in shown)
     with st.container(horizontal=True, gap="medium", key=f"groups_{finding.kind}"):
@@ -119,11 +121,7 @@ def _group(data: Dataset, rows: pd.DataFrame, finding: Finding, group: Sequence[
 def _picture(data: Dataset, rows: pd.DataFrame, finding: Finding, image_id: int) -> None:
     row = rows.loc[image_id]
     with st.container(width=150, gap="xsmall"):
-        path = thumbnail(data, row["file"])
-        if path is None:
-            st.caption(tr(":material/broken_image: The picture is gone."))
-        else:
-            st.image(str(path), width="stretch")
+        draw_thumbnail(data, row["file"])
         facts = [f"**{escape_markdown(row['label'], 24)}**"]
         if row["split"]:
             facts.append(tr(PARTS[row["split"]]))

@@ -9,8 +9,8 @@ import streamlit as st
 from PIL import Image
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app.dataset.editing import divided
-from app.shared.layout import figures, switch
+from app.dataset.editing import split_in_words
+from app.shared.layout import draw_metrics, draw_switch
 from app.shared.messages import draw_error
 from app.shared.starting import start_import, start_sample
 from app.shared.text import escape_markdown
@@ -28,7 +28,7 @@ from vitcore.dataset import (
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, mark, ntr, number, said, tr
 
-__all__ = ["bring_in"]
+__all__ = ["draw_import"]
 
 ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
 WAYS = {
@@ -72,7 +72,7 @@ class Staged(Uploads):
         return self._pictures[candidate.reading]
 
 
-def bring_in(data: Dataset | None, *, expanded: bool) -> None:
+def draw_import(data: Dataset | None, *, expanded: bool) -> None:
     """The ways in; once something has come, what it is, the button that imports it, and nothing else."""
     staged: Staged | None = st.session_state.get("staged")
     if staged is not None and staged.sources:
@@ -86,7 +86,7 @@ def bring_in(data: Dataset | None, *, expanded: bool) -> None:
                 "works too."
             )
         )
-        way = switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "way")
+        way = draw_switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "way")
         {"files": _files, "folder": _folder, "path": _path, "camera": _camera}[way]()
         with st.container(horizontal=True, vertical_alignment="center"):
             kind = "primary" if data is None else "secondary"
@@ -304,7 +304,7 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
     taken = sum(candidate.classes.values())
     if len(survey.candidates) == 1:
         st.markdown(f"{escape_markdown(said(candidate.title), 200)}.")
-    figures(
+    draw_metrics(
         [
             (tr("Photos to import"), number(taken), tr("Each one is opened and checked by the import.")),
             (tr("Classes"), number(len(candidate.classes)), None),
@@ -340,7 +340,7 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
     )
     if candidate.splits:
         st.info(
-            tr("A ready-made split, which is kept: {parts}.").format(parts=divided(candidate.splits)),
+            tr("A ready-made split, which is kept: {parts}.").format(parts=split_in_words(candidate.splits)),
             icon=":material/call_split:",
         )
     left_out = [(item.entry.name, said(item.reason)) for item in candidate.items if not item.label]

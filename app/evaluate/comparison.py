@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.evaluate.figures import SHARES, TITLES, draw_images, figure, kept
-from app.shared.layout import switch
-from app.shared.state import distinct, runs_of, stamp
+from app.evaluate.figures import SHARES, TITLES, draw_images, figure
+from app.shared.layout import draw_switch
+from app.shared.results import cached_run, results_version
+from app.shared.state import distinct_names, runs_of
 from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Comparison
@@ -31,7 +32,7 @@ def draw_comparison(run: Run, data: Dataset) -> None:
             icon=":material/compare:",
         )
         return
-    labels = distinct({run_id: _label(found) for run_id, found in others.items()})
+    labels = distinct_names({run_id: _label(found) for run_id, found in others.items()})
     if st.session_state.get("compared") not in others:
         st.session_state.pop("compared", None)
     chosen = st.selectbox(
@@ -41,7 +42,7 @@ def draw_comparison(run: Run, data: Dataset) -> None:
         key="compared",
         persist_state="session",
     )
-    both = _both(stamp(run), stamp(others[chosen]), run, others[chosen])
+    both = _both(results_version(run), results_version(others[chosen]), run, others[chosen])
     if both is None:
         st.info(
             tr(
@@ -76,7 +77,7 @@ def _label(run: Run) -> str:
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _both(key: Hashable, other_key: Hashable, _run: Run, _other: Run) -> RunComparison | None:  # noqa: ARG001
-    return compare_runs(kept(_run), kept(_other))
+    return compare_runs(cached_run(_run), cached_run(_other))
 
 
 def _in_words(found: Comparison) -> str:
@@ -151,7 +152,7 @@ def _galleries(run: Run, data: Dataset, both: RunComparison) -> None:
     counts = {who: int((both.rows["only"] == who).sum()) for who in titles}
     st.subheader(tr("Where they differ"), anchor=False)
     options = {name: f"{titles[name]} ({number(counts[name])})" for name in titles}
-    who = switch(tr("Who is right"), options, "who")
+    who = draw_switch(tr("Who is right"), options, "who")
     rows = both.rows[both.rows["only"] == who]
     if rows.empty:
         st.caption(tr("There is no such image."))

@@ -4,10 +4,10 @@ import altair as alt
 import numpy as np
 import streamlit as st
 
-from app.evaluate.figures import draw_images, kept, sureness
-from app.shared.layout import switch
-from app.shared.state import stamp
-from app.shared.text import escape_markdown
+from app.evaluate.figures import draw_images
+from app.shared.layout import draw_switch
+from app.shared.results import cached_run, results_version
+from app.shared.text import confidence_text, escape_markdown
 from vitcore.charts import confusion_chart, confusion_order
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Evaluation
@@ -25,7 +25,7 @@ _LISTED = 8
 
 def draw_confusions(run: Run, data: Dataset) -> None:
     """The heatmap beside the largest confusions; below, the images of the chosen cell."""
-    evaluation = kept(run).evaluation
+    evaluation = cached_run(run).evaluation
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         by_row = st.toggle(
             tr("Shares of each true class instead of counts"), key="by_row", persist_state="session"
@@ -33,7 +33,7 @@ def draw_confusions(run: Run, data: Dataset) -> None:
         alike = len(evaluation.classes) > 2 and st.toggle(
             tr("Put similar classes side by side"), key="alike", persist_state="session"
         )
-    order = _order(stamp(run), evaluation) if alike else list(range(len(evaluation.classes)))
+    order = _order(results_version(run), evaluation) if alike else list(range(len(evaluation.classes)))
     order = _narrowed(order, evaluation)
     left, right = st.columns([1, 2], gap="medium")
     with left:
@@ -71,7 +71,7 @@ def _narrowed(order: list[int], evaluation: Evaluation) -> list[int]:
         "most": tr("The {count} most confused classes").format(count=number(_FEW)),
         "all": tr("All {count}").format(count=number(count)),
     }
-    which = switch(tr("Which classes"), options, "which_classes")
+    which = draw_switch(tr("Which classes"), options, "which_classes")
     if which == "all":
         return order
     most: set[int] = set()  # with the largest confusions, so that these can be seen
@@ -158,7 +158,7 @@ def _largest(run: Run, evaluation: Evaluation) -> None:
 def _images(run: Run, data: Dataset, cell: Cell) -> None:
     """Exactly the images of a cell, the most confident first."""
     true, predicted = cell
-    rows = kept(run).predictions
+    rows = cached_run(run).predictions
     rows = rows[(rows["true"] == true) & (rows["predicted"] == predicted)]
     rows = rows.sort_values("confidence", ascending=False, kind="stable")
     st.markdown(f"#### {_title(len(rows), true, predicted)}")
@@ -168,7 +168,7 @@ def _images(run: Run, data: Dataset, cell: Cell) -> None:
     draw_images(
         data,
         rows,
-        lambda row: f"{escape_markdown(row.name, 40)}  \n{sureness(row.confidence)}",
+        lambda row: f"{escape_markdown(row.name, 40)}  \n{confidence_text(row.confidence)}",
         key=f"cell_page_{places[0]}_{places[1]}",
     )
 

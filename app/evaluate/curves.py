@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.evaluate.figures import kept, truth
-from app.shared.layout import switch
-from app.shared.state import stamp
+from app.evaluate.figures import true_classes
+from app.shared.layout import draw_switch
+from app.shared.results import cached_run, results_version
 from app.shared.training_curves import draw_curves
 from vitcore.charts import confidence_chart, precision_recall_chart, reliability_chart, roc_chart
 from vitcore.dataset import Dataset
@@ -44,7 +44,7 @@ def _class_curves(run: Run) -> None:
         hint = tr("Point at a curve to see whose it is.")
     st.caption(f"{meaning} {hint}")
     with st.spinner(tr("Drawing the curves …")):
-        roc, precision_recall = _class_charts((stamp(run), current()), run, drawn)
+        roc, precision_recall = _class_charts((results_version(run), current()), run, drawn)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(tr("**Images found over false alarms** (ROC)"))
@@ -62,9 +62,9 @@ def _drawn(run: Run) -> tuple[int, ...]:
             "few": tr("The {count} weakest classes").format(count=number(_FEW)),
             "all": tr("All {count}").format(count=number(count)),
         }
-        which = switch(tr("Which classes"), options, "which_curves")
+        which = draw_switch(tr("Which classes"), options, "which_curves")
         if which == "few":
-            recall = kept(run).evaluation.per_class()["recall"].to_numpy()
+            recall = cached_run(run).evaluation.per_class()["recall"].to_numpy()
             return tuple(np.argsort(recall, kind="stable")[:_FEW].tolist())
     return tuple(range(count))
 
@@ -73,7 +73,7 @@ def _confidence(run: Run) -> None:
     st.subheader(tr("Can its confidence be trusted?"), anchor=False)
     known = run.facts.calibration  # older runs have none
     temperature = None if known is None else known.temperature
-    calibration, histogram = _confidence_charts((stamp(run), current()), run, temperature)
+    calibration, histogram = _confidence_charts((results_version(run), current()), run, temperature)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(tr("**How often it is right when so confident** (reliability)"))
@@ -94,7 +94,7 @@ def _class_charts(
     drawn: tuple[int, ...],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Vega-Lite's ROC and precision over recall of some classes: to make those of 100 takes seconds."""
-    true, probabilities = truth(_run), kept(_run).probabilities.astype(np.float64)
+    true, probabilities = true_classes(_run), cached_run(_run).probabilities.astype(np.float64)
     names = [_run.classes[n] for n in drawn]
     places = np.full(len(_run.classes), len(drawn))  # all other classes are one, which is not drawn
     places[list(drawn)] = range(len(drawn))
@@ -114,13 +114,13 @@ def _confidence_charts(
     temperature: float | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Vega-Lite's reliability diagram and histogram of confidence."""
-    true, probabilities = truth(_run), kept(_run).probabilities.astype(np.float64)
+    true, probabilities = true_classes(_run), cached_run(_run).probabilities.astype(np.float64)
     before = None
     if temperature is not None:
         # Scaled back: their logarithms are the logits, but for a number per row that does not count.
         logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         before = reliability(true, scaled_probabilities(logits, 1 / temperature))
-    rows = kept(_run).predictions
+    rows = cached_run(_run).predictions
     answers = pd.DataFrame({"confidence": rows["confidence"], "right": rows["true"] == rows["predicted"]})
     return (
         reliability_chart(reliability(true, probabilities), before).to_dict(),

@@ -8,9 +8,10 @@ import streamlit as st
 from app.evaluate.figures import TITLES, figure, span
 from app.shared.job_kinds import EXTERNAL_VALIDATION
 from app.shared.jobs import draw_jobs, start
-from app.shared.layout import gallery, thumbnail, verdict
+from app.shared.layout import verdict
 from app.shared.messages import draw_error
-from app.shared.state import datasets, workspace
+from app.shared.pictures import draw_gallery
+from app.shared.state import dataset_names, workspace
 from app.shared.text import escape_markdown
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
@@ -19,14 +20,14 @@ from vitcore.language import listed, ntr, number, percent, span_sentence, tr
 from vitcore.pipeline import Elsewhere, evaluate_elsewhere, load_elsewhere, match_classes
 from vitcore.runs import Run
 
-__all__ = ["draw_elsewhere"]
+__all__ = ["draw_external_validation"]
 
 LEFT_OUT = -1  # instead of the number of a class
 _SHOWN = 12
 _NOTABLE = 0.05  # more unlike photos than among the validation photos
 
 
-def draw_elsewhere(run: Run, data: Dataset) -> None:
+def draw_external_validation(run: Run, data: Dataset) -> None:
     """Choose another dataset, see which class is which, and the figures there."""
     st.markdown(
         tr(
@@ -34,7 +35,7 @@ def draw_elsewhere(run: Run, data: Dataset) -> None:
             "whether it works there as well."
         )
     )
-    others = {key: name for key, name in datasets().items() if key != data.id}
+    others = {key: name for key, name in dataset_names().items() if key != data.id}
     if not draw_jobs(EXTERNAL_VALIDATION):
         if others:
             _choose_dataset(run, others)
@@ -200,10 +201,6 @@ def _mistakes(found: Elsewhere) -> None:
             len(wrong),
         ).format(count=number(len(wrong)))
     )
-    gallery(
-        (
-            thumbnail(other, row.file),
-            verdict(row.true, row.predicted, row.confidence),
-        )
-        for row in shown.itertuples()
+    draw_gallery(
+        other, ((row.file, verdict(row.true, row.predicted, row.confidence)) for row in shown.itertuples())
     )

@@ -1,20 +1,21 @@
 """The figures of a run: in words, beside simpler ways, and class by class."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from app.shared.layout import figures, gallery, paged, thumbnail
-from app.shared.review import draw_look_closer, review_of
-from app.shared.state import stamp, workspace
+from app.shared.layout import draw_metrics, draw_pagination
+from app.shared.pictures import draw_gallery
+from app.shared.results import cached_review, cached_run
+from app.shared.review import draw_review_start
 from vitcore.dataset import Dataset
 from vitcore.evaluation import Evaluation
 from vitcore.language import decimals, images, mark, number, of_100, percent, span_sentence, tr
-from vitcore.runs import Run, load_run
+from vitcore.runs import Run
 
 __all__ = [
     "SHARES",
@@ -22,10 +23,8 @@ __all__ = [
     "draw_figures",
     "draw_images",
     "figure",
-    "kept",
     "span",
-    "sureness",
-    "truth",
+    "true_classes",
 ]
 
 TITLES = {
@@ -54,26 +53,16 @@ SHARES = {"accuracy", "balanced_accuracy", "expected_calibration_error", "top_3_
 # --- what all sections share -------------------------------------------------------------------
 
 
-def kept(run: Run) -> Run:
-    """The same run, whose results are read once for all sessions."""
-    return _kept(stamp(run), run.id)
-
-
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _kept(key: Hashable, run_id: str) -> Run:  # noqa: ARG001 - changes with the results
-    return load_run(run_id, workspace=workspace())
-
-
-def truth(run: Run) -> npt.NDArray[np.int64]:
+def true_classes(run: Run) -> npt.NDArray[np.int64]:
     """The class numbers of the validation images: (M,)."""
     numbers = {name: number for number, name in enumerate(run.classes)}
-    return kept(run).predictions["true"].map(numbers).to_numpy(dtype=np.int64)
+    return cached_run(run).predictions["true"].map(numbers).to_numpy(dtype=np.int64)
 
 
 def draw_images(data: Dataset, rows: pd.DataFrame, caption: Callable[[tuple], str], key: str) -> None:
     """The pictures of validation images with their captions, a page at a time."""
-    shown = rows.iloc[list(paged(len(rows), key))]
-    gallery((thumbnail(data, row.file), caption(row)) for row in shown.itertuples())
+    shown = rows.iloc[list(draw_pagination(len(rows), key))]
+    draw_gallery(data, ((row.file, caption(row)) for row in shown.itertuples()))
 
 
 # --- numbers as people read them ---------------------------------------------------------------
@@ -87,11 +76,6 @@ def figure(name: str, value: float) -> str:
 def span(low: str, high: str) -> str:
     """From one figure to another."""
     return tr("{low} to {high}").format(low=low, high=high)
-
-
-def sureness(confidence: float) -> str:
-    """How confident an answer is."""
-    return tr("{share} confident").format(share=percent(confidence))
 
 
 def _in_words(name: str, value: float, run: Run, count: int) -> str:
@@ -147,8 +131,8 @@ def _noise(run: Run, count: int) -> str:
 
 def draw_figures(run: Run, data: Dataset) -> None:
     """The headline, all metrics, simpler ways, and the classes."""
-    evaluation = kept(run).evaluation
-    figures(
+    evaluation = cached_run(run).evaluation
+    draw_metrics(
         (tr(TITLES[name]), figure(name, evaluation.metrics[name].value), tr(meaning))
         for name, meaning in HEADLINES.items()
     )
@@ -219,9 +203,9 @@ def metric_table(evaluation: Evaluation, run: Run) -> pd.DataFrame:
 
 def _simpler_ways(run: Run, data: Dataset) -> None:
     st.subheader(tr("Beside simpler ways"), anchor=False)
-    review = review_of(run)
+    review = cached_review(run)
     if review is None:
-        draw_look_closer(run, data, tr("Finds out what simpler ways reach on the same images."))
+        draw_review_start(run, data, tr("Finds out what simpler ways reach on the same images."))
         return
     st.caption(
         tr("What simpler ways reach on the same validation images, so that you see what the training adds.")

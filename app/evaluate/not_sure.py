@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from app.evaluate.figures import draw_images, kept, truth
+from app.evaluate.figures import draw_images, true_classes
 from app.shared.cached_charts import draw_chart
-from app.shared.layout import switch
+from app.shared.layout import draw_switch
 from app.shared.messages import draw_error, notify
-from app.shared.state import stamp
+from app.shared.results import cached_run, results_version
 from app.shared.text import escape_markdown
 from vitcore.charts import coverage_chart
 from vitcore.dataset import Dataset
@@ -30,7 +30,7 @@ _ENDS = {0: mark("answers everything"), _LAST: mark("answers only when sure")}
 
 def draw_trust(run: Run, data: Dataset) -> None:
     """The slider with its curve, in words, and examples."""
-    rows = kept(run).predictions
+    rows = cached_run(run).predictions
     try:
         rule, level = _rule(run.folder, (run.folder / "model" / "config.json").stat().st_mtime_ns)
     except (VitcoreError, OSError):
@@ -66,8 +66,8 @@ def draw_trust(run: Run, data: Dataset) -> None:
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
         draw_chart(
-            ("coverage", stamp(run), step),
-            lambda: coverage_chart(_curve(stamp(run), run, rule), step / _LAST),
+            ("coverage", results_version(run), step),
+            lambda: coverage_chart(_curve(results_version(run), run, rule), step / _LAST),
             tr("Accuracy of the answers by the share of photos that are answered"),
         )
     with right:
@@ -84,14 +84,14 @@ def _rule(folder: Path, written: int) -> tuple[DoubtRule, float]:  # noqa: ARG00
 
 @st.cache_data(show_spinner=False, max_entries=8)
 def _curve(key: Hashable, _run: Run, _rule: DoubtRule) -> pd.DataFrame:  # noqa: ARG001 - stands for both
-    result = kept(_run)
+    result = cached_run(_run)
     probabilities = result.probabilities.astype(np.float64)
-    return coverage_curve(_rule, truth(_run), probabilities, result.predictions["novelty"].to_numpy())
+    return coverage_curve(_rule, true_classes(_run), probabilities, result.predictions["novelty"].to_numpy())
 
 
 def _reasons(run: Run, rule: DoubtRule, level: float) -> npt.NDArray[np.str_]:
     """Why an image is not answered, ``close`` or ``unlike``; nothing if it is: (M,)."""
-    result = kept(run)
+    result = cached_run(run)
     confidences = result.probabilities.max(axis=1).astype(np.float64)
     return rule.reasons(confidences, result.predictions["novelty"].to_numpy(), level)
 
@@ -161,8 +161,8 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
         st.caption(tr("It answers every photo."))
         return
     options = {name: f"{titles[name]} ({number(counts[name])})" for name in offered}
-    reason = switch(tr("Why"), options, f"why_{'_'.join(offered)}")
-    result = kept(run)
+    reason = draw_switch(tr("Why"), options, f"why_{'_'.join(offered)}")
+    result = cached_run(run)
     positions = np.flatnonzero(reasons == reason)
     column, rising = ("confidence", True) if reason == "close" else ("novelty", False)
     rows = result.predictions.iloc[positions].assign(position=positions)

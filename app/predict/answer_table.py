@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app.shared.layout import paged
+from app.shared.layout import draw_pagination
 from vitcore.batches import Batch
 from vitcore.dataset import load_image
 from vitcore.errors import VitcoreError
@@ -24,7 +24,7 @@ THUMBNAIL = 64  # pixels
 
 def draw_table(batch: Batch, rows: pd.DataFrame) -> int | None:
     """Answers as a table with pictures, sorted by a click on a head; the photo of the chosen row, if any."""
-    rows = rows.iloc[list(paged(len(rows), f"answers_rows_{batch.id}", ROWS))]
+    rows = rows.iloc[list(draw_pagination(len(rows), f"answers_rows_{batch.id}", ROWS))]
     numbers = [int(value) for value in rows.index]
     reasons = {"close": tr("close call"), "unlike": tr("unlike the training photos")}
     corrected = {number: what.label for number, what in batch.corrections.items()}

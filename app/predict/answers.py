@@ -10,10 +10,19 @@ from PIL import Image
 
 from app.predict.answer_table import draw_table
 from app.shared.cached_charts import draw_chart
-from app.shared.explanation import SIDE, draw_alike, draw_legend, draw_map_check, explained, picture_of
-from app.shared.layout import figures, paged, switch
+from app.shared.explanation import (
+    SIDE,
+    cached_explanation,
+    cached_picture,
+    draw_legend,
+    draw_map_check,
+    draw_nearest,
+)
+from app.shared.layout import draw_metrics, draw_pagination, draw_switch
 from app.shared.messages import draw_unavailable, error_text
-from app.shared.state import stamp, workspace
+from app.shared.pictures import draw_lost_picture
+from app.shared.results import results_version
+from app.shared.state import workspace
 from app.shared.text import doubt_sentence, escape_markdown
 from vitcore.batches import Batch
 from vitcore.charts import probability_chart
@@ -46,14 +55,14 @@ def draw_answers(run: Run, batch: Batch) -> None:
     answered = answers[answers["label"] != ""]
     if answered.empty:
         return
-    view = switch(tr("View"), {key: tr(title) for key, title in VIEWS.items()}, "answers_view")
+    view = draw_switch(tr("View"), {key: tr(title) for key, title in VIEWS.items()}, "answers_view")
     chosen = _chosen(answered) if len(answered) > FEW else answered
     if view == "table":
         place = draw_table(batch, chosen)
         if place is not None:
             _card(run, batch, place)
     else:
-        for row in paged(len(chosen), f"answers_page_{batch.id}", PER_PAGE):
+        for row in draw_pagination(len(chosen), f"answers_page_{batch.id}", PER_PAGE):
             _card(run, batch, int(chosen.index[row]))
         draw_map_check(run)
 
@@ -67,7 +76,7 @@ def _summary(batch: Batch, answers: pd.DataFrame) -> None:
     if good.empty:
         return
     sure = int(good["sure"].sum())
-    figures(
+    draw_metrics(
         [
             (tr("Answered"), number(len(good)), None),
             (tr("Sure"), number(sure), tr("Answers beyond the doubt that is tolerated for this classifier.")),
@@ -104,7 +113,7 @@ def _refusals(batch: Batch, answers: pd.DataFrame) -> None:
 def _chosen(answered: pd.DataFrame) -> pd.DataFrame:
     """Draw the filters; the rows that pass, in the chosen order."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        show = switch(tr("Show"), {key: tr(title) for key, title in SHOW.items()}, "answers_show")
+        show = draw_switch(tr("Show"), {key: tr(title) for key, title in SHOW.items()}, "answers_show")
         labels = sorted(answered["label"].unique())
         key = "answers_class"
         if st.session_state.get(key) not in labels:
@@ -147,9 +156,10 @@ def _card(run: Run, batch: Batch, place: int) -> None:
     with st.container(border=True):
         left, middle, right = st.columns([2, 2, 3], gap="medium")
         try:
-            picture = picture_of(path)
+            picture = cached_picture(path)
         except (VitcoreError, OSError):
-            left.caption(tr(":material/broken_image: The picture is gone."))
+            with left:
+                draw_lost_picture()
             return
         left.image(picture, width="stretch")
         left.caption(escape_markdown(batch.names[place], 80))
@@ -181,7 +191,7 @@ def _possible(run: Run, batch: Batch, place: int) -> list[str]:
     """The classes among which the truth is, the most probable first."""
     shares = batch.probabilities(place)
     row = np.array([[shares[name] for name in run.classes]])
-    verdicts = _trust(stamp(run), run).verdicts(row, np.zeros(1))
+    verdicts = _trust(results_version(run), run).verdicts(row, np.zeros(1))
     return [name for name in shares if verdicts.sets[0, run.classes.index(name)]]
 
 
@@ -201,7 +211,7 @@ def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list
     )
     try:
         with above, st.spinner(tr("Looking …")):
-            explanation = explained(run, str(batch.photo(place)))
+            explanation = cached_explanation(run, str(batch.photo(place)))
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
         with above:
@@ -219,11 +229,11 @@ def _like(run: Run, batch: Batch, place: int) -> None:
         return
     try:
         data = _dataset(run)
-        vector = explained(run, str(batch.photo(place))).embedding
+        vector = cached_explanation(run, str(batch.photo(place))).embedding
     except (VitcoreError, OSError) as error:
         draw_unavailable(error)
         return
-    draw_alike(data, run, vector, f"alike_row_{batch.id}_{place}")
+    draw_nearest(data, run, vector, f"alike_row_{batch.id}_{place}")
 
 
 def _dataset(run: Run) -> Dataset:

@@ -12,7 +12,8 @@ import streamlit as st
 from app.shared.job_kinds import EXPORT
 from app.shared.jobs import draw_jobs, start
 from app.shared.messages import draw_error
-from app.shared.state import stamp, workspace
+from app.shared.results import results_version
+from app.shared.state import workspace
 from app.shared.text import escape_markdown
 from vitcore.errors import VitcoreError
 from vitcore.inference import Agreement
@@ -84,7 +85,7 @@ def _report(run: Run) -> None:
             )
             # All that a report is made of lies in these files.
             state = tuple((file.name, file.stat().st_mtime_ns) for file in sorted(run.folder.glob("*.json")))
-            file = _place(run, f"report-{language}", (stamp(run), state)).with_suffix(".html")
+            file = _place(run, f"report-{language}", (results_version(run), state)).with_suffix(".html")
             if st.button(tr("Write the report"), icon=":material/edit_document:", key="write_report"):
                 _write_report(run, file, language)
         if file.is_file():
@@ -115,7 +116,7 @@ def _write_report(run: Run, file: Path, language: str) -> None:
 
 
 def _card(run: Run, form: str, *, busy: bool) -> None:
-    place = _place(run, form, stamp(run))
+    place = _place(run, form, results_version(run))
     with st.container(border=True):
         st.subheader(tr(_TITLES[form]), anchor=False)
         st.markdown(tr(_MEANINGS[form]))

@@ -8,9 +8,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import start
-from app.shared.layout import switch
+from app.shared.layout import draw_switch
 from app.shared.messages import notify_error
-from app.shared.state import classifier, distinct
+from app.shared.results import cached_classifier
+from app.shared.state import distinct_names
 from app.shared.uploads import Uploads
 from vitcore.batches import Batch, answer_batch, list_batches, new_batch
 from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
@@ -19,7 +20,7 @@ from vitcore.jobs import Job
 from vitcore.language import local_time, mark, ntr, number, tr
 from vitcore.runs import Run
 
-__all__ = ["asked", "bring_photos", "go_on"]
+__all__ = ["choose_batch", "draw_unanswered", "draw_uploaders"]
 
 ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
 PHOTOS = [suffix[1:] for suffix in sorted(IMAGE_SUFFIXES)]
@@ -31,13 +32,13 @@ WAYS = {
 }
 
 
-def bring_photos(run: Run) -> None:
+def draw_uploaders(run: Run) -> None:
     """The ways in; photos that come are answered in the background."""
-    way = switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "predict_way")
+    way = draw_switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "predict_way")
     {"files": _files, "folder": _folder, "camera": _camera, "paste": _paste}[way](run)
 
 
-def asked(run: Run) -> Batch | None:
+def choose_batch(run: Run) -> Batch | None:
     """The photos whose answers are wanted: the newest, or those that were chosen; None if there are none."""
     batches = {batch.id: batch for batch in list_batches(run)}
     key = f"batch_{run.id}"
@@ -47,7 +48,7 @@ def asked(run: Run) -> Batch | None:
     if not batches:
         return None
     if len(batches) > 1:
-        titles = distinct({batch.id: _title(batch) for batch in batches.values()})
+        titles = distinct_names({batch.id: _title(batch) for batch in batches.values()})
         st.selectbox(
             tr("Photos"),
             list(titles),
@@ -58,7 +59,7 @@ def asked(run: Run) -> Batch | None:
     return batches.get(st.session_state.get(key, ""), next(iter(batches.values())))
 
 
-def go_on(run: Run, batch: Batch) -> None:
+def draw_unanswered(run: Run, batch: Batch) -> None:
     """Offer to answer the rest, where the answering ended early."""
     left = len(batch.names) - len(batch.answers)
     if not left:
@@ -152,7 +153,7 @@ def _submit(
     kept: Uploads | None = None,
 ) -> None:
     try:
-        able = classifier(run)
+        able = cached_classifier(run)
     except VitcoreError as error:
         notify_error(error)
         return

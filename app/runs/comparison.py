@@ -9,8 +9,9 @@ import streamlit as st
 from app.runs.actions import delete_runs
 from app.shared.cached_charts import draw_chart
 from app.shared.engine import engine_of, engine_title
-from app.shared.layout import switch
-from app.shared.state import distinct, stamp
+from app.shared.layout import draw_switch
+from app.shared.results import results_version
+from app.shared.state import distinct_names
 from vitcore.charts import comparison_chart
 from vitcore.language import decimals, mark, number, percent, said, tr
 from vitcore.report import setting_title, setting_value
@@ -70,13 +71,13 @@ def draw_side_by_side(runs: Sequence[Run]) -> None:
     if len(runs) > _MOST:
         st.caption(tr("The first {count} of them are drawn.").format(count=number(_MOST)))
         runs = runs[:_MOST]
-    names = distinct({run.id: run.name for run in runs})
+    names = distinct_names({run.id: run.name for run in runs})
     curves = {name: tr(title) for name, title in _CURVES.items()}
-    column = switch(tr("Curve"), curves, "compared_curve")
+    column = draw_switch(tr("Curve"), curves, "compared_curve")
     histories = {names[run.id]: run.history for run in runs if len(run.history)}
     if histories:
         draw_chart(
-            ("compared", column, *((stamp(run), names[run.id], len(run.history)) for run in runs)),
+            ("compared", column, *((results_version(run), names[run.id], len(run.history)) for run in runs)),
             lambda: comparison_chart(histories, column, curves[column]),
             tr("{curve} of the chosen runs").format(curve=curves[column]),
         )

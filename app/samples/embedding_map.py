@@ -8,11 +8,12 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from app.samples.gallery import Samples, draw_picture, draw_pictures, vectors_of
+from app.samples.gallery import Samples, draw_pictures
 from app.shared.cached_charts import draw_chart
-from app.shared.layout import paged, switch
+from app.shared.layout import draw_pagination, draw_switch
 from app.shared.messages import error_text
-from app.shared.state import stamp
+from app.shared.pictures import draw_thumbnail
+from app.shared.results import cached_vectors, results_version
 from app.shared.text import escape_markdown
 from vitcore.charts import embedding_chart
 from vitcore.dataset import Dataset
@@ -32,23 +33,23 @@ MOST = 0.8  # share of the differences that makes a map nearly the whole story
 def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]:
     """Draw the map, and below it the images that were chosen on it; the ids of these."""
     try:
-        found = vectors_of(run)
+        found = cached_vectors(run)
     except VitcoreError as error:
         reason = error_text(error)
         st.info(f"{tr('There is no map of this run.')} {reason}", icon=":material/map:")
         return np.empty(0, dtype=np.int64)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        by = switch(tr("Colour"), {"class": tr("By class"), "mistake": tr("By mistake")}, "map_by")
+        by = draw_switch(tr("Colour"), {"class": tr("By class"), "mistake": tr("By mistake")}, "map_by")
         ways = {way: TITLES[way] for way in projections()}
-        method = switch(tr("Projection"), ways, "map_method") if len(ways) > 1 else "pca"
+        method = draw_switch(tr("Projection"), ways, "map_method") if len(ways) > 1 else "pca"
         only = st.toggle(tr("Validation only"), True, key="map_validation_only", persist_state="session")
     with st.spinner(tr("Drawing the map …")):
-        places, share = _places(stamp(run), run, method)
+        places, share = _places(results_version(run), run, method)
     points = found.rows.assign(x=places[:, 0], y=places[:, 1])
     judged = samples.rows.merge(points[["image_id", "x", "y"]], on="image_id")
     learned = None if only else points[points["part"] == "train"]
     event = draw_chart(
-        ("map", stamp(run), by, method, only),
+        ("map", results_version(run), by, method, only),
         lambda: embedding_chart(
             _drawn(judged), by, run.classes, None if learned is None else _drawn(learned)
         ),
@@ -112,13 +113,13 @@ def _below(
             count=number(len(shown)), right=number(right), wrong=number(len(shown) - right)
         )
     )
-    draw_pictures(data, run, shown.iloc[list(paged(len(shown), "map_page"))], "map_gallery")
+    draw_pictures(data, run, shown.iloc[list(draw_pagination(len(shown), "map_page"))], "map_gallery")
     if others is not None and len(others):
         st.markdown(tr("**Images that it learned from: {count}**").format(count=number(len(others))))
         with st.container(horizontal=True, gap="small", key="map_learned"):
             for row in others.head(LEARNED).itertuples():
                 with st.container(width=110, gap="xsmall"):
-                    draw_picture(data, row.file)
+                    draw_thumbnail(data, row.file)
                     st.caption(escape_markdown(row.label, 18))
         if len(others) > LEARNED:
             more = tr("and {count} more; draw a smaller frame to see them")
@@ -135,4 +136,4 @@ def _inside(rows: pd.DataFrame, region: dict[str, list[float]]) -> pd.Series:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _places(key: Hashable, _run: Run, way: Projection) -> tuple[npt.NDArray[np.float32], float]:  # noqa: ARG001
-    return project(vectors_of(_run).vectors, way)
+    return project(cached_vectors(_run).vectors, way)

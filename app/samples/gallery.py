@@ -8,28 +8,26 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.shared.layout import switch, thumbnail
-from app.shared.state import stamp, workspace
+from app.shared.layout import draw_switch
+from app.shared.pictures import draw_thumbnail
+from app.shared.results import results_version
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import Verdicts
 from vitcore.inference import load_trust
 from vitcore.language import mark, number, percent, tr
-from vitcore.pipeline import RunVectors, run_vectors
 from vitcore.runs import Run
 
 __all__ = [
     "RIGHT",
     "WRONG",
     "Samples",
-    "chosen",
-    "draw_picture",
+    "draw_filters",
     "draw_pictures",
-    "now",
     "open_picture",
+    "present_labels",
     "samples_of",
-    "vectors_of",
 ]
 
 RIGHT = ":blue[:material/check_circle:]"
@@ -68,7 +66,7 @@ class Samples:
 
 def samples_of(run: Run) -> Samples:
     """The validation images of a run, read once for all sessions."""
-    return _samples(stamp(run), run)
+    return _samples(results_version(run), run)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -83,22 +81,7 @@ def _samples(key: Hashable, _run: Run) -> Samples:  # noqa: ARG001 - the key sta
     return Samples(rows.assign(sure=verdicts.sure), verdicts)
 
 
-def vectors_of(run: Run) -> RunVectors:
-    """The stored embeddings of a run, read once for all sessions.
-
-    Raises:
-        VitcoreError: They cannot be had.
-    """
-    with st.spinner(tr("Reading the embeddings …")):
-        return _vectors(stamp(run), run)
-
-
-@st.cache_resource(show_spinner=False, max_entries=2)
-def _vectors(key: Hashable, _run: Run) -> RunVectors:  # noqa: ARG001 - the key stands for the run
-    return run_vectors(_run, workspace=workspace())
-
-
-def now(data: Dataset, image_ids: Iterable[int]) -> dict[int, str | None]:
+def present_labels(data: Dataset, image_ids: Iterable[int]) -> dict[int, str | None]:
     """The present labels of images, by id; None for one that was taken out."""
     rows = data.rows[data.rows["image_id"].isin(list(image_ids))]
     columns = (rows[name].tolist() for name in ("image_id", "label", "excluded"))
@@ -108,7 +91,7 @@ def now(data: Dataset, image_ids: Iterable[int]) -> dict[int, str | None]:
 # --- filters -----------------------------------------------------------------------------------
 
 
-def chosen(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
+def draw_filters(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
     """Draw the filters; the rows that pass, in the chosen order."""
     for key, value in DEFAULTS.items():
         st.session_state.setdefault(key, value)
@@ -117,13 +100,13 @@ def chosen(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
     keep = rows["confidence"] >= 0
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         counts = {"all": len(rows), "right": int(right.sum()), "wrong": int((~right).sum())}
-        show = switch(tr("Show"), _counted(SHOW, counts), "show")
+        show = draw_switch(tr("Show"), _counted(SHOW, counts), "show")
         if show != "all":
             keep &= right if show == "right" else ~right
         if samples.verdicts is not None:
             sure = rows["sure"]
             counts = {"sure": int(sure.sum()), "unsure": int((~sure).sum())}
-            doubt = switch(tr("Doubt"), _counted(DOUBT, counts), "doubt")
+            doubt = draw_switch(tr("Doubt"), _counted(DOUBT, counts), "doubt")
             if doubt != "all":
                 keep &= sure if doubt == "sure" else ~sure
     columns = st.columns(4)
@@ -206,11 +189,11 @@ def _shuffle() -> None:
 
 def draw_pictures(data: Dataset, run: Run, rows: pd.DataFrame, key: str = "gallery") -> None:
     """Pictures with the answers below, each with a button that opens it."""
-    labels = now(data, rows["image_id"])
+    labels = present_labels(data, rows["image_id"])
     with st.container(horizontal=True, gap="small", key=key):
         for row in rows.itertuples():
             with st.container(width=150, gap="xsmall"):
-                draw_picture(data, row.file)
+                draw_thumbnail(data, row.file)
                 st.progress(min(max(row.confidence, 0.0), 1.0))
                 st.caption(_caption(row, labels.get(row.image_id)))
                 st.button(
@@ -221,15 +204,6 @@ def draw_pictures(data: Dataset, run: Run, rows: pd.DataFrame, key: str = "galle
                     on_click=open_picture,
                     args=(run, row.image_id),
                 )
-
-
-def draw_picture(data: Dataset, file: str) -> None:
-    """A small picture, or a note that it is lost."""
-    path = thumbnail(data, file)
-    if path is None:
-        st.caption(tr(":material/broken_image: The picture is gone."))
-    else:
-        st.image(str(path), width="stretch")
 
 
 def open_picture(run: Run, image_id: int) -> None:

@@ -7,13 +7,14 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from app.evaluate.figures import sureness
-from app.samples.gallery import RIGHT, WRONG, Samples, now, open_picture, samples_of, vectors_of
+from app.samples.gallery import RIGHT, WRONG, Samples, open_picture, present_labels, samples_of
 from app.shared.cached_charts import draw_chart
-from app.shared.explanation import SIDE, draw_alike, draw_legend, explained, picture_of
+from app.shared.explanation import SIDE, cached_explanation, cached_picture, draw_legend, draw_nearest
 from app.shared.messages import draw_unavailable
-from app.shared.state import dataset, stamp
-from app.shared.text import doubt_sentence, escape_markdown
+from app.shared.pictures import draw_lost_picture
+from app.shared.results import cached_vectors, results_version
+from app.shared.state import chosen_dataset
+from app.shared.text import confidence_text, doubt_sentence, escape_markdown
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, exclude, relabel, restore, undo
 from vitcore.errors import VitcoreError
@@ -21,13 +22,13 @@ from vitcore.inference import heatmap
 from vitcore.language import number, said, tr
 from vitcore.runs import Run
 
-__all__ = ["draw_detail"]
+__all__ = ["draw_opened_photo"]
 
 TOP = 5  # classes that are shown unless all are wanted
 TALL = 16  # classes, from which on their chart is scrolled
 
 
-def draw_detail(run: Run, order: npt.NDArray[np.int64]) -> None:
+def draw_opened_photo(run: Run, order: npt.NDArray[np.int64]) -> None:
     """Open the image that was asked for, if any.
 
     Args:
@@ -48,7 +49,7 @@ def _close() -> None:
 
 
 def _dialog(run: Run, order: npt.NDArray[np.int64]) -> None:
-    data, samples = dataset(), samples_of(run)
+    data, samples = chosen_dataset(), samples_of(run)
     image_id = st.session_state["opened"][1]
     row = samples.rows[samples.rows["image_id"] == image_id].iloc[0]
     _arrows(run, order, image_id)
@@ -91,9 +92,9 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
     """The picture, or on it what spoke for a class and what against it."""
     path = data.path(row["file"])
     try:
-        picture = picture_of(str(path))
+        picture = cached_picture(str(path))
     except (VitcoreError, OSError):
-        st.caption(tr(":material/broken_image: The picture is gone."))
+        draw_lost_picture()
         return
     place = st.container(gap="xsmall")
     name = escape_markdown(row["name"], 80)
@@ -113,7 +114,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
         )
     try:
         with st.spinner(tr("Looking …")):
-            explanation = explained(run, str(path))
+            explanation = cached_explanation(run, str(path))
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
         place.image(picture)
@@ -134,10 +135,10 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
     else:
         verdict = tr("Mistake: in the training it was labelled **{name}**.")
     facts = [
-        sureness(row["confidence"]),
+        confidence_text(row["confidence"]),
         f"{RIGHT if row['right'] else WRONG} {verdict.format(name=escape_markdown(row['true']))}",
     ]
-    label = now(data, [row["image_id"]]).get(row["image_id"])
+    label = present_labels(data, [row["image_id"]]).get(row["image_id"])
     if label is None:
         facts.append(f":material/edit: {tr('By now it is **taken out** of the dataset.')}")
     elif label != row["true"]:
@@ -156,7 +157,7 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
     shown = len(ranked) if everything else TOP
     with st.container(height=380 if shown > TALL else "content", border=False):
         draw_chart(
-            ("probabilities", stamp(run), row["image_id"], shown),
+            ("probabilities", results_version(run), row["image_id"], shown),
             lambda: probability_chart({run.classes[n]: float(probabilities[n]) for n in ranked}, shown),
             tr("Probabilities of the classes, the most probable first"),
         )
@@ -178,7 +179,7 @@ def _doubt(run: Run, samples: Samples, row: pd.Series) -> str:
 def _mend(data: Dataset, row: pd.Series) -> None:
     """Another label, or out of the dataset; on the disk at once, and undone with one click."""
     image_id = int(row["image_id"])
-    label = now(data, [image_id]).get(image_id)
+    label = present_labels(data, [image_id]).get(image_id)
     state, text = st.session_state.get("edited", ("", ""))
     with st.container(border=True, gap="small"):
         if label is None:
@@ -248,9 +249,9 @@ def _alike(data: Dataset, run: Run, image_id: int) -> None:
     """The training images that are nearest to it."""
     st.markdown(tr("**Most alike among the photos that it learned from**"))
     try:
-        found = vectors_of(run)
+        found = cached_vectors(run)
     except VitcoreError as error:
         draw_unavailable(error)
         return
     own = int(np.flatnonzero(found.rows["image_id"] == image_id)[0])
-    draw_alike(data, run, found.vectors[own], "alike")
+    draw_nearest(data, run, found.vectors[own], "alike")

@@ -9,11 +9,12 @@ import pandas as pd
 import streamlit as st
 from PIL import Image, ImageOps
 
-from app.samples.gallery import draw_picture, vectors_of
 from app.shared.job_kinds import MAP_CHECK
 from app.shared.jobs import draw_jobs, start
 from app.shared.messages import draw_unavailable
-from app.shared.state import classifier, stamp, workspace
+from app.shared.pictures import draw_thumbnail
+from app.shared.results import cached_classifier, cached_vectors, results_version
+from app.shared.state import workspace
 from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset, load_image
 from vitcore.errors import VitcoreError
@@ -23,14 +24,22 @@ from vitcore.language import number, percent, tr
 from vitcore.pipeline import check_maps, load_map_check
 from vitcore.runs import Run
 
-__all__ = ["SIDE", "alike", "draw_alike", "draw_legend", "draw_map_check", "explained", "picture_of"]
+__all__ = [
+    "SIDE",
+    "cached_explanation",
+    "cached_picture",
+    "draw_legend",
+    "draw_map_check",
+    "draw_nearest",
+    "nearest_training_images",
+]
 
 SIDE = 480  # of the square that a large picture fills, in pixels
 ALIKE = 6  # training images that are shown
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def picture_of(path: str) -> Image.Image:
+def cached_picture(path: str) -> Image.Image:
     """An image file as a picture of moderate size.
 
     Raises:
@@ -40,18 +49,18 @@ def picture_of(path: str) -> Image.Image:
     return ImageOps.contain(load_image(Path(path), at_least=SIDE), (SIDE, SIDE))
 
 
-def explained(run: Run, path: str) -> Explanation:
+def cached_explanation(run: Run, path: str) -> Explanation:
     """What in an image speaks for and against each class; computed once for all sessions.
 
     Raises:
         VitcoreError: The image or the backbone cannot be had.
     """
-    return _explained(stamp(run), run, path)
+    return _explained(results_version(run), run, path)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _explained(key: Hashable, _run: Run, path: str) -> Explanation:  # noqa: ARG001 - stands for the run
-    return explain(classifier(_run), path)
+    return explain(cached_classifier(_run), path)
 
 
 def draw_legend(explanation: Explanation, label: str) -> None:
@@ -77,35 +86,35 @@ def draw_legend(explanation: Explanation, label: str) -> None:
     )
 
 
-def alike(run: Run, vector: npt.NDArray[np.floating]) -> tuple[npt.NDArray, pd.DataFrame]:
+def nearest_training_images(run: Run, vector: npt.NDArray[np.floating]) -> tuple[npt.NDArray, pd.DataFrame]:
     """The training images nearest to an embedding (D,): distances, and their rows.
 
     Raises:
         VitcoreError: The embeddings of the run cannot be had.
     """
-    index, rows = _index(stamp(run), run)
+    index, rows = _index(results_version(run), run)
     distances, positions = index.nearest(vector, ALIKE)
     return distances, rows.iloc[positions]
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _index(key: Hashable, _run: Run) -> tuple[NeighbourIndex, pd.DataFrame]:  # noqa: ARG001 - as above
-    found = vectors_of(_run)
+    found = cached_vectors(_run)
     train = np.flatnonzero(~found.judged)
     return NeighbourIndex(found.vectors[train]), found.rows.iloc[train]
 
 
-def draw_alike(data: Dataset, run: Run, vector: npt.NDArray[np.floating], key: str) -> None:
+def draw_nearest(data: Dataset, run: Run, vector: npt.NDArray[np.floating], key: str) -> None:
     """Pictures of the training images that are nearest to an embedding (D,), with their labels."""
     try:
-        distances, rows = alike(run, vector)
+        distances, rows = nearest_training_images(run, vector)
     except VitcoreError as error:
         draw_unavailable(error)
         return
     with st.container(horizontal=True, gap="small", key=key):
         for distance, row in zip(distances, rows.itertuples(), strict=True):
             with st.container(width=120, gap="xsmall"):
-                draw_picture(data, row.file)
+                draw_thumbnail(data, row.file)
                 likeness = tr("likeness {value}").format(value=number(1 - distance, 2))
                 st.caption(f"**{escape_markdown(row.label, 18)}**  \n{likeness}")
     st.caption(tr("Likeness as the Vision Transformer sees it; 1 is the same picture."))

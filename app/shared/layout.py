@@ -1,7 +1,6 @@
 """Pieces of a page that look the same everywhere."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import streamlit as st
@@ -9,7 +8,7 @@ import streamlit as st
 from app._compat import require_frame
 from app.shared.messages import draw_error
 from app.shared.starting import start_sample
-from app.shared.state import dataset, run
+from app.shared.state import chosen_dataset, chosen_run
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
@@ -17,16 +16,14 @@ from vitcore.language import percent, tr
 from vitcore.runs import Run
 
 __all__ = [
-    "empty",
-    "figures",
-    "gallery",
-    "needed_dataset",
-    "needed_run",
-    "next_page",
-    "opening",
-    "paged",
-    "switch",
-    "thumbnail",
+    "draw_empty_state",
+    "draw_metrics",
+    "draw_next_page",
+    "draw_opening",
+    "draw_pagination",
+    "draw_switch",
+    "require_dataset",
+    "require_run",
     "verdict",
 ]
 
@@ -35,46 +32,48 @@ PER_PAGE = 24
 Chosen = TypeVar("Chosen", Dataset | None, Run | None)
 
 
-def opening(title: str, sentence: str) -> None:
+def draw_opening(title: str, sentence: str) -> None:
     """The top of a page: its name, and one sentence on what it is for."""
     require_frame()
     st.title(title, anchor=False)
     st.markdown(sentence)
 
 
-def figures(values: Iterable[tuple[str, str, str | None]]) -> None:
+def draw_metrics(values: Iterable[tuple[str, str, str | None]]) -> None:
     """Figures side by side, as many as fit: label, value and a help text or None each."""
     with st.container(horizontal=True):
         for label, value, meaning in values:
             st.metric(label, value, help=meaning, border=True, width="stretch")
 
 
-def next_page(page: str, label: str) -> None:
+def draw_next_page(page: str, label: str) -> None:
     """The button at the end of a page, to the next step of the work."""
     st.space("small")
     if st.button(label, icon=":material/arrow_forward:", icon_position="right", key=f"next_{page}"):
         st.switch_page(f"pages/{page}.py")
 
 
-def needed_dataset() -> Dataset:
+def require_dataset() -> Dataset:
     """The chosen dataset; without one, say so, offer the way there, and end the page."""
-    found = _loaded(dataset)
+    found = _loaded(chosen_dataset)
     if found is None:
         sentence = tr("There are no photos yet. Bring some in, or try the sample set.")
-        empty(sentence, "dataset", tr("Go to Dataset"), sample=True)
+        draw_empty_state(sentence, "dataset", tr("Go to Dataset"), sample=True)
     return found
 
 
-def needed_run() -> Run:
+def require_run() -> Run:
     """The chosen run; without one, say so, offer the way there, and end the page."""
-    needed_dataset()
-    found = _loaded(run)
+    require_dataset()
+    found = _loaded(chosen_run)
     if found is None:
-        empty(tr("No classifier has been trained on this dataset yet."), "train", tr("Go to Train"))
+        draw_empty_state(
+            tr("No classifier has been trained on this dataset yet."), "train", tr("Go to Train")
+        )
     return found
 
 
-def paged(count: int, key: str, per_page: int = PER_PAGE) -> range:
+def draw_pagination(count: int, key: str, per_page: int = PER_PAGE) -> range:
     """Page buttons for `count` items; the positions to show on the chosen page."""
     pages = max(1, -(-count // per_page))
     # A filter may have made the list shorter than the page that was chosen before.
@@ -82,23 +81,6 @@ def paged(count: int, key: str, per_page: int = PER_PAGE) -> range:
         st.session_state[key] = pages
     number = st.pagination(pages, key=key) if pages > 1 else 1
     return range((number - 1) * per_page, min(number * per_page, count))
-
-
-def gallery(items: Iterable[tuple[Path | None, str]], width: int = 150) -> None:
-    """Pictures with captions, as many side by side as fit.
-
-    Args:
-        items: A picture's file, None where it is lost, and its caption in Markdown.
-        width: Of a picture, in pixels.
-    """
-    with st.container(horizontal=True, gap="small", key="gallery"):
-        for path, caption in items:
-            with st.container(width=width, gap="xsmall"):
-                if path is None:
-                    st.caption(tr(":material/broken_image: The picture is gone."))
-                else:
-                    st.image(str(path), width="stretch")
-                st.caption(caption)
 
 
 def verdict(true: str, predicted: str, confidence: float) -> str:
@@ -109,7 +91,7 @@ def verdict(true: str, predicted: str, confidence: float) -> str:
     return f":material/cancel: **{escape_markdown(predicted, 28)}** {percent(confidence)}  \n{truth}"
 
 
-def switch(title: str, options: Mapping[str, str], key: str) -> str:
+def draw_switch(title: str, options: Mapping[str, str], key: str) -> str:
     """One of a few options side by side, the first at first; kept from page to page.
 
     Args:
@@ -129,15 +111,7 @@ def switch(title: str, options: Mapping[str, str], key: str) -> str:
     )
 
 
-def thumbnail(data: Dataset, file: str) -> Path | None:
-    """The small picture of an image; None if the image is lost."""
-    try:
-        return data.thumbnail(file)
-    except (VitcoreError, OSError):
-        return None
-
-
-def empty(sentence: str, page: str, label: str, *, sample: bool = False) -> NoReturn:
+def draw_empty_state(sentence: str, page: str, label: str, *, sample: bool = False) -> NoReturn:
     """Say what is missing, offer the way there, and end the page.
 
     Args:

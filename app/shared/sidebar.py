@@ -5,7 +5,7 @@ import streamlit as st
 from app.shared.jobs import watch_jobs
 from app.shared.language import choose_language
 from app.shared.messages import draw_notice
-from app.shared.state import apply_selection, datasets, distinct, runs_of
+from app.shared.state import apply_selection, dataset_names, distinct_names, runs_of
 from vitcore.backbone import choose_device
 from vitcore.language import local_time, percent, said, tr
 from vitcore.runs import Run
@@ -15,7 +15,7 @@ __all__ = ["draw_sidebar"]
 
 def draw_sidebar() -> None:
     """Draw the selectors and the running jobs; their choices are in `app.state`."""
-    names = datasets()
+    names = dataset_names()
     apply_selection("dataset", list(names))
     with st.sidebar:
         if names:
@@ -28,7 +28,7 @@ def draw_sidebar() -> None:
             )
         found = {run.id: run for run in runs_of(st.session_state["dataset"])} if names else {}
         apply_selection("run", list(found))
-        labels = distinct({run_id: _run_label(run) for run_id, run in found.items()})
+        labels = distinct_names({run_id: _run_label(run) for run_id, run in found.items()})
         if found:
             st.selectbox(
                 tr("Trained classifier"),

@@ -1,29 +1,23 @@
 """What one browser session looks at: its dataset and its run, and the things all sessions share."""
 
-from collections.abc import Hashable
-from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
 from vitcore.dataset import Dataset, list_datasets, load_dataset
-from vitcore.inference import Classifier, load_classifier
 from vitcore.jobs import JobQueue
-from vitcore.language import tr
 from vitcore.runs import Run, list_runs, load_run
 from vitcore.workspace import Workspace
 
 __all__ = [
     "apply_selection",
-    "classifier",
-    "dataset",
-    "datasets",
-    "distinct",
+    "chosen_dataset",
+    "chosen_run",
+    "dataset_names",
+    "distinct_names",
     "job_queue",
-    "run",
     "runs_of",
     "select",
-    "stamp",
     "unfinished_runs",
     "workspace",
 ]
@@ -45,10 +39,10 @@ def job_queue() -> JobQueue:
     return JobQueue()
 
 
-def datasets() -> dict[str, str]:
+def dataset_names() -> dict[str, str]:
     """Names of the datasets by id, newest first."""
     table = list_datasets(workspace())
-    return distinct(dict(zip(table["id"], table["name"], strict=True)))
+    return distinct_names(dict(zip(table["id"], table["name"], strict=True)))
 
 
 def runs_of(dataset_id: str) -> list[Run]:
@@ -78,7 +72,7 @@ def apply_selection(kind: Kind, options: list[str]) -> None:
         st.session_state.pop(kind, None)
 
 
-def dataset() -> Dataset | None:
+def chosen_dataset() -> Dataset | None:
     """The chosen dataset."""
     chosen = st.session_state.get("dataset")
     if chosen is None:
@@ -87,31 +81,10 @@ def dataset() -> Dataset | None:
     return _load_dataset(chosen, int(row["version"]), str(row["name"]))
 
 
-def run() -> Run | None:
+def chosen_run() -> Run | None:
     """The chosen run."""
     chosen = st.session_state.get("run")
     return load_run(chosen, workspace=workspace()) if chosen else None
-
-
-def stamp(run: Run) -> Hashable:
-    """Changes with the results of a run, and with the level of doubt that was chosen for it."""
-    files = run.folder / "evaluation.json", run.folder / "model" / "config.json"
-    return (run.id, *(file.stat().st_mtime_ns for file in files if file.is_file()))
-
-
-def classifier(run: Run) -> Classifier:
-    """The classifier of a run, loaded once for all sessions, and again when another level is chosen.
-
-    Raises:
-        VitcoreError: It cannot be had.
-    """
-    with st.spinner(tr("Loading the classifier …")):
-        return _load_classifier(stamp(run), run.folder)
-
-
-@st.cache_resource(show_spinner=False, max_entries=2)
-def _load_classifier(key: Hashable, folder: Path) -> Classifier:  # noqa: ARG001 - changes with its files
-    return load_classifier(folder, workspace=workspace())
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -119,7 +92,7 @@ def _load_dataset(dataset_id: str, version: int, name: str) -> Dataset:  # noqa:
     return load_dataset(dataset_id, version=version, workspace=workspace())
 
 
-def distinct(names: dict[str, str]) -> dict[str, str]:
+def distinct_names(names: dict[str, str]) -> dict[str, str]:
     """The same names, numbered where one occurs twice: a selector tells its options by their text."""
     seen: dict[str, int] = {}
     distinct = {}

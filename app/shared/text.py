@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from vitcore.language import listed, number, tr
+from vitcore.language import listed, number, percent, tr
 
-__all__ = ["doubt_sentence", "escape_markdown", "signed"]
+__all__ = ["confidence_text", "doubt_sentence", "escape_markdown", "signed"]
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # Markdown would still turn these into links, icons and emoji after the escapes are gone; a word joiner,
@@ -34,6 +34,11 @@ def signed(value: float, places: int) -> str:
     """A number with its sign, as ``+1.2``; a dash if it is not defined."""
     sign = "\N{MINUS SIGN}" if value < 0 else "+" if value >= 0 else ""
     return f"{sign}{number(abs(value), places)}"
+
+
+def confidence_text(confidence: float) -> str:
+    """Return how confident an answer is."""
+    return tr("{share} confident").format(share=percent(confidence))
 
 
 def doubt_sentence(reason: str, possible: Sequence[str]) -> str:

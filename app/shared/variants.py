@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from app.shared.pictures import draw_lost_picture
 from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset, load_image, make_view
 from vitcore.errors import VitcoreError
 from vitcore.language import number, tr
@@ -29,7 +30,7 @@ def draw_variants(
     try:
         image = load_image(data.path(row["file"]), at_least=320)
     except (VitcoreError, OSError):
-        st.caption(tr(":material/broken_image: The picture is gone."))
+        draw_lost_picture()
     else:
         image.thumbnail((320, 320))
         with st.container(horizontal=True, gap="small"):

@@ -12,6 +12,11 @@ from vitcore.runs import load_run
 
 pytestmark = pytest.mark.thorough
 
+MODULES = {
+    "draw_suspect_labels": "samples.suspect_labels",
+    "draw_forecast": "evaluate.forecast",
+    "draw_external_validation": "evaluate.external_validation",
+}
 PAGE = """
 import streamlit as st
 from app.{module} import {function}
@@ -27,8 +32,8 @@ st.session_state.setdefault("seen_jobs", set())
 def draw(trained):
     """A page with nothing but one function of the app on it."""
 
-    def draw(function: str, module: str = "shared.review") -> AppTest:
-        script = PAGE.format(module=module, function=function, run=trained.run.id)
+    def draw(function: str) -> AppTest:
+        script = PAGE.format(module=MODULES[function], function=function, run=trained.run.id)
         at = AppTest.from_string(script, default_timeout=60).run()
         assert not at.exception
         return at
@@ -48,7 +53,7 @@ def page_texts(at: AppTest) -> str:
     return "\n".join(element.value for kind in kinds for element in getattr(at, kind))
 
 
-@pytest.mark.parametrize("function", ["draw_labels", "draw_forecast"])
+@pytest.mark.parametrize("function", ["draw_suspect_labels", "draw_forecast"])
 def test_a_closer_look_is_taken_on_request(draw, trained, ui, finish, function):
     at = draw(function)
     assert load_review(trained.run) is None
@@ -59,13 +64,13 @@ def test_a_closer_look_is_taken_on_request(draw, trained, ui, finish, function):
 
 def test_while_it_is_taken_it_can_be_stopped(draw, ui, hold):
     held = hold(kind="review")
-    at = draw("draw_labels")
+    at = draw("draw_suspect_labels")
     ui.press(at, f"stop_{held.job.id}")
     assert held.job.stop.is_set()
 
 
 def test_a_label_can_be_kept_and_doubted_again(draw, trained, reviewed, ui):
-    at = draw("draw_labels")
+    at = draw("draw_suspect_labels")
     first = int(reviewed.labels["image_id"].iloc[0])
     ui.press(at, f"keep_{first}")
     data = load_dataset(trained.run.config.dataset.id)
@@ -78,7 +83,7 @@ def test_a_label_can_be_kept_and_doubted_again(draw, trained, reviewed, ui):
 
 @pytest.mark.parametrize("what", ["move", "drop"])
 def test_a_photo_can_be_moved_or_taken_out_and_that_undone(draw, trained, reviewed, ui, what):
-    at = draw("draw_labels")
+    at = draw("draw_suspect_labels")
     row = reviewed.labels.iloc[0]
     image_id = int(row["image_id"])
     ui.press(at, f"{what}_{image_id}")
@@ -95,7 +100,7 @@ def test_a_photo_can_be_moved_or_taken_out_and_that_undone(draw, trained, review
 
 
 def test_suspects_come_alone_at_first(draw, reviewed):
-    at = draw("draw_labels")
+    at = draw("draw_suspect_labels")
     suspects = int(reviewed.labels["suspect"].sum())
     assert 0 < suspects < len(reviewed.labels)
     assert f"**{suspects} suspects** are left" in page_texts(at)
@@ -105,7 +110,7 @@ def test_suspects_come_alone_at_first(draw, reviewed):
 
 @pytest.mark.usefixtures("reviewed")
 def test_after_changes_a_new_training_is_offered(draw, ui):
-    at = draw("draw_labels")
+    at = draw("draw_suspect_labels")
     assert ui.find_button(at, "retrain") is None
     ui.press(at, "move_")
     assert ui.find_button(at, "retrain") is not None
@@ -132,7 +137,7 @@ def test_a_new_training_is_compared_with_the_one_before(draw, trained, reviewed,
     before = trained.run
     trained.run = train(data, before.hyperparameters, compute=Compute(tiny_backbone, device="cpu"))
     review_run(trained.run.id)
-    at = draw("draw_labels")
+    at = draw("draw_suspect_labels")
     assert "Before your changes" not in page_texts(at)
     at.session_state["compared_with"] = before.id
     at.run()
@@ -154,14 +159,14 @@ def test_what_more_photos_bring_is_told(draw):
 
 
 def test_without_another_dataset_there_is_nothing_to_judge_on(draw, ui):
-    at = draw("draw_elsewhere", "evaluate.external_validation")
+    at = draw("draw_external_validation")
     assert "no other dataset" in page_texts(at)
     assert ui.find_button(at, "elsewhere") is None
 
 
 def test_a_run_is_judged_on_another_dataset(draw, trained, picture_folder, ui, finish):
     import_dataset(picture_folder(count=5, name="other"), name="Elsewhere")
-    at = draw("draw_elsewhere", "evaluate.external_validation")
+    at = draw("draw_external_validation")
     finish(ui.press(at, "elsewhere"))
     assert job_queue().jobs()[0].snapshot.state == "complete"
     (found,) = load_elsewhere(trained.run)
@@ -173,6 +178,6 @@ def test_a_run_is_judged_on_another_dataset(draw, trained, picture_folder, ui, f
 def test_classes_that_the_classifier_does_not_know_cannot_be_judged(draw, picture_folder, ui):
     data = import_dataset(picture_folder(("red",), count=5, name="other"), name="Elsewhere")
     rename_class(data, "red", "magenta")
-    at = draw("draw_elsewhere", "evaluate.external_validation")
+    at = draw("draw_external_validation")
     assert ui.find_button(at, "elsewhere").disabled
     assert "knows none of these classes" in page_texts(at)

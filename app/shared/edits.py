@@ -1,0 +1,31 @@
+"""Edits of a dataset: made at once, told on top of the page, and undone."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.shared.messages import notify, notify_error
+from app.shared.text import escape_markdown
+from vitcore.dataset import Dataset, undo
+from vitcore.errors import VitcoreError
+from vitcore.language import said, tr
+
+__all__ = ["apply_edit", "draw_undo_button"]
+
+
+def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
+    """Make an edit, which is on the disk at once, let the page say what it did, and draw the page anew."""
+    try:
+        text = edit(*arguments).changes[-1].text
+        notify("complete", escape_markdown(said(text), 300))
+    except VitcoreError as error:
+        notify_error(error)
+    st.rerun()
+
+
+def draw_undo_button(data: Dataset, key: str = "undo") -> None:
+    """Draw a button that takes back the last edit, and says which."""
+    if data.can_undo:
+        label = tr("Undo: {change}").format(change=escape_markdown(said(data.undoable), 80))
+        if st.button(label, icon=":material/undo:", key=key):
+            apply_edit(undo, data)

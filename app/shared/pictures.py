@@ -1,0 +1,48 @@
+"""Small pictures of the images of a dataset, one or many."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import streamlit as st
+
+from vitcore.dataset import Dataset
+from vitcore.errors import VitcoreError
+from vitcore.language import tr
+
+__all__ = ["draw_gallery", "draw_lost_picture", "draw_thumbnail"]
+
+
+def draw_thumbnail(data: Dataset, file: str) -> None:
+    """Draw the small picture of an image, or that it is lost."""
+    path = _thumbnail(data, file)
+    if path is None:
+        draw_lost_picture()
+    else:
+        st.image(str(path), width="stretch")
+
+
+def draw_lost_picture() -> None:
+    """Say that a picture is no longer there."""
+    st.caption(tr(":material/broken_image: The picture is gone."))
+
+
+def draw_gallery(data: Dataset, items: Iterable[tuple[str, str]]) -> None:
+    """Draw pictures with captions, as many side by side as fit.
+
+    Args:
+        data: The dataset of the images.
+        items: The file of each image, and its caption in Markdown.
+    """
+    with st.container(horizontal=True, gap="small", key="gallery"):
+        for file, caption in items:
+            with st.container(width=150, gap="xsmall"):
+                draw_thumbnail(data, file)
+                st.caption(caption)
+
+
+def _thumbnail(data: Dataset, file: str) -> Path | None:
+    """Return the file of a small picture; None if the image is lost."""
+    try:
+        return data.thumbnail(file)
+    except (VitcoreError, OSError):
+        return None
