@@ -1,1 +1,1 @@
-"""What the pages share. Everything here may use Streamlit; nothing here computes."""
+"""The inside of the pages. Everything here may use Streamlit; nothing here computes."""

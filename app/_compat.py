@@ -29,5 +29,5 @@ def require_frame() -> None:
 
 
 def in_page() -> bool:
-    """Whether this thread draws a page for somebody."""
+    """Return whether this thread draws a page for somebody."""
     return get_script_run_ctx(suppress_warning=True) is not None

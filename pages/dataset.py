@@ -39,7 +39,7 @@ ABOUT = {  # of the import report
 
 
 def summary(data: Dataset, findings: Sequence[Finding]) -> None:
-    """What came in, and what is good and bad about it."""
+    """Draw what came in, and what is good and bad about it."""
     sizes = data.index["width"].astype(str) + " × " + data.index["height"].astype(str)
     common, count = Counter(sizes).most_common(1)[0]
     draw_metrics(
@@ -81,7 +81,7 @@ def summary(data: Dataset, findings: Sequence[Finding]) -> None:
 
 
 def report(data: Dataset) -> None:
-    """Everything that the import did, as a table to look at and to take away."""
+    """Draw everything that the import did, as a table to look at and to take away."""
     skipped, ignored = len(data.skipped), data.ignored
     parts = [
         ntr("{count} file skipped", "{count} files skipped", skipped).format(count=number(skipped)),
@@ -103,7 +103,7 @@ def report(data: Dataset) -> None:
 
 
 def spoken(table: pd.DataFrame) -> pd.DataFrame:
-    """An import report in the language of now; names and sizes stay as they are."""
+    """Return an import report in the language of now; names and sizes stay as they are."""
     rows = zip(table["about"], table["what"], strict=True)
     return pd.DataFrame(
         {
@@ -115,14 +115,14 @@ def spoken(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def subject(about: str, what: str) -> str:
-    """What a row of the import report is about."""
+    """Return what a row of the import report is about."""
     if about in {"skipped file", "class", "format", "size in pixels"}:
         return what
     return tr(PARTS[what]) if about == "split" else said(what)
 
 
 def overview(data: Dataset) -> None:
-    """Class counts and image sizes."""
+    """Draw class counts and image sizes."""
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(tr("Images per class"), anchor=False)
@@ -144,7 +144,7 @@ def overview(data: Dataset) -> None:
 
 @st.fragment
 def views(data: Dataset) -> None:
-    """What the variants of an image look like, from which a training may learn besides the image."""
+    """Draw the variants of an image, from which a training may learn besides the image."""
     with st.expander(tr("What the variants of a photo look like"), icon=":material/auto_awesome_motion:"):
         st.markdown(
             tr(
@@ -156,7 +156,7 @@ def views(data: Dataset) -> None:
 
 
 def manage(data: Dataset) -> None:
-    """Renaming and deleting the dataset, with what hangs on it."""
+    """Draw the ways to rename and delete the dataset, with what hangs on it."""
     runs = runs_of(data.id)
     with st.container(horizontal=True):
         with st.popover(tr("Rename this dataset"), icon=":material/edit:", type="tertiary"):

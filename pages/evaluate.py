@@ -30,14 +30,14 @@ SECTIONS = {
 
 
 def per_image(run: Run) -> str:
-    """The results image by image, with all probabilities, as CSV."""
+    """Return the results image by image, with all probabilities, as CSV."""
     names = [f"probability_{name}" for name in run.classes]
     probabilities = pd.DataFrame(run.probabilities, columns=names)
     return pd.concat([run.predictions, probabilities], axis=1).to_csv(index=False)
 
 
 def figures_as_json(run: Run) -> str:
-    """The figures, and what one has to know to read them."""
+    """Return the figures, and what one has to know to read them, as JSON."""
     about = {"run": run.id, "name": run.name, "state": run.state, "dataset": asdict(run.config.dataset)}
     known = asdict(run.facts)
     facts = {name: known[name] for name in ("calibration", "leak", "cross_validation") if known[name]}
@@ -45,7 +45,7 @@ def figures_as_json(run: Run) -> str:
 
 
 def take_away(run: Run) -> None:
-    """All that is shown, as files; they are made when asked for."""
+    """Draw buttons for all that is shown, as files; they are made when asked for."""
     st.space("small")
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, make, file, kind in (

@@ -15,7 +15,7 @@ from vitcore.runs import Run
 
 
 def draw_photos(run: Run) -> None:
-    """The ways in, and what became of the photos that came."""
+    """Draw the ways in, and the answers for the photos that came."""
     draw_uploaders(run)
     answering = draw_jobs(PREDICTION)
     batch = choose_batch(run)

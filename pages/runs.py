@@ -24,12 +24,12 @@ STATES = {
 
 @st.cache_data(ttl=60, show_spinner=False)
 def disk_use() -> int:
-    """Size of the whole workspace, counted once a minute at most."""
+    """Return the size of the whole workspace, counted once a minute at most."""
     return folder_bytes(workspace().root)
 
 
 def table_row(run: Run, settings: dict[str, Any]) -> dict[str, object]:
-    """What the table shows of a run."""
+    """Return what the table shows of a run."""
     seconds = run.facts.seconds
     own = in_words({name: settings[name] for name in settings if name not in {"dataset", "backbone"}})
     data = run.config.dataset

@@ -34,7 +34,7 @@ def curves_so_far(job: Job) -> None:
 
 
 def unfinished(runs: list[Run]) -> None:
-    """Trainings that ended before their last epoch, to be gone on with."""
+    """Draw the trainings that ended before their last epoch, each with a button that resumes it."""
     for found in runs[:3]:
         with st.container(
             border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
@@ -54,7 +54,7 @@ def unfinished(runs: list[Run]) -> None:
 
 
 def result(last: Run) -> None:
-    """The chosen classifier: its figures and how it came about."""
+    """Draw the chosen classifier: its figures and how it came about."""
     accuracy = last.evaluation.metrics["accuracy"]
     st.subheader(tr("The chosen classifier"), anchor=False)
     draw_metrics(

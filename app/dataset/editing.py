@@ -25,12 +25,12 @@ TAKEN_OUT = "taken_out"
 
 
 def split_in_words(counts: Mapping[str, int]) -> str:
-    """How many images each part of a ready-made split has, in words."""
+    """Return how many images each part of a ready-made split has, in words."""
     return listed([f"{number(counts[part])} {tr(name)}" for part, name in PARTS.items() if part in counts])
 
 
 def draw_class_editor(data: Dataset) -> None:
-    """Rename, merge or take out whole classes."""
+    """Draw the ways to rename, merge or take out whole classes."""
     with st.popover(tr("Rename, merge or take out a class"), icon=":material/edit:"):
         label = st.selectbox(tr("Class"), data.classes, key=f"edited_class_{data.id}")
         name = st.text_input(
@@ -61,7 +61,7 @@ def draw_class_editor(data: Dataset) -> None:
 
 @st.fragment
 def draw_browser(data: Dataset) -> None:
-    """The photos, page by page, to be looked at and to be chosen for an edit."""
+    """Draw the photos, page by page, to be looked at and to be chosen for an edit."""
     options = [ALL, *data.classes, *([TAKEN_OUT] if len(data.excluded) else [])]
     titles = [_option(data, name, place) for place, name in enumerate(options)]
     left, right = st.columns([2, 3], vertical_alignment="bottom")
@@ -91,7 +91,7 @@ def draw_browser(data: Dataset) -> None:
 
 
 def _option(data: Dataset, name: str, place: int) -> str:
-    """A class in a selector, which shows plain text, with its count; so with the entries that are none."""
+    """Return a class, or an entry that is none, with its count, for a selector, which shows plain text."""
     if place == 0:
         return f"{tr('All classes')} ({number(len(data.index))})"
     if place > len(data.classes):
@@ -100,7 +100,7 @@ def _option(data: Dataset, name: str, place: int) -> str:
 
 
 def _picked(data: Dataset) -> set[int]:
-    """The photos that are ticked; those that are gone are forgotten."""
+    """Return the photos that are ticked; those that are gone are forgotten."""
     picked: set[int] = st.session_state.setdefault(f"picked_{data.id}", set())
     picked.intersection_update(data.rows["image_id"].tolist())
     return picked
@@ -126,7 +126,7 @@ def _pictures(data: Dataset, page: pd.DataFrame, picked: set[int]) -> None:
 
 
 def _actions(data: Dataset, picked: set[int], page: pd.DataFrame, *, taken_out: bool) -> None:
-    """What can be done with the ticked photos."""
+    """Draw what can be done with the ticked photos."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
             tr("Tick all on this page"),

@@ -1,4 +1,4 @@
-"""What may be wrong with the photos of a dataset, each finding with its pictures and its remedies."""
+"""The findings on the photos of a dataset, each with its pictures and its remedies."""
 
 from collections.abc import Sequence
 

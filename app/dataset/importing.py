@@ -54,7 +54,7 @@ class Staged(Uploads):
         self._pictures: dict[Reading, Mapping[str, Image.Image]] = {}
 
     def survey(self) -> Survey | VitcoreError:
-        """What is in it, or why that cannot be told; looked at again only after a change."""
+        """Return what is in it, or why that cannot be told; looked at again only after a change."""
         key = (tuple(self.sources), self.reading)
         if self._seen is None or self._seen[0] != key:
             try:
@@ -66,14 +66,14 @@ class Staged(Uploads):
         return self._seen[1]
 
     def pictures(self, candidate: Candidate) -> Mapping[str, Image.Image]:
-        """An image of each of the first classes of a reading."""
+        """Return an image of each of the first classes of a reading."""
         if candidate.reading not in self._pictures:
             self._pictures[candidate.reading] = preview_source(self.sources, candidate, most=PREVIEWS)
         return self._pictures[candidate.reading]
 
 
 def draw_import(data: Dataset | None, *, expanded: bool) -> None:
-    """The ways in; once something has come, what it is, the button that imports it, and nothing else."""
+    """Draw the ways in; once something has come, what it is, the button that imports it, and nothing else."""
     staged: Staged | None = st.session_state.get("staged")
     if staged is not None and staged.sources:
         _confirm(staged, data)
@@ -131,7 +131,7 @@ def _path() -> None:
 
 
 def _camera() -> None:
-    """Shots of one class after the other, until they are looked at together."""
+    """Take photos of one class after the other, until they are looked at together."""
     shots: list[NamedFile] = st.session_state.setdefault("shots", [])
     left, right = st.columns([2, 1], gap="large")
     with right:
@@ -162,7 +162,7 @@ def _folder_of(shot: NamedFile) -> str:
 
 
 def _generation() -> int:
-    """Part of the key of an uploader: a new one gives an empty uploader."""
+    """Return a part of the key of an uploader: a new one gives an empty uploader."""
     return st.session_state.setdefault("generation", 0)
 
 
@@ -193,7 +193,7 @@ def _unstage() -> Callable[[], None] | None:
 
 
 def _confirm(staged: Staged, data: Dataset | None) -> None:
-    """What was found, and the button that imports it."""
+    """Draw what was found, and the button that imports it."""
     with st.container(border=True):
         st.subheader(tr("This is what I found"), anchor=False)
         with st.spinner(tr("Looking at the files …")):
@@ -211,7 +211,7 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
 
 
 def _choice(staged: Staged, survey: Survey) -> Candidate | None:
-    """The reading that the user chose, or the only one."""
+    """Draw the choice of a reading, if there are several; return the chosen one."""
     candidates = list(survey.candidates)
     if not any(candidate.classes for candidate in candidates):
         return _one_class(staged, survey)
@@ -238,7 +238,7 @@ def _choice(staged: Staged, survey: Survey) -> Candidate | None:
 
 
 def _summary(candidate: Candidate) -> str:
-    """The classes of a reading in a few words."""
+    """Return the classes of a reading in a few words."""
     counts = list(candidate.classes.items())
     names = [f"{escape_markdown(name, 30)} ({number(count)})" for name, count in counts[:NAMED]]
     if more := len(counts) - len(names):
@@ -247,7 +247,7 @@ def _summary(candidate: Candidate) -> str:
 
 
 def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
-    """Photos without folders or a table: they may all be of one class."""
+    """Ask for the class of photos without folders or a table: they may all be of one."""
     if not survey.images:
         st.error(tr("There are no photos in it."), icon=":material/image_not_supported:")
         return None
@@ -269,7 +269,7 @@ def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
 
 
 def _columns(staged: Staged, candidate: Candidate) -> Candidate:
-    """The columns of a table, to be chosen; the reading by those."""
+    """Draw the choice of the columns of a table; return the reading by those."""
     table = candidate.table
     assert table is not None
     left, right = st.columns(2)
@@ -300,7 +300,7 @@ def _columns(staged: Staged, candidate: Candidate) -> Candidate:
 
 
 def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
-    """Counts and examples."""
+    """Draw counts and examples."""
     taken = sum(candidate.classes.values())
     if len(survey.candidates) == 1:
         st.markdown(f"{escape_markdown(said(candidate.title), 200)}.")
@@ -354,7 +354,7 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
 
 
 def _destination(staged: Staged, survey: Survey, candidate: Candidate, data: Dataset | None) -> None:
-    """Where the photos go, and the buttons."""
+    """Draw the choice where the photos go, and the buttons."""
     where = NEW
     if data is not None:
         titles = {

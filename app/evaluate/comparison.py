@@ -24,7 +24,7 @@ _LOWER_IS_BETTER = {"log_loss", "expected_calibration_error"}
 
 
 def draw_comparison(run: Run, data: Dataset) -> None:
-    """Choose another run; figures, luck or not, and who is right where."""
+    """Draw the choice of another run, the figures of both, luck or not, and who is right where."""
     others = {found.id: found for found in runs_of(run.config.dataset.id) if found.id != run.id}
     if not others:
         st.info(
@@ -81,7 +81,7 @@ def _both(key: Hashable, other_key: Hashable, _run: Run, _other: Run) -> RunComp
 
 
 def _in_words(found: Comparison) -> str:
-    """Who is better, and whether that may be luck."""
+    """Return who is better, and whether that may be luck."""
     alone = tr(
         "This one alone is right on {first}, the other on {second}; both are right on {right} and wrong on "
         "{wrong}."
@@ -113,12 +113,12 @@ def _in_words(found: Comparison) -> str:
 
 
 def _points(difference: float) -> str:
-    """A difference of shares, with its sign."""
+    """Return a difference of shares, with its sign."""
     return tr("{count} points").format(count=signed(100 * difference, 1))
 
 
 def _table(both: RunComparison) -> pd.DataFrame:
-    """One row per metric; the accuracy with the interval of its difference."""
+    """Return one row per metric; the accuracy with the interval of its difference."""
     rows = []
     for name, metric in both.first.metrics.items():
         other = both.second.metrics[name].value
@@ -143,7 +143,7 @@ def _table(both: RunComparison) -> pd.DataFrame:
 
 
 def _galleries(run: Run, data: Dataset, both: RunComparison) -> None:
-    """The images that they disagree on."""
+    """Draw the images that they disagree on."""
     titles = {
         "first": tr("Only this one is right"),
         "second": tr("Only the other is right"),

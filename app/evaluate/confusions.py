@@ -24,7 +24,7 @@ _LISTED = 8
 
 
 def draw_confusions(run: Run, data: Dataset) -> None:
-    """The heatmap beside the largest confusions; below, the images of the chosen cell."""
+    """Draw the heatmap beside the largest confusions; below, the images of the chosen cell."""
     evaluation = cached_run(run).evaluation
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         by_row = st.toggle(
@@ -56,14 +56,14 @@ def _order(key: object, _evaluation: Evaluation) -> list[int]:  # noqa: ARG001 -
 
 
 def _mistakes(evaluation: Evaluation) -> np.ndarray:
-    """The confusion matrix without what is right."""
+    """Return the confusion matrix without what is right."""
     mistakes = evaluation.confusion.copy()
     np.fill_diagonal(mistakes, 0)
     return mistakes
 
 
 def _narrowed(order: list[int], evaluation: Evaluation) -> list[int]:
-    """Of many classes those that are confused most, unless all are asked for."""
+    """Return of many classes those that are confused most, unless all are asked for."""
     count = len(evaluation.classes)
     if count <= _MANY:
         return order
@@ -124,7 +124,7 @@ def _press(run: Run, cell: Cell) -> None:
 
 
 def _largest(run: Run, evaluation: Evaluation) -> None:
-    """The most frequent mistakes, each a button that does the same as a click on its cell."""
+    """Draw the most frequent mistakes, each a button that does the same as a click on its cell."""
     mistakes = _mistakes(evaluation)
     if not mistakes.any():
         st.markdown(tr("There is not a single mistake."))
@@ -156,7 +156,7 @@ def _largest(run: Run, evaluation: Evaluation) -> None:
 
 
 def _images(run: Run, data: Dataset, cell: Cell) -> None:
-    """Exactly the images of a cell, the most confident first."""
+    """Draw exactly the images of a cell, the most confident first."""
     true, predicted = cell
     rows = cached_run(run).predictions
     rows = rows[(rows["true"] == true) & (rows["predicted"] == predicted)]
@@ -174,7 +174,7 @@ def _images(run: Run, data: Dataset, cell: Cell) -> None:
 
 
 def _title(count: int, true: str, predicted: str) -> str:
-    """How many images a cell has, and which."""
+    """Return how many images a cell has, and which."""
     if true == predicted:
         text = tr("{images} of {true} recognised")
     else:

@@ -23,7 +23,7 @@ _FEW = 8  # as many have colours that are told apart
 
 
 def draw_all_curves(run: Run, data: Dataset) -> None:  # noqa: ARG001 - as all sections
-    """Three pairs of charts."""
+    """Draw three pairs of charts."""
     _class_curves(run)
     _confidence(run)
     st.subheader(tr("How the training went"), anchor=False)
@@ -55,7 +55,7 @@ def _class_curves(run: Run) -> None:
 
 
 def _drawn(run: Run) -> tuple[int, ...]:
-    """The numbers of the classes to draw: of many the weakest, unless all are asked for."""
+    """Return the numbers of the classes to draw: of many the weakest, unless all are asked for."""
     count = len(run.classes)
     if count > _MANY:
         options = {
@@ -93,7 +93,7 @@ def _class_charts(
     _run: Run,
     drawn: tuple[int, ...],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Vega-Lite's ROC and precision over recall of some classes: to make those of 100 takes seconds."""
+    """Return Vega-Lite's ROC and precision over recall of some classes; those of 100 take seconds."""
     true, probabilities = true_classes(_run), cached_run(_run).probabilities.astype(np.float64)
     names = [_run.classes[n] for n in drawn]
     places = np.full(len(_run.classes), len(drawn))  # all other classes are one, which is not drawn
@@ -113,7 +113,7 @@ def _confidence_charts(
     _run: Run,
     temperature: float | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Vega-Lite's reliability diagram and histogram of confidence."""
+    """Return Vega-Lite's reliability diagram and histogram of confidence."""
     true, probabilities = true_classes(_run), cached_run(_run).probabilities.astype(np.float64)
     before = None
     if temperature is not None:

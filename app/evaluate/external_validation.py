@@ -1,4 +1,4 @@
-"""How a classifier does on another labelled set."""
+"""The figures of a classifier on another labelled set."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ _NOTABLE = 0.05  # more unlike photos than among the validation photos
 
 
 def draw_external_validation(run: Run, data: Dataset) -> None:
-    """Choose another dataset, see which class is which, and the figures there."""
+    """Draw the choice of another dataset, and the figures on those that were chosen before."""
     st.markdown(
         tr(
             "Photos from elsewhere, another place, camera or year, tell more than the validation photos do: "
@@ -184,7 +184,7 @@ def _result(run: Run, found: Elsewhere) -> None:
 
 
 def _mistakes(found: Elsewhere) -> None:
-    """The most confident mistakes, as long as their pictures are there."""
+    """Draw the most confident mistakes, as long as their pictures are there."""
     wrong = found.predictions[found.predictions["true"] != found.predictions["predicted"]]
     if wrong.empty:
         return

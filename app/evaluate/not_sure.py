@@ -1,4 +1,4 @@
-"""When to say "not sure": one slider, what it costs and gains, and the photos left unanswered."""
+"""The level of "not sure": one slider, what it costs and gains, and the photos left unanswered."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -29,7 +29,7 @@ _ENDS = {0: mark("answers everything"), _LAST: mark("answers only when sure")}
 
 
 def draw_trust(run: Run, data: Dataset) -> None:
-    """The slider with its curve, in words, and examples."""
+    """Draw the slider with its curve, in words, and examples."""
     rows = cached_run(run).predictions
     try:
         rule, level = _rule(run.folder, (run.folder / "model" / "config.json").stat().st_mtime_ns)
@@ -90,14 +90,14 @@ def _curve(key: Hashable, _run: Run, _rule: DoubtRule) -> pd.DataFrame:  # noqa:
 
 
 def _reasons(run: Run, rule: DoubtRule, level: float) -> npt.NDArray[np.str_]:
-    """Why an image is not answered, ``close`` or ``unlike``; nothing if it is: (M,)."""
+    """Return why each image is not answered, ``close`` or ``unlike``, empty where it is: (M,)."""
     result = cached_run(run)
     confidences = result.probabilities.max(axis=1).astype(np.float64)
     return rule.reasons(confidences, result.predictions["novelty"].to_numpy(), level)
 
 
 def _say(rows: pd.DataFrame, reasons: npt.NDArray[np.str_]) -> None:
-    """What a level means for 100 photos, and what it was on the validation images."""
+    """Draw what a level means for 100 photos, and what it was on the validation images."""
     sure = reasons == ""
     right = int((sure & (rows["true"] == rows["predicted"])).sum())
     answered = of_100(sure.mean())
@@ -133,7 +133,7 @@ def _say(rows: pd.DataFrame, reasons: npt.NDArray[np.str_]) -> None:
 
 
 def _keep(run: Run, step: int, now: int) -> None:
-    """The button that stores the level with the run."""
+    """Draw the button that stores the level with the run."""
     same = step == now
     if st.button(tr("Keep this"), type="primary", icon=":material/check:", key="keep_level", disabled=same):
         try:
@@ -152,7 +152,7 @@ def _keep(run: Run, step: int, now: int) -> None:
 
 
 def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
-    """Examples of photos that it would not answer."""
+    """Draw examples of photos that it would not answer."""
     st.subheader(tr("What it would not answer"), anchor=False)
     counts = {reason: int((reasons == reason).sum()) for reason in ("close", "unlike")}
     titles = {"close": tr("Close calls"), "unlike": tr("Unlike anything seen")}
@@ -169,7 +169,7 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
     rows = rows.sort_values(column, ascending=rising, kind="stable")
 
     def caption(row: tuple) -> str:
-        """The two likeliest classes, and the truth."""
+        """Return the two likeliest classes, and the truth."""
         chances = result.probabilities[row.position]
         best = np.argsort(-chances, kind="stable")[:2]
         first, second = (

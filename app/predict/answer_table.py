@@ -23,7 +23,7 @@ THUMBNAIL = 64  # pixels
 
 
 def draw_table(batch: Batch, rows: pd.DataFrame) -> int | None:
-    """Answers as a table with pictures, sorted by a click on a head; the photo of the chosen row, if any."""
+    """Draw answers as a table with pictures, sorted by a click on a head; return the chosen photo, if any."""
     rows = rows.iloc[list(draw_pagination(len(rows), f"answers_rows_{batch.id}", ROWS))]
     numbers = [int(value) for value in rows.index]
     reasons = {"close": tr("close call"), "unlike": tr("unlike the training photos")}
@@ -70,7 +70,7 @@ def _thumbnails(batch_id: str, numbers: list[int], _batch: Batch) -> list[str]: 
 
 
 def _drawn(batch: Batch, numbers: list[int]) -> Iterator[str]:
-    """Small pictures as they stand in a table."""
+    """Yield small pictures as they stand in a table."""
     for number in numbers:
         try:
             small = load_image(batch.photo(number), at_least=THUMBNAIL // 2)
@@ -84,7 +84,7 @@ def _drawn(batch: Batch, numbers: list[int]) -> Iterator[str]:
 
 
 def draw_downloads(batch: Batch) -> None:
-    """The answers as files, and the photos sorted by class."""
+    """Draw buttons for the answers as files, and for the photos sorted by class."""
     name = Path(batch.title).stem or "photos"
     with st.container(horizontal=True):
         st.download_button(

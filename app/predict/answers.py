@@ -1,4 +1,4 @@
-"""What a classifier makes of new photos: one by one with its reasons, as a table, and to take along."""
+"""The answers for new photos: one by one with their reasons, or as a table."""
 
 from collections.abc import Hashable
 from functools import partial
@@ -48,7 +48,7 @@ ORDERS = {
 
 
 def draw_answers(run: Run, batch: Batch) -> None:
-    """All that is known of the photos of a batch."""
+    """Draw the answers for the photos of a batch."""
     answers = batch.answers
     _summary(batch, answers)
     _refusals(batch, answers)
@@ -71,7 +71,7 @@ def draw_answers(run: Run, batch: Batch) -> None:
 
 
 def _summary(batch: Batch, answers: pd.DataFrame) -> None:
-    """How many there are, and what they show."""
+    """Draw how many there are, and what they show."""
     good = answers[answers["label"] != ""]
     if good.empty:
         return
@@ -92,7 +92,7 @@ def _summary(batch: Batch, answers: pd.DataFrame) -> None:
 
 
 def _refusals(batch: Batch, answers: pd.DataFrame) -> None:
-    """What could not be used, by name, and why."""
+    """Draw what could not be used, by name, and why."""
     bad = answers.loc[answers["label"] == "", ["name", "error"]].itertuples(index=False)
     refused = [*batch.refused, *((str(name), str(reason)) for name, reason in bad)]
     if not refused:
@@ -150,7 +150,7 @@ def _chosen(answered: pd.DataFrame) -> pd.DataFrame:
 
 
 def _card(run: Run, batch: Batch, place: int) -> None:
-    """One photo: what it was taken for, how sure that is, why, what is like it, and mending the answer."""
+    """Draw one photo: the answer, how sure it is, why, what is like it, and a way to correct it."""
     path = str(batch.photo(place))
     shares = batch.probabilities(place)
     with st.container(border=True):
@@ -188,7 +188,7 @@ def _answer(run: Run, batch: Batch, place: int, shares: dict[str, float]) -> Non
 
 
 def _possible(run: Run, batch: Batch, place: int) -> list[str]:
-    """The classes among which the truth is, the most probable first."""
+    """Return the classes among which the truth is, the most probable first."""
     shares = batch.probabilities(place)
     row = np.array([[shares[name] for name in run.classes]])
     verdicts = _trust(results_version(run), run).verdicts(row, np.zeros(1))
@@ -201,7 +201,7 @@ def _trust(key: Hashable, _run: Run) -> Trust:  # noqa: ARG001 - the key stands 
 
 
 def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list[str]) -> None:
-    """Where it looked: what speaks for a class, and what against it."""
+    """Draw what in the photo speaks for a class, and what against it."""
     above = st.container(gap="xsmall")
     label = st.selectbox(
         tr("What speaks for"),
@@ -223,7 +223,7 @@ def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list
 
 
 def _like(run: Run, batch: Batch, place: int) -> None:
-    """The training images that are nearest, once they are asked for."""
+    """Draw the nearest training images, once they are asked for."""
     title = tr("Most alike among the photos that it learned from")
     if not st.toggle(title, key=f"alike_{batch.id}_{place}"):
         return
@@ -237,7 +237,7 @@ def _like(run: Run, batch: Batch, place: int) -> None:
 
 
 def _dataset(run: Run) -> Dataset:
-    """The latest version of what the run learned from.
+    """Load the latest version of what the run learned from.
 
     Raises:
         VitcoreError: It was deleted.

@@ -57,7 +57,7 @@ _KINDS = {
 
 
 def draw_takeaway(run: Run) -> None:
-    """Three cards: the report, the model folder, the ONNX file."""
+    """Draw three cards: the report, the model folder, the ONNX file."""
     st.markdown(
         tr("All that was found, and the classifier itself, as files. What is handed out was compared before.")
     )
@@ -186,7 +186,7 @@ def _facts(run: Run, about: dict[str, Any], archive: Path) -> list[str]:
 
 
 def _made(place: Path) -> dict[str, Any] | None:
-    """What is known of an export; None if there is none."""
+    """Load the facts of an export; None if there is none."""
     if not place.with_suffix(".zip").is_file():
         return None
     try:
@@ -219,7 +219,7 @@ def _start(run: Run, form: str, place: Path) -> None:
 
 
 def _place(run: Run, what: str, state: Hashable) -> Path:
-    """Where it lies, below the run so that it goes with it, under a name that changes with the results."""
+    """Return its place below the run, so that it goes with it, under a name that changes with the results."""
     digest = sha256(repr(state).encode()).hexdigest()[:12]
     return run.folder / "exports" / f"{what}-{digest}"
 

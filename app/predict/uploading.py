@@ -33,13 +33,13 @@ WAYS = {
 
 
 def draw_uploaders(run: Run) -> None:
-    """The ways in; photos that come are answered in the background."""
+    """Draw the ways in; photos that come are answered in the background."""
     way = draw_switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "predict_way")
     {"files": _files, "folder": _folder, "camera": _camera, "paste": _paste}[way](run)
 
 
 def choose_batch(run: Run) -> Batch | None:
-    """The photos whose answers are wanted: the newest, or those that were chosen; None if there are none."""
+    """Draw the choice among the photos that came, the newest at first; return the chosen ones, if any."""
     batches = {batch.id: batch for batch in list_batches(run)}
     key = f"batch_{run.id}"
     newest = st.session_state.get("seen_batch")
@@ -127,7 +127,7 @@ def _paste(run: Run) -> None:
 
 
 def _generation() -> int:
-    """Part of the key of an uploader: a new one gives an empty uploader."""
+    """Return a part of the key of an uploader: a new one gives an empty uploader."""
     return st.session_state.setdefault("predict_generation", 0)
 
 

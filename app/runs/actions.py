@@ -1,4 +1,4 @@
-"""What can be done with runs: open, go on, repeat, name, delete, and bring back."""
+"""The actions on runs: open, resume, repeat, name, delete, and bring back."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +19,7 @@ __all__ = ["delete_runs", "draw_actions", "draw_undo"]
 
 
 def draw_actions(run: Run) -> None:
-    """What can be done with the chosen run."""
+    """Draw what can be done with the chosen run."""
     st.subheader(escape_markdown(run.name, 120), anchor=False)
     message = said(run.facts.message)
     if run.state == "interrupted":
@@ -61,7 +61,7 @@ def delete_runs(runs: Sequence[Run]) -> None:
 
 
 def draw_undo() -> None:
-    """A button that brings back what this session deleted last."""
+    """Draw a button that brings back what this session deleted last."""
     deleted: list[tuple[str, str]] = st.session_state.setdefault("deleted_runs", [])
     if not deleted:
         return
@@ -75,7 +75,7 @@ def draw_undo() -> None:
 
 
 def _describe(run: Run) -> None:
-    """A name and a note of one's own."""
+    """Draw fields for a name and a note."""
     name = st.text_input(tr("Name"), run.name, max_chars=200, key=f"name_{run.id}")
     note = st.text_area(tr("Note"), run.note, max_chars=2000, key=f"note_{run.id}")
     if st.button(tr("Save"), icon=":material/check:", key=f"describe_{run.id}"):
@@ -87,7 +87,7 @@ def _describe(run: Run) -> None:
 
 
 def _go_on(run: Run) -> None:
-    """Go on with a training that ended early, and watch it."""
+    """Resume a training that ended early, and watch it."""
     start_resume(run)
     select("dataset", run.config.dataset.id)
     st.switch_page("pages/train.py")

@@ -66,7 +66,7 @@ def figure(run: Run, name: str) -> str:
 
 
 def draw_side_by_side(runs: Sequence[Run]) -> None:
-    """The curves of several runs over each other, and the settings in which they differ."""
+    """Draw the curves of several runs over each other, and the settings in which they differ."""
     st.subheader(tr("{count} runs side by side").format(count=number(len(runs))), anchor=False)
     if len(runs) > _MOST:
         st.caption(tr("The first {count} of them are drawn.").format(count=number(_MOST)))

@@ -62,7 +62,7 @@ def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]
 
 
 def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
-    """No more points than can be drawn, up to half of them mistakes, which would be lost otherwise."""
+    """Return no more points than can be drawn, up to half of them mistakes, which would be lost otherwise."""
     if len(rows) <= DRAWN:
         return rows
     shuffled = rows.sample(frac=1, random_state=0)
@@ -94,7 +94,7 @@ def _explain(judged: pd.DataFrame, learned: pd.DataFrame | None, share: float) -
 def _below(
     data: Dataset, run: Run, judged: pd.DataFrame, learned: pd.DataFrame | None, selection: dict
 ) -> npt.NDArray[np.int64]:
-    """The images of the points that were clicked, or in the frame that was drawn."""
+    """Draw the images of the points that were clicked, or in the frame that was drawn; return their ids."""
     region = selection.get("region") or {}
     if region:
         shown = judged[_inside(judged, region)]

@@ -65,7 +65,7 @@ class Samples:
 
 
 def samples_of(run: Run) -> Samples:
-    """The validation images of a run, read once for all sessions."""
+    """Load the validation images of a run, once for all sessions."""
     return _samples(results_version(run), run)
 
 
@@ -82,7 +82,7 @@ def _samples(key: Hashable, _run: Run) -> Samples:  # noqa: ARG001 - the key sta
 
 
 def present_labels(data: Dataset, image_ids: Iterable[int]) -> dict[int, str | None]:
-    """The present labels of images, by id; None for one that was taken out."""
+    """Return the present labels of images, by id; None for one that was taken out."""
     rows = data.rows[data.rows["image_id"].isin(list(image_ids))]
     columns = (rows[name].tolist() for name in ("image_id", "label", "excluded"))
     return {image_id: None if out else label for image_id, label, out in zip(*columns, strict=True)}
@@ -160,7 +160,7 @@ def draw_filters(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _counted(options: dict[str, str], counts: dict[str, int]) -> dict[str, str]:
-    """The options in the language of now, with how many images each has."""
+    """Return the options in the language of now, with how many images each has."""
     return {
         name: f"{tr(title)} ({number(counts[name])})" if name in counts else tr(title)
         for name, title in options.items()
@@ -188,7 +188,7 @@ def _shuffle() -> None:
 
 
 def draw_pictures(data: Dataset, run: Run, rows: pd.DataFrame, key: str = "gallery") -> None:
-    """Pictures with the answers below, each with a button that opens it."""
+    """Draw pictures with the answers below, each with a button that opens it."""
     labels = present_labels(data, rows["image_id"])
     with st.container(horizontal=True, gap="small", key=key):
         for row in rows.itertuples():
@@ -212,7 +212,7 @@ def open_picture(run: Run, image_id: int) -> None:
 
 
 def _caption(row: Any, label: str | None) -> str:
-    """Verdict in words and sign, not in colour alone."""
+    """Return the verdict in words and sign, not in colour alone."""
     truth = (
         tr("as labelled") if row.right else tr("truly: **{name}**").format(name=escape_markdown(row.true, 20))
     )

@@ -63,7 +63,7 @@ def _dialog(run: Run, order: npt.NDArray[np.int64]) -> None:
 
 
 def _arrows(run: Run, order: npt.NDArray[np.int64], image_id: int) -> None:
-    """To the image before and the one after, by button or by key."""
+    """Draw the ways to the image before and the one after, by button or by key."""
     (found,) = np.nonzero(order == image_id)
     if not len(found):
         return
@@ -89,7 +89,7 @@ def _step(run: Run, image_id: int) -> None:
 
 
 def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
-    """The picture, or on it what spoke for a class and what against it."""
+    """Draw the picture, or on it what spoke for a class and what against it."""
     path = data.path(row["file"])
     try:
         picture = cached_picture(str(path))
@@ -129,7 +129,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
 
 
 def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
-    """What it was taken for, what it is, how sure that is, and what else it might have been."""
+    """Draw the answer, the label, how sure the answer is, and what else it might have been."""
     if row["right"]:
         verdict = tr("Right: in the training it was labelled **{name}**.")
     else:
@@ -164,7 +164,7 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
 
 
 def _doubt(run: Run, samples: Samples, row: pd.Series) -> str:
-    """Whether it would answer, and why not."""
+    """Return whether it would answer, and why not."""
     place = row["position"]
     ranked = np.argsort(-run.probabilities[place], kind="stable")
     possible = [run.classes[n] for n in ranked if samples.verdicts.sets[place, n]]
@@ -177,7 +177,7 @@ def _doubt(run: Run, samples: Samples, row: pd.Series) -> str:
 
 
 def _mend(data: Dataset, row: pd.Series) -> None:
-    """Another label, or out of the dataset; on the disk at once, and undone with one click."""
+    """Draw the ways to another label or out of the dataset; on the disk at once, undone with one click."""
     image_id = int(row["image_id"])
     label = present_labels(data, [image_id]).get(image_id)
     state, text = st.session_state.get("edited", ("", ""))
@@ -235,7 +235,7 @@ def _button(
 
 
 def _edit(edit: Callable[..., Dataset], *arguments: object) -> None:
-    """As `app.dataset.editing.apply_edit`, but the view stays open and says itself what was done."""
+    """Make an edit as `app.shared.edits.apply_edit` does; but the view stays open and says what was done."""
     try:
         st.session_state["edited"] = ("complete", edit(*arguments).changes[-1].text)
     except VitcoreError as error:
@@ -246,7 +246,7 @@ def _edit(edit: Callable[..., Dataset], *arguments: object) -> None:
 
 
 def _alike(data: Dataset, run: Run, image_id: int) -> None:
-    """The training images that are nearest to it."""
+    """Draw the training images that are nearest to it."""
     st.markdown(tr("**Most alike among the photos that it learned from**"))
     try:
         found = cached_vectors(run)

@@ -1,1 +1,1 @@
-"""What several pages draw, and what one browser session looks at."""
+"""The parts that several pages draw, and the state of one browser session."""

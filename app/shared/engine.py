@@ -1,4 +1,4 @@
-"""What computes the embeddings: what the engines are called, and which one a run came to use, and why."""
+"""The engines that compute the embeddings: their names, and which one a run came to use, and why."""
 
 import pandas as pd
 import streamlit as st
@@ -13,22 +13,22 @@ __all__ = ["computed_on", "draw_engine", "engine_of", "engine_title", "engines_h
 
 
 def engines_here() -> list[str]:
-    """Those that can be chosen on this machine, ``auto`` first."""
+    """Return those that can be chosen on this machine, ``auto`` first."""
     return [name for name in ENGINES if engine_is_here(name)]
 
 
 def engine_title(name: str) -> str:
-    """What an engine is called."""
+    """Return what an engine is called."""
     return tr("automatic") if name == "auto" else ENGINE_TITLES.get(name, name)
 
 
 def engine_of(run: Run) -> str:
-    """The engine of a run; those of earlier versions had no choice."""
+    """Return the engine of a run; those of earlier versions had no choice."""
     return run.config.device.engine
 
 
 def computed_on(run: Run) -> str:
-    """Where, with what and in which number format, one sentence for Markdown."""
+    """Return where, with what and in which number format a run was computed: a sentence for Markdown."""
     device = run.config.device
     return tr("Computed on {device} by {engine} in {precision}.").format(
         device=escape_markdown(said(device.title)),
@@ -38,7 +38,7 @@ def computed_on(run: Run) -> str:
 
 
 def draw_engine(run: Run) -> None:
-    """Why it was this one, and how the others did; nothing where nothing was compared."""
+    """Draw why it was this one, and how the others did; nothing where nothing was compared."""
     choice = run.config.engine
     if choice is None or not choice.candidates:
         return

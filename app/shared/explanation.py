@@ -1,4 +1,4 @@
-"""Why an answer was given: where the classifier looked, and what it knows that is alike."""
+"""The reasons of an answer: where the classifier looked, and which training images are alike."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -40,7 +40,7 @@ ALIKE = 6  # training images that are shown
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def cached_picture(path: str) -> Image.Image:
-    """An image file as a picture of moderate size.
+    """Return an image file as a picture of moderate size.
 
     Raises:
         VitcoreError: It cannot be decoded.
@@ -50,7 +50,7 @@ def cached_picture(path: str) -> Image.Image:
 
 
 def cached_explanation(run: Run, path: str) -> Explanation:
-    """What in an image speaks for and against each class; computed once for all sessions.
+    """Return what in an image speaks for and against each class; computed once for all sessions.
 
     Raises:
         VitcoreError: The image or the backbone cannot be had.
@@ -64,7 +64,7 @@ def _explained(key: Hashable, _run: Run, path: str) -> Explanation:  # noqa: ARG
 
 
 def draw_legend(explanation: Explanation, label: str) -> None:
-    """What the colours of a heatmap mean, and on request how much of the answer they leave out."""
+    """Draw what the colours of a heatmap mean, and on request how much of the answer they leave out."""
     place = explanation.classes.index(label)
     patches, whole = float(explanation.patches[place].sum()), float(explanation.class_token[place])
     share = abs(whole) / max(abs(whole) + abs(patches), 1e-9)
@@ -87,7 +87,7 @@ def draw_legend(explanation: Explanation, label: str) -> None:
 
 
 def nearest_training_images(run: Run, vector: npt.NDArray[np.floating]) -> tuple[npt.NDArray, pd.DataFrame]:
-    """The training images nearest to an embedding (D,): distances, and their rows.
+    """Return the training images nearest to an embedding (D,): distances, and their rows.
 
     Raises:
         VitcoreError: The embeddings of the run cannot be had.
@@ -105,7 +105,7 @@ def _index(key: Hashable, _run: Run) -> tuple[NeighbourIndex, pd.DataFrame]:  # 
 
 
 def draw_nearest(data: Dataset, run: Run, vector: npt.NDArray[np.floating], key: str) -> None:
-    """Pictures of the training images that are nearest to an embedding (D,), with their labels."""
+    """Draw the training images that are nearest to an embedding (D,), with their labels."""
     try:
         distances, rows = nearest_training_images(run, vector)
     except VitcoreError as error:
@@ -121,7 +121,7 @@ def draw_nearest(data: Dataset, run: Run, vector: npt.NDArray[np.floating], key:
 
 
 def draw_map_check(run: Run) -> None:
-    """How far the maps of this classifier can be believed, or a button that measures it."""
+    """Draw how far the maps of this classifier can be believed, or a button that measures it."""
     try:
         found = load_map_check(run)
     except VitcoreError as error:

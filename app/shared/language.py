@@ -16,7 +16,7 @@ def prepare_language() -> None:
 
 
 def choose_language() -> None:
-    """The selector, which shows each language by its own name; the choice holds for the session."""
+    """Draw the selector, which shows each language by its own name; the choice holds for the session."""
     if "language" not in st.session_state:
         st.session_state["language"] = current()
     st.segmented_control(

@@ -33,28 +33,28 @@ Chosen = TypeVar("Chosen", Dataset | None, Run | None)
 
 
 def draw_opening(title: str, sentence: str) -> None:
-    """The top of a page: its name, and one sentence on what it is for."""
+    """Draw the top of a page: its name, and one sentence on what it is for."""
     require_frame()
     st.title(title, anchor=False)
     st.markdown(sentence)
 
 
 def draw_metrics(values: Iterable[tuple[str, str, str | None]]) -> None:
-    """Figures side by side, as many as fit: label, value and a help text or None each."""
+    """Draw figures side by side, as many as fit: label, value and a help text or None each."""
     with st.container(horizontal=True):
         for label, value, meaning in values:
             st.metric(label, value, help=meaning, border=True, width="stretch")
 
 
 def draw_next_page(page: str, label: str) -> None:
-    """The button at the end of a page, to the next step of the work."""
+    """Draw the button at the end of a page, to the next step of the work."""
     st.space("small")
     if st.button(label, icon=":material/arrow_forward:", icon_position="right", key=f"next_{page}"):
         st.switch_page(f"pages/{page}.py")
 
 
 def require_dataset() -> Dataset:
-    """The chosen dataset; without one, say so, offer the way there, and end the page."""
+    """Return the chosen dataset; without one, say so, offer the way there, and end the page."""
     found = _loaded(chosen_dataset)
     if found is None:
         sentence = tr("There are no photos yet. Bring some in, or try the sample set.")
@@ -63,7 +63,7 @@ def require_dataset() -> Dataset:
 
 
 def require_run() -> Run:
-    """The chosen run; without one, say so, offer the way there, and end the page."""
+    """Return the chosen run; without one, say so, offer the way there, and end the page."""
     require_dataset()
     found = _loaded(chosen_run)
     if found is None:
@@ -74,7 +74,7 @@ def require_run() -> Run:
 
 
 def draw_pagination(count: int, key: str, per_page: int = PER_PAGE) -> range:
-    """Page buttons for `count` items; the positions to show on the chosen page."""
+    """Draw page buttons for `count` items; return the positions to show on the chosen page."""
     pages = max(1, -(-count // per_page))
     # A filter may have made the list shorter than the page that was chosen before.
     if st.session_state.get(key, 1) > pages:
@@ -84,7 +84,7 @@ def draw_pagination(count: int, key: str, per_page: int = PER_PAGE) -> range:
 
 
 def verdict(true: str, predicted: str, confidence: float) -> str:
-    """What an image was taken for, right or wrong in words and sign, not in colour alone; Markdown."""
+    """Return the answer for an image, right or wrong in words and sign, not in colour alone; Markdown."""
     if true == predicted:
         return f":material/check_circle: **{escape_markdown(true, 28)}** {percent(confidence)}"
     truth = tr("truly: **{name}**").format(name=escape_markdown(true, 28))
@@ -92,7 +92,7 @@ def verdict(true: str, predicted: str, confidence: float) -> str:
 
 
 def draw_switch(title: str, options: Mapping[str, str], key: str) -> str:
-    """One of a few options side by side, the first at first; kept from page to page.
+    """Draw a choice between a few options side by side, kept from page to page; return the chosen one.
 
     Args:
         title: What is chosen, for those who do not see it.

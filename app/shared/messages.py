@@ -1,4 +1,4 @@
-"""What went wrong or is done: said on the spot, or on top of the page at its next rerun."""
+"""Messages on what went wrong or is done: on the spot, or on top of the page at its next rerun."""
 
 from typing import Literal
 

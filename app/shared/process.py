@@ -1,4 +1,4 @@
-"""What the server's process needs so that pages and background work do not hold each other up."""
+"""The settings of the server's process with which pages and background work do not hold each other up."""
 
 import sys
 import threading

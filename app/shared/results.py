@@ -17,13 +17,13 @@ __all__ = ["cached_classifier", "cached_review", "cached_run", "cached_vectors",
 
 
 def results_version(run: Run) -> Hashable:
-    """Changes with the results of a run, and with the level of doubt that was chosen for it."""
+    """Return what changes with the results of a run and with the level of doubt that was chosen for it."""
     files = run.folder / "evaluation.json", run.folder / "model" / "config.json"
     return (run.id, *(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
 def cached_run(run: Run) -> Run:
-    """The same run, whose results are read once for all sessions."""
+    """Return the same run, whose results are read once for all sessions."""
     return _kept(results_version(run), run.id)
 
 
@@ -33,7 +33,7 @@ def _kept(key: Hashable, run_id: str) -> Run:  # noqa: ARG001 - changes with the
 
 
 def cached_classifier(run: Run) -> Classifier:
-    """The classifier of a run, loaded once for all sessions, and again when another level is chosen.
+    """Load the classifier of a run, once for all sessions, and again when another level is chosen.
 
     Raises:
         VitcoreError: It cannot be had.
@@ -48,7 +48,7 @@ def _load_classifier(key: Hashable, folder: Path) -> Classifier:  # noqa: ARG001
 
 
 def cached_vectors(run: Run) -> RunVectors:
-    """The stored embeddings of a run, read once for all sessions.
+    """Load the stored embeddings of a run, once for all sessions.
 
     Raises:
         VitcoreError: They cannot be had.
@@ -63,7 +63,7 @@ def _vectors(key: Hashable, _run: Run) -> RunVectors:  # noqa: ARG001 - the key 
 
 
 def cached_review(run: Run) -> Review | None:
-    """What a closer look found, read once; None if nobody took one."""
+    """Load what a closer look found, once for all sessions; None if nobody took one."""
     path = run.folder / "review.json"
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""What one browser session looks at: its dataset and its run, and the things all sessions share."""
+"""The state of one browser session, its dataset and its run, and what all sessions share."""
 
 from typing import Literal
 
@@ -27,7 +27,7 @@ Kind = Literal["dataset", "run"]
 
 @st.cache_resource(show_spinner=False)
 def workspace() -> Workspace:
-    """The workspace, cleared of what killed processes left behind."""
+    """Return the workspace, cleared of what killed processes left behind."""
     found = Workspace.default()
     found.sweep()
     return found
@@ -35,24 +35,24 @@ def workspace() -> Workspace:
 
 @st.cache_resource(show_spinner=False)
 def job_queue() -> JobQueue:
-    """The jobs of this server, shared by all sessions."""
+    """Return the jobs of this server, shared by all sessions."""
     return JobQueue()
 
 
 def dataset_names() -> dict[str, str]:
-    """Names of the datasets by id, newest first."""
+    """Return the names of the datasets by id, newest first."""
     table = list_datasets(workspace())
     return distinct_names(dict(zip(table["id"], table["name"], strict=True)))
 
 
 def runs_of(dataset_id: str) -> list[Run]:
-    """The runs on a dataset that have results, newest first."""
+    """Return the runs on a dataset that have results, newest first."""
     found = list_runs(workspace())
     return [item for item in found if item.config.dataset.id == dataset_id and item.has_model]
 
 
 def unfinished_runs(dataset_id: str) -> list[Run]:
-    """The trainings on a dataset that ended before their time and can go on, newest first."""
+    """Return the trainings on a dataset that can be resumed, newest first."""
     return [run for run in list_runs(workspace()) if run.config.dataset.id == dataset_id and run.can_resume]
 
 
@@ -62,7 +62,7 @@ def select(kind: Kind, item_id: str) -> None:
 
 
 def apply_selection(kind: Kind, options: list[str]) -> None:
-    """Before the selector is drawn: apply what was chosen by `select`, fall back to the newest."""
+    """Apply what was chosen by `select`, or fall back to the newest; before the selector is drawn."""
     chosen = st.session_state.pop(f"pending_{kind}", None)
     if chosen in options:
         st.session_state[kind] = chosen
@@ -73,7 +73,7 @@ def apply_selection(kind: Kind, options: list[str]) -> None:
 
 
 def chosen_dataset() -> Dataset | None:
-    """The chosen dataset."""
+    """Return the chosen dataset."""
     chosen = st.session_state.get("dataset")
     if chosen is None:
         return None
@@ -82,7 +82,7 @@ def chosen_dataset() -> Dataset | None:
 
 
 def chosen_run() -> Run | None:
-    """The chosen run."""
+    """Return the chosen run."""
     chosen = st.session_state.get("run")
     return load_run(chosen, workspace=workspace()) if chosen else None
 
@@ -93,7 +93,7 @@ def _load_dataset(dataset_id: str, version: int, name: str) -> Dataset:  # noqa:
 
 
 def distinct_names(names: dict[str, str]) -> dict[str, str]:
-    """The same names, numbered where one occurs twice: a selector tells its options by their text."""
+    """Return the names, numbered where one occurs twice: a selector tells its options by their text."""
     seen: dict[str, int] = {}
     distinct = {}
     for key, name in names.items():

@@ -17,7 +17,7 @@ _MOST_NAMES = 5  # of classes between which it is a close call
 
 
 def escape_markdown(text: str, limit: int = 60) -> str:
-    """A name from outside, to be put into Markdown: shown as it is, whatever it contains.
+    """Return a name from outside for Markdown, which shows it as it is, whatever it contains.
 
     Args:
         text: For example the name of a class, file or dataset.
@@ -31,7 +31,7 @@ def escape_markdown(text: str, limit: int = 60) -> str:
 
 
 def signed(value: float, places: int) -> str:
-    """A number with its sign, as ``+1.2``; a dash if it is not defined."""
+    """Return a number with its sign, as ``+1.2``; a dash if it is not defined."""
     sign = "\N{MINUS SIGN}" if value < 0 else "+" if value >= 0 else ""
     return f"{sign}{number(abs(value), places)}"
 
@@ -42,7 +42,7 @@ def confidence_text(confidence: float) -> str:
 
 
 def doubt_sentence(reason: str, possible: Sequence[str]) -> str:
-    """Why an answer is not sure, for Markdown; empty if it is.
+    """Return why an answer is not sure, for Markdown; empty if it is.
 
     Args:
         reason: ``close``, ``unlike`` or nothing, as `vitcore.evaluation.Verdicts.reason` has it.

@@ -15,7 +15,7 @@ __all__ = ["draw_curves"]
 
 
 def draw_curves(run: Run) -> None:
-    """The loss and score curves of a run, side by side."""
+    """Draw the loss and score curves of a run, side by side."""
     history = run.history
     epochs = run.hyperparameters.epochs
     best = _best_epoch(history, run.hyperparameters) if len(history) else None
@@ -43,7 +43,7 @@ def draw_curves(run: Run) -> None:
 
 
 def _best_epoch(history: pd.DataFrame, hyperparameters: Hyperparameters) -> int:
-    """The best epoch so far by what the training looks at; of equals, that of the lower loss."""
+    """Return the best epoch so far by what the training monitors; of equals, that of the lower loss."""
     monitor = hyperparameters.monitor
     by_loss = history.sort_values("validation_loss", kind="stable")
     if monitor != "loss":

@@ -15,7 +15,7 @@ __all__ = ["Uploads"]
 
 
 class Uploads:
-    """Uploads of a session; their files go with it, or when somebody who took them over says so."""
+    """Uploads of a session; their files go with it, or when whoever took them over deletes them."""
 
     def __init__(self) -> None:
         self._scratch: Scratch | None = None

@@ -1,4 +1,4 @@
-"""What the variants of a photo look like."""
+"""The variants of a photo."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _VIEWS = 6
 def draw_variants(
     data: Dataset, augmentations: Sequence[str] = USUAL_AUGMENTATIONS, views: int = _VIEWS
 ) -> None:
-    """A photo, its first variants, and a button for another photo.
+    """Draw a photo, its first variants, and a button for another photo.
 
     Args:
         data: Where the photo comes from.

@@ -25,7 +25,7 @@ IMAGES = (40, 80, 160, 320, 640, 1280)
 
 
 def draw_input_sizes(data: Dataset, values: dict[str, Any], requested: dict[str, Any]) -> None:
-    """All of it, below the choice of the input size.
+    """Draw the comparison of input sizes, below the choice of one.
 
     Args:
         data: The dataset.
@@ -91,7 +91,7 @@ def _found(data: Dataset, values: dict[str, Any], backbone: str) -> SizeComparis
 
 
 def _settings(values: dict[str, Any]) -> Hyperparameters | None:
-    """The settings that are chosen; None while they contradict each other."""
+    """Return the settings that are chosen; None while they contradict each other."""
     try:
         return Hyperparameters(**values)
     except VitcoreError:  # which the start of a training tells
@@ -99,7 +99,7 @@ def _settings(values: dict[str, Any]) -> Hyperparameters | None:
 
 
 def _result(data: Dataset, values: dict[str, Any], found: SizeComparison) -> None:
-    """The sizes beside each other, what that means, and a button to take each."""
+    """Draw the sizes beside each other, what that means, and a button to take each."""
     chosen = values["input_size"] or found.usual
     st.table(
         pd.DataFrame([_row(result, found) for result in found.sizes]), border="horizontal", hide_index=True
@@ -136,7 +136,7 @@ def _result(data: Dataset, values: dict[str, Any], found: SizeComparison) -> Non
 
 
 def _row(result: SizeResult, found: SizeComparison) -> dict[str, str]:
-    """A row of the table."""
+    """Return a row of the table."""
     difference = tr("{difference} points ({low} to {high})").format(
         difference=signed(100 * result.difference, 1),
         low=signed(100 * result.low, 1),

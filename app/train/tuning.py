@@ -33,7 +33,7 @@ MINUTES = (1, 2, 5, 10, 30, 60, 0)
 
 
 def draw_tuning(data: Dataset, values: dict[str, Any], requested: dict[str, Any]) -> None:
-    """All of it, below the settings from which it begins."""
+    """Draw the search for settings, below those from which it begins."""
     running = is_active(TUNING)
     found = _found(data)
     if running:  # and it stays open to show what was found
@@ -130,7 +130,7 @@ def _draw_trials(data: Dataset, found: Tuning) -> None:
 
 
 def _result(data: Dataset, found: Tuning) -> None:
-    """The best settings, how much better they are, and what to do with them."""
+    """Draw the best settings, how much better they are, and what to do with them."""
     best = found.best
     if found.number:
         sentences = [
@@ -198,6 +198,6 @@ def _use_rate(rate: float) -> None:
 
 
 def _text(found: Hyperparameters, base: Hyperparameters) -> str:
-    """How settings differ from those that were begun with."""
+    """Return how settings differ from those that were begun with."""
     names = [f.name for f in fields(base) if getattr(found, f.name) != getattr(base, f.name)]
     return describe_settings(found, names) or tr("the settings that it began with")
