@@ -28,6 +28,13 @@ _ENGLISH = re.compile(
 )
 
 
+def in_spanish(at):
+    """The same page after a click on the other language."""
+    at.button_group(key="language").set_value("es").run()
+    assert not at.exception
+    return at
+
+
 def spoken(at) -> list[str]:
     """All texts of a page and its sidebar; those of tables and charts as well."""
     return [*_texts(at.main), *_texts(at.sidebar)]

@@ -94,6 +94,19 @@ def open_page() -> Callable[..., AppTest]:
     return open_page
 
 
+@pytest.fixture
+def open_section(open_page) -> Callable[..., AppTest]:
+    """Opens a section of a page in a new browser session."""
+
+    def open_section(page: str, section: str, theme: str = "light") -> AppTest:
+        at = open_page(page, theme)
+        at.button_group(key=f"{page}_section").set_value(section).run()
+        assert not at.exception
+        return at
+
+    return open_section
+
+
 def go_to(at: AppTest, name: str) -> AppTest:
     at.switch_page(f"pages/{name}.py").run()
     at._page_hash = ""  # or the next run would go back to that page, wherever the app went meanwhile
@@ -170,6 +183,13 @@ def look_at_path(at: AppTest, path: Path) -> AppTest:
     return press(at, "FormSubmitter")
 
 
+def choose_weights(at: AppTest, path: str) -> AppTest:
+    """Choose a weights file as the backbone of the next training; it holds from the next run on."""
+    at.selectbox(key="backbone").set_value("file").run()
+    at.text_input(key="weights").set_value(path)
+    return at
+
+
 def import_path(at: AppTest, path: Path) -> AppTest:
     return press(look_at_path(at, path), "import")
 
@@ -199,6 +219,7 @@ def ui() -> SimpleNamespace:
         live=live,
         look_at_path=look_at_path,
         import_path=import_path,
+        choose_weights=choose_weights,
     )
 
 

@@ -525,8 +525,7 @@ def test_a_dataset_that_is_being_learned_from_is_not_pulled_away(
     """Whether it is refused or the training ends with a clear message: no defect, no half-written run."""
     held = hold()
     at = open_page("train")
-    at.selectbox(key="backbone").select("file").run()
-    at.text_input(key="weights").set_value(tiny_backbone)
+    ui.choose_weights(at, tiny_backbone)
     at.select_slider(key="views").set_value(2)
     ui.press(at, "start")
     job = job_queue().jobs()[0]

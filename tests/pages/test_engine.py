@@ -51,8 +51,7 @@ def test_the_engine_that_is_asked_for_is_part_of_the_training(open_page, ui, fin
     engine = at.selectbox(key="engine")
     assert engine.value == "auto"
     assert len(engine.options) == sum(map(engine_is_here, ENGINES))
-    at.selectbox(key="backbone").set_value("file").run()
-    at.text_input(key="weights").set_value(tiny_backbone)
+    ui.choose_weights(at, tiny_backbone)
     at.select_slider(key="epochs").set_value(2)
     at.selectbox(key="engine").set_value("torch")
     finish(ui.press(at, "start"))

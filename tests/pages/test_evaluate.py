@@ -2,6 +2,7 @@ import json
 import re
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,13 +31,9 @@ def charts(at):
 
 
 @pytest.fixture
-def open_section(open_page):
-    """Opens a section of the page in a new browser session."""
-
-    def open_section(name, theme="light"):
-        return choose(open_page("evaluate", theme), "evaluate_section", name)
-
-    return open_section
+def open_section(open_section):
+    """Opens a section of this page."""
+    return partial(open_section, "evaluate")
 
 
 def choose(at, key, value):

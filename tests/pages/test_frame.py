@@ -225,11 +225,9 @@ def test_hostile_names_are_shown_in_the_gallery(open_page, ui, page):
     assert any("script\\>" in text for text in ui.texts(open_page(page)))
 
 
-def test_hostile_names_are_shown_among_the_mistakes(open_page, ui, hostile):
+def test_hostile_names_are_shown_among_the_mistakes(open_section, ui, hostile):
     assert hostile.run.evaluation.accuracy < 1
-    at = open_page("evaluate")
-    at.session_state["evaluate_section"] = "confusions"
-    at.run()
+    at = open_section("evaluate", "confusions")
     assert any("script\\>" in text for text in ui.texts(at))
 
 

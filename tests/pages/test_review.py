@@ -117,10 +117,8 @@ def test_after_changes_a_new_training_is_offered(draw, ui):
 
 
 @pytest.mark.usefixtures("reviewed")
-def test_the_new_training_is_chosen_when_it_is_done(open_page, trained, ui, finish):
-    at = open_page("samples")
-    at.session_state["samples_section"] = "labels"
-    at.run()
+def test_the_new_training_is_chosen_when_it_is_done(open_section, trained, ui, finish):
+    at = open_section("samples", "labels")
     ui.press(at, "move_")
     ui.press(at, "retrain")
     finish(at)

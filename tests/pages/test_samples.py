@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1.element_tree import Block
 
-from tests.pages._spoken import left_in_english, spoken
+from tests.pages._spoken import in_spanish, left_in_english, spoken
 from vitcore.compute import Compute
 from vitcore.dataset import exclude, import_dataset, load_dataset, relabel
 from vitcore.evaluation import nearest, project
@@ -349,13 +349,6 @@ def test_all_classes_can_be_seen(open_page, hostile):
 # --- the map -----------------------------------------------------------------------------------
 
 
-def open_map(open_page):
-    at = open_page("samples")
-    at.segmented_control(key="samples_section").set_value("map").run()
-    assert not at.exception
-    return at
-
-
 def select(at, run, selection, by="class", only=True):
     at.session_state[f"map_{run.id}_{by}_pca_{only}"] = {"selection": selection}
     at.run()
@@ -363,8 +356,8 @@ def select(at, run, selection, by="class", only=True):
     return at
 
 
-def test_a_point_of_the_map_shows_its_image(open_page, trained):
-    at = open_map(open_page)
+def test_a_point_of_the_map_shows_its_image(open_section, trained):
+    at = open_section("samples", "map")
     assert pictures(at) == 0
     chosen = trained.run.predictions["image_id"].iloc[[3, 5]].tolist()
     select(at, trained.run, {"point": [{"image_id": image_id} for image_id in chosen]})
@@ -374,8 +367,8 @@ def test_a_point_of_the_map_shows_its_image(open_page, trained):
 
 
 @pytest.mark.parametrize("only", [True, False])
-def test_a_frame_on_the_map_shows_what_is_in_it(open_page, trained, only):
-    at = open_map(open_page)
+def test_a_frame_on_the_map_shows_what_is_in_it(open_section, trained, only):
+    at = open_section("samples", "map")
     at.toggle(key="map_validation_only").set_value(only)
     at.segmented_control(key="map_by").set_value("mistake").run()
     found = run_vectors(trained.run)
@@ -389,7 +382,7 @@ def test_a_frame_on_the_map_shows_what_is_in_it(open_page, trained, only):
     assert any(f"learned from: {parts['train']}**" in text for text in told) == (not only)
 
 
-def test_umap_is_offered_where_it_is_installed(open_page, trained, monkeypatch):
+def test_umap_is_offered_where_it_is_installed(open_section, trained, monkeypatch):
     class UMAP:
         def __init__(self, **options):
             assert options["random_state"] == 0
@@ -398,7 +391,7 @@ def test_umap_is_offered_where_it_is_installed(open_page, trained, monkeypatch):
             return vectors[:, :2]
 
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP, __spec__=object()))
-    at = open_map(open_page)
+    at = open_section("samples", "map")
     at.segmented_control(key="map_method").set_value("umap").run()
     assert not at.exception
     assert not any("two directions" in caption.value for caption in at.caption)
@@ -406,12 +399,6 @@ def test_umap_is_offered_where_it_is_installed(open_page, trained, monkeypatch):
 
 
 # --- in another language -----------------------------------------------------------------------
-
-
-def in_spanish(at):
-    at.button_group(key="language").set_value("es").run()
-    assert not at.exception
-    return at
 
 
 def assert_translated(at, run):

@@ -15,14 +15,13 @@ QUICK = Hyperparameters(epochs=2)
 
 
 @pytest.fixture
-def page(open_page, trained, tiny_backbone):  # noqa: ARG001 - with a dataset
+def page(open_page, ui, trained, tiny_backbone):  # noqa: ARG001 - with a dataset
     """The page with the tiny backbone chosen."""
-    return with_backbone(open_page("train"), tiny_backbone)
+    return with_backbone(ui, open_page("train"), tiny_backbone)
 
 
-def with_backbone(at, path):
-    at.selectbox(key="backbone").set_value("file").run()
-    at.text_input(key="weights").set_value(path)
+def with_backbone(ui, at, path):
+    ui.choose_weights(at, path)
     at.select_slider(key="epochs").set_value(QUICK.epochs)
     at.selectbox(key="engine").set_value("torch")
     at.select_slider(key="size_images").set_value(40).run()
@@ -82,7 +81,7 @@ def test_few_classes_and_few_photos(
     open_page, ui, finish, picture_folder, tiny_backbone, classes, count, succeeds
 ):
     import_dataset(picture_folder(classes, count=count))
-    page = finish(ui.press(with_backbone(open_page("train"), tiny_backbone), "measure_sizes"))
+    page = finish(ui.press(with_backbone(ui, open_page("train"), tiny_backbone), "measure_sizes"))
     assert (len(page.success), len(page.error)) == (succeeds, not succeeds)
     assert len(page.table) == succeeds
     if not succeeds:

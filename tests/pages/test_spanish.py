@@ -11,7 +11,7 @@ from PIL import Image
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
-from tests.pages._spoken import left_in_english, spoken
+from tests.pages._spoken import in_spanish, left_in_english, spoken
 from vitcore.audit import measure
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
@@ -20,13 +20,6 @@ from vitcore.runs import load_run
 APP = Path(__file__).parents[2] / "streamlit_app.py"
 PAGES = ["dataset", "train", "evaluate", "samples", "predict", "runs"]
 NAMES = ("My photos", "red", "green", "blue", "tiny.safetensors")
-
-
-def in_spanish(at):
-    """The same page after a click on the other language."""
-    at.button_group(key="language").set_value("es").run()
-    assert not at.exception
-    return at
 
 
 def english_in(at):
@@ -224,8 +217,7 @@ def test_a_running_training_and_its_end_are_told(open_page, ui, finish, hold, tr
 @pytest.mark.thorough
 def test_what_a_search_found_is_told(open_page, ui, finish, trained, tiny_backbone):  # noqa: ARG001
     at = in_spanish(open_page("train"))
-    at.selectbox(key="backbone").set_value("file").run()
-    at.text_input(key="weights").set_value(tiny_backbone)
+    ui.choose_weights(at, tiny_backbone)
     at.select_slider(key="epochs").set_value(2)
     at.select_slider(key="trials").set_value(10)
     finish(ui.press(at, "tune"))

@@ -1,6 +1,7 @@
 """Taking a classifier home: the card of each form, what it offers, and when it is made anew."""
 
 import zipfile
+from functools import partial
 
 import pytest
 
@@ -29,15 +30,8 @@ def pretend(monkeypatch):
 
 
 @pytest.fixture
-def open_cards(open_page):
-    def open_cards():
-        at = open_page("predict")
-        at.session_state["predict_section"] = "takeaway"
-        at.run()
-        assert not at.exception
-        return at
-
-    return open_cards
+def open_cards(open_section):
+    return partial(open_section, "predict", "takeaway")
 
 
 def downloads(at) -> set[str]:

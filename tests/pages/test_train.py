@@ -57,16 +57,10 @@ def choose(at, **values):
 
 
 @pytest.fixture
-def page(open_page, picture_folder, tiny_backbone):
+def page(open_page, ui, picture_folder, tiny_backbone):
     """The page with a dataset and the tiny backbone chosen."""
     import_dataset(picture_folder())
-    return with_backbone(open_page("train"), tiny_backbone)
-
-
-def with_backbone(at, path):
-    choose(at, backbone="file")
-    at.text_input(key="weights").set_value(path)
-    return at
+    return ui.choose_weights(open_page("train"), tiny_backbone)
 
 
 def test_the_settings_shown_first_are_the_defaults(page):
@@ -137,7 +131,7 @@ def test_a_device_that_is_not_here_starts_nothing(page, ui):
 @pytest.mark.parametrize("path", ["", "missing.safetensors", "resnet18", "/etc/passwd"])
 def test_weights_that_cannot_be_used_are_an_error(page, finish, ui, hold, path):
     held = hold()
-    ui.press(with_backbone(page, path), "start")
+    ui.press(ui.choose_weights(page, path), "start")
     held.let_go()
     finish(page)
     (run_job, _) = job_queue().jobs()
@@ -152,7 +146,7 @@ def test_a_dataset_too_small_to_learn_from_is_an_error(
 ):
     import_dataset(picture_folder(("red",)))
     held = hold()
-    at = ui.press(with_backbone(open_page("train"), tiny_backbone), "start")
+    at = ui.press(ui.choose_weights(open_page("train"), tiny_backbone), "start")
     held.let_go()
     finish(at)
     assert len(at.error) == 1
@@ -209,7 +203,7 @@ def test_two_sessions_train_at_once_and_neither_touches_the_choice_of_the_other(
         data = import_dataset(picture_folder(count=12 + epochs, name=name), name=name)
         at = open_page("train")
         at.sidebar.selectbox(key="dataset").set_value(data.id).run()
-        chosen[name] = choose(with_backbone(at, tiny_backbone), epochs=epochs), data
+        chosen[name] = choose(ui.choose_weights(at, tiny_backbone), epochs=epochs), data
     for at, _ in chosen.values():
         ui.press(at, "start")
     first, second = reversed(job_queue().jobs())
