@@ -55,7 +55,7 @@ def test_work_that_returns_is_complete(queue):
     job = queue.submit("run", "photos", lambda _job: None)
     drain(queue)
     assert job.snapshot.state == "complete"
-    assert job.snapshot.message == ""
+    assert job.snapshot.message is None
     assert not job.snapshot.active
 
 
@@ -163,7 +163,7 @@ def test_an_expected_error_ends_the_job_with_its_message(queue, capsys, error, s
     job = queue.submit("run", "photos", fail_with(error))
     drain(queue)
     assert job.snapshot.state == state
-    assert job.snapshot.message == message
+    assert str(job.snapshot.message) == message
     assert capsys.readouterr().err == ""
 
 
@@ -171,9 +171,9 @@ def test_an_unexpected_error_fails_the_job_and_prints_its_traceback(queue, capsy
     job = queue.submit("run", "photos", fail_with(ZeroDivisionError("by nothing")))
     drain(queue)
     assert job.snapshot.state == "failed"
-    assert "ZeroDivisionError" in job.snapshot.message
-    assert "by nothing" in job.snapshot.message
-    assert "\n" not in job.snapshot.message
+    assert "ZeroDivisionError" in str(job.snapshot.message)
+    assert "by nothing" in str(job.snapshot.message)
+    assert "\n" not in str(job.snapshot.message)
     trace = capsys.readouterr().err
     assert trace.startswith("Traceback")
     assert "by nothing" in trace

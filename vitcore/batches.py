@@ -271,7 +271,7 @@ def new_batch(
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise StorageError(
-            f"The photos cannot be kept in {folder} ({error.strerror or error}); free some space."
+            "The photos cannot be kept in {folder} ({error}); free some space.", folder=folder, error=error
         ) from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -323,7 +323,9 @@ def load_batch(run: Run, batch_id: str) -> Batch:
     """
     folder = run.folder / "batches" / batch_id
     if not (_ID.fullmatch(batch_id) and (folder / "about.json").is_file()):
-        raise NotFoundError(f"There are no photos '{batch_id[:80]}' any more; drop them again.")
+        raise NotFoundError(
+            "There are no photos '{batch_id}' any more; drop them again.", batch_id=batch_id[:80]
+        )
     about = read_json(folder / "about.json")
     try:
         return Batch(

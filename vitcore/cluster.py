@@ -62,8 +62,9 @@ def pass_for(engine: str, address: str | None = None, *, workers: int | None = N
         return
     if address is not None or workers is not None:
         raise InputError(
-            f"--address and --workers are for engine ray, and the engine is {engine}; leave them out, or "
-            "choose '--engine ray'."
+            "--address and --workers are for engine ray, and the engine is {engine}; leave them out, or "
+            "choose '--engine ray'.",
+            engine=engine,
         )
     yield local_pass
 
@@ -93,7 +94,7 @@ def ray_pass(
     """
     for name, count in (("workers", workers), ("decoders", decoders)):
         if count is not None and count < 1:
-            raise InputError(f"{name} is {count}; give 1 or more, or leave it out.")
+            raise InputError("{name} is {count}; give 1 or more, or leave it out.", name=name, count=count)
     if util.find_spec("ray") is None:
         raise InputError("'--engine ray' needs Ray; run 'pip install -r requirements-ray.txt'.")
     cluster = _Cluster(address)
@@ -163,7 +164,8 @@ class _Cluster:
         except (OSError, RuntimeError, ValueError) as error:
             if is_local:
                 raise InputError(
-                    f"Ray cannot be started on this machine ({_first_line(error)}); choose another engine."
+                    "Ray cannot be started on this machine ({reason}); choose another engine.",
+                    reason=_first_line(error),
                 ) from error
             raise _unreachable(self._address, error) from error
 
@@ -186,7 +188,9 @@ def _check(address: str) -> None:
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
-        raise InputError(f"'{address}' is no address of a Ray cluster; give HOST:PORT, auto or local.")
+        raise InputError(
+            "'{address}' is no address of a Ray cluster; give HOST:PORT, auto or local.", address=address
+        )
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S):
             return
@@ -196,8 +200,10 @@ def _check(address: str) -> None:
 
 def _unreachable(address: str, error: Exception) -> InputError:
     return InputError(
-        f"No Ray cluster can be reached at '{address}' ({_first_line(error)}); start one with "
-        "'ray start --head', or give no address to use this machine alone."
+        "No Ray cluster can be reached at '{address}' ({reason}); start one with 'ray start --head', or give "
+        "no address to use this machine alone.",
+        address=address,
+        reason=_first_line(error),
     )
 
 
@@ -269,8 +275,10 @@ def _room(ray: Any, device: Device, workers: int | None) -> _Room:
         gpus = int(sum(machine.get("GPU", 0) for machine in machines))
         if gpus < (workers or 1):
             raise InputError(
-                f"The Ray cluster has {gpus} GPUs, and {workers or 1} workers with one each were asked for; "
-                "give fewer workers, or choose device cpu."
+                "The Ray cluster has {gpus} GPUs, and {workers} workers with one each were asked for; give "
+                "fewer workers, or choose device cpu.",
+                gpus=gpus,
+                workers=workers or 1,
             )
         return _Room(
             workers=workers or gpus,
@@ -356,8 +364,10 @@ def _batch(embedder: Embedder, shard: list[ImageView], row: dict[str, Any]) -> E
         view = shard[place]
         if isinstance(view.source, Path) and not isinstance(load_pixels(embedder, view), Unreadable):
             raise InputError(
-                f"{view.name} can be read here, but not on a machine of the Ray cluster "
-                f"({refusal.reason}); put the images in a folder that all of them share."
+                "{photo} can be read here, but not on a machine of the Ray cluster ({reason}); put the "
+                "images in a folder that all of them share.",
+                photo=view.name,
+                reason=refusal.reason,
             )
     vectors = np.frombuffer(row["vectors"], dtype=np.float32).reshape(-1, embedder.dimension)
     return EmbeddedBatch(views=shard, vectors=vectors, refused=refused)
@@ -373,7 +383,8 @@ def _told_plainly(cluster: _Cluster) -> Iterator[None]:
             raise
         reason = _first_line(getattr(error, "cause", None) or error)
         raise DeviceError(
-            f"The Ray cluster cannot go on ({reason}); what was computed is kept: once it works, ask again."
+            "The Ray cluster cannot go on ({reason}); what was computed is kept: once it works, ask again.",
+            reason=reason,
         ) from error
 
 

@@ -63,7 +63,9 @@ class Compute:
             raise missing_engine(self.engine)
         if self.device not in DEVICES:
             raise DeviceError(
-                f"Device '{self.device}' is not here; choose auto or {' or '.join(DEVICES[1:])}."
+                "Device '{device}' is not here; choose auto or {devices:or}.",
+                device=self.device,
+                devices=DEVICES[1:],
             )
         if self.precision != "auto" and (self.engine, self.precision) != ("auto", "int8"):
             check_precision(self.precision, "torch" if self.engine == "auto" else self.engine)
@@ -83,7 +85,10 @@ def check_precision(precision: str, engine: str) -> None:
     if precision not in possible:
         title = ENGINE_TITLES[engine]
         raise DeviceError(
-            f"Precision '{precision}' is unknown to {title}; choose auto or {' or '.join(possible)}."
+            "Precision '{precision}' is unknown to {title}; choose auto or {known:or}.",
+            precision=precision,
+            title=title,
+            known=possible,
         )
 
 
@@ -94,5 +99,7 @@ def engine_is_here(name: str) -> bool:
 
 def missing_engine(name: str) -> DeviceError:
     """The error that names the engines that are here."""
-    here = " or ".join(engine for engine in ENGINES[1:] if engine_is_here(engine))
-    return DeviceError(f"Engine '{name}' is not here; choose auto or {here}.")
+    here = [engine for engine in ENGINES[1:] if engine_is_here(engine)]
+    return DeviceError(
+        "Engine '{engine}' is not here; choose auto or {engines:or}.", engine=name, engines=here
+    )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vitcore.errors import Stopped, VitcoreError
+from vitcore.messages import Message, message
 from vitcore.progress import Progress, Task
 
 __all__ = ["Job", "JobQueue", "JobSnapshot", "JobState", "Work"]
@@ -30,14 +31,14 @@ class JobSnapshot:
         state: ``waiting`` in line, ``running``, or how it ended.
         progress: The last published progress; None before the first.
         result_id: Id of what the job makes or works on, once it is known: a run's or a dataset's.
-        message: Why it failed or was stopped, one sentence; else empty.
+        message: Why it failed or was stopped, if it did.
         elapsed_s: Seconds since it began to run; 0 while it waits.
     """
 
     state: JobState = "waiting"
     progress: Progress | None = None
     result_id: str | None = None
-    message: str = ""
+    message: Message | None = None
     elapsed_s: float = 0.0
 
     @property
@@ -93,7 +94,7 @@ class Job:
             self._began = time.monotonic()
             self._snapshot = replace(self._snapshot, state="running")
 
-    def _end(self, state: JobState, message: str = "") -> None:
+    def _end(self, state: JobState, message: Message | None = None) -> None:
         with self._lock:
             elapsed_s = time.monotonic() - self._began if self._began else 0.0
             self._snapshot = replace(self._snapshot, state=state, message=message, elapsed_s=elapsed_s)
@@ -166,27 +167,30 @@ def _work_off(line: "queue.SimpleQueue[_Waiting]") -> None:
     while True:
         job, work, cleanup = line.get()
         try:
-            state, message = _run(job, work)
+            state, reason = _run(job, work)
         finally:
             if cleanup is not None:
                 cleanup()
-        job._end(state, message)  # noqa: SLF001
+        job._end(state, reason)  # noqa: SLF001
 
 
-def _run(job: Job, work: Work) -> tuple[JobState, str]:
+def _run(job: Job, work: Work) -> tuple[JobState, Message | None]:
     """Do the work of a job; how it ended, and why."""
     if job.stop.is_set():
-        return "stopped", "It was stopped before it started."
+        return "stopped", Message("It was stopped before it started.")
     job._begin()  # noqa: SLF001
     try:
         work(job)
     except Stopped as stopped:
-        return "stopped", str(stopped)
+        return "stopped", stopped.message
     except VitcoreError as error:
-        return "failed", str(error)
+        return "failed", error.message
     except Exception as error:  # noqa: BLE001 - the line must go on, and the defect must be seen
         # When the process is ending, the thread pools that the work relies on end first.
         if threading.main_thread().is_alive():
             traceback.print_exc()
-        return "failed", f"An unexpected error ({type(error).__name__}: {error}); see the log."
-    return ("stopped" if job.stop.is_set() else "complete"), ""
+        kind = type(error).__name__
+        return "failed", message(
+            "An unexpected error ({kind}: {error}); see the log.", kind=kind, error=error
+        )
+    return ("stopped" if job.stop.is_set() else "complete"), None

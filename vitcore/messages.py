@@ -15,12 +15,23 @@ stands in a field depends on the type of its value only:
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import TypeAlias
 
-__all__ = ["English", "Message", "Value", "cause", "counted", "literal", "mark", "message", "shortened"]
+__all__ = [
+    "English",
+    "Message",
+    "Value",
+    "cause",
+    "counted",
+    "literal",
+    "mark",
+    "message",
+    "quoted",
+    "shortened",
+]
 
 Value: TypeAlias = "str | int | float | Message | tuple[Value, ...]"
 
@@ -125,6 +136,11 @@ def cause(error: Exception) -> Message:
 def mark(text: str) -> str:
     """Return the text itself: it is extracted here, and given to `message` or to `tr` elsewhere."""
     return text
+
+
+def quoted(names: Iterable[object]) -> list[str]:
+    """Return names in quotes, for a list of them."""
+    return [f"'{name}'" for name in names]
 
 
 def shortened(items: Sequence[object], most: int) -> tuple[Value, ...]:

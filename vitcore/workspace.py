@@ -40,6 +40,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from vitcore.errors import NotFoundError, StorageError
+from vitcore.messages import Message
 
 __all__ = ["Scratch", "Workspace", "folder_bytes", "new_id", "read_json", "write_json", "write_text"]
 
@@ -109,8 +110,10 @@ class Workspace:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"The workspace {self.root} cannot be created ({error.strerror}); set VITCORE_HOME "
-                "to a folder that you may write to."
+                "The workspace {root} cannot be created ({error}); set VITCORE_HOME to a folder that you may "
+                "write to.",
+                root=self.root,
+                error=error,
             ) from error
 
     @classmethod
@@ -255,7 +258,11 @@ class Workspace:
         """
         binned = parent / f"{_BINNED}{item_id}"
         if not (_ID.fullmatch(item_id) and binned.is_dir()):
-            raise NotFoundError(f"The deleted {what} '{item_id[:80]}' is not there any more.")
+            raise NotFoundError(
+                "The deleted {what} '{item_id}' is not there any more.",
+                what=Message(what),
+                item_id=item_id[:80],
+            )
         binned.replace(parent / item_id)
 
     def sweep(self) -> int:

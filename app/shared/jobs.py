@@ -9,7 +9,7 @@ from app.shared.messages import notify
 from app.shared.state import job_queue, select
 from app.shared.text import escape_markdown
 from vitcore.jobs import Job, JobSnapshot, Work
-from vitcore.language import duration, mark, number, said, tr
+from vitcore.language import duration, mark, number, said, tr, translated
 
 __all__ = ["draw_jobs", "is_active", "start", "watch_jobs"]
 
@@ -123,8 +123,8 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
     kind = JOB_KINDS[job.kind]
     if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
         select(kind.selects, snapshot.result_id)
-    if snapshot.state == "failed" or (snapshot.state == "stopped" and snapshot.message):
-        notify(snapshot.state, f"{tr(kind.ended_early)} {escape_markdown(said(snapshot.message), 400)}")
+    if snapshot.message is not None and snapshot.state in {"failed", "stopped"}:
+        notify(snapshot.state, f"{tr(kind.ended_early)} {escape_markdown(translated(snapshot.message), 400)}")
     elif snapshot.state == "complete":
         notify("complete", tr(kind.complete).format(time=duration(snapshot.elapsed_s)))
 

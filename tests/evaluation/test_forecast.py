@@ -132,7 +132,7 @@ def test_too_little_to_say_is_said(points, reason):
 
 @pytest.mark.parametrize("at", [[], [0, 300], [600, 1501]])
 def test_what_no_curve_reaches_is_refused(at):
-    with pytest.raises(InputError, match="give numbers of images from 1 to 1500"):
+    with pytest.raises(InputError, match="give numbers of images from 1 to 1,500"):
         forecast(exact(law(SIZES)), at)
 
 

@@ -64,7 +64,7 @@ def untranslated(found: list[Text], known: Catalog) -> list[str]:
 
 def fields(text: str) -> set[str]:
     """The names of the fields of a text, those of names without their mark."""
-    return set(re.findall(r"\{(\w+)(?:!s)?\}", text))
+    return set(re.findall(r"\{(\w+)(?::[^{}]*)?(?:!s)?\}", text))
 
 
 @pytest.mark.parametrize("language", OTHERS)

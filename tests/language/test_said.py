@@ -27,8 +27,9 @@ from vitcore.dataset import (
     undo,
 )
 from vitcore.errors import VitcoreError
-from vitcore.language import install, mark, ntr, said, speaking, tr
+from vitcore.language import install, mark, ntr, said, speaking, tr, translated
 from vitcore.language._sentences import Sentences
+from vitcore.messages import Message
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
 
@@ -195,14 +196,14 @@ ENGLISH = set(
 )
 
 
-def spanish(text: str) -> str:
+def spanish(text: str | Message) -> str:
     """A text in Spanish, of which no word may be English, those in quotes apart."""
     with speaking("es"):
-        told = said(text)
+        told = translated(text) if isinstance(text, Message) else said(text)
     bare = re.sub(r"'[^']*'|\"[^\"]*\"|/[\w./-]+", "", told)
     left = ENGLISH & set(re.findall(r"[^\W\d_]+", bare.lower()))
     assert not left, f"{told!r} has {left}"
-    assert told != text
+    assert told != str(text)
     return told
 
 
@@ -299,10 +300,10 @@ def test_findings_on_quality_come_out_spanish(kind, count):
     assert told[0].startswith("1 imagen " if count == 1 else "2 imágenes ")
 
 
-def message(call, *arguments, **options) -> str:
+def message(call, *arguments, **options) -> Message:
     with pytest.raises(VitcoreError) as caught:
         call(*arguments, **options)
-    return str(caught.value)
+    return caught.value.message
 
 
 @pytest.mark.parametrize(

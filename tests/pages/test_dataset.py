@@ -533,5 +533,5 @@ def test_a_dataset_that_is_being_learned_from_is_not_pulled_away(
     ui.press(at, "delete")
     held.let_go()
     finish(at)
-    assert "unexpected" not in job.snapshot.message
+    assert "unexpected" not in str(job.snapshot.message)
     assert (job.snapshot.state == "complete") == trained.dataset.folder.exists()

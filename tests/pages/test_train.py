@@ -136,7 +136,7 @@ def test_weights_that_cannot_be_used_are_an_error(page, finish, ui, hold, path):
     finish(page)
     (run_job, _) = job_queue().jobs()
     assert run_job.snapshot.state == "failed"
-    assert "unexpected" not in run_job.snapshot.message
+    assert "unexpected" not in str(run_job.snapshot.message)
     assert len(page.error) == 1
     assert list_runs() == []
 

@@ -203,19 +203,27 @@ def _describe_timm(name: str) -> BackboneSpec:
 
     if not timm.is_model(name) or not name.isprintable():
         raise BackboneError(
-            f"'{name[:80]}' is not a backbone: give 'auto', 'embedded', a Vision Transformer of timm "
-            f"(such as '{_ENTRIES[1].id}') or a .safetensors file."
+            "'{name}' is not a backbone: give 'auto', 'embedded', a Vision Transformer of timm (such as "
+            "'{example}') or a .safetensors file.",
+            name=name[:80],
+            example=_ENTRIES[1].id,
         )
     try:
         with torch.device("meta"):
             network = timm.create_model(name, pretrained=False)
     except RuntimeError as error:
         raise BackboneError(
-            f"'{name}' has no published weights ({error}); leave out or change its tag."
+            "'{name}' has no published weights ({error}); leave out or change its tag.",
+            name=name,
+            error=error,
         ) from error
     # Others go by that name too, but have no patch tokens that keep their place from block to block.
     if not isinstance(network, VisionTransformer | Eva):
-        raise BackboneError(f"'{name}' is not a Vision Transformer; choose one such as '{_ENTRIES[1].id}'.")
+        raise BackboneError(
+            "'{name}' is not a Vision Transformer; choose one such as '{example}'.",
+            name=name,
+            example=_ENTRIES[1].id,
+        )
     model: Any = network
     cfg = model.pretrained_cfg
     tag = cfg.get("tag") or ""

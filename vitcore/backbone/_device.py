@@ -62,10 +62,14 @@ def choose_device(device: str = "auto", precision: str = "auto", engine: str = "
     if device == "auto":
         device = present[-1] if engine == "torch" else "cpu"
     if device not in present:
-        raise DeviceError(f"Device '{device}' is not here; choose auto or {' or '.join(present)}.")
+        raise DeviceError(
+            "Device '{device}' is not here; choose auto or {devices:or}.", device=device, devices=present
+        )
     if engine != "torch" and device != "cpu":
         raise DeviceError(
-            f"{ENGINE_TITLES[engine]} works on the CPU here; for '{device}' choose engine auto or torch."
+            "{title} works on the CPU here; for '{device}' choose engine auto or torch.",
+            title=ENGINE_TITLES[engine],
+            device=device,
         )
     if precision == "auto":
         precision = _usual_precision(device, engine)

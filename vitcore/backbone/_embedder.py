@@ -20,6 +20,7 @@ from vitcore.backbone._networks import Key, release_networks, shared_network
 from vitcore.backbone._reading import Tokens, pooled, read_tokens
 from vitcore.backbone._weights import Backbone, read_weights
 from vitcore.errors import BackboneError
+from vitcore.messages import Message
 from vitcore.workspace import Workspace
 
 __all__ = ["Embedder"]
@@ -197,8 +198,10 @@ class Embedder:
         """As `embed`, after there was not enough memory for all at once."""
         if len(pixels) == 1:
             raise BackboneError(
-                f"{self.device.title} has not enough memory for one image in {self.backbone.spec.title}; "
-                "close what else uses it, or choose a smaller backbone."
+                "{device} has not enough memory for one image in {backbone}; close what else uses it, or "
+                "choose a smaller backbone.",
+                device=Message(self.device.title),
+                backbone=Message(self.backbone.spec.title),
             )
         release_networks(but=self._key)
         half = len(pixels) // 2
@@ -207,8 +210,10 @@ class Embedder:
     def _checked(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if not (np.abs(vectors) <= _LARGEST).all():  # also what is no number
             raise BackboneError(
-                f"{self.backbone.spec.title} gives numbers out of range in {self.device.precision}; "
-                "choose precision fp32, or another backbone."
+                "{backbone} gives numbers out of range in {precision}; choose precision fp32, or another "
+                "backbone.",
+                backbone=Message(self.backbone.spec.title),
+                precision=self.device.precision,
             )
         return vectors
 
@@ -267,12 +272,21 @@ def _build(backbone: Backbone) -> nn.Module:
     try:
         result = model.load_state_dict(adapt(read_weights(backbone), model), strict=False)
     except RuntimeError as error:
-        raise BackboneError(f"{spec.title} does not fit {spec.architecture} ({error}).") from error
+        raise BackboneError(
+            "{backbone} does not fit {architecture} ({error}).",
+            backbone=Message(spec.title),
+            architecture=spec.architecture,
+            error=error,
+        ) from error
     # The output layer of the original task is what a trained head replaces.
     surplus = [key for key in result.unexpected_keys if not key.startswith("head.")]
     if result.missing_keys or surplus:
         raise BackboneError(
-            f"{spec.title} does not fit {spec.architecture}: {len(result.missing_keys)} tensors are "
-            f"missing and {len(surplus)} are unknown."
+            "{backbone} does not fit {architecture}: {missing} tensors are missing and {unknown} are "
+            "unknown.",
+            backbone=Message(spec.title),
+            architecture=spec.architecture,
+            missing=len(result.missing_keys),
+            unknown=len(surplus),
         )
     return model.eval().requires_grad_(requires_grad=False)

@@ -24,6 +24,7 @@ from vitcore.backbone._device import Device
 from vitcore.backbone._onnx_network import network_graph, quantise, sensitive_nodes
 from vitcore.backbone._weights import Backbone
 from vitcore.errors import BackboneError
+from vitcore.messages import Message
 
 __all__ = ["RECIPES", "Engine", "open_engine"]
 
@@ -115,8 +116,11 @@ def open_engine(backbone: Backbone, device: Device, folder: Path, network: Calla
             file = _file(folder, backbone, "int8", lambda file: _write_int8(exact, file))
     except OSError as error:
         raise BackboneError(
-            f"{spec.title} cannot be written for {device.engine} ({error.strerror or error}); free some "
-            "disk space, or choose engine torch."
+            "{backbone} cannot be written for {engine} ({error}); free some disk space, or choose engine "
+            "torch.",
+            backbone=Message(spec.title),
+            engine=device.engine,
+            error=error,
         ) from error
     try:
         if device.engine == "openvino":
@@ -124,8 +128,11 @@ def open_engine(backbone: Backbone, device: Device, folder: Path, network: Calla
         return _OnnxRuntime(file, spec.preprocessing)
     except Exception as error:  # both raise what is theirs alone, and derived from nothing narrower
         raise BackboneError(
-            f"{device.engine} cannot open {spec.title} ({' '.join(str(error).split())[:200]}); delete "
-            f"{folder}, or choose engine torch."
+            "{engine} cannot open {backbone} ({reason}); delete {folder}, or choose engine torch.",
+            engine=device.engine,
+            backbone=Message(spec.title),
+            reason=" ".join(str(error).split())[:200],
+            folder=folder,
         ) from error
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from vitcore.backbone._catalogue import BackboneSpec
 from vitcore.backbone._reading import pooled, read_tokens
 from vitcore.errors import BackboneError
+from vitcore.messages import Message
 
 if TYPE_CHECKING:
     import onnx
@@ -70,7 +71,9 @@ def network_graph(network: nn.Module, spec: BackboneSpec) -> "onnx.ModelProto":
     except torch.onnx.OnnxExporterError as error:
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(
-            f"{spec.title} cannot be written as ONNX ({reason}); export the model folder instead."
+            "{backbone} cannot be written as ONNX ({reason}); export the model folder instead.",
+            backbone=Message(spec.title),
+            reason=reason,
         ) from error
     assert program is not None  # as with dynamo=True
     exported: onnx.ModelProto = program.model_proto

@@ -82,15 +82,17 @@ def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
 
     if _sha256(backbone.weights_file) != backbone.weights_sha256:
         raise BackboneError(
-            f"{backbone.weights_file} is not the file it should be (its SHA-256 differs); "
-            "install or download it again."
+            "{file} is not the file it should be (its SHA-256 differs); install or download it again.",
+            file=backbone.weights_file,
         )
     if backbone.spec.source == "embedded":
         return _read_embedded(backbone.weights_file)
     try:
         return safetensors.torch.load_file(backbone.weights_file)
     except (safetensors.SafetensorError, OSError) as error:
-        raise BackboneError(f"{backbone.weights_file} is not a safetensors file ({error}).") from error
+        raise BackboneError(
+            "{file} is not a safetensors file ({error}).", file=backbone.weights_file, error=error
+        ) from error
 
 
 # --- the model hub ---------------------------------------------------------------------------
@@ -136,8 +138,9 @@ def _from_hub(spec: BackboneSpec) -> Backbone:
     if path is None:
         if not hub_answers():
             raise BackboneError(
-                f"'{spec.id}' is not on this machine and the model hub does not answer; "
-                "connect to the internet once, or choose 'embedded'."
+                "'{backbone}' is not on this machine and the model hub does not answer; connect to the "
+                "internet once, or choose 'embedded'.",
+                backbone=spec.id,
             )
         path = _download(spec)
     return Backbone(spec, path, _sha256(path), f"The backbone is {spec.title} from the model hub.")
@@ -152,7 +155,9 @@ def _download(spec: BackboneSpec) -> Path:
     except (HfHubHTTPError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise BackboneError(
-            f"'{spec.id}' cannot be downloaded ({reason}); try again, or choose 'embedded'."
+            "'{backbone}' cannot be downloaded ({reason}); try again, or choose 'embedded'.",
+            backbone=spec.id,
+            reason=reason,
         ) from error
 
 
@@ -164,19 +169,20 @@ def _from_file(path: Path, input_size: int | None) -> Backbone:
     import safetensors
 
     if not path.is_file():
-        raise BackboneError(f"There is no weights file {path}; check the path.")
+        raise BackboneError("There is no weights file {path}; check the path.", path=path)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             said = (file.metadata() or {}).get("architecture")
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
-        raise BackboneError(f"{path} is not a safetensors file ({error}).") from error
+        raise BackboneError("{file} is not a safetensors file ({error}).", file=path, error=error) from error
     name = said or _recognise(shapes)
     if name is None:
         raise BackboneError(
-            f"{path.name} fits none of the architectures in the catalogue; write the timm name into "
-            "its metadata as 'architecture', for example with safetensors.torch.save_file(tensors, "
-            "path, metadata={'architecture': 'vit_large_patch16_224'})."
+            "{name} fits none of the architectures in the catalogue; write the timm name into its metadata "
+            "as 'architecture', for example with safetensors.torch.save_file(tensors, path, "
+            "metadata={'architecture': 'vit_large_patch16_224'}).",
+            name=path.name,
         )
     spec = replace(
         describe_backbone(name, input_size), id=str(path), source="file", licence="unknown", title=path.name

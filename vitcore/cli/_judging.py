@@ -13,6 +13,7 @@ from vitcore.dataset import (
     load_dataset,
 )
 from vitcore.errors import InputError, NotFoundError
+from vitcore.messages import quoted
 from vitcore.progress import Task
 from vitcore.runs import load_run
 from vitcore.workspace import Workspace
@@ -73,7 +74,9 @@ def _mapping(said: Sequence[str], dataset: Dataset, classes: Sequence[str]) -> d
         label, _, meant = text.partition("=")
         if label not in mapping:
             raise InputError(
-                f"There is no class '{label}' in the other set; it has {', '.join(map(repr, mapping))}."
+                "There is no class '{label}' in the other set; it has {classes}.",
+                label=label,
+                classes=quoted(mapping),
             )
         mapping[label] = meant or None
     return mapping

@@ -74,7 +74,7 @@ def _to_table(
         result = predict_files(classifier, files, table, total=total, forward_pass=forward_pass, task=task)
     except Stopped as stopped:
         raise Stopped(
-            f"Stopped; what is done is in {table}. The same command goes on from there."
+            "Stopped; what is done is in {table}. The same command goes on from there.", table=table
         ) from stopped
     if options.json:
         with closing(_Skipped()) as skipped:

@@ -66,8 +66,10 @@ def hyperparameters_of(options: argparse.Namespace) -> Hyperparameters:
             given = {**values.get("hyperparameters", values)}
         except (OSError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(
-                f"{options.settings} has no settings ({error}); give a file that the Train page or "
-                "'vitcore tune --out' made."
+                "{file} has no settings ({error}); give a file that the Train page or 'vitcore tune --out' "
+                "made.",
+                file=options.settings,
+                error=error,
             ) from error
     names = {field.name for field in fields(Hyperparameters)}
     said = {name: value for name, value in vars(options).items() if name in names and value is not None}

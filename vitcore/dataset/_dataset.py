@@ -242,7 +242,10 @@ def load_dataset(
             version = current
         if not 1 <= version <= current:
             raise NotFoundError(
-                f"Dataset '{dataset_id}' has no version {version}; its versions are 1 to {current}."
+                "Dataset '{dataset_id}' has no version {version}; its versions are 1 to {current}.",
+                dataset_id=dataset_id,
+                version=version,
+                current=current,
             )
         return _described(folder, about, version, _read_rows(folder / _index_file(version)))
     except (OSError, ValueError, TypeError, LookupError) as error:

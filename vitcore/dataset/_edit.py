@@ -60,7 +60,7 @@ def rename_class(dataset: Dataset, old: str, new: str) -> Dataset:
     count = _count_of_class(dataset, old)
     new = _class_name(dataset, new)
     if new == old:
-        raise DatasetError(f"The class is called '{old}' already; give another name.")
+        raise DatasetError("The class is called '{old}' already; give another name.", old=old)
     label = dataset.rows["label"]
     rows = dataset.rows.assign(label=label.mask(label == old, new))
     if new in dataset.classes:
@@ -109,11 +109,13 @@ def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
     out = int((chosen & dataset.rows["excluded"]).sum())
     if out:
         raise DatasetError(
-            f"The choice has {count_of(out)} that had been taken out; restore first, then move."
+            "The choice has {images} that had been taken out; restore first, then move.", images=count_of(out)
         )
     moved = chosen & (dataset.rows["label"] != label)
     if not moved.any():
-        raise DatasetError(f"The chosen images are in '{label}' already; choose others or another class.")
+        raise DatasetError(
+            "The chosen images are in '{label}' already; choose others or another class.", label=label
+        )
     rows = dataset.rows.assign(label=dataset.rows["label"].mask(moved, label))
     return _commit(replace(dataset, rows=rows), f"Moved {count_of(int(moved.sum()))} to '{label}'.")
 
@@ -233,7 +235,7 @@ def rename_dataset(dataset: Dataset, name: str) -> Dataset:
     renamed = replace(dataset, name=name)
     with _as_current(dataset) as present:
         if name == present:
-            raise DatasetError(f"The dataset is called '{name}' already; give another name.")
+            raise DatasetError("The dataset is called '{name}' already; give another name.", name=name)
         save_description(renamed)
     return renamed
 
@@ -265,13 +267,15 @@ def _usable(name: str) -> str:
     """
     name = name.strip()
     if not name:
-        raise DatasetError(f"The name is empty; give 1 to {_MAX_NAME} characters.")
+        raise DatasetError("The name is empty; give 1 to {most} characters.", most=_MAX_NAME)
     if len(name) > _MAX_NAME:
-        raise DatasetError(f"The name has {len(name)} characters; give {_MAX_NAME} at most.")
+        raise DatasetError(
+            "The name has {count} characters; give {most} at most.", count=len(name), most=_MAX_NAME
+        )
     if not name.isprintable():
         hidden = next(sign for sign in name if not sign.isprintable())
         raise DatasetError(
-            f"The name has an invisible character (U+{ord(hidden):04X}); type it without that."
+            "The name has an invisible character (U+{code:04X}); type it without that.", code=ord(hidden)
         )
     return name
 
@@ -288,7 +292,9 @@ def _chosen(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:
     chosen = dataset.rows["image_id"].isin(wanted)
     if chosen.sum() < len(wanted):
         unknown = min(wanted - set(dataset.rows["image_id"]))
-        raise DatasetError(f"The dataset has no image number {unknown}; choose from those that it has.")
+        raise DatasetError(
+            "The dataset has no image number {unknown}; choose from those that it has.", unknown=unknown
+        )
     return chosen
 
 
@@ -323,12 +329,17 @@ def _as_current(dataset: Dataset) -> Iterator[str]:
             about = read_json(dataset.folder / "dataset.json")
             if about["version"] != dataset.version:
                 raise DatasetError(
-                    f"'{dataset.name}' was changed elsewhere in the meantime (version {about['version']}, "
-                    f"not {dataset.version}) and stays as it is; look at it again, then repeat your change."
+                    "'{name}' was changed elsewhere in the meantime (version {latest}, not {version}) and "
+                    "stays as it is; look at it again, then repeat your change.",
+                    name=dataset.name,
+                    latest=about["version"],
+                    version=dataset.version,
                 )
             yield about["name"]
     except filelock.Timeout as error:
-        raise DatasetError(f"'{dataset.name}' is being changed elsewhere; try again in a moment.") from error
+        raise DatasetError(
+            "'{name}' is being changed elsewhere; try again in a moment.", name=dataset.name
+        ) from error
     except OSError as error:
         raise StorageError(
             f"{dataset.folder} cannot be written ({error.strerror or error}), so nothing was changed; free "

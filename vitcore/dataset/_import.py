@@ -239,7 +239,7 @@ def _source_digest(paths: Sequence[str | Path | NamedFile], reading: Reading) ->
             for line in _folder_lines(path):
                 digest.update(line.encode("utf-8", "surrogatepass"))
         else:
-            raise ArchiveError(f"There is no file or folder {path}; check the path.")
+            raise ArchiveError("There is no file or folder {path}; check the path.", path=path)
     return digest.hexdigest()
 
 
@@ -302,7 +302,9 @@ class _Importer:
         new = np.array([key not in known for key in keys], dtype=bool)
         self._skipped += [(name, "already in the dataset") for name in rows.loc[~new, "name"]]
         if not new.any():
-            raise ArchiveError(f"All {len(rows)} images are in the dataset already; nothing was added.")
+            raise ArchiveError(
+                "All {count} images are in the dataset already; nothing was added.", count=len(rows)
+            )
         rows = rows[new].reset_index(drop=True)
         # A dataset is divided ready-made as a whole or not at all; what comes later is for learning.
         if not dataset.split_counts:
@@ -337,7 +339,9 @@ class _Importer:
         incoming.rmdir()
         if not self._rows:
             name, reason = self._skipped[-1]
-            raise ArchiveError(f"None of the images can be used (for example '{name}': {reason}).")
+            raise ArchiveError(
+                "None of the images can be used (for example '{name}': {reason}).", name=name, reason=reason
+            )
 
     def dataset(self, folder: Path, dataset_id: str, name: str, digest: str) -> Dataset:
         """The dataset of what was taken, sorted by name so that the source's order does not matter."""

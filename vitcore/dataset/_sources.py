@@ -179,8 +179,9 @@ def _open(path: Path) -> Source:
         if zipfile.is_zipfile(path):
             return _Zip(path)
     raise ArchiveError(
-        f"{name} is not a zip or tar file; give a .zip, .tar, .tar.gz, .tar.bz2, .tar.xz or .tar.zst "
-        "file, or a folder."
+        "{name} is not a zip or tar file; give a .zip, .tar, .tar.gz, .tar.bz2, .tar.xz or .tar.zst file, or "
+        "a folder.",
+        name=name,
     )
 
 
@@ -214,7 +215,7 @@ def _entry(number: int, name: str, size_bytes: int, problem: str = "") -> Entry:
 
 def _check_count(count: int) -> None:
     if count > MAX_ENTRIES:
-        raise ArchiveError(f"The archive has over {MAX_ENTRIES:,} entries; split it into several.")
+        raise ArchiveError("The archive has over {most} entries; split it into several.", most=MAX_ENTRIES)
 
 
 def _unreadable(entry: Entry, error: BaseException) -> tuple[Entry, Reader]:

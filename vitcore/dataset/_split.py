@@ -8,6 +8,7 @@ import pandas as pd
 
 from vitcore.dataset._copies import group_pairs
 from vitcore.errors import DatasetError, SettingsError
+from vitcore.messages import shortened
 
 __all__ = ["fold_index", "split_index"]
 
@@ -41,8 +42,9 @@ def split_index(
     """
     if not 0 < validation_fraction < 1:
         raise SettingsError(
-            f"The validation fraction is {validation_fraction}; give a number above 0 and below 1, such as "
-            "0.2."
+            "The validation fraction is {validation_fraction}; give a number above 0 and below 1, such as "
+            "0.2.",
+            validation_fraction=validation_fraction,
         )
     if (index["split"] != "").any():
         return _ready_made(index)
@@ -92,7 +94,7 @@ def fold_index(index: pd.DataFrame, folds: int, *, seed: int = 0, groups: Groups
         DatasetError: Fewer than two classes, or a class with too few different images.
     """
     if folds < 2:
-        raise SettingsError(f"{folds} folds cannot be judged in turn; give 2 or more.")
+        raise SettingsError("{folds} folds cannot be judged in turn; give 2 or more.", folds=folds)
     _check_classes(index)
     numbers = _group_numbers(index, groups)
     by_class = _groups_of_classes(index, numbers)
@@ -115,7 +117,9 @@ def fold_index(index: pd.DataFrame, folds: int, *, seed: int = 0, groups: Groups
 def _check_classes(index: pd.DataFrame) -> None:
     count = index["label"].nunique()
     if count < 2:
-        raise DatasetError(f"The dataset has {count} class; training needs images of at least two.")
+        raise DatasetError(
+            "The dataset has {count} class; training needs images of at least two.", count=count
+        )
 
 
 def _group_numbers(index: pd.DataFrame, groups: Groups | None) -> Ints:
@@ -125,7 +129,9 @@ def _group_numbers(index: pd.DataFrame, groups: Groups | None) -> Ints:
         return contents.astype(np.int64)
     numbers, names = pd.factorize(np.asarray(groups), use_na_sentinel=False)
     if len(numbers) != len(index):
-        raise DatasetError(f"{len(numbers)} groups for {len(index)} images; give one for each.")
+        raise DatasetError(
+            "{groups} groups for {images} images; give one for each.", groups=len(numbers), images=len(index)
+        )
     first = pd.Series(numbers).groupby(contents).transform("first").to_numpy()
     pairs = np.unique(np.stack([first, numbers], axis=1)[first != numbers], axis=0)
     return group_pairs(len(names), pairs, np.ones(len(pairs)), largest=len(index))[numbers]
@@ -166,13 +172,16 @@ def _ready_made(index: pd.DataFrame) -> pd.Series:
     train = index.loc[split == "train", "label"]
     if train.nunique() < 2 or not (split == "validation").any():
         raise DatasetError(
-            f"The ready-made split has {train.nunique()} classes to learn from and "
-            f"{int((split == 'validation').sum())} images to be judged on; it needs two and one at least."
+            "The ready-made split has {classes} classes to learn from and {images} images to be judged on; "
+            "it needs two and one at least.",
+            classes=train.nunique(),
+            images=int((split == "validation").sum()),
         )
     untaught = sorted(set(index["label"]) - set(train))
     if untaught:
         raise DatasetError(
-            f"The ready-made split has no training images of {', '.join(untaught[:5])}; add some to its "
-            "training part, or remove the class."
+            "The ready-made split has no training images of {classes}; add some to its training part, or "
+            "remove the class.",
+            classes=shortened(untaught, 5),
         )
     return split

@@ -201,7 +201,7 @@ def open_parts(sources: Sequence[str | Path | NamedFile]) -> Iterator[Parts]:
 def _named(source: str | Path) -> NamedFile:
     path = Path(source).expanduser().absolute()
     if not path.exists():
-        raise ArchiveError(f"There is no file or folder {path}; check the path.")
+        raise ArchiveError("There is no file or folder {path}; check the path.", path=path)
     return NamedFile(path.name, path)
 
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from vitcore.dataset._layout import Labelled, Layout, split_name
 from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
+from vitcore.messages import quoted, shortened
 
 __all__ = ["MAX_TABLE_BYTES", "TABLE_SUFFIXES", "Table", "TableLayout", "parse_table", "table_layout"]
 
@@ -132,7 +133,10 @@ def table_layout(
     for column in (file_column, label_column):
         if column and column not in table.columns:
             raise ArchiveError(
-                f"{table.name} has no column '{column}'; it has {', '.join(map(repr, table.columns[:20]))}."
+                "{table} has no column '{column}'; it has {columns}.",
+                table=table.name,
+                column=column,
+                columns=shortened(quoted(table.columns), 20),
             )
     finder = _Finder(entries)
     matches = {

@@ -62,7 +62,9 @@ class Copier:
                 reason = f"damaged in the archive ({error.__cause__})"
         self._total_bytes += size_bytes
         if self._total_bytes > MAX_TOTAL_BYTES:
-            raise ArchiveError(f"Over {MAX_TOTAL_BYTES // 2**30} GB of files; import them in several parts.")
+            raise ArchiveError(
+                "Over {most} GB of files; import them in several parts.", most=MAX_TOTAL_BYTES // 2**30
+            )
         if shutil.disk_usage(place.parent).free < _FREE_RESERVE_BYTES:
             raise ArchiveError("Less than 1 GB of disk space is left; free some, then import again.")
         if reason:

@@ -38,8 +38,9 @@ def fit_temperature(logits: npt.NDArray[np.floating], true: npt.NDArray[np.int64
 
     if not len(true) or logits.ndim != 2 or len(logits) != len(true):
         raise InputError(
-            f"{len(true)} labels and logits of shape {logits.shape} do not match; give at least one image "
-            "and (N, C)."
+            "{count} labels and logits of shape {shape} do not match; give at least one image and (N, C).",
+            count=len(true),
+            shape=str(logits.shape),
         )
     count, classes = len(true), logits.shape[1]
     targets = np.full((count, classes), 1 / (count + 2) / max(classes - 1, 1))

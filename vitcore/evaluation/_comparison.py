@@ -62,8 +62,11 @@ def compare(
     """
     if not len(true) or not true.shape == first.shape == second.shape or true.ndim != 1:
         raise InputError(
-            f"Labels of shape {true.shape} and predictions of shapes {first.shape} and {second.shape} do not "
-            "match; give at least one image, as (N,) three times."
+            "Labels of shape {labels} and predictions of shapes {first} and {second} do not match; give at "
+            "least one image, as (N,) three times.",
+            labels=str(true.shape),
+            first=str(first.shape),
+            second=str(second.shape),
         )
     right, also = first == true, second == true
     images = len(true)

@@ -88,7 +88,7 @@ class DoubtRule:
             InputError: The level is not from 0 to 1.
         """
         if not 0 <= level <= 1:
-            raise InputError(f"The level is {level}; give 0, which answers everything, to 1.")
+            raise InputError("The level is {level}; give 0, which answers everything, to 1.", level=level)
         levels = np.linspace(0, 1, len(self.masses))
         return float(np.interp(level, levels, self.masses)), float(np.interp(level, levels, self.distances))
 
@@ -152,7 +152,11 @@ def fit_doubt_rule(true: Ints, probabilities: Floats, distances: Floats) -> Doub
     """
     scores = np.sort(_true_scores(true, probabilities))
     if distances.shape != true.shape:
-        raise InputError(f"{len(true)} labels and distances of shape {distances.shape}; give (N,).")
+        raise InputError(
+            "{count} labels and distances of shape {shape}; give (N,).",
+            count=len(true),
+            shape=str(distances.shape),
+        )
     highest = min(_HIGHEST_COVERAGE, len(true) / (len(true) + 1))
     lowest = min(float((probabilities.argmax(axis=1) == true).mean()), highest)
     far = np.sort(distances)
@@ -242,8 +246,10 @@ def _mass_before(probabilities: Floats) -> Floats:
 def _true_scores(true: Ints, probabilities: Floats) -> Floats:
     if not len(true) or probabilities.ndim != 2 or len(probabilities) != len(true):
         raise InputError(
-            f"{len(true)} labels and probabilities of shape {probabilities.shape} do not match; give at "
-            "least one image and (N, C)."
+            "{count} labels and probabilities of shape {shape} do not match; give at least one image and (N, "
+            "C).",
+            count=len(true),
+            shape=str(probabilities.shape),
         )
     return _mass_before(probabilities)[np.arange(len(true)), true]
 

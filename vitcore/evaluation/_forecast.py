@@ -105,7 +105,7 @@ def class_forecast(points: pd.DataFrame, more: int, *, seed: int = 0) -> pd.Data
         InputError: `more` is out of its range.
     """
     if more < 1:
-        raise InputError(f"more is {more}; give 1 or more images.")
+        raise InputError("more is {more}; give 1 or more images.", more=more)
     rows = []
     for number, own in points.groupby("class"):
         curve = _Curve(own, "recall", seed)
@@ -151,7 +151,11 @@ class _Curve:
         """Refuse sizes that no curve reaches."""
         furthest = _FURTHEST * self.most
         if not at or min(at) < 1 or max(at) > furthest:
-            raise InputError(f"at is {list(at)}; give numbers of images from 1 to {furthest}.")
+            raise InputError(
+                "at is {at}; give numbers of images from 1 to {furthest}.",
+                at=str(list(at)),
+                furthest=furthest,
+            )
 
     def too_few(self, fewest_judged: int) -> str:
         """Why no law can be fitted, if so."""

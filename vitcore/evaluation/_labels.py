@@ -60,8 +60,10 @@ def rank_labels(
     images = len(labels)
     if probabilities.ndim != 2 or len(probabilities) != images or not images:
         raise InputError(
-            f"{images} labels and probabilities of shape {probabilities.shape} do not match; give at least "
-            "one image, and a row for each."
+            "{images} labels and probabilities of shape {shape} do not match; give at least one image, and a "
+            "row for each.",
+            images=images,
+            shape=str(probabilities.shape),
         )
     suggested = probabilities.argmax(axis=1)
     own = probabilities[np.arange(images), labels]
@@ -119,7 +121,11 @@ class _Standardised:
 def _knn_agreement(labels: Ints, vectors: Vectors, groups: npt.NDArray[Any] | None) -> Floats:
     """Share of the nearest neighbours with the same label: (N,), (N, D) -> (N,)."""
     if len(vectors) != len(labels):
-        raise InputError(f"{len(labels)} labels and {len(vectors)} vectors do not match; give one for each.")
+        raise InputError(
+            "{count} labels and {vectors} vectors do not match; give one for each.",
+            count=len(labels),
+            vectors=len(vectors),
+        )
     standard = _Standardised(vectors)
     own = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     _, positions = nearest(standard, standard, _NEIGHBOURS, groups=(own, own))

@@ -34,8 +34,11 @@ def check_shapes(true: Ints, probabilities: Floats, classes: int) -> None:
     """
     if not len(true) or true.ndim != 1 or probabilities.shape != (len(true), classes):
         raise InputError(
-            f"Labels of shape {true.shape} and probabilities of shape {probabilities.shape} do not match; "
-            f"give at least one image, as (N,) and (N, {classes})."
+            "Labels of shape {labels} and probabilities of shape {shape} do not match; give at least one "
+            "image, as (N,) and (N, {classes}).",
+            labels=str(true.shape),
+            shape=str(probabilities.shape),
+            classes=classes,
         )
 
 
@@ -46,10 +49,14 @@ def confusion_matrix(true: Ints, predicted: Ints, classes: int) -> Ints:
         InputError: The two differ in length, or hold a number that is not a class.
     """
     if true.shape != predicted.shape or true.ndim != 1:
-        raise InputError(f"Labels of shape {true.shape} and {predicted.shape} do not match; give (N,) twice.")
+        raise InputError(
+            "Labels of shape {labels} and {predicted} do not match; give (N,) twice.",
+            labels=str(true.shape),
+            predicted=str(predicted.shape),
+        )
     for labels in (true, predicted):
         if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
-            raise InputError(f"A label is outside 0 … {classes - 1}; give class numbers.")
+            raise InputError("A label is outside 0 … {last}; give class numbers.", last=classes - 1)
     return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 

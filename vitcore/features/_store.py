@@ -71,8 +71,10 @@ class FeatureStore:
                 )
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
-                f"The stored embeddings in {folder} cannot be used ({error}); delete that folder, "
-                "they will be computed again."
+                "The stored embeddings in {folder} cannot be used ({error}); delete that folder, they will "
+                "be computed again.",
+                folder=folder,
+                error=error,
             ) from error
 
     @classmethod
@@ -232,7 +234,8 @@ def _read(file: Path, rows: Ints, dimension: int) -> Vector:
                     got = source.readinto(memory[place:end])
                     if not got:
                         raise StorageError(
-                            f"Embeddings in {file.parent} are gone; train again to compute them."
+                            "Embeddings in {folder} are gone; train again to compute them.",
+                            folder=file.parent,
                         )
                     place += got
     except OSError as error:

@@ -141,7 +141,8 @@ def predict_files(
             while True:
                 if task.stopped:
                     raise Stopped(
-                        f"Stopped after {tally.images:,} images, which are kept; start it again to go on."
+                        "Stopped after {images} images, which are kept; start it again to go on.",
+                        images=tally.images,
                     )
                 # As many as the classifier takes at once: what goes on later begins with the same batch,
                 # and as batches can make a difference in the last digit, only so the rows are the same.
@@ -220,7 +221,9 @@ class _Table:
         self._digest = _digest(classifier)
         self._classes = classifier.classes
         if path.exists() and not path.is_file():
-            raise InputError(f"{path} is not a file, and can be no table; give the name of a CSV file.")
+            raise InputError(
+                "{path} is not a file, and can be no table; give the name of a CSV file.", path=path
+            )
         with self._writing():
             self._file = path.open("a+b")
         try:
@@ -261,8 +264,8 @@ class _Table:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                f"{self._path} is being written by somebody else; wait for the end of that, or give "
-                "another file."
+                "{table} is being written by somebody else; wait for the end of that, or give another file.",
+                table=self._path,
             ) from error
 
     def _begin(self) -> None:
@@ -276,8 +279,9 @@ class _Table:
             digest, self._bytes = found
             if digest != self._digest:
                 raise InputError(
-                    f"{self._path} was begun with another classifier, or at another level of doubt, and is "
-                    "not complete; give another file, or delete it to start over."
+                    "{table} was begun with another classifier, or at another level of doubt, and is not "
+                    "complete; give another file, or delete it to start over.",
+                    table=self._path,
                 )
             if self._bytes > size_bytes or not self._ends_a_row():
                 raise self._changed()
@@ -296,7 +300,8 @@ class _Table:
 
     def _changed(self) -> StorageError:
         return StorageError(
-            f"{self._path} was changed since it was begun; give another file, or delete it to start over."
+            "{table} was changed since it was begun; give another file, or delete it to start over.",
+            table=self._path,
         )
 
     def _write(self, rows: Iterable[Sequence[str]]) -> None:
@@ -423,8 +428,9 @@ def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]
         file = table.open("rb")
     except OSError as error:
         raise NotFoundError(
-            f"There are no predictions in {table} ({error.strerror or error}); give a table that "
-            "'vitcore predict --csv' wrote."
+            "There are no predictions in {table} ({error}); give a table that 'vitcore predict --csv' wrote.",
+            table=table,
+            error=error,
         ) from error
     with file:
         end = os.fstat(file.fileno()).st_size if found is None else found[1]
@@ -434,7 +440,9 @@ def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]
             yield _classes(header), _of_width(len(header), rows)
         except (csv.Error, ValueError) as error:
             raise InputError(
-                f"{table} is no table of predictions ({error}); give one that 'vitcore predict --csv' wrote."
+                "{table} is no table of predictions ({error}); give one that 'vitcore predict --csv' wrote.",
+                table=table,
+                error=error,
             ) from error
 
 

@@ -150,7 +150,9 @@ def heatmap(explanation: Explanation, image: Image.Image, label: str, *, size: i
 def _number(label: str, classes: tuple[str, ...]) -> int:
     """Raises InputError if there is no such class."""
     if label not in classes:
-        raise InputError(f"There is no class '{label[:80]}'; choose one of {', '.join(classes)}.")
+        raise InputError(
+            "There is no class '{label}'; choose one of {classes}.", label=label[:80], classes=classes
+        )
     return classes.index(label)
 
 

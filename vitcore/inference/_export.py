@@ -106,7 +106,9 @@ def copy_classifier(source: Path, folder: Path) -> None:
         shutil.copyfile(source / name, folder / name)
     if weights is not None:
         if not weights.is_file():
-            raise BackboneError(f"There is no weights file {weights} any more; bring it back, then export.")
+            raise BackboneError(
+                "There is no weights file {weights} any more; bring it back, then export.", weights=weights
+            )
         shutil.copyfile(weights, folder / weights.name)
         config = {**config, "backbone": {**backbone, "id": weights.name}}
     write_json(folder / "config.json", config)

@@ -20,6 +20,7 @@ from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, NotFoundError, StorageError
 from vitcore.inference._classifier import Classifier
 from vitcore.inference._trust import Trust
+from vitcore.messages import Message
 from vitcore.training import Head, load_head
 from vitcore.workspace import Workspace, read_json, write_json
 
@@ -85,7 +86,7 @@ def load_classifier(
     except (LookupError, TypeError, ValueError) as error:
         raise StorageError(f"{model / 'config.json'} is damaged ({error}); train again.") from error
     if not fits:
-        raise StorageError(f"The head in {model} does not fit its config; train again.")
+        raise StorageError("The head in {folder} does not fit its config; train again.", folder=model)
     return Classifier(head, embedder, tuple(config["classes"]), trust)
 
 
@@ -132,11 +133,14 @@ def _config(folder: Path) -> tuple[Path, dict[str, Any]]:
     """The folder of a classifier, and what its config says."""
     model = folder / "model" if (folder / "model").is_dir() else folder
     if not (model / "config.json").is_file() or not (model / "head.safetensors").is_file():
-        raise NotFoundError(f"There is no classifier in {folder}; give the folder of a finished run.")
+        raise NotFoundError(
+            "There is no classifier in {folder}; give the folder of a finished run.", folder=folder
+        )
     config = read_json(model / "config.json")
     if not isinstance(config, dict) or config.get("format") != _FORMAT:
         raise StorageError(
-            f"The classifier in {folder} is damaged or of another version of ViT Studio; train again."
+            "The classifier in {folder} is damaged or of another version of ViT Studio; train again.",
+            folder=folder,
         )
     return model, config
 
@@ -153,13 +157,15 @@ def _embedder(config: dict[str, Any], model: Path, device: str, workspace: Works
     backbone = resolve_backbone(name, wanted["preprocessing"]["input_size"])
     if backbone.weights_sha256 != wanted["weights_sha256"]:
         raise BackboneError(
-            f"The weights of {wanted['title']} here are not those of the training; get the same ones, "
-            "or train again."
+            "The weights of {backbone} here are not those of the training; get the same ones, or train "
+            "again.",
+            backbone=Message(wanted["title"]),
         )
     preprocessing = {name: _listed(value) for name, value in asdict(backbone.spec.preprocessing).items()}
     if preprocessing != wanted["preprocessing"] or list(backbone.spec.blocks) != wanted["blocks"]:
         raise BackboneError(
-            f"{wanted['title']} is prepared or read in another way here than in the training; train again."
+            "{backbone} is prepared or read in another way here than in the training; train again.",
+            backbone=Message(wanted["title"]),
         )
     try:
         # Classifiers of before there were others have no engine.

@@ -95,5 +95,7 @@ class Trust:
             safetensors.SafetensorError,
         ) as error:
             raise StorageError(
-                f"What {folder} knows of doubt is damaged or missing ({error}); train again."
+                "What {folder} knows of doubt is damaged or missing ({error}); train again.",
+                folder=folder,
+                error=error,
             ) from error

@@ -175,7 +175,9 @@ def load_export(folder: Path) -> Export:
             opset=values["opset"],
         )
     except (LookupError, TypeError, OSError) as error:
-        raise StorageError(f"{folder} is not an export, or damaged ({error}); export again.") from error
+        raise StorageError(
+            "{folder} is not an export, or damaged ({error}); export again.", folder=folder, error=error
+        ) from error
 
 
 def pack_export(made: Export, file: Path) -> None:
@@ -216,7 +218,9 @@ class _Comparison:
         task: Task | None,
     ) -> None:
         if images < 1:
-            raise SettingsError(f"images is {images}; give 1 or more, to be compared with the run.")
+            raise SettingsError(
+                "images is {images}; give 1 or more, to be compared with the run.", images=images
+            )
         self._run, self._form, self._language, self._task = run, form, language, task or Task()
         self._task.report(Progress(phase="export"))
         about = run.config.dataset
@@ -256,9 +260,12 @@ class _Comparison:
         )
         if exact and not agreement.offered:
             raise BackboneError(
-                f"What was written gives {agreement.same_labels:.1%} of {agreement.images} photos the label "
-                f"of the run, with probabilities up to {agreement.largest_difference:.4f} apart; too far, "
-                "so it is not handed out. Train again, or choose another backbone."
+                "What was written gives {same_labels:.1%} of {images} photos the label of the run, with "
+                "probabilities up to {largest_difference:.4f} apart; too far, so it is not handed out. Train "
+                "again, or choose another backbone.",
+                same_labels=agreement.same_labels,
+                images=agreement.images,
+                largest_difference=agreement.largest_difference,
             )
         self._found.append(agreement)
         return agreement
@@ -333,7 +340,7 @@ def _staged(folder: Path) -> Iterator[Path]:
     """
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder} is there already and not empty; give a new folder.")
+            raise InputError("{folder} is there already and not empty; give a new folder.", folder=folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staged = folder.with_name(f".tmp-{secrets.token_hex(4)}-{folder.name}")
         staged.mkdir()

@@ -13,6 +13,7 @@ from vitcore.errors import InputError
 from vitcore.evaluation import Evaluation, evaluate
 from vitcore.features import embed_images, image_files
 from vitcore.inference import Classifier, Trust
+from vitcore.messages import quoted, shortened
 from vitcore.pipeline._material import class_numbers
 from vitcore.progress import Task
 from vitcore.runs import Leak
@@ -63,16 +64,20 @@ def evaluate_on(
     means = dict(match_classes(dataset.classes, classifier.classes) if mapping is None else mapping)
     unknown = [label for label in dataset.classes if means.get(label) is None] if mapping is None else []
     unknown += sorted({meant for meant in means.values() if meant is not None} - set(classifier.classes))
-    known = ", ".join(repr(label) for label in classifier.classes[:10])
+    known = shortened(quoted(classifier.classes), 10)
     if unknown:
         raise InputError(
-            f"The classifier does not know {', '.join(map(repr, unknown[:5]))}; it knows {known}. Say which "
-            "of these is meant, or leave those images out."
+            "The classifier does not know {unknown}; it knows {known}. Say which of these is meant, or leave "
+            "those images out.",
+            unknown=quoted(unknown[:5]),
+            known=known,
         )
     meant = dataset.index["label"].map(means.get)
     rows = dataset.index[meant.notna()]
     if rows.empty:
-        raise InputError(f"All images are left out; the classifier knows {known}. Say which class is which.")
+        raise InputError(
+            "All images are left out; the classifier knows {known}. Say which class is which.", known=known
+        )
     found = embed_images(
         classifier.embedder,
         image_files(dataset, rows),

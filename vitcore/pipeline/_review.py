@@ -115,7 +115,9 @@ def run_vectors(run: Run, *, workspace: Workspace | None = None) -> RunVectors:
     found = store.rows([(sha256, "plain") for sha256 in rows["sha256"]])
     if (found < 0).any():
         raise StorageError(
-            f"{int((found < 0).sum())} embeddings of run '{run.id}' are gone; train again to compute them."
+            "{count} embeddings of run '{run_id}' are gone; train again to compute them.",
+            count=int((found < 0).sum()),
+            run_id=run.id,
         )
     return RunVectors(rows=rows, vectors=store.vectors(found), classes=run.classes)
 

@@ -172,7 +172,11 @@ def compare_sizes(
     workspace = workspace or Workspace.default()
     h, task = replace(hyperparameters or Hyperparameters(), input_size=0), task or Task()
     if images < _FEWEST:
-        raise SettingsError(f"{images} images are too few to compare sizes with; give {_FEWEST} or more.")
+        raise SettingsError(
+            "{images} images are too few to compare sizes with; give {least} or more.",
+            images=images,
+            least=_FEWEST,
+        )
     task.report(Progress(phase="prepare"))
     rows = check_division(dataset, replace(h, folds=0))
     resolved = resolve_backbone(compute.backbone)
@@ -191,8 +195,10 @@ def compare_sizes(
     )
     if len(training) < _FEWEST:
         raise DatasetError(
-            f"There are only {len(training)} images to learn from, too few to compare input sizes with; "
-            f"{_FEWEST} are needed: add some, or keep the usual size."
+            "There are only {count} images to learn from, too few to compare input sizes with; {least} are "
+            "needed: add some, or keep the usual size.",
+            count=len(training),
+            least=_FEWEST,
         )
     drawn = _draw(class_numbers(training["label"], dataset.classes), images, h.seed)
     embedders = [Embedder(_at_size(resolved, size), choice.device, workspace) for size in chosen]
@@ -251,7 +257,9 @@ def load_sizes(
         others = path.parent.glob(f"{path.name.partition('-')[0]}-*.json")
         path = max(others, key=lambda other: other.stat().st_mtime_ns, default=path)
     if not path.is_file():
-        raise NotFoundError(f"No input sizes were compared on dataset '{dataset.id}' yet.")
+        raise NotFoundError(
+            "No input sizes were compared on dataset '{dataset_id}' yet.", dataset_id=dataset.id
+        )
     values = read_json(path)
     try:
         return SizeComparison(
@@ -287,8 +295,10 @@ def _usual_sizes(usual: int, patch: int) -> list[int]:
     sizes = [usual, *sorted((patch * side for side in smaller if side < across), reverse=True)]
     if len(sizes) == 1:
         raise SettingsError(
-            f"This backbone sees {across} × {across} patches; with less than {least} × {least} there is "
-            "too little to see, so no smaller size is worth a comparison."
+            "This backbone sees {across} × {across} patches; with less than {least} × {least} there is too "
+            "little to see, so no smaller size is worth a comparison.",
+            across=across,
+            least=least,
         )
     return sizes
 
@@ -304,7 +314,9 @@ def _checked_sizes(sizes: Sequence[int], patch: int) -> list[int]:
                 f"multiples of {patch}, the side of a patch."
             )
     if len(chosen) < 2:
-        raise SettingsError(f"Number of different input sizes: {len(chosen)}; give two or more to compare.")
+        raise SettingsError(
+            "Number of different input sizes: {count}; give two or more to compare.", count=len(chosen)
+        )
     return chosen
 
 
@@ -496,8 +508,9 @@ def _save(dataset: Dataset, comparison: SizeComparison) -> None:
         write_json(path, {**asdict(comparison), "base": comparison.base.to_dict()})
     except OSError as error:
         raise StorageError(
-            f"The comparison of input sizes cannot be kept ({error.strerror or error}); free some disk "
-            "space, then measure again: what was embedded is kept."
+            "The comparison of input sizes cannot be kept ({error}); free some disk space, then measure "
+            "again: what was embedded is kept.",
+            error=error,
         ) from error
 
 

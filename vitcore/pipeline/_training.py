@@ -17,6 +17,7 @@ from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
 from vitcore.features import Pass, image_files, local_pass, prepare_embedder
 from vitcore.inference import save_classifier
+from vitcore.messages import Message
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import Material, check_division, prepare_material
 from vitcore.pipeline._repeats import cross_validate, repeat
@@ -150,7 +151,9 @@ def resume(
     run = load_run(run_id, workspace=workspace)
     if not run.can_resume:
         raise InputError(
-            f"Run '{run_id}' is {run.state}; only one that was stopped or interrupted can go on. Train again."
+            "Run '{run_id}' is {state}; only one that was stopped or interrupted can go on. Train again.",
+            run_id=run_id,
+            state=Message(run.state),
         )
     task.report(Progress(phase="prepare"))
     about, requested, h = run.config.dataset, run.config.requested, run.hyperparameters
@@ -162,8 +165,9 @@ def resume(
     embedder = Embedder(resolve_backbone(backbone, h.input_size or None), device, workspace)
     if embedder.fingerprint != run.config.backbone.fingerprint:
         raise InputError(
-            f"The weights of {run.config.backbone.title} are not those that run '{run_id}' began with; "
-            "train again."
+            "The weights of {backbone} are not those that run '{run_id}' began with; train again.",
+            backbone=Message(run.config.backbone.title),
+            run_id=run_id,
         )
     checkpoint_file = run.folder / CHECKPOINT
     checkpoint = Checkpoint.load(checkpoint_file) if checkpoint_file.is_file() else None

@@ -174,7 +174,7 @@ def find_settings(
             _save(dataset, tuning)
     except filelock.Timeout as error:
         raise StorageError(
-            f"Settings for '{dataset.name}' are being looked for already; wait for that to end."
+            "Settings for '{name}' are being looked for already; wait for that to end.", name=dataset.name
         ) from error
     return tuning
 
@@ -189,7 +189,9 @@ def load_tuning(dataset: Dataset, *, workspace: Workspace | None = None) -> Tuni
     workspace = workspace or Workspace.default()
     path = dataset.folder / _FILE
     if not path.is_file():
-        raise NotFoundError(f"No settings were looked for on dataset '{dataset.id}' yet.")
+        raise NotFoundError(
+            "No settings were looked for on dataset '{dataset_id}' yet.", dataset_id=dataset.id
+        )
     values = read_json(path)
     try:
         if values["state"] == "running" and not workspace.is_locked(_lock_name(dataset.id)):

@@ -40,7 +40,11 @@ def write_report(
         StorageError: The run has no results, they are damaged, or the file cannot be written.
     """
     if language not in LANGUAGES:
-        raise SettingsError(f"The language is '{language[:80]}'; choose {' or '.join(LANGUAGES)}.")
+        raise SettingsError(
+            "The language is '{language}'; choose {languages:or}.",
+            language=language[:80],
+            languages=list(LANGUAGES),
+        )
     workspace = workspace or Workspace.default()
     known = look_up(load_run(run_id, workspace=workspace), workspace)
     with speaking(language):

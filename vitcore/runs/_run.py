@@ -35,7 +35,7 @@ import pandas as pd
 
 from vitcore.errors import NotFoundError, SettingsError, Stopped, StorageError, VitcoreError
 from vitcore.evaluation import Evaluation
-from vitcore.messages import mark
+from vitcore.messages import Message, mark
 from vitcore.records import load_record, save_record, timestamp
 from vitcore.runs._records import ImageCounts, RunConfig, RunFacts, RunState, SplitRecord, State
 from vitcore.training import EpochRecord, Hyperparameters
@@ -206,7 +206,11 @@ class Run:
 
     def _needs_model(self) -> None:
         if not self.has_model:
-            raise StorageError(f"Run '{self.id}' is {self.state} and has no results; train it again.")
+            raise StorageError(
+                "Run '{run_id}' is {state} and has no results; train it again.",
+                run_id=self.id,
+                state=Message(self.state),
+            )
 
 
 class RunWriter:
@@ -239,7 +243,9 @@ class RunWriter:
         try:
             self._lock.acquire()
         except filelock.Timeout as error:
-            raise StorageError(f"Run '{self.id}' is running already; wait for it to end.") from error
+            raise StorageError(
+                "Run '{run_id}' is running already; wait for it to end.", run_id=self.id
+            ) from error
         if not self._is_new:
             # What is known of the first part stays, for its results can be looked at meanwhile.
             before = load_record(RunState, self.folder / "state.json", _DAMAGED)
@@ -361,7 +367,7 @@ def delete_run(run_id: str, *, workspace: Workspace | None = None) -> None:
     workspace = workspace or Workspace.default()
     run = load_run(run_id, workspace=workspace)
     if run.state == "running":
-        raise StorageError(f"Run '{run_id}' is running; stop it first, then delete it.")
+        raise StorageError("Run '{run_id}' is running; stop it first, then delete it.", run_id=run_id)
     workspace.bin(run.folder)
 
 
@@ -392,7 +398,12 @@ def describe_run(
     for what, most in (("name", 200), ("note", 10_000)):
         text = given[what]
         if text is not None and len(text) > most:
-            raise SettingsError(f"The {what} has {len(text):,} characters; give {most:,} at most.")
+            raise SettingsError(
+                "The {what} has {count} characters; give {most} at most.",
+                what=Message(what),
+                count=len(text),
+                most=most,
+            )
     about = {**run.about, **{what: text.strip() for what, text in given.items() if text is not None}}
     try:
         write_json(run.folder / "about.json", about)

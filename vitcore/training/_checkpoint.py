@@ -115,9 +115,11 @@ class Checkpoint:
             SettingsError,
             safetensors.SafetensorError,
         ) as error:
-            raise StorageError(f"{path} is not a checkpoint ({error}); train from the start.") from error
+            raise StorageError(
+                "{path} is not a checkpoint ({error}); train from the start.", path=path, error=error
+            ) from error
         if not intact:
-            raise StorageError(f"{path} is damaged; train from the start.")
+            raise StorageError("{path} is damaged; train from the start.", path=path)
         return checkpoint
 
     def check(self, h: Hyperparameters, network: Network, data: str) -> None:
@@ -136,8 +138,10 @@ class Checkpoint:
         differing = [name for name in now if now[name] != before[name] and name not in may_differ]
         if differing == ["epochs"]:
             raise SettingsError(
-                f"epochs is {h.epochs} and the checkpoint was made for {before['epochs']}; a cosine cannot "
-                "be lengthened on the way: keep the number, or train from the start."
+                "epochs is {epochs} and the checkpoint was made for {before}; a cosine cannot be lengthened "
+                "on the way: keep the number, or train from the start.",
+                epochs=h.epochs,
+                before=before["epochs"],
             )
         if differing:
             changes = ", ".join(f"{name} was {before[name]!r} and is {now[name]!r}" for name in differing)
@@ -147,16 +151,20 @@ class Checkpoint:
             )
         if len(self.history) > h.epochs:
             raise SettingsError(
-                f"epochs is {h.epochs} and the checkpoint has {len(self.history)} already; give as many at "
-                "least."
+                "epochs is {epochs} and the checkpoint has {done} already; give as many at least.",
+                epochs=h.epochs,
+                done=len(self.history),
             )
         shapes = {name: array.shape for name, array in self.parameters.items()}
         wanted = {name: tuple(parameter.shape) for name, parameter in network.parameters.items()}
         for name in sorted(shapes.keys() | wanted.keys()):
             if shapes.get(name) != wanted.get(name):
                 raise SettingsError(
-                    f"The checkpoint does not fit: its {name} is of shape {shapes.get(name)} and must be "
-                    f"{wanted.get(name)}; the classes or the backbone are others. Train from the start."
+                    "The checkpoint does not fit: its {name} is of shape {shape} and must be {wanted}; the "
+                    "classes or the backbone are others. Train from the start.",
+                    name=name,
+                    shape=str(shapes.get(name)),
+                    wanted=str(wanted.get(name)),
                 )
         if self.data != data:
             raise SettingsError(

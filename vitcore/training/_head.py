@@ -71,9 +71,11 @@ class _Stored:
             head = cls(**_read(path))
             fits = head._fits()
         except (ValueError, TypeError) as error:
-            raise StorageError(f"{path} is not a head ({error}); train again.") from error
+            raise StorageError(
+                "{path} is not a head ({error}); train again.", path=path, error=error
+            ) from error
         if not fits:
-            raise StorageError(f"{path} is not a head (its shapes do not match); train again.")
+            raise StorageError("{path} is not a head (its shapes do not match); train again.", path=path)
         return head
 
     def _standard(self, embeddings: npt.NDArray[np.floating]) -> Floats:
@@ -194,4 +196,4 @@ def _read(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     try:
         return safetensors.numpy.load_file(path)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise StorageError(f"{path} is not a head ({error}); train again.") from error
+        raise StorageError("{path} is not a head ({error}); train again.", path=path, error=error) from error

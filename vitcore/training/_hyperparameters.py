@@ -140,7 +140,8 @@ class Hyperparameters:
         self._check_whole("input_size", 0, 1024)
         if 0 < self.input_size < 56:
             raise SettingsError(
-                f"input_size is {self.input_size}; give 56 to 1024 pixels, or 0 for the backbone's own size."
+                "input_size is {input_size}; give 56 to 1024 pixels, or 0 for the backbone's own size.",
+                input_size=self.input_size,
             )
         self._check_number("validation_fraction", 0, 0.9, open_low=True)
         self._check_whole("folds", 0, 20)
@@ -160,7 +161,7 @@ class Hyperparameters:
         values = cls.upgraded(values)
         unknown = sorted(values.keys() - {field.name for field in fields(cls)})
         if unknown:
-            raise SettingsError(f"'{unknown[0]}' is not a hyperparameter; leave it out.")
+            raise SettingsError("'{name}' is not a hyperparameter; leave it out.", name=unknown[0])
         return cls(**values)
 
     @staticmethod
@@ -181,28 +182,36 @@ class Hyperparameters:
         """Refuse what contradicts itself, and what would have no effect."""
         if self.warmup_epochs and self.warmup_epochs >= self.epochs:
             raise SettingsError(
-                f"warmup_epochs is {self.warmup_epochs} and epochs {self.epochs}; the warm-up must end "
-                "before the training does."
+                "warmup_epochs is {warmup_epochs} and epochs {epochs}; the warm-up must end before the "
+                "training does.",
+                warmup_epochs=self.warmup_epochs,
+                epochs=self.epochs,
             )
         if self.patience and self.patience >= self.epochs:
             raise SettingsError(
-                f"patience is {self.patience} and epochs {self.epochs}; the training would never end early: "
-                "give fewer, or 0 for no patience."
+                "patience is {patience} and epochs {epochs}; the training would never end early: give fewer, "
+                "or 0 for no patience.",
+                patience=self.patience,
+                epochs=self.epochs,
             )
         if self.views > 1 and not self.augmentations:
             raise SettingsError(
-                f"views is {self.views} without any augmentation, so all would be the same picture; choose "
-                "some augmentations, or 1 view."
+                "views is {views} without any augmentation, so all would be the same picture; choose some "
+                "augmentations, or 1 view.",
+                views=self.views,
             )
         usual = type(self).hidden_units
         if self.head == "linear" and self.hidden_units != usual:
             raise SettingsError(
-                f"hidden_units is {self.hidden_units} and the head is linear, which has none; choose the "
-                f"hidden head, or leave it at {usual}."
+                "hidden_units is {hidden_units} and the head is linear, which has none; choose the hidden "
+                "head, or leave it at {usual}.",
+                hidden_units=self.hidden_units,
+                usual=usual,
             )
         if self.mixup and self.batch_size == 1:
             raise SettingsError(
-                f"mixup is {self.mixup:g} and batch_size 1; blending takes two images in a batch at least."
+                "mixup is {mixup:g} and batch_size 1; blending takes two images in a batch at least.",
+                mixup=self.mixup,
             )
         if self.optimizer == "lbfgs":
             self._check_lbfgs()

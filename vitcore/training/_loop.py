@@ -303,8 +303,11 @@ def _fit(
                 }
                 if not math.isfinite(record["validation_loss"]) or not math.isfinite(record["training_loss"]):
                     raise SettingsError(
-                        f"The loss grew beyond all bounds in epoch {epoch}; the learning rate of "
-                        f"{h.learning_rate:g} is too high, try {h.learning_rate / 10:g}."
+                        "The loss grew beyond all bounds in epoch {epoch}; the learning rate of "
+                        "{learning_rate:g} is too high, try {lower:g}.",
+                        epoch=epoch,
+                        learning_rate=h.learning_rate,
+                        lower=h.learning_rate / 10,
                     )
                 training.add(record)
                 if on_epoch is not None:

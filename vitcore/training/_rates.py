@@ -70,7 +70,7 @@ def learning_rate_curve(
     if hyperparameters.optimizer == "lbfgs":
         raise SettingsError("lbfgs has no learning rate to be found; choose another optimizer.")
     if not 20 <= steps <= 1000:
-        raise SettingsError(f"steps is {steps}; give a whole number from 20 to 1000.")
+        raise SettingsError("steps is {steps}; give a whole number from 20 to 1000.", steps=steps)
     nothing = np.empty((0, training.shape[2]), dtype=np.float16), np.empty(0, dtype=np.int64)
     part = new_fit_data(training, labels, *nothing, hyperparameters.seed, device)
     learner = MiniBatches([part], classes=classes, h=hyperparameters, device=device)

@@ -248,8 +248,10 @@ def fold_parts(
     np.add.at(counts, (numbers, labels), 1)
     if len(counts) < folds:
         raise SettingsError(
-            f"{folds} folds need as many different images, and there are {len(counts)}; add images, or "
-            "choose fewer folds."
+            "{folds} folds need as many different images, and there are {count}; add images, or choose fewer "
+            "folds.",
+            folds=folds,
+            count=len(counts),
         )
     order = np.random.default_rng(seed).permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
@@ -481,11 +483,11 @@ def _check(base: Hyperparameters, views: int, trials: int | None, seconds: float
     if trials is None and seconds is None:
         raise SettingsError("A search needs an end; give a number of trials, or seconds.")
     if trials is not None and trials < 1:
-        raise SettingsError(f"{trials} trials find nothing; give 1 or more.")
+        raise SettingsError("{trials} trials find nothing; give 1 or more.", trials=trials)
     if seconds is not None and not seconds > 0:
-        raise SettingsError(f"{seconds} seconds are over at once; give more than 0.")
+        raise SettingsError("{seconds} seconds are over at once; give more than 0.", seconds=seconds)
     if not 2 <= folds <= 20:
-        raise SettingsError(f"folds is {folds}; give a whole number from 2 to 20.")
+        raise SettingsError("folds is {folds}; give a whole number from 2 to 20.", folds=folds)
     if base.views > views:
         raise SettingsError(
             f"views is {base.views} and there are {views} of each image; embed more, or ask for fewer."
