@@ -10,6 +10,7 @@ from vitcore.audit import measure
 from vitcore.backbone import release_networks
 from vitcore.compute import ENGINES, Compute, engine_is_here
 from vitcore.dataset import import_dataset
+from vitcore.errors import Stopped
 from vitcore.inference import load_classifier
 from vitcore.pipeline import (
     check_maps,
@@ -24,6 +25,7 @@ from vitcore.pipeline import (
 )
 from vitcore.progress import Progress, Task
 from vitcore.report import write_report
+from vitcore.runs import list_runs
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
@@ -62,7 +64,6 @@ def test_nothing_is_written_anywhere_else(compute, elsewhere, given, picture_fol
     classifier.predict([dataset.path(dataset.index["file"].iloc[0])])
     made = export_model(run, tmp_path / "model", images=3, workspace=given)
     load_classifier(made.folder, workspace=given)
-    export_onnx(run, tmp_path / "onnx", images=3, workspace=given)
     assert not elsewhere.exists()
     written = {path.name for path in given.engines.iterdir()} if given.engines.is_dir() else set()
     assert bool(written) == (compute.engine in {"onnxruntime", "openvino"})
@@ -76,18 +77,20 @@ def test_nothing_else_that_is_asked_of_a_run_is_written_anywhere_else(
     dataset = import_dataset(picture_folder(), workspace=given)
     measure(dataset, compute=compute, workspace=given)
     find_settings(dataset, SHORT, trials=1, folds=2, compute=compute, workspace=given)
-    compare_sizes(dataset, SHORT, compute=compute, workspace=given, sizes=[64, 32], images=20)
+    compare_sizes(dataset, SHORT, compute=compute, workspace=given, sizes=[80, 64], images=20)
     stop = Event()
 
-    def after_one_epoch(progress: Progress) -> None:
-        if progress.phase == "fit" and progress.done:
+    def before_the_first_epoch(progress: Progress) -> None:
+        if progress.phase == "fit":
             stop.set()
 
-    run = train(dataset, SHORT, compute=compute, workspace=given, task=Task(after_one_epoch, stop))
-    assert run.state == "stopped"
+    with pytest.raises(Stopped):
+        train(dataset, SHORT, compute=compute, workspace=given, task=Task(before_the_first_epoch, stop))
+    [run] = list_runs(given)
     run = resume(run.id, workspace=given)
     review_run(run.id, workspace=given)
     evaluate_elsewhere(run.id, dataset, workspace=given)
     check_maps(run.id, images=1, workspace=given)
+    export_onnx(run, tmp_path / "onnx", images=3, workspace=given)
     write_report(run.id, tmp_path / "report.html", workspace=given)
     assert not elsewhere.exists()
