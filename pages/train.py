@@ -16,7 +16,8 @@ from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.errors import VitcoreError
 from vitcore.jobs import Job
-from vitcore.language import decimals, duration, number, percent, said, span_sentence, tr
+from vitcore.language import duration, number, percent, said, span_sentence, tr
+from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
@@ -60,8 +61,10 @@ def result(last: Run) -> None:
     draw_metrics(
         [
             (tr("Validation accuracy"), percent(accuracy.value), None),
-            (tr("Balanced accuracy"), percent(last.evaluation.balanced_accuracy), None),
-            (tr("Cohen's kappa"), decimals(last.evaluation.cohen_kappa), None),
+            *(
+                (metric_title(name), str(metric_figure(name, last.evaluation.metrics[name])), None)
+                for name in ("balanced_accuracy", "cohen_kappa")
+            ),
             (tr("Time in all"), duration(last.facts.seconds.total), None),
         ]
     )

@@ -6,21 +6,21 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.evaluate.figures import SHARES, TITLES, draw_images, figure
+from app.evaluate.figures import draw_images
 from app.shared.layout import draw_switch
 from app.shared.results import cached_run, results_version
 from app.shared.state import distinct_names, runs_of
 from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset
-from vitcore.evaluation import Comparison
+from vitcore.evaluation import METRICS, Comparison
 from vitcore.language import images, local_time, ntr, number, percent, tr
 from vitcore.pipeline import RunComparison, compare_runs
+from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run
 
 __all__ = ["draw_comparison"]
 
 _LUCK = 0.05  # McNemar's p-value, from which on a difference may well be luck
-_LOWER_IS_BETTER = {"log_loss", "expected_calibration_error"}
 
 
 def draw_comparison(run: Run, data: Dataset) -> None:
@@ -120,24 +120,25 @@ def _points(difference: float) -> str:
 def _table(both: RunComparison) -> pd.DataFrame:
     """Return one row per metric; the accuracy with the interval of its difference."""
     rows = []
-    for name, metric in both.first.metrics.items():
-        other = both.second.metrics[name].value
-        apart = metric.value - other
-        shown = _points(apart) if name in SHARES else signed(apart, 3)
+    for name, kind in METRICS.items():
+        if name not in both.first.metrics:
+            continue
+        one, other = (metric_figure(name, found.metrics[name]) for found in (both.first, both.second))
+        apart = one.value - other.value
+        shown = _points(apart) if kind.is_share else signed(apart, 3)
         if name == "accuracy":
             low, high = both.comparison.low, both.comparison.high
             interval = tr("95 % interval {low} to {high}").format(
                 low=signed(100 * low, 1), high=_points(high)
             )
             shown += f" ({interval})"
-        if np.isnan(apart) or figure(name, metric.value) == figure(name, other):
+        if np.isnan(apart) or str(one) == str(other):
             better = tr("equal")
-        elif (apart > 0) != (name in _LOWER_IS_BETTER):
+        elif (apart > 0) != kind.lower_is_better:
             better = tr("this one")
         else:
             better = tr("the other")
-        title = tr(TITLES.get(name, name))
-        rows.append((title, figure(name, metric.value), figure(name, other), shown, better))
+        rows.append((metric_title(name), str(one), str(other), shown, better))
     columns = [tr("figure"), tr("this one"), tr("the other"), tr("difference"), tr("better")]
     return pd.DataFrame(rows, columns=columns)
 

@@ -55,13 +55,6 @@ def _order(key: object, _evaluation: Evaluation) -> list[int]:  # noqa: ARG001 -
     return confusion_order(_evaluation.confusion)
 
 
-def _mistakes(evaluation: Evaluation) -> np.ndarray:
-    """Return the confusion matrix without what is right."""
-    mistakes = evaluation.confusion.copy()
-    np.fill_diagonal(mistakes, 0)
-    return mistakes
-
-
 def _narrowed(order: list[int], evaluation: Evaluation) -> list[int]:
     """Return of many classes those that are confused most, unless all are asked for."""
     count = len(evaluation.classes)
@@ -75,7 +68,7 @@ def _narrowed(order: list[int], evaluation: Evaluation) -> list[int]:
     if which == "all":
         return order
     most: set[int] = set()  # with the largest confusions, so that these can be seen
-    for place in np.argsort(-_mistakes(evaluation), axis=None, kind="stable"):
+    for place in np.argsort(-evaluation.mistakes, axis=None, kind="stable"):
         if len(most | set(divmod(int(place), count))) > _FEW:
             break
         most |= set(divmod(int(place), count))
@@ -125,7 +118,7 @@ def _press(run: Run, cell: Cell) -> None:
 
 def _largest(run: Run, evaluation: Evaluation) -> None:
     """Draw the most frequent mistakes, each a button that does the same as a click on its cell."""
-    mistakes = _mistakes(evaluation)
+    mistakes = evaluation.mistakes
     if not mistakes.any():
         st.markdown(tr("There is not a single mistake."))
         return

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from app.evaluate.figures import TITLES, figure, span
 from app.shared.job_kinds import EXTERNAL_VALIDATION
 from app.shared.jobs import draw_jobs, start
 from app.shared.layout import verdict
@@ -18,6 +17,7 @@ from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, ntr, number, percent, span_sentence, tr
 from vitcore.pipeline import Elsewhere, evaluate_elsewhere, load_elsewhere, match_classes
+from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run
 
 __all__ = ["draw_external_validation"]
@@ -128,10 +128,10 @@ def _result(run: Run, found: Elsewhere) -> None:
     st.markdown(f"#### {span_sentence(accuracy.low, accuracy.high)}")
     rows = [
         (
-            tr(TITLES[name]),
-            figure(name, metrics[name].value),
-            span(figure(name, metrics[name].low), figure(name, metrics[name].high)),
-            figure(name, here[name].value),
+            metric_title(name),
+            str(figure := metric_figure(name, metrics[name])),
+            str(figure.interval),
+            str(metric_figure(name, here[name])),
         )
         for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
     ]

@@ -17,9 +17,10 @@ from app.shared.text import escape_markdown
 from vitcore.charts import coverage_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
-from vitcore.evaluation import DoubtRule, coverage_curve, wilson_interval
+from vitcore.evaluation import DoubtRule, coverage_curve
 from vitcore.inference import load_trust, set_level
 from vitcore.language import listed, mark, number, of_100, percent, tr
+from vitcore.report import answers_sentence
 from vitcore.runs import Run
 
 __all__ = ["draw_trust"]
@@ -120,16 +121,7 @@ def _say(rows: pd.DataFrame, reasons: npt.NDArray[np.str_]) -> None:
         st.markdown(tr("The rest it calls **not sure**: {reasons}.").format(reasons=listed(whys)))
     else:
         st.markdown(tr("It never says “not sure”."))
-    counted = tr(
-        "Of {count} validation images, {answered} are answered and {right} of these answers are right."
-    ).format(count=number(len(rows)), answered=number(sure.sum()), right=number(right))
-    if sure.any():
-        low, high = wilson_interval(right, int(sure.sum()))
-        expected = tr("Of new answers, expect {low} to {high} to be right.").format(
-            low=percent(low), high=percent(high)
-        )
-        counted = f"{counted} {expected}"
-    st.caption(counted)
+    st.caption(answers_sentence(len(rows), int(sure.sum()), right))
 
 
 def _keep(run: Run, step: int, now: int) -> None:

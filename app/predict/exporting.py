@@ -102,7 +102,7 @@ def _report(run: Run) -> None:
 
 
 def _write_report(run: Run, file: Path, language: str) -> None:
-    from vitcore.report import write_report  # its pictures take a second to import
+    from vitcore.pipeline import write_report  # its pictures take a second to import
 
     try:
         with st.spinner(tr("Writing the report …")):

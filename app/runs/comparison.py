@@ -13,8 +13,9 @@ from app.shared.layout import draw_switch
 from app.shared.results import results_version
 from app.shared.state import distinct_names
 from vitcore.charts import comparison_chart
-from vitcore.language import decimals, mark, number, percent, said, tr
-from vitcore.report import setting_title, setting_value
+from vitcore.evaluation import METRICS
+from vitcore.language import mark, number, said, tr
+from vitcore.report import metric_figure, metric_name, setting_title, setting_value
 from vitcore.runs import Run
 
 __all__ = ["differing", "draw_side_by_side", "figure", "in_words"]
@@ -22,9 +23,7 @@ __all__ = ["differing", "draw_side_by_side", "figure", "in_words"]
 _CURVES = {
     "validation_loss": mark("validation loss"),
     "training_loss": mark("training loss"),
-    "accuracy": mark("accuracy"),
-    "balanced_accuracy": mark("balanced accuracy"),
-    "cohen_kappa": mark("Cohen's kappa"),
+    **{name: METRICS[name].name for name in ("accuracy", "balanced_accuracy", "cohen_kappa")},
 }
 _MOST = 8  # compared at once, for as many have colours of their own
 
@@ -51,8 +50,7 @@ def figure(run: Run, name: str) -> str:
     """A figure of a run, with its spread over the folds or seeds of further trainings."""
     if not run.has_model:
         return ""
-    show = percent if name == "accuracy" else decimals
-    parts = [show(run.evaluation.metrics[name].value)]
+    parts = [str(metric_figure(name, run.evaluation.metrics[name]))]
     for fact, text in (
         ("cross_validation", tr("{count} folds: {mean} ± {deviation}")),
         ("repeats", tr("{count} seeds: {mean} ± {deviation}")),
@@ -60,8 +58,8 @@ def figure(run: Run, name: str) -> str:
         found = getattr(run.facts, fact)
         values = pd.Series(() if found is None else getattr(found, name), dtype="float64").dropna()
         if len(values) > 1:
-            spread = {"mean": show(values.mean()), "deviation": show(values.std())}
-            parts.append(text.format(count=number(len(values)), **spread))
+            mean, deviation = metric_figure(name, values.mean()), metric_figure(name, values.std())
+            parts.append(text.format(count=number(len(values)), mean=mean, deviation=deviation))
     return " · ".join(parts)
 
 
@@ -83,9 +81,10 @@ def draw_side_by_side(runs: Sequence[Run]) -> None:
         )
     rows = {
         names[run.id]: {
-            tr("accuracy"): figure(run, "accuracy"),
-            tr("balanced accuracy"): figure(run, "balanced_accuracy"),
-            tr("kappa"): figure(run, "cohen_kappa"),
+            **{
+                metric_name(name): figure(run, name)
+                for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
+            },
             **in_words(settings),
         }
         for run, settings in zip(runs, differing(runs), strict=True)

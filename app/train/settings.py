@@ -33,7 +33,7 @@ SIZES = [0, 112, 140, 168, 196, 224, 280, 336, 448, 518]
 
 @dataclass(frozen=True)
 class Choice:
-    """How a hyperparameter is asked for.
+    """The choices of a hyperparameter.
 
     Attributes:
         options: What can be chosen, in order.
@@ -58,17 +58,10 @@ CHOICES = {
         ("adamw", "sgd", "adam", "lbfgs"),
         mark("How steps are taken; AdamW suits most sets. L-BFGS looks at all images in every step."),
     ),
-    "batch_size": Choice(
-        (8, 16, 32, 64, 128, 256, 512, 1024),
-        mark("Images per step."),
-    ),
-    "schedule": Choice(
-        ("cosine", "constant"),
-        mark("Cosine lowers the learning rate towards the end."),
-    ),
+    "batch_size": Choice((8, 16, 32, 64, 128, 256, 512, 1024), mark("Images per step.")),
+    "schedule": Choice(("cosine", "constant"), mark("Cosine lowers the learning rate towards the end.")),
     "warmup_epochs": Choice(
-        tuple(range(11)),
-        mark("Epochs in which the learning rate rises to its full value."),
+        tuple(range(11)), mark("Epochs in which the learning rate rises to its full value.")
     ),
     "patience": Choice(
         (0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 50),
@@ -114,8 +107,7 @@ CHOICES = {
         ),
     ),
     "hidden_units": Choice(
-        (32, 64, 128, 256, 512, 1024, 2048),
-        mark("Width of the hidden layer, if there is one."),
+        (32, 64, 128, 256, 512, 1024, 2048), mark("Width of the hidden layer, if there is one.")
     ),
     "balance": Choice(
         ("none", "weights", "sampler"),
@@ -143,8 +135,7 @@ CHOICES = {
         ),
     ),
     "input_size": Choice(
-        tuple(SIZES),
-        mark("Side in pixels of what the backbone sees. Smaller is faster and sees less."),
+        tuple(SIZES), mark("Side in pixels of what the backbone sees. Smaller is faster and sees less.")
     ),
 }
 LEARNING = ("optimizer", "batch_size", "schedule", "warmup_epochs", "patience", "monitor")
@@ -191,7 +182,7 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def chosen_settings() -> dict[str, Any]:
-    """What the widgets say about the training; what has no effect is at its default, and not forgotten."""
+    """Return the chosen hyperparameters; those without effect are at their defaults, and not forgotten."""
     shown = {name: st.session_state.get(name, value) for name, value in DEFAULTS.to_dict().items()}
     idle = settings_without_effect(shown)
     return {name: getattr(DEFAULTS, name) if name in idle else value for name, value in shown.items()}
@@ -217,7 +208,7 @@ def describe_settings(hyperparameters: Hyperparameters, names: Iterable[str]) ->
 
 
 def requested_settings() -> dict[str, Any]:
-    """What the widgets said at the last run about backbone, device, precision and engine."""
+    """Return the chosen backbone, device, precision and engine as of the last run."""
     backbone = st.session_state.get("backbone", "auto")
     return {
         "backbone": st.session_state.get("weights", "").strip() if backbone == FILE else backbone,
@@ -348,19 +339,12 @@ def _where() -> None:
     """Backbone, device, engine, precision, and the size of what the backbone sees."""
     first, second = st.columns(2)
     third, fourth, fifth = st.columns(3)
-    titles = {name: _backbone_title(name) for name in (*BACKBONES, FILE)}
-    devices, precisions = ({name: _or_automatic(name) for name in names} for names in (DEVICES, PRECISIONS))
-    engines = {name: engine_title(name) for name in engines_here()}
-    asked = st.session_state.get("engine", "auto")
-    engines.setdefault(asked, engine_title(asked))  # from a run on another machine
+    engine = st.session_state.get("engine", "auto")  # from a run on another machine, it may not be here
     with first:
-        backbone = st.selectbox(
-            setting_title("backbone"),
-            list(titles),
-            format_func=titles.__getitem__,
-            key="backbone",
-            persist_state="session",
-            help=tr("The pre-trained Vision Transformer that looks at the images. It stays as it is."),
+        backbone = _select(
+            "backbone",
+            {name: _backbone_title(name) for name in (*BACKBONES, FILE)},
+            tr("The pre-trained Vision Transformer that looks at the images. It stays as it is."),
         )
         if backbone == FILE:
             st.text_input(
@@ -373,33 +357,33 @@ def _where() -> None:
             st.caption(escape_markdown(said(CATALOGUE[backbone].good_for), 200))
     with second:
         _draw("input_size")
-    third.selectbox(
-        setting_title("device"),
-        list(devices),
-        format_func=devices.__getitem__,
-        key="device",
+    with third:
+        titles = {name: _or_automatic(name) for name in DEVICES}
+        _select("device", titles, tr("Automatic takes the GPU if there is one."))
+    with fourth:
+        _select(
+            "engine",
+            {name: engine_title(name) for name in dict.fromkeys([*engines_here(), engine])},
+            tr(
+                "The program that runs the Vision Transformer. Automatic measures on some of your photos "
+                "which one is fastest here, and takes it only if it agrees with PyTorch on them: embeddings "
+                "alike by 0.999 at least (cosine similarity), and the same answer for 99 of 100 photos or "
+                "more."
+            ),
+        )
+    with fifth:
+        titles = {name: _or_automatic(name) for name in PRECISIONS}
+        _select("precision", titles, tr("Number format of the backbone. int8 goes with ONNX Runtime only."))
+
+
+def _select(name: str, titles: Mapping[str, str], meaning: str) -> str:
+    return st.selectbox(
+        setting_title(name),
+        list(titles),
+        format_func=titles.__getitem__,
+        key=name,
         persist_state="session",
-        help=tr("Automatic takes the GPU if there is one."),
-    )
-    fourth.selectbox(
-        setting_title("engine"),
-        list(engines),
-        format_func=engines.__getitem__,
-        key="engine",
-        persist_state="session",
-        help=tr(
-            "The program that runs the Vision Transformer. Automatic measures on some of your photos which "
-            "one is fastest here, and takes it only if it agrees with PyTorch on them: embeddings alike by "
-            "0.999 at least (cosine similarity), and the same answer for 99 of 100 photos or more."
-        ),
-    )
-    fifth.selectbox(
-        setting_title("precision"),
-        list(precisions),
-        format_func=precisions.__getitem__,
-        key="precision",
-        persist_state="session",
-        help=tr("Number format of the backbone. int8 goes with ONNX Runtime only."),
+        help=meaning,
     )
 
 

@@ -9,8 +9,7 @@ from playwright.sync_api import Page, expect
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.language import LANGUAGES
-from vitcore.pipeline import train
-from vitcore.report import write_report
+from vitcore.pipeline import train, write_report
 from vitcore.training import Hyperparameters
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]

@@ -1,8 +1,6 @@
-"""What is handed on: that it agrees with the run, and what the model card says of it."""
+"""What is handed on: that it agrees with the run."""
 
 import json
-import math
-import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -22,21 +20,16 @@ from vitcore.errors import (
     Stopped,
     StorageError,
 )
-from vitcore.evaluation import evaluate
 from vitcore.inference import (
     Agreement,
-    CardFacts,
     copy_classifier,
     load_classifier,
     measure_agreement,
-    model_card,
 )
-from vitcore.language import speaking
 from vitcore.pipeline import Export, export_model, export_onnx, load_export, pack_export, train
 from vitcore.pipeline import _exporting as module
 from vitcore.progress import Task
-from vitcore.records import record_of
-from vitcore.runs import Leak, Repeats, Run, RunConfig, RunFacts, list_runs
+from vitcore.runs import Run, list_runs
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace, read_json, write_json
 
@@ -272,141 +265,3 @@ def test_an_export_is_packed_with_what_is_known_of_it(tmp_path):
     with pytest.raises(StorageError, match="cannot be written"):
         pack_export(made, place / "again.zip")
     assert not list(place.glob("*.part"))
-
-
-# --- the card ----------------------------------------------------------------------------------
-
-HOSTILE = ("a|b\n# c", "<img src=x>", "[x](javascript:y)", "**bold** `code`")
-
-
-def about(**changes: object) -> CardFacts:
-    random = np.random.default_rng(0)
-    truth = np.repeat(np.arange(4), [30, 30, 10, 30])
-    probabilities = random.dirichlet(np.ones(4), 100)
-    probabilities[np.arange(100), truth] += 1
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    config = {
-        "created": "2026-11-24T12:18:51+00:00",
-        "dataset": {"id": "1", "name": "![d](http://evil)", "version": 3},
-        "name": "A run",
-        "hyperparameters": Hyperparameters().to_dict(),
-        "classes": list(HOSTILE),
-        "requested": {"backbone": "/home/somebody/`w`.safetensors", "device": "auto", "precision": "auto"},
-        "backbone": {
-            "id": "/home/somebody/w.safetensors",
-            "title": "w.safetensors",
-            "architecture": "test_vit",
-            "source": "file",
-            "licence": "unknown",
-            "parameters_millions": 0.4,
-            "embedding_dimension": 128,
-            "preprocessing": {"input_size": 160, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
-            "good_for": "",
-            "fingerprint": "",
-            "blocks": [1, 2],
-            "weights_sha256": "ab" * 32,
-        },
-        "device": {"name": "cpu", "title": "CPU", "precision": "fp32"},
-        "versions": {"torch": "2"},
-        "images": {"train": 1234, "validation": 100, "skipped": 0},
-        "split": {"seed": 7, "validation_fraction": 0.2, "groups": 3, "images": 8},
-    }
-    facts = {
-        "best_epoch": 4,
-        "epochs_run": 20,
-        "calibration": {"temperature": 0.5, "error_before": 0.2, "noise_floor": 0.031},
-    }
-    values = {
-        "name": "A *run*",
-        "config": record_of(RunConfig, config),
-        "facts": record_of(RunFacts, facts),
-        "evaluation": evaluate(truth, probabilities, HOSTILE),
-        "trained": dict.fromkeys(HOSTILE, 77),
-        "ready_made": False,
-        "level": 0.5,
-        "answered": 0.643,
-        "answered_right": 0.957,
-        "temperature": 0.5,
-    }
-    return CardFacts(**{**values, **changes})
-
-
-def test_a_card_has_the_figures_of_the_run():
-    facts = about()
-    card = model_card(facts, "model")
-    for text in (
-        "1,234 to learn from and 100 kept for validation",
-        "with seed 7",
-        "8 photos in 3 groups",
-        "3.1\N{NO-BREAK SPACE}% would come from chance",
-        "64.3\N{NO-BREAK SPACE}% of the validation photos get an answer",
-        "95.7\N{NO-BREAK SPACE}% are right",
-        "best of its 20 epochs",
-        "160 × 160 pixels",
-        "abab",
-        '"best_epoch": 4',
-        "not known: ask whoever made the weights",
-    ):
-        assert text in card, text
-    for name, metric in facts.evaluation.metrics.items():
-        shown = f"{metric.value:.3f}" if name in {"cohen_kappa", "macro_f1", "log_loss"} else None
-        assert f"| {shown or f'{100 * metric.value:.1f}'}" in card, name
-    settings = json.loads(card.rpartition("```json\n")[2].partition("\n```")[0])
-    assert Hyperparameters.from_dict(settings["hyperparameters"]) == Hyperparameters()
-
-
-def test_a_card_shows_names_as_they_are():
-    card = model_card(about(), "onnx")
-    rows = [line for line in card.splitlines() if line.startswith("|")]
-    for line in rows:
-        assert line.count(" | ") == line.replace(r"\|", "").count("|") - 2
-    assert r"a\|b \# c | 77 | 30 |" in card
-    for live in (r"(?<!\\)<img", r"(?<!\\)\]\(", r"(?<!\\)!\[", r"(?<!\\)\*\*bold", "/home/somebody"):
-        assert not re.search(live, card), live
-    assert card.count("```") == 6  # two examples and the settings; a backtick in a name ends none
-
-
-def test_a_card_leaves_out_what_is_not_known():
-    full, bare = (
-        about(),
-        about(
-            trained=None,
-            ready_made=None,
-            answered_right=math.nan,
-            facts=RunFacts(),
-        ),
-    )
-    for text in ("training photos", "with seed 7", "are right", "best of its", "chance alone"):
-        assert text in model_card(full, "model"), text
-        assert text not in model_card(bare, "model"), text
-    assert "nan" not in model_card(bare, "model").lower()
-    assert "Agreement with the original" not in model_card(full, "model")
-
-
-def test_a_card_tells_what_flatters_the_figures():
-    leak = Leak(images=12, accuracy=0.9, accuracy_without=0.8125)
-    figures = (0.8, None, 0.75)
-    repeats = Repeats(seeds=(1, 2, 3), accuracy=figures, balanced_accuracy=figures, cohen_kappa=figures)
-    card = model_card(about(ready_made=True, facts=RunFacts(leak=leak, repeats=repeats)), "model")
-    assert "came with the dataset" in card
-    assert "12 validation photos, or near-duplicates" in card
-    assert "the accuracy is 81.2" in card
-    assert "In 2 further trainings from other seeds, the accuracies are 80.0" in card
-    assert r"whose figures say little: \[x\]\(javascript\:y\)." in card
-    assert r"a\|b \# c," not in card  # which has enough
-
-
-def test_a_card_tells_how_to_use_what_it_goes_along_with():
-    model, onnx = (model_card(about(), form) for form in ("model", "onnx"))
-    assert "vitcore.load_classifier" in model
-    assert "vitcore" not in onnx.partition("## Settings")[0]
-    assert "python predict.py" in onnx
-    assert "does not say that it is not sure" in onnx
-
-
-def test_a_card_speaks_the_language_of_now():
-    with speaking("es"):
-        card = model_card(about(), "model")
-    assert "## Límites" in card
-    assert "1.234" in card
-    assert re.findall(r"\b(the|photos|with|which)\b", re.sub(r"```.*?```", "", card, flags=re.DOTALL)) == []

@@ -112,14 +112,14 @@ def test_the_weakest_class_comes_first(open_page, trained):
     table = open_page("evaluate").dataframe[0].value
     assert sorted(table["class"]) == list(trained.run.classes)
     assert list(table["recall"]) == sorted(table["recall"])
-    assert table["support"].sum() == trained.run.evaluation.images
+    assert table["images"].sum() == trained.run.evaluation.images
 
 
 def test_simpler_ways_are_computed_by_looking_closer_and_then_shown(open_page, ui, finish, trained):
     at = open_page("evaluate")
     assert len(at.dataframe) == 1
     finish(ui.press(at, "look_closer"))
-    table = at.dataframe[0].value.set_index("name")
+    table = at.dataframe[0].value.set_index("method")
     assert table.loc["this classifier", "accuracy"] == pytest.approx(trained.run.evaluation.accuracy)
     for name in ("always the most frequent class", "20 nearest neighbours", "logistic regression"):
         assert 0 <= table.loc[name, "accuracy"] <= 1

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-import vitcore.report
+import vitcore.pipeline
 from app.predict import exporting as module
 from vitcore.errors import BackboneError
 from vitcore.inference import Agreement, load_classifier, set_level
@@ -123,7 +123,7 @@ def test_a_report_is_offered_once_it_is_written_in_the_language_of_choice(
         file.write_text("<html>", encoding="utf-8")
         return file
 
-    monkeypatch.setattr(vitcore.report, "write_report", write_report)
+    monkeypatch.setattr(vitcore.pipeline, "write_report", write_report)
     at = open_cards()
     at.selectbox(key="report_language_en").set_value("es").run()
     ui.press(at, "write_report")

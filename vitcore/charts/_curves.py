@@ -7,6 +7,7 @@ import altair as alt
 import pandas as pd
 
 from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALETTE, spoken
+from vitcore.evaluation import METRICS
 from vitcore.language import mark, tr
 
 __all__ = ["comparison_chart", "loss_chart", "score_chart"]
@@ -16,11 +17,7 @@ _ONE_LINE = 40  # letters in a legend beyond which half a page cuts names off
 _SMOOTHING = 0.35  # weight of the newest epoch in a running average
 
 _LOSSES = {"training_loss": mark("training"), "validation_loss": mark("validation")}
-_SCORES = {
-    "accuracy": mark("accuracy"),
-    "balanced_accuracy": mark("balanced accuracy"),
-    "cohen_kappa": mark("Cohen's kappa"),
-}
+_SCORES = {name: METRICS[name].name for name in ("accuracy", "balanced_accuracy", "cohen_kappa")}
 
 
 def loss_chart(

@@ -20,7 +20,7 @@ def add_commands(add: Add) -> None:
 
 
 def _report(options: argparse.Namespace, _task: Task) -> None:
-    from vitcore.report import write_report
+    from vitcore.pipeline import write_report
 
     file = write_report(
         options.run_id, Path(options.out), language=options.language, workspace=open_workspace()

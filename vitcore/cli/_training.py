@@ -133,8 +133,11 @@ def _resume(options: argparse.Namespace, task: Task) -> None:
 
 
 def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: float) -> None:
+    from vitcore.report import leak_sentence
+
     metrics = run.evaluation.metrics
     seconds = {"import": import_s, **plain_values(run.facts.seconds), "total": total_s}
+    leak = f"\n{leak_sentence(run.facts.leak)}" if run.facts.leak is not None else ""
     answer(
         options,
         {
@@ -167,19 +170,7 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
         f"Run {run.id}: accuracy {metrics['accuracy'].value:.1%} on {run.evaluation.images} validation "
         f"images (95 % interval {metrics['accuracy'].low:.1%} to {metrics['accuracy'].high:.1%}), Cohen's "
         f"kappa {metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
-        f"{_leak_text(run)}{_spread_text(run)}",
-    )
-
-
-def _leak_text(run: Run) -> str:
-    leak = run.facts.leak
-    if leak is None:
-        return ""
-    without = leak.accuracy_without
-    figures = "none is left to be judged on" if without is None else f"the accuracy is {without:.1%}"
-    return (
-        f"\nThe ready-made split leaks: {leak.images} of its {run.evaluation.images} validation images, "
-        f"or near-duplicates of them, are among the training images; without them {figures}."
+        f"{leak}{_spread_text(run)}",
     )
 
 

@@ -65,6 +65,13 @@ class Evaluation:
         """Agreement beyond chance."""
         return self.metrics["cohen_kappa"].value
 
+    @property
+    def mistakes(self) -> npt.NDArray[np.int64]:
+        """The confusion matrix without what is right, (C, C)."""
+        mistakes = self.confusion.copy()
+        np.fill_diagonal(mistakes, 0)
+        return mistakes
+
     def per_class(self) -> pd.DataFrame:
         """Columns class, precision, recall, recall_low, recall_high, f1, support; one row per class."""
         precision, recall, f1 = metrics.precision_recall_f1(self.confusion)

@@ -7,7 +7,6 @@ from vitcore.inference._batch import (
     predict_files,
     read_predictions,
 )
-from vitcore.inference._card import CardFacts, model_card
 from vitcore.inference._classifier import Classifier, ImageSource, Prediction
 from vitcore.inference._deletion import DELETED, Deletion, deletion_test
 from vitcore.inference._explain import Explanation, explain, heatmap
@@ -30,7 +29,6 @@ __all__ = [
     "USUAL_LEVEL",
     "Agreement",
     "BatchResult",
-    "CardFacts",
     "Classifier",
     "Deletion",
     "Explanation",
@@ -48,7 +46,6 @@ __all__ = [
     "load_classifier",
     "load_trust",
     "measure_agreement",
-    "model_card",
     "onnx_probabilities",
     "predict_files",
     "read_predictions",

@@ -5,6 +5,7 @@ from vitcore.pipeline._elsewhere import Elsewhere, evaluate_elsewhere, load_else
 from vitcore.pipeline._exporting import Export, export_model, export_onnx, load_export, pack_export
 from vitcore.pipeline._judging import OtherSet, evaluate_on, match_classes
 from vitcore.pipeline._maps import check_maps, load_map_check
+from vitcore.pipeline._reporting import write_report
 from vitcore.pipeline._review import Review, RunVectors, load_review, review_run, run_vectors
 from vitcore.pipeline._sizes import SizeComparison, SizeResult, compare_sizes, load_sizes
 from vitcore.pipeline._training import resume, train
@@ -40,4 +41,5 @@ __all__ = [
     "review_run",
     "run_vectors",
     "train",
+    "write_report",
 ]

@@ -19,7 +19,6 @@ from vitcore.errors import BackboneError, ImageError, InputError, SettingsError,
 from vitcore.features import Unreadable
 from vitcore.inference import (
     Agreement,
-    CardFacts,
     Classifier,
     ImageSource,
     Prediction,
@@ -28,7 +27,6 @@ from vitcore.inference import (
     load_classifier,
     load_trust,
     measure_agreement,
-    model_card,
     onnx_probabilities,
     write_int8,
     write_onnx,
@@ -36,6 +34,7 @@ from vitcore.inference import (
 from vitcore.language import speaking
 from vitcore.pipeline._material import class_numbers
 from vitcore.progress import Progress, Task
+from vitcore.report import CardContents, model_card
 from vitcore.runs import Run
 from vitcore.workspace import Workspace, read_json, write_json, write_text
 
@@ -274,7 +273,7 @@ class _Comparison:
         """Write what was found, and the model card."""
         opset = ONNX_OPSET if self._form == "onnx" else None
         with speaking(self._language):
-            card = model_card(_facts(self._run, self._dataset), self._form, self._found)
+            card = model_card(_card(self._run, self._dataset), self._form, self._found)
         write_text(staged / "README.md", card)
         agreement = [found.to_dict() for found in self._found]
         write_json(staged / _FILE, {"format": self._form, "opset": opset, "agreement": agreement})
@@ -307,7 +306,7 @@ def _answers(classifier: Classifier, files: Sequence[Path]) -> Iterator[npt.NDAr
     return starmap(answer, classifier.predict_each(files))
 
 
-def _facts(run: Run, dataset: Dataset) -> CardFacts:
+def _card(run: Run, dataset: Dataset) -> CardContents:
     """What the model card is made of."""
     trust = load_trust(run.folder)
     predictions = run.predictions
@@ -316,16 +315,17 @@ def _facts(run: Run, dataset: Dataset) -> CardFacts:
     right = (predictions["true"] == predictions["predicted"]).to_numpy()
     index = dataset.index
     learned = index[(index["split"] != "test") & ~index["image_id"].isin(predictions["image_id"])]
-    return CardFacts(
+    return CardContents(
         name=run.name,
         config=run.config,
         facts=run.facts,
         evaluation=run.evaluation,
+        stopped=run.state == "stopped",
         trained={str(label): int(count) for label, count in learned["label"].value_counts().items()},
         ready_made=bool((index["split"] != "").any()),
         level=trust.level,
-        answered=float(sure.mean()),
-        answered_right=float(right[sure].mean()) if sure.any() else float("nan"),
+        answered=int(sure.sum()),
+        answered_right=int((sure & right).sum()),
         temperature=trust.temperature,
     )
 

@@ -6,10 +6,11 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import altair as alt
+import vl_convert  # starts an engine for JavaScript
 from markupsafe import Markup
 
 from vitcore.language import current
-from vitcore.report._blocks import Figure
+from vitcore.report._blocks import Chart
 
 __all__ = ["Drawer"]
 
@@ -42,28 +43,11 @@ class Drawer:
     def __init__(self) -> None:
         self._numbers = count(1)
 
-    def draw(
-        self,
-        chart: alt.LayerChart,
-        title: str,
-        caption: str = "",
-        *,
-        width: int | None = _WIDTH,
-        height: int | None = None,
-    ) -> Figure:
-        """A chart with its title.
-
-        Args:
-            chart: One of `vitcore.charts`.
-            title: What it shows.
-            caption: How to read it.
-            width: Of all of it in pixels; None to leave the chart as large as it is.
-            height: Of what the axes enclose; the chart's own if not given.
-        """
-        import vl_convert  # starts an engine for JavaScript, which nothing else needs
-
-        if width is not None:
-            sized = {"width": width} if height is None else {"width": width, "height": height}
+    def draw(self, block: Chart) -> Markup:
+        """Draw a chart; those that are fitted as wide as the page."""
+        chart = block.chart
+        if block.fitted:
+            sized = {"width": _WIDTH} if block.height is None else {"width": _WIDTH, "height": block.height}
             chart = chart.properties(**sized, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
         svg = vl_convert.vegalite_to_svg(
             chart.to_dict(),
@@ -72,7 +56,7 @@ class Drawer:
             time_format_locale=_LOCALES[current()],
         )
         # Vega escapes the names of classes in it.
-        return Figure(Markup(_renamed(svg, next(self._numbers))), title, caption)  # noqa: S704
+        return Markup(_renamed(svg, next(self._numbers)))  # noqa: S704
 
 
 def _renamed(svg: str, number: int) -> str:

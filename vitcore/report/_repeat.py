@@ -6,40 +6,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vitcore.language import local_time, tr
-from vitcore.report._blocks import Block, Code, Column, Paragraph, Table
-from vitcore.report._known import Known
-from vitcore.report._words import plain
+from vitcore.report._blocks import Block, Code, Paragraph, Table
+from vitcore.report._contents import ReportContents
+from vitcore.report._names import shortened
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters
 
 __all__ = ["command_of", "repeat"]
 
-_ALWAYS_SAID = {"epochs", "learning_rate", "batch_size", "optimizer", "validation_fraction", "seed"}
+_ALWAYS_GIVEN = {"epochs", "learning_rate", "batch_size", "optimizer", "validation_fraction", "seed"}
 
 
-def repeat(known: Known) -> list[Block]:
+def repeat(contents: ReportContents) -> list[Block]:
     """The command, and what it was trained with."""
-    config = known.run.config
+    config = contents.run.config
     about, device = config.dataset, config.device
     blocks: list[Block] = [
         Paragraph(tr("With the same photos, weights and versions, this command trains the same classifier:")),
-        Code(command_of(known.run)),
+        Code(command_of(contents.run)),
     ]
-    if known.changed:
+    if contents.changed:
         changed = tr(
             "The photos have been changed since: the run learned from version {version} of the dataset, and "
             "the command takes the present one."
         )
         blocks.append(Paragraph(changed.format(version=about.version), "note"))
     rows = [
-        (tr("Run"), known.run.id),
+        (tr("Run"), contents.run.id),
         (tr("Dataset"), tr("{id}, version {version}").format(id=about.id, version=about.version)),
-        (tr("Digest of the weights"), config.backbone.weights_sha256),
         (tr("Trained on"), local_time(config.created)),
-        (tr("Device and precision"), f"{plain(device.title)}, {device.precision}"),
+        (tr("Device and precision"), f"{shortened(device.title)}, {device.precision}"),
         *((package, version) for package, version in config.versions.items()),
     ]
-    blocks.append(Table([Column(tr("what")), Column(tr("value"))], rows, tr("What it was trained with")))
+    blocks.append(Table([tr("what"), tr("value")], rows, tr("What it was trained with")))
     written = tr("This report was written on {date}, on a machine with {system} and {processor}.").format(
         date=local_time(datetime.now(UTC).isoformat()),
         system=platform.platform(terse=True),
@@ -55,15 +54,15 @@ def command_of(run: Run) -> str:
     It names what the run came to use, not ``auto``, and of the settings all that are not the usual ones.
     """
     config, usual = run.config, Hyperparameters().to_dict()
-    asked = config.requested.backbone
+    requested = config.requested.backbone
     options = {
-        "--backbone": config.backbone.id if asked == "auto" else asked,
+        "--backbone": config.backbone.id if requested == "auto" else requested,
         "--device": config.device.name,
         "--precision": config.device.precision,
         "--engine": config.device.engine,
     }
     for name, value in run.hyperparameters.to_dict().items():
-        if value != usual[name] or name in _ALWAYS_SAID:
+        if value != usual[name] or name in _ALWAYS_GIVEN:
             text = ",".join(value) if isinstance(value, list) else str(value)
             options[f"--{name.replace('_', '-')}"] = text
     words = [f"{flag} {shlex.quote(value)}" for flag, value in options.items()]
@@ -71,7 +70,7 @@ def command_of(run: Run) -> str:
 
 
 def _processor() -> str:
-    """What the processor of this machine is called."""
+    """Return the name of the processor of this machine."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux

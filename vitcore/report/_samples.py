@@ -10,13 +10,12 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from vitcore.dataset import Dataset
-from vitcore.errors import StorageError, VitcoreError
-from vitcore.inference import Classifier, explain, heatmap, load_classifier
+from vitcore.errors import VitcoreError
+from vitcore.inference import Classifier, Deletion, explain, heatmap, load_classifier
 from vitcore.language import number, percent, tr, translated
-from vitcore.pipeline import load_map_check
-from vitcore.report._blocks import Block, Gallery, Paragraph, Subtitle, Tile
-from vitcore.report._known import Known
-from vitcore.report._words import plain
+from vitcore.report._blocks import Block, Gallery, Heading, Paragraph, Tile
+from vitcore.report._contents import ReportContents
+from vitcore.report._names import shortened
 
 __all__ = ["visualisation"]
 
@@ -26,28 +25,28 @@ _LONGEST = 30  # name of a class below a picture
 _SIDE, _QUALITY = 240, 82  # of a picture in pixels, and of its JPEG
 
 
-def visualisation(known: Known) -> list[Block]:
+def visualisation(contents: ReportContents) -> list[Block]:
     """Mistakes, the most confident first; right answers; maps of what spoke for an answer."""
-    if known.dataset is None:
+    if contents.dataset is None:
         return [Paragraph(tr("The photos are not there any more, so that none can be shown."))]
-    rows = known.rows
+    rows = contents.rows
     wrong = rows[~rows["right"]].sort_values("confidence", ascending=False, kind="stable")
     right = rows[rows["right"]].sample(frac=1, random_state=0)
     # One of each class before the second of any.
     right = right.assign(turn=right.groupby("true").cumcount()).sort_values("turn", kind="stable")
-    blocks: list[Block] = [Subtitle(tr("Mistakes"))]
+    blocks: list[Block] = [Heading(tr("Mistakes"))]
     if len(wrong):
         text = tr("{shown} of {count}, the most confident first.")
         blocks.append(Paragraph(text.format(shown=number(min(_SHOWN, len(wrong))), count=number(len(wrong)))))
-        blocks.append(Gallery(list(_tiles(known.dataset, wrong.head(_SHOWN)))))
+        blocks.append(Gallery(list(_tiles(contents.dataset, wrong.head(_SHOWN)))))
     else:
         blocks.append(Paragraph(tr("There is not a single mistake.")))
     if len(right):
         text = tr("{shown} of {count}, drawn at random from different classes.")
-        blocks.append(Subtitle(tr("Right answers")))
+        blocks.append(Heading(tr("Right answers")))
         blocks.append(Paragraph(text.format(shown=number(min(_SHOWN, len(right))), count=number(len(right)))))
-        blocks.append(Gallery(list(_tiles(known.dataset, right.head(_SHOWN)))))
-    return blocks + _maps(known, known.dataset, pd.concat([wrong, right]).head(_EXPLAINED))
+        blocks.append(Gallery(list(_tiles(contents.dataset, right.head(_SHOWN)))))
+    return blocks + _maps(contents, contents.dataset, pd.concat([wrong, right]).head(_EXPLAINED))
 
 
 def _tiles(dataset: Dataset, rows: pd.DataFrame) -> Iterable[Tile]:
@@ -55,7 +54,7 @@ def _tiles(dataset: Dataset, rows: pd.DataFrame) -> Iterable[Tile]:
     for row in rows.itertuples():
         try:
             with Image.open(dataset.thumbnail(row.file)) as picture:
-                pictures = [(_data_uri(picture), plain(row.name))]
+                pictures = [(_data_uri(picture), shortened(row.name))]
         except (VitcoreError, OSError):  # its file is gone; the answer is still worth telling
             pictures = []
         yield _tile(row, pictures)
@@ -64,20 +63,20 @@ def _tiles(dataset: Dataset, rows: pd.DataFrame) -> Iterable[Tile]:
 def _tile(row: Any, pictures: list[tuple[str, str]]) -> Tile:
     """Pictures with what was answered."""
     answer = tr("{name}, {confidence}").format(
-        name=plain(row.predicted, _LONGEST), confidence=percent(row.confidence)
+        name=shortened(row.predicted, _LONGEST), confidence=percent(row.confidence)
     )
-    truth = tr("as labelled") if row.right else tr("truly: {name}").format(name=plain(row.true, _LONGEST))
+    truth = tr("as labelled") if row.right else tr("truly: {name}").format(name=shortened(row.true, _LONGEST))
     if not getattr(row, "sure", True):
         truth = f"{truth} · {tr('not sure')}"
     return Tile(pictures, answer, truth, bool(row.right))
 
 
-def _maps(known: Known, dataset: Dataset, rows: pd.DataFrame) -> list[Block]:
-    """What spoke for some of the answers, if the backbone can be had."""
-    blocks: list[Block] = [Subtitle(tr("What spoke for the answer"))]
+def _maps(contents: ReportContents, dataset: Dataset, rows: pd.DataFrame) -> list[Block]:
+    """Show what spoke for some of the answers, if the backbone can be loaded."""
+    blocks: list[Block] = [Heading(tr("What spoke for the answer"))]
     answers: list[Any] = list(rows.itertuples())
     try:
-        classifier = load_classifier(known.run.folder, workspace=known.workspace)
+        classifier = load_classifier(contents.run.folder, workspace=contents.workspace)
         tiles = [_explained(classifier, dataset.path(row.file), row) for row in answers]
     except VitcoreError as error:
         text = tr("Maps of what spoke for an answer could not be made: {reason}")
@@ -86,31 +85,25 @@ def _maps(known: Known, dataset: Dataset, rows: pd.DataFrame) -> list[Block]:
         "Beside each photo, orange is what spoke for the answer that was given, and blue what spoke against "
         "it; the stronger the colour, the more."
     )
-    blocks.append(Paragraph(" ".join([text, *_belief(known)])))
+    blocks.append(Paragraph(" ".join([text, *_belief(contents.map_check)])))
     return [*blocks, Gallery(tiles, paired=True)]
 
 
-def _belief(known: Known) -> list[str]:
-    """Whether the maps of the run were put to the test, and how they did."""
-    try:
-        check = load_map_check(known.run)
-    except StorageError:  # damaged, which is the same as not done
-        return []
+def _belief(check: Deletion | None) -> list[str]:
+    """Say how the maps of the run did when tested, if they were."""
     if check is None:
         return []
     if check.reliable:
-        return [
-            tr(
-                "The maps were put to the test on {count} photos: answers fell faster without the orange "
-                "parts than without parts taken at random."
-            ).format(count=number(check.images))
-        ]
-    return [
-        tr(
+        text = tr(
+            "The maps were put to the test on {count} photos: answers fell faster without the orange parts "
+            "than without parts taken at random."
+        )
+    else:
+        text = tr(
             "The maps were put to the test on {count} photos, and told no more than chance what the answers "
             "depend on; do not rely on them."
-        ).format(count=number(check.images))
-    ]
+        )
+    return [text.format(count=number(check.images))]
 
 
 def _explained(classifier: Classifier, file: Path, row: Any) -> Tile:
@@ -119,8 +112,8 @@ def _explained(classifier: Classifier, file: Path, row: Any) -> Tile:
     picture = classifier.load(file)
     small = ImageOps.contain(picture, (_SIDE, _SIDE))
     painted = heatmap(found, picture, row.predicted, size=_SIDE)
-    shows = tr("What spoke for {name}").format(name=plain(row.predicted, _LONGEST))
-    return _tile(row, [(_data_uri(small), plain(row.name)), (_data_uri(painted), shows)])
+    shows = tr("What spoke for {name}").format(name=shortened(row.predicted, _LONGEST))
+    return _tile(row, [(_data_uri(small), shortened(row.name)), (_data_uri(painted), shows)])
 
 
 def _data_uri(picture: Image.Image) -> str:

@@ -75,13 +75,13 @@ _VALUES: Mapping[str, Mapping[Any, str]] = {
 
 
 def setting_title(name: str, *, in_sentence: bool = False) -> str:
-    """What a setting is called, with a small letter at its beginning where it stands within a sentence."""
+    """Return the name of a setting, with a small letter at its beginning within a sentence."""
     title = tr(SETTINGS[name])
     return f"{title[0].lower()}{title[1:]}" if in_sentence else title
 
 
 def setting_value(name: str, value: Any) -> str:
-    """What the value of a setting is called."""
+    """Return the name of a value of a setting."""
     if isinstance(value, list | tuple):
         return listed([setting_value(name, part) for part in value]) or tr("nothing")
     names = _VALUES.get(name, {})

@@ -1,0 +1,210 @@
+"""The model card: what a classifier that is handed on was made of, and what it is worth.
+
+After Mitchell et al., "Model Cards for Model Reporting", 2019. All figures come from the run; what is not
+there is left out. It is written in the language of now (`vitcore.language`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vitcore.evaluation import Evaluation
+from vitcore.language import decimals, local_time, mark, number, tr
+from vitcore.records import plain_values
+from vitcore.report._blocks import Block, Code, Figure, Items, Paragraph, Section, Table
+from vitcore.report._figures import answers_sentence, class_blocks, figure_blocks
+from vitcore.report._markdown import markdown_of
+from vitcore.report._names import shortened
+from vitcore.report._provenance import backbone_rows, division_sentences, limits
+from vitcore.runs import RunConfig, RunFacts
+
+if TYPE_CHECKING:  # computes
+    from vitcore.inference import Agreement
+
+__all__ = ["CardContents", "model_card"]
+
+_KINDS = {
+    "model": mark("Model folder"),
+    "onnx": mark("ONNX file"),
+    "onnx int8": mark("ONNX file, int8"),
+    "bf16": mark("Model folder, computing in bf16"),
+}
+
+_USE_MODEL = (
+    Code("python -m vitcore predict FOLDER photo.jpg"),
+    Code(
+        """import vitcore
+
+classifier = vitcore.load_classifier("FOLDER")
+print(classifier.predict(["photo.jpg"])[0])""",
+        "python",
+    ),
+)
+_USE_SCRIPT = Code("pip install onnxruntime numpy pillow\npython predict.py photo.jpg")
+_USE_INT8 = Code("python predict.py photo.jpg --model model-int8.onnx")
+_USE_ONNX = Code(
+    """import json
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession("model.onnx")
+classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
+image = np.array(Image.open("photo.jpg").convert("RGB"))
+(probabilities,) = session.run(["probabilities"], {"image": image})
+print(classes[probabilities.argmax()], probabilities.max())""",
+    "python",
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CardContents:
+    """The contents of a card.
+
+    Attributes:
+        name: Of the run, for people.
+        config: What the run was asked to do.
+        facts: What is known of its course.
+        evaluation: On the validation photos.
+        stopped: Whether its training was stopped early.
+        trained: Number of training photos of each class.
+        ready_made: Whether the split came with the dataset.
+        level: Of doubt, the one that was chosen.
+        answered: How many of the validation photos get an answer at that level.
+        answered_right: How many of these answers are right.
+        temperature: What logits are divided by.
+    """
+
+    name: str
+    config: RunConfig
+    facts: RunFacts
+    evaluation: Evaluation
+    stopped: bool = False
+    trained: Mapping[str, int]
+    ready_made: bool
+    level: float
+    answered: int
+    answered_right: int
+    temperature: float
+
+
+def model_card(
+    card: CardContents, form: Literal["model", "onnx"], agreements: "Sequence[Agreement]" = ()
+) -> str:
+    """Return the card in Markdown; names of classes and datasets are shown as they are.
+
+    Args:
+        card: What is known.
+        form: What it goes along with: the model folder or the ONNX file.
+        agreements: How far what is handed on agrees with the run.
+    """
+    parts: list[tuple[str, list[Block]]] = [
+        (tr("Data"), _data(card)),
+        (tr("Figures"), figure_blocks(card.evaluation, card.facts, stopped=card.stopped)),
+        (tr("How sure it is"), [_doubt(card, form)]),
+        (tr("Limits"), [Items(limits(card.evaluation, card.config, card.facts))]),
+        (tr("How to use it"), _use(card, form, agreements)),
+        (tr("Agreement with the original"), _agreement(agreements)),
+        (tr("Backbone"), [Table([tr("part"), tr("value")], backbone_rows(card.config.backbone))]),
+        (tr("Settings"), _settings(card)),
+    ]
+    sections = [Section("", title, blocks) for title, blocks in parts if blocks]
+    return markdown_of(shortened(card.name, 120), _opening(card), sections)
+
+
+def _opening(card: CardContents) -> Paragraph:
+    text = tr(
+        "Tells {count} classes of photos apart: a frozen Vision Transformer, {backbone}, with an output "
+        "layer that was trained with ViT Studio on {date}."
+    )
+    return Paragraph(
+        text.format(
+            count=number(len(card.evaluation.classes)),
+            backbone=shortened(card.config.backbone.title),
+            date=local_time(card.config.created),
+        )
+    )
+
+
+def _data(card: CardContents) -> list[Block]:
+    about = card.config.dataset
+    text = tr("The photos are those of the dataset “{name}”, version {version}.").format(
+        name=shortened(about.name), version=about.version
+    )
+    divided = division_sentences(card.config, ready_made=card.ready_made)
+    return [Paragraph(f"{text} {divided}"), *class_blocks(card.evaluation, card.trained)]
+
+
+def _doubt(card: CardContents, form: str) -> Paragraph:
+    scaled = tr(
+        "The probabilities are scaled (temperature {temperature}) so that they can be taken at their word."
+    ).format(temperature=decimals(card.temperature))
+    answers = answers_sentence(card.evaluation.images, card.answered, card.answered_right)
+    level = tr("The level of doubt is {level}, from 0 to 1.").format(level=number(card.level, 2))
+    last = tr("For the others it says that it is not sure, and why.")
+    if form == "onnx":
+        last = tr("The ONNX file gives probabilities only and does not say that it is not sure.")
+    return Paragraph(f"{scaled} {level} {answers} {last}")
+
+
+def _use(card: CardContents, form: str, agreements: "Sequence[Agreement]") -> list[Block]:
+    if form == "onnx":
+        text = tr(
+            "The script and the file need neither ViT Studio nor PyTorch. The file takes a photo as it is, "
+            "uint8 (height, width, 3), upright, and prepares it by itself."
+        )
+        small = any(found.kind == "onnx int8" and found.offered for found in agreements)
+        return [Paragraph(text), _USE_SCRIPT, *([_USE_INT8] if small else []), _USE_ONNX]
+    needed = tr("It needs ViT Studio and the weights of the backbone, which are fetched at first use.")
+    if card.config.backbone.source == "file":
+        needed = tr("It needs ViT Studio; the weights of the backbone are in the folder.")
+    elif card.config.backbone.source == "embedded":
+        needed = tr("It needs ViT Studio with its embedded weights.")
+    return [Paragraph(needed), *_USE_MODEL]
+
+
+def _agreement(agreements: "Sequence[Agreement]") -> list[Block]:
+    if not agreements:
+        return []
+    header = [
+        tr("what"),
+        tr("photos"),
+        tr("same label"),
+        tr("largest difference of a probability"),
+        tr("mean difference"),
+        tr("seconds per photo"),
+    ]
+    rows = [
+        (
+            tr(_KINDS[found.kind]) + ("" if found.offered else f" ({tr('left out')})"),
+            Figure(found.images, "count"),
+            Figure(found.same_labels, "share"),
+            number(found.largest_difference, 6),
+            number(found.mean_difference, 6),
+            number(found.seconds_per_image, 3),
+        )
+        for found in agreements
+    ]
+    return [Paragraph(tr("Compared on validation photos with what the run answered.")), Table(header, rows)]
+
+
+def _settings(card: CardContents) -> list[Block]:
+    """All that is needed to repeat the training, as JSON."""
+    config = card.config
+    requested = config.requested
+    if config.backbone.source == "file":  # whose path is nobody's business
+        requested = replace(requested, backbone=Path(requested.backbone).name)
+    values = {
+        "hyperparameters": plain_values(config.hyperparameters),
+        "requested": plain_values(requested),
+        "device": plain_values(config.device),
+        "versions": config.versions,
+        "best_epoch": card.facts.best_epoch,
+    }
+    return [
+        Paragraph(tr("Saved as a file, this can be given to a training:")),
+        Code("python -m vitcore train DATASET --settings FILE"),
+        Code(json.dumps(values, indent=2, ensure_ascii=False), "json"),
+    ]

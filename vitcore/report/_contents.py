@@ -1,0 +1,56 @@
+"""What a report is made of."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vitcore.evaluation import Evaluation
+from vitcore.messages import Message
+
+if TYPE_CHECKING:  # these take long to import
+    from vitcore.dataset import Dataset
+    from vitcore.inference import Deletion, Trust
+    from vitcore.runs import Run
+    from vitcore.workspace import Workspace
+
+__all__ = ["ReportContents"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReportContents:
+    """A run with its results, and what else is still there.
+
+    Attributes:
+        run: The run.
+        workspace: Where it is.
+        evaluation: Its figures.
+        history: Its epochs.
+        rows: As `Run.predictions`, with ``right``, and with ``sure`` where there is `trust`.
+        probabilities: (M, C), the rows of `rows`.
+        truth: (M,), class numbers.
+        dataset: What it learned from, in the version of then; None if that is gone.
+        missing: Why it is gone; None if it is there.
+        changed: Whether the dataset has a newer version.
+        trust: When it says "not sure"; None for a run of an earlier version.
+        baselines: What simpler ways reach, as `vitcore.pipeline.Review.baselines`; None without a review.
+        suspects: How many labels a review found suspect; None without one.
+        map_check: How the maps of its classifier did when tested; None if they were not.
+    """
+
+    run: "Run"
+    workspace: "Workspace"
+    evaluation: Evaluation
+    history: pd.DataFrame
+    rows: pd.DataFrame
+    probabilities: npt.NDArray[np.float64]
+    truth: npt.NDArray[np.int64]
+    dataset: "Dataset | None"
+    missing: Message | None
+    changed: bool
+    trust: "Trust | None"
+    baselines: pd.DataFrame | None
+    suspects: int | None
+    map_check: "Deletion | None"

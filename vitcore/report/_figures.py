@@ -1,0 +1,234 @@
+"""The figures of a run, made once for the page, the report and the model card: pure functions to blocks."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from vitcore.evaluation import METRICS, Evaluation, wilson_interval
+from vitcore.language import images, mark, number, percent, span_sentence, tr
+from vitcore.report._blocks import Block, Figure, Heading, Headline, Paragraph, Table
+from vitcore.report._metrics import (
+    METRIC_MEANINGS,
+    metric_figure,
+    metric_name,
+    metric_sentence,
+    metric_title,
+)
+from vitcore.report._names import shortened
+from vitcore.runs import Calibration, CrossValidation, Leak, Repeats, RunFacts
+
+__all__ = [
+    "answers_sentence",
+    "baseline_table",
+    "calibration_sentence",
+    "class_blocks",
+    "figure_blocks",
+    "headline",
+    "leak_sentence",
+    "spread_sentence",
+]
+
+_BASELINES = {  # as a review calls them
+    "this classifier": mark("this classifier"),
+    "logistic regression": mark("logistic regression"),
+    "20 nearest neighbours": mark("20 nearest neighbours"),
+    "always the most frequent class": mark("always the most frequent class"),
+}
+
+
+def headline(evaluation: Evaluation) -> Headline:
+    """The three figures that stand in large type."""
+    return Headline(
+        [
+            (metric_title(name), metric_figure(name, evaluation.metrics[name]), tr(meaning))
+            for name, meaning in METRIC_MEANINGS.items()
+        ]
+    )
+
+
+def figure_blocks(evaluation: Evaluation, facts: RunFacts, *, stopped: bool = False) -> list[Block]:
+    """All metrics, what they mean, and what one has to know to read them.
+
+    Args:
+        evaluation: On the validation images.
+        facts: Of the run.
+        stopped: Whether its training was stopped early.
+    """
+    accuracy = evaluation.metrics["accuracy"]
+    return [
+        Paragraph(span_sentence(accuracy.low, accuracy.high), "lead"),
+        Paragraph(
+            tr(
+                "Judged on {images} that it did not learn from; the more there are, the narrower this range."
+            ).format(images=images(evaluation.images)),
+            "small",
+        ),
+        *_notes(facts, stopped=stopped),
+        Heading(tr("All figures")),
+        _metric_table(evaluation, facts.calibration),
+    ]
+
+
+def _notes(facts: RunFacts, *, stopped: bool) -> Iterator[Paragraph]:
+    """Return what one has to know to read the figures."""
+    if stopped:
+        yield Paragraph(tr("This training was stopped early; its best epoch until then is judged."), "note")
+    if facts.leak is not None:
+        yield Paragraph(leak_sentence(facts.leak), "warning")
+    for further in (facts.cross_validation, facts.repeats):
+        if further is not None and (sentence := spread_sentence(further)):
+            yield Paragraph(sentence)
+
+
+def leak_sentence(leak: Leak) -> str:
+    """Say what a ready-made split gives away."""
+    text = tr(
+        "{count} of the validation images, or photos that look just like them, are among the training images "
+        "of this ready-made split."
+    ).format(count=number(leak.images))
+    if leak.accuracy_without is None:
+        effect = tr("With them the accuracy is {accuracy}; no other is left.")
+        return f"{text} {effect.format(accuracy=percent(leak.accuracy))}"
+    effect = tr("With them the accuracy is {accuracy}; without them the accuracy is {without}.").format(
+        accuracy=percent(leak.accuracy), without=percent(leak.accuracy_without)
+    )
+    return f"{text} {effect}"
+
+
+def spread_sentence(further: CrossValidation | Repeats) -> str:
+    """Say what further trainings reached; nothing if none has an accuracy."""
+    accuracies = pd.Series(further.accuracy, dtype="float64").dropna()
+    if accuracies.empty:
+        return ""
+    if isinstance(further, CrossValidation):
+        text = tr(
+            "Trained anew on {count} other divisions of the same photos: accuracy {mean} ± {deviation} "
+            "({low} to {high})."
+        )
+    else:
+        text = tr(
+            "Trained anew {count} times on the same photos from other seeds: accuracy {mean} ± {deviation} "
+            "({low} to {high})."
+        )
+    return text.format(
+        count=number(len(accuracies)),
+        mean=percent(accuracies.mean()),
+        deviation=percent(accuracies.std()),
+        low=percent(accuracies.min()),
+        high=percent(accuracies.max()),
+    )
+
+
+def _metric_table(evaluation: Evaluation, calibration: Calibration | None) -> Table:
+    rows = []
+    for name in METRICS:
+        if name in evaluation.metrics:
+            figure = metric_figure(name, evaluation.metrics[name])
+            sentence = metric_sentence(name, figure.value, len(evaluation.classes))
+            if name == "expected_calibration_error":
+                sentence = calibration_sentence(evaluation, calibration)
+            rows.append((metric_title(name), figure, figure.interval, sentence))
+    return Table([tr("figure"), tr("value"), tr("95 % interval"), tr("in words")], rows)
+
+
+def calibration_sentence(evaluation: Evaluation, calibration: Calibration | None) -> str:
+    """Say how far its confidence is off, how much of that is chance, and what it was before."""
+    name = "expected_calibration_error"
+    error = evaluation.metrics[name].value
+    sentence = metric_sentence(name, error, len(evaluation.classes))
+    if calibration is None or math.isnan(error):
+        return sentence
+    if calibration.noise_floor is None or calibration.error_before is None:  # of an earlier version
+        return sentence
+    noise = tr(
+        "With {images} that of a perfectly honest one would seem to be {honest}; before it was corrected, it "
+        "was {before}."
+    ).format(
+        images=images(evaluation.images),
+        honest=number(100 * calibration.noise_floor, 1),
+        before=number(100 * calibration.error_before, 1),
+    )
+    return f"{sentence} {noise}"
+
+
+def answers_sentence(count: int, answered: int, right: int) -> str:
+    """Say how many validation images are answered, how many of them rightly, and what to expect.
+
+    Args:
+        count: Of the validation images.
+        answered: How many of them get an answer.
+        right: How many of these answers are right.
+    """
+    sentence = tr(
+        "Of {count} validation images, {answered} are answered and {right} of these answers are right."
+    ).format(count=number(count), answered=number(answered), right=number(right))
+    if not answered:
+        return sentence
+    low, high = wilson_interval(right, answered)
+    expected = tr("Of new answers, expect {low} to {high} to be right.")
+    return f"{sentence} {expected.format(low=percent(low), high=percent(high))}"
+
+
+def class_blocks(evaluation: Evaluation, trained: Mapping[str, int] | None = None) -> list[Block]:
+    """A row for each class, the one with the lowest recall first.
+
+    Args:
+        evaluation: On the validation images.
+        trained: Number of training images of each class, if that is to be shown.
+    """
+    mistakes = evaluation.mistakes
+    confused = np.where(mistakes.any(axis=1), np.array(evaluation.classes)[mistakes.argmax(axis=1)], "")
+    table = evaluation.per_class().assign(confused=confused).sort_values("recall", kind="stable")
+    rows = []
+    for row in table.to_dict("records"):
+        recall = Figure(row["recall"], "share", row["recall_low"], row["recall_high"])
+        learned = () if trained is None else (Figure(trained.get(row["class"], 0), "count"),)
+        rows.append(
+            (
+                shortened(row["class"]),
+                *learned,
+                Figure(row["support"], "count"),
+                recall,
+                recall.interval,
+                Figure(row["precision"], "share"),
+                Figure(row["f1"], "score"),
+                shortened(row["confused"]),
+            )
+        )
+    header = [
+        tr("class"),
+        *([] if trained is None else [tr("training images")]),
+        tr("images"),
+        tr("recall"),
+        tr("95 % interval of recall"),
+        tr("precision"),
+        tr("F1"),
+        tr("most often taken for"),
+    ]
+    explained = tr(
+        "The weakest classes first. Recall: how many of its images were found. Precision: how many of those "
+        "called so are. F1: both in one figure. Images: of the validation part (support)."
+    )
+    return [Paragraph(explained, "small"), Table(header, rows)]
+
+
+def baseline_table(baselines: pd.DataFrame) -> Table:
+    """Return what simpler ways reach.
+
+    Args:
+        baselines: As `vitcore.pipeline.Review.baselines`.
+    """
+    metrics = ("accuracy", "balanced_accuracy", "cohen_kappa")
+    return Table(
+        [tr("method"), *map(metric_name, metrics)],
+        [
+            (
+                tr(_BASELINES.get(row["name"], row["name"])),
+                *(metric_figure(name, row[name]) for name in metrics),
+            )
+            for row in baselines.to_dict("records")
+        ],
+        tr("What simpler ways reach on the same validation images, so that you see what the training adds."),
+    )

@@ -1,0 +1,154 @@
+"""What a run was made of, and how far its figures hold: said alike in the report and in the model card."""
+
+from vitcore.evaluation import Evaluation
+from vitcore.language import listed, ntr, number, percent, tr
+from vitcore.report._names import shortened
+from vitcore.runs import RunBackbone, RunConfig, RunFacts
+
+__all__ = ["backbone_rows", "division_sentences", "limits", "validation_images"]
+
+_FEW = 20  # validation images of a class, below which its figures say little
+_NAMED = 12  # classes named in a sentence, at most
+
+
+def validation_images(count: int) -> str:
+    """So many of them, in words."""
+    return ntr("{count} validation image", "{count} validation images", count).format(count=number(count))
+
+
+def backbone_rows(backbone: RunBackbone) -> list[tuple[str, str]]:
+    """Return the facts of the Vision Transformer by name and value."""
+    size = backbone.preprocessing.input_size
+    licence = backbone.licence
+    if licence == "unknown":
+        licence = tr("not known: ask whoever made the weights")
+    return [
+        (tr("Vision Transformer"), shortened(backbone.title)),
+        (tr("Architecture"), shortened(backbone.architecture)),
+        (tr("Licence of its weights"), shortened(licence)),
+        (tr("SHA-256 of its weights"), backbone.weights_sha256),
+        (tr("Blocks that are read"), listed([number(block) for block in backbone.blocks])),
+        (tr("What it sees"), tr("{size} × {size} pixels").format(size=size)),
+    ]
+
+
+def division_sentences(config: RunConfig, *, ready_made: bool) -> str:
+    """Say how the images were divided.
+
+    Args:
+        config: Of the run.
+        ready_made: Whether the division came with the dataset.
+    """
+    counts, split = config.images, config.split
+    if counts is None or split is None:  # only a run that was never judged has none
+        return ""
+    parts = {"train": number(counts.train), "validation": number(counts.validation)}
+    if ready_made:
+        text = tr(
+            "The dataset came with a division of its own, which was kept: {train} images to learn from, and "
+            "{validation} to be judged on."
+        ).format(**parts)
+    else:
+        text = tr(
+            "{train} images were learned from. The other {validation} were kept for validation: {fraction} "
+            "of each class, drawn at random with the seed {seed}. Nothing was learned from them."
+        ).format(**parts, fraction=percent(split.validation_fraction), seed=split.seed)
+    if not split.groups:
+        return f"{text} {tr('No two of them are near-duplicates of each other.')}"
+    if ready_made:
+        alike = tr("{images} of the images are near-duplicates of each other, in {groups} groups.")
+    else:
+        alike = tr(
+            "{images} of the images are near-duplicates of each other, in {groups} groups; each group was "
+            "kept together on one side, so that nothing was judged that had been learned by heart."
+        )
+    return f"{text} {alike.format(images=number(split.images), groups=number(split.groups))}"
+
+
+def limits(
+    evaluation: Evaluation, config: RunConfig, facts: RunFacts, *, suspects: int | None = None
+) -> list[str]:
+    """Return the limits of the figures, a sentence or more each.
+
+    Args:
+        evaluation: On the validation images.
+        config: Of the run.
+        facts: Of the run.
+        suspects: How many labels a review found suspect; None without one.
+    """
+    accuracy, per_class = evaluation.metrics["accuracy"], evaluation.per_class()
+    texts = [
+        tr(
+            "The figures come from {images}. With so many, the accuracy on all photos like these lies "
+            "between {low} and {high} (95 % interval); a classifier whose figures differ by less need not be "
+            "better or worse."
+        ).format(
+            images=validation_images(evaluation.images),
+            low=percent(accuracy.low),
+            high=percent(accuracy.high),
+        )
+    ]
+    seen = per_class[per_class["support"] > 0]
+    least = seen.sort_values("support", kind="stable").to_dict("records")[0]
+    texts.append(
+        tr(
+            "Single classes are known less well: “{name}” was judged on {images}, so that its true recall "
+            "lies anywhere between {low} and {high}."
+        ).format(
+            name=shortened(least["class"]),
+            images=validation_images(int(least["support"])),
+            low=percent(least["recall_low"]),
+            high=percent(least["recall_high"]),
+        )
+    )
+    if unseen := [shortened(name) for name in per_class.loc[per_class["support"] == 0, "class"]]:
+        texts.append(
+            tr("Nothing is known of {names}: there was no validation image of them.").format(
+                names=listed(unseen)
+            )
+        )
+    few = seen.loc[seen["support"] < _FEW, "class"].tolist()
+    if few:
+        names = ", ".join(map(shortened, few[:_NAMED])) + ", …" * (len(few) > _NAMED)
+        texts.append(
+            tr("Classes with fewer than {few} validation photos, whose figures say little: {names}.").format(
+                few=number(_FEW), names=names
+            )
+        )
+    texts.append(tr("It looks at the centred square of a photo and sees nothing beside it."))
+    texts.append(
+        tr(
+            "All of this holds for photos like those of the dataset: of the same {count} classes, and taken "
+            "in the same way. Of a photo of anything else it can only say which of these classes it "
+            "resembles most."
+        ).format(count=number(len(evaluation.classes)))
+    )
+    if config.hyperparameters.epochs > 1:
+        texts.append(
+            tr(
+                "The best epoch was chosen by the same validation images that judge it, which may make the "
+                "figures a little too good."
+            )
+        )
+    if facts.cross_validation is None:
+        texts.append(
+            tr(
+                "It was judged on one division of the photos. How much the figures would vary with another "
+                "one was not measured; a cross-validation would tell."
+            )
+        )
+    texts.append(_labels(suspects))
+    return texts
+
+
+def _labels(suspects: int | None) -> str:
+    """Say what the labels are worth."""
+    taken = tr("The labels of the dataset were taken to be right; a wrong one counts as a mistake.")
+    if suspects is None:
+        return taken
+    looked = ntr(
+        "A closer look found {count} label that deserves a second look.",
+        "A closer look found {count} labels that deserve a second look.",
+        suspects,
+    ).format(count=number(suspects))
+    return f"{taken} {looked}"
