@@ -13,14 +13,13 @@ from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import IMPORT
 from app.shared.jobs import is_active
 from app.shared.layout import draw_metrics, draw_next_page, draw_opening
-from app.shared.messages import notify_error
+from app.shared.messages import notify_error, reported
 from app.shared.state import chosen_dataset, runs_of, workspace
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from vitcore.audit import find_issues, load_measures
 from vitcore.charts import class_count_chart, size_chart
 from vitcore.dataset import Dataset, Finding, import_report, remarks, rename_dataset
-from vitcore.errors import VitcoreError
 from vitcore.language import ntr, number, said, tr
 from vitcore.runs import delete_run
 
@@ -163,10 +162,8 @@ def manage(data: Dataset) -> None:
             key = f"dataset_name_{data.id}"
             name = st.text_input(tr("Name"), data.name, max_chars=200, key=key).strip()
             if st.button(tr("Rename"), disabled=name in {"", data.name}, key="rename_dataset"):
-                try:
+                with reported(notify_error):
                     rename_dataset(data, name)
-                except VitcoreError as error:
-                    notify_error(error)
                 st.rerun()
         with st.popover(tr("Delete this dataset"), icon=":material/delete:", type="tertiary"):
             sentences = [

@@ -6,7 +6,7 @@ from app.shared.engine import computed_on, draw_engine
 from app.shared.job_kinds import TRAINING
 from app.shared.jobs import draw_jobs
 from app.shared.layout import draw_metrics, draw_next_page, draw_opening, require_dataset
-from app.shared.messages import draw_error, notify_error
+from app.shared.messages import draw_error, notify_error, reported
 from app.shared.starting import start_resume, start_training
 from app.shared.state import chosen_run, unfinished_runs, workspace
 from app.shared.text import escape_markdown
@@ -14,7 +14,6 @@ from app.shared.training_curves import draw_curves
 from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
-from vitcore.errors import VitcoreError
 from vitcore.jobs import Job
 from vitcore.language import duration, number, percent, said, span_sentence, tr
 from vitcore.report import metric_figure, metric_title
@@ -47,10 +46,8 @@ def unfinished(runs: list[Run]) -> None:
                 )
             )
             if st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{found.id}"):
-                try:
+                with reported(notify_error):
                     start_resume(found)
-                except VitcoreError as error:
-                    notify_error(error)
                 st.rerun()
 
 
@@ -94,11 +91,8 @@ if pending := st.session_state.pop("settings_to_load", None):
     load_settings(*pending)
 values, requested = draw_settings(data)
 if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:", width="stretch"):
-    try:
+    with reported(draw_error):
         start_training(data, Hyperparameters(**values), Compute(**requested))
-    except VitcoreError as error:
-        draw_error(error)
-    else:
         st.rerun()
 draw_tuning(data, values, requested)
 if not draw_jobs(TRAINING, below=curves_so_far):

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.evaluate.figures import draw_images
-from app.shared.layout import draw_switch
+from app.shared.layout import draw_select, draw_switch
 from app.shared.results import cached_run, results_version
 from app.shared.state import distinct_names, runs_of
 from app.shared.text import escape_markdown, signed
@@ -35,13 +35,7 @@ def draw_comparison(run: Run, data: Dataset) -> None:
     labels = distinct_names({run_id: _label(found) for run_id, found in others.items()})
     if st.session_state.get("compared") not in others:
         st.session_state.pop("compared", None)
-    chosen = st.selectbox(
-        tr("Compare with"),
-        list(others),
-        format_func=labels.__getitem__,
-        key="compared",
-        persist_state="session",
-    )
+    chosen = draw_select(tr("Compare with"), labels, "compared")
     both = _both(results_version(run), results_version(others[chosen]), run, others[chosen])
     if both is None:
         st.info(

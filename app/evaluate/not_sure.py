@@ -11,7 +11,7 @@ import streamlit as st
 from app.evaluate.figures import draw_images, true_classes
 from app.shared.cached_charts import draw_chart
 from app.shared.layout import draw_switch
-from app.shared.messages import draw_error, notify
+from app.shared.messages import draw_error, notify, reported
 from app.shared.results import cached_run, results_version
 from app.shared.text import escape_markdown
 from vitcore.charts import coverage_chart
@@ -128,11 +128,8 @@ def _keep(run: Run, step: int, now: int) -> None:
     """Draw the button that stores the level with the run."""
     same = step == now
     if st.button(tr("Keep this"), type="primary", icon=":material/check:", key="keep_level", disabled=same):
-        try:
+        with reported(draw_error):
             set_level(run.folder, step / _LAST)
-        except VitcoreError as error:
-            draw_error(error)
-        else:
             notify("complete", tr("Kept: from now on it says “not sure” by this."))
             st.rerun()
     if same:

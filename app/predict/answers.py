@@ -1,6 +1,6 @@
 """The answers for new photos: one by one with their reasons, or as a table."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ from app.shared.explanation import (
     draw_map_check,
     draw_nearest,
 )
-from app.shared.layout import draw_metrics, draw_pagination, draw_switch
+from app.shared.layout import draw_metrics, draw_pagination, draw_select, draw_switch
 from app.shared.messages import draw_unavailable, error_text
 from app.shared.pictures import draw_lost_picture
 from app.shared.results import results_version
@@ -128,14 +128,7 @@ def _chosen(answered: pd.DataFrame) -> pd.DataFrame:
             width=220,
         )
         orders = {order: tr(title) for order, title in ORDERS.items()}
-        order = st.selectbox(
-            tr("Order"),
-            list(orders),
-            format_func=orders.__getitem__,
-            key="answers_order",
-            persist_state="session",
-            width=220,
-        )
+        order = draw_select(tr("Order"), orders, "answers_order", width=220)
     keep = np.ones(len(answered), dtype=bool) if show == "all" else answered["sure"] == (show == "sure")
     rows = answered[keep]
     if label is not None:
@@ -269,8 +262,8 @@ def _mend(run: Run, batch: Batch, place: int) -> None:
                 tr("Undo"),
                 icon=":material/undo:",
                 key=f"unmend_{batch.id}_{place}",
-                on_click=_take_back,
-                args=(batch, place, data),
+                on_click=_edit,
+                args=(Batch.take_back, batch, place, data),
             )
         return
     with st.popover(tr("Wrong? Say what it is"), icon=":material/edit:", key=f"mend_{batch.id}_{place}"):
@@ -287,8 +280,8 @@ def _mend(run: Run, batch: Batch, place: int) -> None:
             type="primary",
             disabled=label is None,
             key=f"mend_add_{batch.id}_{place}",
-            on_click=_correct,
-            args=(batch, place, label, data),
+            on_click=_edit,
+            args=(Batch.correct, batch, place, label, data),
         )
         st.caption(
             tr("The photo becomes part of **{dataset}** as that; the next training learns from it.").format(
@@ -297,15 +290,9 @@ def _mend(run: Run, batch: Batch, place: int) -> None:
         )
 
 
-def _correct(batch: Batch, place: int, label: str, data: Dataset) -> None:
+def _edit(edit: Callable[..., Dataset], batch: Batch, place: int, *arguments: object) -> None:
+    """Correct an answer or take that back; its card says why if it cannot be done."""
     try:
-        batch.correct(place, label, data)
-    except VitcoreError as error:
-        st.session_state.setdefault("mend_failed", {})[batch.id, place] = error_text(error)
-
-
-def _take_back(batch: Batch, place: int, data: Dataset) -> None:
-    try:
-        batch.take_back(place, data)
+        edit(batch, place, *arguments)
     except VitcoreError as error:
         st.session_state.setdefault("mend_failed", {})[batch.id, place] = error_text(error)

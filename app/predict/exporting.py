@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.shared.job_kinds import EXPORT
 from app.shared.jobs import draw_jobs, start
-from app.shared.messages import draw_error
+from app.shared.messages import draw_error, reported
 from app.shared.results import results_version
 from app.shared.state import workspace
 from app.shared.text import escape_markdown
@@ -104,12 +104,9 @@ def _report(run: Run) -> None:
 def _write_report(run: Run, file: Path, language: str) -> None:
     from vitcore.pipeline import write_report  # its pictures take a second to import
 
-    try:
-        with st.spinner(tr("Writing the report …")):
-            _make_room(file, f"report-{language}")
-            write_report(run.id, file, language=language, workspace=workspace())
-    except VitcoreError as error:
-        draw_error(error)
+    with reported(draw_error), st.spinner(tr("Writing the report …")):
+        _make_room(file, f"report-{language}")
+        write_report(run.id, file, language=language, workspace=workspace())
 
 
 # --- the model ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import start
-from app.shared.layout import draw_switch
+from app.shared.layout import draw_select, draw_switch
 from app.shared.messages import notify_error
 from app.shared.results import cached_classifier
 from app.shared.state import distinct_names
@@ -49,13 +49,7 @@ def choose_batch(run: Run) -> Batch | None:
         return None
     if len(batches) > 1:
         titles = distinct_names({batch.id: _title(batch) for batch in batches.values()})
-        st.selectbox(
-            tr("Photos"),
-            list(titles),
-            format_func=titles.__getitem__,
-            key=key,
-            persist_state="session",
-        )
+        draw_select(tr("Photos"), titles, key)
     return batches.get(st.session_state.get(key, ""), next(iter(batches.values())))
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import streamlit as st
 
 from app.shared.engine import computed_on, draw_engine
-from app.shared.messages import draw_error, notify_error
+from app.shared.messages import draw_error, notify_error, reported
 from app.shared.starting import start_resume, start_training
 from app.shared.state import select, workspace
 from app.shared.text import escape_markdown
@@ -51,12 +51,10 @@ def draw_actions(run: Run) -> None:
 
 def delete_runs(runs: Sequence[Run]) -> None:
     """Delete runs; the page offers to bring them back."""
-    try:
+    with reported(notify_error):
         for run in runs:
             delete_run(run.id, workspace=workspace())
             st.session_state.setdefault("deleted_runs", []).append((run.id, run.name))
-    except VitcoreError as error:
-        notify_error(error)
     st.rerun()
 
 
@@ -67,10 +65,8 @@ def draw_undo() -> None:
         return
     label = tr("Undo: deleted {name}").format(name=escape_markdown(deleted[-1][1], 60))
     if st.button(label, icon=":material/undo:", key="undo_delete"):
-        try:
+        with reported(notify_error):
             restore_run(deleted.pop()[0], workspace=workspace())
-        except VitcoreError as error:
-            notify_error(error)
         st.rerun()
 
 
@@ -79,10 +75,8 @@ def _describe(run: Run) -> None:
     name = st.text_input(tr("Name"), run.name, max_chars=200, key=f"name_{run.id}")
     note = st.text_area(tr("Note"), run.note, max_chars=2000, key=f"note_{run.id}")
     if st.button(tr("Save"), icon=":material/check:", key=f"describe_{run.id}"):
-        try:
+        with reported(notify_error):
             describe_run(run.id, name=name, note=note, workspace=workspace())
-        except VitcoreError as error:
-            notify_error(error)
         st.rerun()
 
 

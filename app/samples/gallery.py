@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.shared.layout import draw_switch
+from app.shared.layout import draw_select, draw_switch
 from app.shared.pictures import draw_thumbnail
 from app.shared.results import results_version
 from app.shared.text import escape_markdown
@@ -123,15 +123,9 @@ def draw_filters(samples: Samples, classes: tuple[str, ...]) -> pd.DataFrame:
             keep &= rows[field] == label
     low, high = columns[2].slider(tr("Confidence in %"), 0, 100, key="confidence", persist_state="session")
     keep &= rows["confidence"].between(low / 100, high / 100)
-    # Made now: when the language changes, the choice is found by what it was called before.
     orders = {name: tr(title) for name, title in ORDERS.items()}
-    order = columns[3].selectbox(
-        tr("Order"),
-        list(ORDERS),
-        format_func=orders.__getitem__,
-        key="order",
-        persist_state="session",
-    )
+    with columns[3]:
+        order = draw_select(tr("Order"), orders, "order")
     rows = _ordered(rows[keep], order)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(

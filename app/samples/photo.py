@@ -10,7 +10,7 @@ import streamlit as st
 from app.samples.gallery import RIGHT, WRONG, Samples, open_picture, present_labels, samples_of
 from app.shared.cached_charts import draw_chart
 from app.shared.explanation import SIDE, cached_explanation, cached_picture, draw_legend, draw_nearest
-from app.shared.messages import draw_unavailable
+from app.shared.messages import draw_unavailable, error_text
 from app.shared.pictures import draw_lost_picture
 from app.shared.results import cached_vectors, results_version
 from app.shared.state import chosen_dataset
@@ -209,7 +209,7 @@ def _mend(data: Dataset, row: pd.Series) -> None:
                 change = escape_markdown(said(data.undoable), 60)
                 _button(tr("Undo: {change}").format(change=change), "undo", "detail_undo", undo, data)
         if state == "failed":
-            st.error(escape_markdown(said(text), 400), icon=":material/error:")
+            st.error(text, icon=":material/error:")
         elif state == "complete":
             st.caption(escape_markdown(said(text), 300))
         else:
@@ -239,7 +239,7 @@ def _edit(edit: Callable[..., Dataset], *arguments: object) -> None:
     try:
         st.session_state["edited"] = ("complete", edit(*arguments).changes[-1].text)
     except VitcoreError as error:
-        st.session_state["edited"] = ("failed", str(error))
+        st.session_state["edited"] = ("failed", error_text(error))
 
 
 # --- what is like it ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.shared.edits import apply_edit, draw_undo_button
 from app.shared.layout import draw_pagination
-from app.shared.messages import notify_error
+from app.shared.messages import notify_error, reported
 from app.shared.pictures import draw_thumbnail
 from app.shared.results import cached_review
 from app.shared.review import draw_review_start
@@ -15,7 +15,6 @@ from app.shared.starting import start_training
 from app.shared.state import runs_of
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset, confirm, confirmed, exclude, relabel, unconfirm
-from vitcore.errors import VitcoreError
 from vitcore.language import ntr, number, percent, tr
 from vitcore.runs import Run
 
@@ -121,10 +120,8 @@ def _draw_kept(data: Dataset, kept: set[int], files: dict[int, str]) -> None:
 
 
 def _apply(write: Any, data: Dataset, image_ids: list[int]) -> None:
-    try:
+    with reported(notify_error):
         write(data, image_ids)
-    except VitcoreError as error:
-        notify_error(error)
     st.rerun()
 
 
@@ -136,11 +133,9 @@ def _draw_retraining(run: Run, data: Dataset) -> None:
             if st.button(
                 tr("Train again and compare"), type="primary", icon=":material/autorenew:", key="retrain"
             ):
-                try:
+                with reported(notify_error):
                     start_training(data, run.hyperparameters, run.config.requested)
                     st.session_state["compared_with"] = run.id
-                except VitcoreError as error:
-                    notify_error(error)
                 st.switch_page("pages/train.py")
             st.caption(
                 tr(

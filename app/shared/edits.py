@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.shared.messages import notify, notify_error
+from app.shared.messages import notify, notify_error, reported
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset, undo
-from vitcore.errors import VitcoreError
 from vitcore.language import said, tr
 
 __all__ = ["apply_edit", "draw_undo_button"]
@@ -15,11 +14,9 @@ __all__ = ["apply_edit", "draw_undo_button"]
 
 def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
     """Make an edit, which is on the disk at once, let the page say what it did, and draw the page anew."""
-    try:
+    with reported(notify_error):
         text = edit(*arguments).changes[-1].text
         notify("complete", escape_markdown(said(text), 300))
-    except VitcoreError as error:
-        notify_error(error)
     st.rerun()
 
 

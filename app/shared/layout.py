@@ -1,7 +1,7 @@
 """Pieces of a page that look the same everywhere."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import streamlit as st
 
@@ -21,6 +21,7 @@ __all__ = [
     "draw_next_page",
     "draw_opening",
     "draw_pagination",
+    "draw_select",
     "draw_switch",
     "require_dataset",
     "require_run",
@@ -108,6 +109,20 @@ def draw_switch(title: str, options: Mapping[str, str], key: str) -> str:
         key=key,
         label_visibility="collapsed",
         persist_state="session",
+    )
+
+
+def draw_select(title: str, options: Mapping[str, str], key: str, **more: Any) -> str:
+    """Draw a choice between many options; kept from page to page.
+
+    Args:
+        title: What is chosen.
+        options: What each is called, in the language of now: the browser knows the choice by this.
+        key: Of the widget.
+        more: As for `st.selectbox`.
+    """
+    return st.selectbox(
+        title, list(options), format_func=options.__getitem__, key=key, persist_state="session", **more
     )
 
 

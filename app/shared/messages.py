@@ -1,14 +1,25 @@
 """Messages on what went wrong or is done: on the spot, or on top of the page at its next rerun."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import streamlit as st
 
 from app.shared.text import escape_markdown
+from vitcore.errors import VitcoreError
 from vitcore.language import translated
 from vitcore.messages import cause
 
-__all__ = ["draw_error", "draw_notice", "draw_unavailable", "error_text", "notify", "notify_error"]
+__all__ = [
+    "draw_error",
+    "draw_notice",
+    "draw_unavailable",
+    "error_text",
+    "notify",
+    "notify_error",
+    "reported",
+]
 
 _LONGEST = 400  # characters of a message
 
@@ -42,6 +53,15 @@ def notify(state: Literal["complete", "stopped", "failed"], text: str) -> None:
 def notify_error(error: Exception) -> None:
     """Let the next rerun say what went wrong."""
     notify("failed", error_text(error))
+
+
+@contextmanager
+def reported(report: Callable[[Exception], None]) -> Iterator[None]:
+    """Report what goes wrong within, by one of the functions here, and go on behind it."""
+    try:
+        yield
+    except VitcoreError as error:
+        report(error)
 
 
 def draw_notice() -> None:

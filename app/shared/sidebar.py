@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.shared.jobs import watch_jobs
 from app.shared.language import choose_language
+from app.shared.layout import draw_select
 from app.shared.messages import draw_notice
 from app.shared.state import apply_selection, dataset_names, distinct_names, runs_of
 from vitcore.backbone import choose_device
@@ -19,24 +20,12 @@ def draw_sidebar() -> None:
     apply_selection("dataset", list(names))
     with st.sidebar:
         if names:
-            st.selectbox(
-                tr("Dataset"),
-                list(names),
-                format_func=names.__getitem__,
-                key="dataset",
-                persist_state="session",
-            )
+            draw_select(tr("Dataset"), names, "dataset")
         found = {run.id: run for run in runs_of(st.session_state["dataset"])} if names else {}
         apply_selection("run", list(found))
         labels = distinct_names({run_id: _run_label(run) for run_id, run in found.items()})
         if found:
-            st.selectbox(
-                tr("Trained classifier"),
-                list(found),
-                format_func=labels.__getitem__,
-                key="run",
-                persist_state="session",
-            )
+            draw_select(tr("Trained classifier"), labels, "run")
         watch_jobs()
         st.caption(tr(":material/memory: Computing on {device}").format(device=said(_device())))
         choose_language()

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.shared.job_kinds import SIZE_COMPARISON
 from app.shared.jobs import draw_jobs, is_active, start
-from app.shared.messages import draw_error
+from app.shared.messages import draw_error, reported
 from app.shared.starting import device_of
 from app.shared.state import workspace
 from app.shared.text import escape_markdown, signed
@@ -63,7 +63,7 @@ def draw_input_sizes(data: Dataset, values: dict[str, Any], requested: dict[str,
 
 
 def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], images: int) -> None:
-    try:
+    with reported(draw_error):
         hyperparameters, compute = Hyperparameters(**values), Compute(**requested)
         start(
             SIZE_COMPARISON,
@@ -74,9 +74,6 @@ def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], ima
             device=device_of(compute),
             result_id=data.id,
         )
-    except VitcoreError as error:
-        draw_error(error)
-    else:
         st.rerun()
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import TUNING
 from app.shared.jobs import draw_jobs, is_active, start
-from app.shared.messages import draw_error
+from app.shared.messages import draw_error, reported
 from app.shared.starting import device_of
 from app.shared.state import workspace
 from app.shared.text import escape_markdown
@@ -81,7 +81,7 @@ def _found(data: Dataset) -> Tuning | None:
 def _start(
     data: Dataset, values: dict[str, Any], requested: dict[str, Any], trials: int, seconds: float | None
 ) -> None:
-    try:
+    with reported(draw_error):
         hyperparameters, compute = Hyperparameters(**values), Compute(**requested)
         start(
             TUNING,
@@ -98,9 +98,6 @@ def _start(
             device=device_of(compute),
             result_id=data.id,
         )
-    except VitcoreError as error:
-        draw_error(error)
-    else:
         st.rerun()
 
 
