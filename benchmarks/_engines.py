@@ -7,17 +7,9 @@ from benchmarks._setting import MissingData, Setting
 from vitcore.backbone import Device, Embedder, cpu_can
 from vitcore.compute import engine_is_here
 from vitcore.dataset import import_dataset
+from vitcore.engines import SAME_COSINE, SAME_LABELS, cosines, same_labels
 from vitcore.errors import BackboneError
-from vitcore.features import (
-    SAME_COSINE,
-    SAME_LABELS,
-    ImageView,
-    Unreadable,
-    cosines,
-    image_files,
-    load_pixels,
-    same_labels,
-)
+from vitcore.features import ImageView, Unreadable, image_files, load_pixels
 
 __all__ = ["engines"]
 

@@ -9,8 +9,8 @@ from app.predict.uploading import choose_batch, draw_unanswered, draw_uploaders
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import draw_jobs
 from app.shared.layout import draw_next_page, draw_opening, draw_switch, require_run
-from vitcore.batches import Batch
 from vitcore.language import tr
+from vitcore.pipeline import PhotoBatch
 from vitcore.runs import Run
 
 
@@ -32,7 +32,7 @@ def draw_photos(run: Run) -> None:
             icon=":material/delete:",
             type="tertiary",
             key=f"forget_{batch.id}",
-            on_click=Batch.delete,
+            on_click=PhotoBatch.delete,
             args=(batch,),
             disabled=answering,
         )

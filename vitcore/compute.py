@@ -45,7 +45,7 @@ class Compute:
         backbone: ``auto``, ``embedded``, a timm name or a ``.safetensors`` file.
         device: As in `DEVICES`.
         precision: As in `PRECISIONS`.
-        engine: As in `ENGINES` (`vitcore.features.choose_engine`).
+        engine: As in `ENGINES` (`vitcore.engines.choose_engine`).
 
     Raises:
         DeviceError: The device, the precision or the engine does not exist, or the engine has no such

@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from app.shared.layout import draw_pagination
-from vitcore.batches import Batch
 from vitcore.dataset import load_image
 from vitcore.errors import VitcoreError
 from vitcore.language import tr
+from vitcore.pipeline import PhotoBatch
 
 __all__ = ["draw_downloads", "draw_table"]
 
@@ -22,7 +22,7 @@ ROWS = 500  # of the table at once, for each carries its picture
 THUMBNAIL = 64  # pixels
 
 
-def draw_table(batch: Batch, rows: pd.DataFrame) -> int | None:
+def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
     """Draw answers as a table with pictures, sorted by a click on a head; return the chosen photo, if any."""
     rows = rows.iloc[list(draw_pagination(len(rows), f"answers_rows_{batch.id}", ROWS))]
     numbers = [int(value) for value in rows.index]
@@ -65,11 +65,11 @@ def draw_table(batch: Batch, rows: pd.DataFrame) -> int | None:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _thumbnails(batch_id: str, numbers: list[int], _batch: Batch) -> list[str]:  # noqa: ARG001 - the key
+def _thumbnails(batch_id: str, numbers: list[int], _batch: PhotoBatch) -> list[str]:  # noqa: ARG001 - the key
     return list(_drawn(_batch, numbers))
 
 
-def _drawn(batch: Batch, numbers: list[int]) -> Iterator[str]:
+def _drawn(batch: PhotoBatch, numbers: list[int]) -> Iterator[str]:
     """Yield small pictures as they stand in a table."""
     for number in numbers:
         try:
@@ -83,7 +83,7 @@ def _drawn(batch: Batch, numbers: list[int]) -> Iterator[str]:
         yield f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def draw_downloads(batch: Batch) -> None:
+def draw_downloads(batch: PhotoBatch) -> None:
     """Draw buttons for the answers as files, and for the photos sorted by class."""
     name = Path(batch.title).stem or "photos"
     with st.container(horizontal=True):
@@ -118,17 +118,17 @@ def draw_downloads(batch: Batch) -> None:
             st.caption(tr("One folder for each class; a photo that was corrected goes where it belongs."))
 
 
-def _csv(batch: Batch) -> bytes:
+def _csv(batch: PhotoBatch) -> bytes:
     file = io.StringIO()
     batch.write_csv(file)
     return file.getvalue().encode("utf-8-sig")  # a spreadsheet would take it for another encoding without
 
 
-def _json(batch: Batch) -> str:
+def _json(batch: PhotoBatch) -> str:
     return json.dumps(batch.to_dict(), ensure_ascii=False, indent=2)
 
 
-def _zip(batch: Batch, unsure_apart: bool) -> bytes:
+def _zip(batch: PhotoBatch, unsure_apart: bool) -> bytes:
     file = io.BytesIO()
     batch.write_sorted(file, unsure_apart=unsure_apart)
     return file.getvalue()

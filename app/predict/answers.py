@@ -24,12 +24,12 @@ from app.shared.pictures import draw_lost_picture
 from app.shared.results import results_version
 from app.shared.state import workspace
 from app.shared.text import doubt_sentence, escape_markdown
-from vitcore.batches import Batch
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.inference import Trust, heatmap, load_trust
 from vitcore.language import listed, mark, ntr, number, percent, said, tr
+from vitcore.pipeline import PhotoBatch
 from vitcore.runs import Run
 
 __all__ = ["draw_answers"]
@@ -47,7 +47,7 @@ ORDERS = {
 }
 
 
-def draw_answers(run: Run, batch: Batch) -> None:
+def draw_answers(run: Run, batch: PhotoBatch) -> None:
     """Draw the answers for the photos of a batch."""
     answers = batch.answers
     _summary(batch, answers)
@@ -70,7 +70,7 @@ def draw_answers(run: Run, batch: Batch) -> None:
 # --- the whole ---------------------------------------------------------------------------------
 
 
-def _summary(batch: Batch, answers: pd.DataFrame) -> None:
+def _summary(batch: PhotoBatch, answers: pd.DataFrame) -> None:
     """Draw how many there are, and what they show."""
     good = answers[answers["label"] != ""]
     if good.empty:
@@ -91,7 +91,7 @@ def _summary(batch: Batch, answers: pd.DataFrame) -> None:
     st.markdown(tr("They show: {classes}.").format(classes=listed(names)))
 
 
-def _refusals(batch: Batch, answers: pd.DataFrame) -> None:
+def _refusals(batch: PhotoBatch, answers: pd.DataFrame) -> None:
     """Draw what could not be used, by name, and why."""
     bad = answers.loc[answers["label"] == "", ["name", "error"]].itertuples(index=False)
     refused = [*batch.refused, *((str(name), str(reason)) for name, reason in bad)]
@@ -142,7 +142,7 @@ def _chosen(answered: pd.DataFrame) -> pd.DataFrame:
 # --- one by one --------------------------------------------------------------------------------
 
 
-def _card(run: Run, batch: Batch, place: int) -> None:
+def _card(run: Run, batch: PhotoBatch, place: int) -> None:
     """Draw one photo: the answer, how sure it is, why, what is like it, and a way to correct it."""
     path = str(batch.photo(place))
     shares = batch.probabilities(place)
@@ -165,7 +165,7 @@ def _card(run: Run, batch: Batch, place: int) -> None:
         _like(run, batch, place)
 
 
-def _answer(run: Run, batch: Batch, place: int, shares: dict[str, float]) -> None:
+def _answer(run: Run, batch: PhotoBatch, place: int, shares: dict[str, float]) -> None:
     row = batch.answers.loc[place]
     facts = [tr("{share} confident").format(share=percent(row["confidence"]))]
     if not row["sure"]:
@@ -180,7 +180,7 @@ def _answer(run: Run, batch: Batch, place: int, shares: dict[str, float]) -> Non
     )
 
 
-def _possible(run: Run, batch: Batch, place: int) -> list[str]:
+def _possible(run: Run, batch: PhotoBatch, place: int) -> list[str]:
     """Return the classes among which the truth is, the most probable first."""
     shares = batch.probabilities(place)
     row = np.array([[shares[name] for name in run.classes]])
@@ -193,7 +193,7 @@ def _trust(key: Hashable, _run: Run) -> Trust:  # noqa: ARG001 - the key stands 
     return load_trust(_run.folder)
 
 
-def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list[str]) -> None:
+def _map(run: Run, batch: PhotoBatch, place: int, picture: Image.Image, classes: list[str]) -> None:
     """Draw what in the photo speaks for a class, and what against it."""
     above = st.container(gap="xsmall")
     label = st.selectbox(
@@ -215,7 +215,7 @@ def _map(run: Run, batch: Batch, place: int, picture: Image.Image, classes: list
         draw_legend(explanation, label)
 
 
-def _like(run: Run, batch: Batch, place: int) -> None:
+def _like(run: Run, batch: PhotoBatch, place: int) -> None:
     """Draw the nearest training images, once they are asked for."""
     title = tr("Most alike among the photos that it learned from")
     if not st.toggle(title, key=f"alike_{batch.id}_{place}"):
@@ -241,7 +241,7 @@ def _dataset(run: Run) -> Dataset:
 # --- mending -----------------------------------------------------------------------------------
 
 
-def _mend(run: Run, batch: Batch, place: int) -> None:
+def _mend(run: Run, batch: PhotoBatch, place: int) -> None:
     """Say what the photo really shows; it is added to the dataset as that, for the next training."""
     corrected = batch.corrections.get(place)
     failed = st.session_state.get("mend_failed", {}).pop((batch.id, place), "")
@@ -263,7 +263,7 @@ def _mend(run: Run, batch: Batch, place: int) -> None:
                 icon=":material/undo:",
                 key=f"unmend_{batch.id}_{place}",
                 on_click=_edit,
-                args=(Batch.take_back, batch, place, data),
+                args=(PhotoBatch.take_back, batch, place, data),
             )
         return
     with st.popover(tr("Wrong? Say what it is"), icon=":material/edit:", key=f"mend_{batch.id}_{place}"):
@@ -281,7 +281,7 @@ def _mend(run: Run, batch: Batch, place: int) -> None:
             disabled=label is None,
             key=f"mend_add_{batch.id}_{place}",
             on_click=_edit,
-            args=(Batch.correct, batch, place, label, data),
+            args=(PhotoBatch.correct, batch, place, label, data),
         )
         st.caption(
             tr("The photo becomes part of **{dataset}** as that; the next training learns from it.").format(
@@ -290,7 +290,7 @@ def _mend(run: Run, batch: Batch, place: int) -> None:
         )
 
 
-def _edit(edit: Callable[..., Dataset], batch: Batch, place: int, *arguments: object) -> None:
+def _edit(edit: Callable[..., Dataset], batch: PhotoBatch, place: int, *arguments: object) -> None:
     """Correct an answer or take that back; its card says why if it cannot be done."""
     try:
         edit(batch, place, *arguments)

@@ -13,11 +13,11 @@ from app.shared.messages import notify_error
 from app.shared.results import cached_classifier
 from app.shared.state import distinct_names
 from app.shared.uploads import Uploads
-from vitcore.batches import Batch, answer_batch, list_batches, new_batch
 from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
 from vitcore.errors import VitcoreError
 from vitcore.jobs import Job
 from vitcore.language import local_time, mark, ntr, number, tr
+from vitcore.pipeline import PhotoBatch, answer_batch, list_batches, new_batch
 from vitcore.runs import Run
 
 __all__ = ["choose_batch", "draw_unanswered", "draw_uploaders"]
@@ -38,7 +38,7 @@ def draw_uploaders(run: Run) -> None:
     {"files": _files, "folder": _folder, "camera": _camera, "paste": _paste}[way](run)
 
 
-def choose_batch(run: Run) -> Batch | None:
+def choose_batch(run: Run) -> PhotoBatch | None:
     """Draw the choice among the photos that came, the newest at first; return the chosen ones, if any."""
     batches = {batch.id: batch for batch in list_batches(run)}
     key = f"batch_{run.id}"
@@ -53,7 +53,7 @@ def choose_batch(run: Run) -> Batch | None:
     return batches.get(st.session_state.get(key, ""), next(iter(batches.values())))
 
 
-def draw_unanswered(run: Run, batch: Batch) -> None:
+def draw_unanswered(run: Run, batch: PhotoBatch) -> None:
     """Offer to answer the rest, where the answering ended early."""
     left = len(batch.names) - len(batch.answers)
     if not left:
@@ -71,7 +71,7 @@ def draw_unanswered(run: Run, batch: Batch) -> None:
             st.rerun()
 
 
-def _title(batch: Batch) -> str:
+def _title(batch: PhotoBatch) -> str:
     count = ntr("{count} photo", "{count} photos", len(batch.names)).format(count=number(len(batch.names)))
     return f"{local_time(batch.created)} · {batch.title} · {count}"
 
@@ -142,7 +142,7 @@ def _take(run: Run, uploads: Sequence[tuple[UploadedFile, str]]) -> None:
 def _submit(
     run: Run,
     title: str,
-    batch: Batch | None,
+    batch: PhotoBatch | None,
     sources: Iterable[NamedFile] = (),
     kept: Uploads | None = None,
 ) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from app.shared.text import escape_markdown
 from vitcore.compute import ENGINE_TITLES, ENGINES, engine_is_here
-from vitcore.features import Candidate
+from vitcore.engines import EngineTrial
 from vitcore.language import number, percent, said, tr
 from vitcore.runs import Run
 
@@ -60,7 +60,7 @@ def draw_engine(run: Run) -> None:
         )
 
 
-def _row(candidate: Candidate, used: tuple[str, str], exact: Candidate) -> dict[str, str]:
+def _row(candidate: EngineTrial, used: tuple[str, str], exact: EngineTrial) -> dict[str, str]:
     own = candidate.engine, candidate.precision
     agrees = tr("yes") if candidate.agrees else tr("no")
     return {

@@ -11,8 +11,8 @@ from tests.audit.conftest import photo, plain_pile, smaller
 from vitcore.audit import _measures, find_issues, load_measures
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.dataset import add_images, exclude, restore
+from vitcore.engines import EngineChoice, _choice
 from vitcore.errors import ImageError, Stopped
-from vitcore.features import EngineChoice, _choosing
 from vitcore.progress import Task
 
 
@@ -124,7 +124,7 @@ def test_a_check_uses_the_embeddings_of_the_engine_that_suits_the_images(flawed,
         return EngineChoice(device=reduced, reason="It was the fastest.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_choosing, "choose_engine", choose)
+        patch.setattr(_choice, "choose_engine", choose)
         found = look(flawed)
     assert found.fingerprint == Embedder(resolve_backbone(tiny_backbone), reduced).fingerprint
 

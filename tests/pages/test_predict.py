@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 
 from app.predict.answer_table import _csv, _json, _zip
-from vitcore.batches import list_batches
 from vitcore.dataset import load_dataset
 from vitcore.inference import load_classifier
 from vitcore.language import percent
-from vitcore.pipeline import load_map_check
+from vitcore.pipeline import list_batches, load_map_check
 
 
 def photo(mode="RGB", kind="PNG", **options):

@@ -18,8 +18,9 @@ from vitcore.audit._near_duplicates import find_near_duplicates, pair_table
 from vitcore.audit._quality import THRESHOLDS, quality_scores
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, IssueKind, load_image
+from vitcore.engines import prepare_embedder
 from vitcore.errors import ImageError, Stopped, StorageError
-from vitcore.features import embed_images, image_files, prepare_embedder
+from vitcore.features import embed_images, image_files
 from vitcore.progress import Task
 from vitcore.workspace import Workspace, read_json, write_json
 

@@ -48,7 +48,7 @@ def choose_device(device: str = "auto", precision: str = "auto", engine: str = "
         precision: ``auto`` (bf16 or fp16 on CUDA, else fp32), ``fp32``, ``bf16``, ``fp16``, or ``int8``
             with ONNX Runtime.
         engine: ``torch``, or on the CPU ``onnxruntime`` or ``openvino``, where they are installed;
-            ``auto`` is the one that has the precision (`vitcore.features.choose_engine` finds the fastest).
+            ``auto`` is the one that has the precision (`vitcore.engines.choose_engine` finds the fastest).
 
     Raises:
         DeviceError: Unknown, or not on this machine.

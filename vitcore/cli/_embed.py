@@ -36,8 +36,8 @@ def add_commands(add: Add) -> None:
 
 
 def _embed(options: argparse.Namespace, task: Task) -> None:
-    from vitcore.cluster import pass_for
-    from vitcore.features import embed_images, image_files, prepare_embedder
+    from vitcore.engines import pass_for, prepare_embedder
+    from vitcore.features import embed_images, image_files
 
     augmentations = tuple(word.strip() for word in options.augmentations.split(",") if word.strip())
     settings = Hyperparameters.from_dict(

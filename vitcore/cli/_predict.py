@@ -39,7 +39,7 @@ def add_commands(add: Add) -> None:
 
 
 def _predict(options: argparse.Namespace, task: Task) -> None:
-    from vitcore.cluster import pass_for
+    from vitcore.engines import pass_for
     from vitcore.inference import load_classifier
 
     folder = Path(options.model)

@@ -52,7 +52,7 @@ def add_commands(add: Add) -> None:
 
 
 def _train(options: argparse.Namespace, task: Task) -> None:
-    from vitcore.cluster import pass_for
+    from vitcore.engines import pass_for
     from vitcore.pipeline import train
 
     started = time.perf_counter()

@@ -1,16 +1,6 @@
 """From image files to vectors, each computed once: the pass through the backbone, and the store behind it."""
 
-from vitcore.features._choosing import (
-    SAME_COSINE,
-    SAME_LABELS,
-    EngineChoice,
-    choose_engine,
-    cosines,
-    prepare_embedder,
-    same_labels,
-)
 from vitcore.features._embed import Embeddings, ImageFile, embed_images, image_files
-from vitcore.features._engine import Candidate, EngineRecord
 from vitcore.features._pass import (
     EmbeddedBatch,
     ImageView,
@@ -24,27 +14,18 @@ from vitcore.features._pass import (
 from vitcore.features._store import FeatureStore, StoredVectors
 
 __all__ = [
-    "SAME_COSINE",
-    "SAME_LABELS",
-    "Candidate",
     "EmbeddedBatch",
     "Embeddings",
-    "EngineChoice",
-    "EngineRecord",
     "FeatureStore",
     "ImageFile",
     "ImageView",
     "Pass",
     "StoredVectors",
     "Unreadable",
-    "choose_engine",
-    "cosines",
     "embed_batch",
     "embed_images",
     "image_files",
     "load_pixels",
     "local_pass",
     "open_image",
-    "prepare_embedder",
-    "same_labels",
 ]

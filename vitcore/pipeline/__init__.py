@@ -1,5 +1,6 @@
 """The walk through the rooms: dataset, features, head, evaluation, and a run that holds it all."""
 
+from vitcore.pipeline._batches import PhotoBatch, answer_batch, list_batches, load_batch, new_batch
 from vitcore.pipeline._comparing import RunComparison, compare_runs
 from vitcore.pipeline._elsewhere import Elsewhere, evaluate_elsewhere, load_elsewhere
 from vitcore.pipeline._exporting import Export, export_model, export_onnx, load_export, pack_export
@@ -15,12 +16,14 @@ __all__ = [
     "Elsewhere",
     "Export",
     "OtherSet",
+    "PhotoBatch",
     "Review",
     "RunComparison",
     "RunVectors",
     "SizeComparison",
     "SizeResult",
     "Tuning",
+    "answer_batch",
     "check_maps",
     "compare_runs",
     "compare_sizes",
@@ -29,6 +32,8 @@ __all__ = [
     "export_model",
     "export_onnx",
     "find_settings",
+    "list_batches",
+    "load_batch",
     "load_elsewhere",
     "load_export",
     "load_map_check",
@@ -36,6 +41,7 @@ __all__ = [
     "load_sizes",
     "load_tuning",
     "match_classes",
+    "new_batch",
     "pack_export",
     "resume",
     "review_run",

@@ -19,17 +19,10 @@ from vitcore.audit import near_duplicate_groups
 from vitcore.backbone import Backbone, BackboneSpec, Embedder, resolve_backbone
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, split_index, view_key
+from vitcore.engines import choose_engine
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.evaluation import compare
-from vitcore.features import (
-    FeatureStore,
-    ImageFile,
-    ImageView,
-    choose_engine,
-    embed_images,
-    image_files,
-    local_pass,
-)
+from vitcore.features import FeatureStore, ImageFile, ImageView, embed_images, image_files, local_pass
 from vitcore.pipeline._material import check_division, class_numbers, prepare_material
 from vitcore.progress import Meter, Progress, Task
 from vitcore.training import EpochRecord, Hyperparameters, out_of_fold_logits

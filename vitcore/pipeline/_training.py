@@ -13,9 +13,10 @@ import pandas as pd
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, load_dataset
+from vitcore.engines import prepare_embedder
 from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
-from vitcore.features import Pass, image_files, local_pass, prepare_embedder
+from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import save_classifier
 from vitcore.messages import Message
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
@@ -72,7 +73,7 @@ def train(
         dataset: What to learn from.
         hyperparameters: How; the defaults if not given.
         compute: With which backbone, and on what.
-        forward_pass: What takes the images through the backbone (`vitcore.cluster.ray_pass` for a cluster).
+        forward_pass: What takes the images through the backbone (`vitcore.engines.ray_pass` for a cluster).
         name: What to call the run; made from the dataset and the backbone if not given.
         workspace: Where to keep it; the default workspace if not given.
         on_start: Called with the id of the run as soon as it exists.

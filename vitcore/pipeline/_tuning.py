@@ -12,8 +12,9 @@ import pandas as pd
 
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset
+from vitcore.engines import prepare_embedder
 from vitcore.errors import NotFoundError, StorageError
-from vitcore.features import image_files, prepare_embedder
+from vitcore.features import image_files
 from vitcore.pipeline._material import check_division, prepare_material
 from vitcore.progress import Progress, Task
 from vitcore.training import (

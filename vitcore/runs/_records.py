@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from vitcore.backbone import BackboneSpec, Device
 from vitcore.compute import Compute
-from vitcore.features import EngineRecord
+from vitcore.engines import EngineRecord
 from vitcore.training import Hyperparameters
 
 __all__ = [

@@ -11,17 +11,9 @@ from PIL import Image
 
 from vitcore.backbone import Backbone, Device, Embedder, choose_device, resolve_backbone
 from vitcore.compute import Compute
+from vitcore.engines import EngineChoice, EngineRecord, _choice, choose_engine, same_labels
 from vitcore.errors import BackboneError, DeviceError, Stopped
-from vitcore.features import (
-    EngineChoice,
-    EngineRecord,
-    FeatureStore,
-    ImageFile,
-    _choosing,
-    choose_engine,
-    embed_images,
-    same_labels,
-)
+from vitcore.features import FeatureStore, ImageFile, embed_images
 from vitcore.progress import Task
 from vitcore.records import plain_values, record_of
 from vitcore.workspace import Workspace
@@ -74,10 +66,10 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch) -> Bench:
     bench = Bench()
-    monkeypatch.setattr(_choosing, "_timed", bench)
-    monkeypatch.setattr(_choosing, "_ROUNDS", 1)
+    monkeypatch.setattr(_choice, "_timed", bench)
+    monkeypatch.setattr(_choice, "_ROUNDS", 1)
     monkeypatch.setattr(
-        _choosing,
+        _choice,
         "_worth_trying",
         lambda missing, _: [("int8", "onnxruntime"), ("bf16", "torch")] if missing else [],
     )
@@ -128,9 +120,9 @@ def test_the_trials_go_on_until_one_agrees(backbone, images, bench):
 
 @pytest.mark.usefixtures("bench")
 def test_one_that_changes_labels_is_not_taken(backbone, images, monkeypatch):
-    real = _choosing.same_labels
+    real = _choice.same_labels
     monkeypatch.setattr(
-        _choosing,
+        _choice,
         "same_labels",
         lambda exact, other, labels: real(
             exact, np.roll(exact, 1, axis=0) if other is not exact else other, labels
@@ -241,14 +233,14 @@ def test_images_that_cannot_be_read_are_left_out(backbone, images):
 
 def test_the_sample_has_of_every_class_about_as_many(images):
     labels = ["rare" if number < 5 else "common" for number in range(COUNT)]
-    taken = [label for _, label in _choosing._sample(images, labels)]
+    taken = [label for _, label in _choice._sample(images, labels)]
     assert (len(taken), taken.count("rare")) == (64, 5)
-    assert _choosing._sample(images[::-1], labels[::-1]) == _choosing._sample(images, labels)
+    assert _choice._sample(images[::-1], labels[::-1]) == _choice._sample(images, labels)
 
 
 def test_of_many_classes_some_are_taken_so_that_each_can_be_learned(images):
     labels = [str(number % 20) for number in range(COUNT)]
-    taken = [label for _, label in _choosing._sample(images, labels)]
+    taken = [label for _, label in _choice._sample(images, labels)]
     assert len(taken) == 64
     assert {taken.count(label) for label in taken} == {4}
 
@@ -278,16 +270,16 @@ def test_the_probe_sees_what_changes_labels():
     ],
 )
 def test_only_what_can_pay_is_tried(monkeypatch, abilities, missing, expected):
-    monkeypatch.setattr(_choosing, "cpu_can", lambda *names: any(name in abilities for name in names))
-    monkeypatch.setattr(_choosing, "engine_is_here", lambda name: name != "openvino")
-    assert _choosing._worth_trying(missing, "auto") == expected
-    assert _choosing._worth_trying(missing, "bf16") == [pair for pair in expected if pair[0] == "bf16"]
+    monkeypatch.setattr(_choice, "cpu_can", lambda *names: any(name in abilities for name in names))
+    monkeypatch.setattr(_choice, "engine_is_here", lambda name: name != "openvino")
+    assert _choice._worth_trying(missing, "auto") == expected
+    assert _choice._worth_trying(missing, "bf16") == [pair for pair in expected if pair[0] == "bf16"]
 
 
 def test_openvino_is_tried_where_it_is_installed(monkeypatch):
-    monkeypatch.setattr(_choosing, "cpu_can", lambda *_: True)
-    monkeypatch.setattr(_choosing, "engine_is_here", lambda _: True)
-    assert _choosing._worth_trying(600, "auto")[0] == ("bf16", "openvino")
+    monkeypatch.setattr(_choice, "cpu_can", lambda *_: True)
+    monkeypatch.setattr(_choice, "engine_is_here", lambda _: True)
+    assert _choice._worth_trying(600, "auto")[0] == ("bf16", "openvino")
 
 
 @pytest.mark.usefixtures("bench")

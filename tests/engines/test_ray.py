@@ -19,9 +19,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vitcore import cluster
 from vitcore.backbone import Device, Embedder, resolve_backbone
-from vitcore.cluster import pass_for, ray_pass
+from vitcore.engines import _ray, pass_for, ray_pass
 from vitcore.errors import BackboneError, InputError
 from vitcore.features import ImageFile, ImageView, Unreadable, embed_images, local_pass
 
@@ -111,14 +110,14 @@ def taken(forward_pass, embedder, views):
 
 def in_this_process(embedder, shard, *, kind=None, weights=None):
     """What a worker answers to a shard, all in this process."""
-    recipe = cluster._Recipe.of(embedder)
+    recipe = _ray._Recipe.of(embedder)
     if kind is not None:
         recipe = replace(recipe, kind=kind)
     if weights is not None:
         recipe = replace(recipe, backbone=replace(recipe.backbone, weights_file=weights))
-    sent = pa.Table.from_pylist([cluster._packed(shard)], cluster._schema())
-    [row] = cluster._Model(recipe, torch.get_num_threads())(cluster._decoded(sent, recipe)).to_pylist()
-    return cluster._batch(embedder, shard, row)
+    sent = pa.Table.from_pylist([_ray._packed(shard)], _ray._schema())
+    [row] = _ray._Model(recipe, torch.get_num_threads())(_ray._decoded(sent, recipe)).to_pylist()
+    return _ray._batch(embedder, shard, row)
 
 
 def test_a_shard_gives_what_the_usual_pass_gives_and_gives_it_again(embedder, views):
@@ -163,22 +162,22 @@ def test_a_worker_with_other_weights_is_refused(embedder, views):
 
 def test_images_that_only_this_machine_can_read_are_told(embedder, views):
     row = {"error": None, "vectors": b"", "reasons": ["cannot be opened (No such file or directory)"]}
-    assert cluster._batch(embedder, [views[50]], row).refused
+    assert _ray._batch(embedder, [views[50]], row).refused
     with pytest.raises(InputError, match=r"1\.png can be read here, but not on a machine of the Ray cluster"):
-        cluster._batch(embedder, [views[1]], row)
+        _ray._batch(embedder, [views[1]], row)
 
 
 def test_ray_is_given_many_shots_at_a_time_but_not_all(monkeypatch, views):
-    monkeypatch.setattr(cluster, "_MOST_SHOTS", 3 * SHARD)
+    monkeypatch.setattr(_ray, "_MOST_SHOTS", 3 * SHARD)
     waiting = iter(views)
     parts = []
-    while part := cluster._shards(waiting, SHARD):
+    while part := _ray._shards(waiting, SHARD):
         parts.append(part)
     assert [len(part) for part in parts] == [3, 3, 3, 3, 1]
     assert [view for part in parts for shard in part for view in shard] == views
-    monkeypatch.setattr(cluster, "_MOST_BYTES", 1)
-    assert len(cluster._shards(iter(views[16:48]), SHARD)) == 1  # the first has the one with bytes
-    assert len(cluster._shards(iter(views[24:48]), SHARD)) == 3
+    monkeypatch.setattr(_ray, "_MOST_BYTES", 1)
+    assert len(_ray._shards(iter(views[16:48]), SHARD)) == 1  # the first has the one with bytes
+    assert len(_ray._shards(iter(views[24:48]), SHARD)) == 3
 
 
 @pytest.mark.parametrize(
@@ -195,7 +194,7 @@ def test_there_is_room_for_networks_and_for_decoding(monkeypatch, cpus, workers,
     monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
     nodes = [{"Alive": True, "Resources": {"CPU": float(count)}} for count in cpus]
     nodes += [{"Alive": True, "Resources": {}}, {"Alive": False, "Resources": {"CPU": 1.0}}]
-    room = cluster._room(SimpleNamespace(nodes=lambda: nodes), CPU, workers)
+    room = _ray._room(SimpleNamespace(nodes=lambda: nodes), CPU, workers)
     assert (room.workers, room.actor["num_cpus"], room.threads) == expected
     assert room.workers * room.actor["num_cpus"] + room.decoder["num_cpus"] <= sum(cpus)
 
@@ -204,26 +203,26 @@ def test_each_gpu_gets_a_worker():
     machine = {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}}
     ray = SimpleNamespace(nodes=lambda: [machine, machine])
     gpu = Device("cuda", "GPU", "bf16")
-    room = cluster._room(ray, gpu, None)
+    room = _ray._room(ray, gpu, None)
     assert (room.workers, room.actor["num_gpus"]) == (4, 1)
-    assert cluster._room(ray, gpu, 3).workers == 3
+    assert _ray._room(ray, gpu, 3).workers == 3
     with pytest.raises(InputError, match="has 4 GPUs, and 5 workers"):
-        cluster._room(ray, gpu, 5)
+        _ray._room(ray, gpu, 5)
     with pytest.raises(InputError, match="No machine"):
-        cluster._room(SimpleNamespace(nodes=list), CPU, None)
+        _ray._room(SimpleNamespace(nodes=list), CPU, None)
 
 
 @pytest.mark.parametrize("address", ["here", "http://127.0.0.1:8265", ":6379", "127.0.0.1:x"])
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(InputError, match="give HOST:PORT, auto or local"):
-        cluster._check(address)
+        _ray._check(address)
 
 
 def test_an_address_where_nobody_listens_is_refused_at_once():
     with pytest.raises(
         InputError, match=r"^No Ray cluster can be reached at '127\.0\.0\.1:1' \(.+\); start one"
     ):
-        cluster._check("127.0.0.1:1")
+        _ray._check("127.0.0.1:1")
 
 
 def test_without_ray_there_is_one_sentence(monkeypatch):
@@ -245,7 +244,7 @@ def test_other_engines_have_the_usual_pass_and_no_cluster():
 
 @pytest.mark.thorough
 def test_nothing_but_the_pass_imports_ray():
-    script = "import sys, vitcore.cluster, vitcore.cli; print('ray' in sys.modules)"
+    script = "import sys, vitcore.engines, vitcore.cli; print('ray' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )

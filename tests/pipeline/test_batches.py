@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from vitcore.batches import answer_batch, list_batches, load_batch, new_batch
 from vitcore.compute import Compute
 from vitcore.dataset import NamedFile, import_dataset, load_dataset
 from vitcore.errors import ArchiveError, DatasetError, NotFoundError, Stopped
 from vitcore.inference import load_classifier, set_level
-from vitcore.pipeline import train
+from vitcore.pipeline import answer_batch, list_batches, load_batch, new_batch, train
 from vitcore.progress import Task
 from vitcore.runs import delete_run, list_runs
 from vitcore.training import Hyperparameters

@@ -17,11 +17,9 @@ import torch
 from vitcore.backbone import Backbone, Device, Embedder, choose_device, cpu_can, cpu_name, resolve_backbone
 from vitcore.compute import Compute, engine_is_here
 from vitcore.dataset import view_key
+from vitcore.engines._records import EngineRecord, EngineTrial
 from vitcore.errors import BackboneError, DeviceError, Stopped, StorageError
-from vitcore.features._embed import ImageFile
-from vitcore.features._engine import Candidate, EngineRecord
-from vitcore.features._pass import ImageView, Unreadable, load_pixels
-from vitcore.features._store import FeatureStore
+from vitcore.features import FeatureStore, ImageFile, ImageView, Unreadable, load_pixels
 from vitcore.progress import Progress, Task
 from vitcore.records import plain_values, record_of
 from vitcore.workspace import Workspace, read_json, write_json
@@ -65,7 +63,7 @@ class EngineChoice:
 
     device: Device
     reason: str
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[EngineTrial, ...] = ()
 
     @property
     def record(self) -> EngineRecord:
@@ -239,7 +237,7 @@ def _measured(
     pixels = np.stack([pixels for _, _, pixels in readable])
     keys = [(image.sha256, view_key(0)) for image, _, _ in readable]
     labels = [label for _, label, _ in readable]
-    candidates: list[Candidate] = []
+    candidates: list[EngineTrial] = []
     truth = np.empty(0, dtype=np.float32)
     for device in (exact.device, *others):
         if task.stopped:
@@ -258,7 +256,7 @@ def _measured(
         cosine = float(cosines(vectors, truth).min())
         same = same_labels(truth, vectors, labels)
         candidates.append(
-            Candidate(
+            EngineTrial(
                 engine=device.engine,
                 precision=device.precision,
                 images_per_second=rate,
@@ -275,12 +273,12 @@ def _measured(
     return _picked(candidates, usual)
 
 
-def _fastest(candidates: Sequence[Candidate]) -> Candidate:
+def _fastest(candidates: Sequence[EngineTrial]) -> EngineTrial:
     """Of those that agree; torch in fp32 does with itself."""
     return max((c for c in candidates if c.agrees), key=lambda c: c.images_per_second)
 
 
-def _picked(candidates: Sequence[Candidate], usual: Device) -> EngineChoice:
+def _picked(candidates: Sequence[EngineTrial], usual: Device) -> EngineChoice:
     """The fastest that agrees, if that is worth it."""
     exact = candidates[0]
     best = _fastest(candidates)

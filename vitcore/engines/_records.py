@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Candidate", "EngineRecord"]
+__all__ = ["EngineRecord", "EngineTrial"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class EngineTrial:
     """An engine that was tried.
 
     Attributes:
@@ -42,4 +42,4 @@ class EngineRecord:
     engine: str
     precision: str
     reason: str
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[EngineTrial, ...] = ()

@@ -39,7 +39,7 @@ from vitcore.progress import Task
 from vitcore.runs import Run
 from vitcore.workspace import new_id, read_json, write_json
 
-__all__ = ["Batch", "Correction", "answer_batch", "list_batches", "load_batch", "new_batch"]
+__all__ = ["Correction", "PhotoBatch", "answer_batch", "list_batches", "load_batch", "new_batch"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _COLUMNS = ["path", "label", "confidence", "sure", "reason", "error"]
@@ -48,7 +48,7 @@ _FORMULA = tuple("=+-@\t\r")  # what a spreadsheet would take the beginning of a
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class PhotoBatch:
     """Photos that a run was asked about, as they stand when this is loaded.
 
     Attributes:
@@ -243,7 +243,7 @@ def new_batch(
     title: str,
     *,
     task: Task | None = None,
-) -> Batch:
+) -> PhotoBatch:
     """Copy photos, or those in archives, into a new batch of a run; `answer_batch` answers them.
 
     Args:
@@ -280,7 +280,7 @@ def new_batch(
 
 
 def answer_batch(
-    batch: Batch,
+    batch: PhotoBatch,
     classifier: Classifier,
     *,
     task: Task | None = None,
@@ -314,7 +314,7 @@ def answer_batch(
         answer()
 
 
-def load_batch(run: Run, batch_id: str) -> Batch:
+def load_batch(run: Run, batch_id: str) -> PhotoBatch:
     """The batch of that id.
 
     Raises:
@@ -328,7 +328,7 @@ def load_batch(run: Run, batch_id: str) -> Batch:
         )
     about = read_json(folder / "about.json")
     try:
-        return Batch(
+        return PhotoBatch(
             folder=folder,
             title=about["title"],
             created=about["created"],
@@ -339,7 +339,7 @@ def load_batch(run: Run, batch_id: str) -> Batch:
         raise StorageError(f"The photos in {folder} are damaged ({error}); delete that folder.") from error
 
 
-def list_batches(run: Run) -> list[Batch]:
+def list_batches(run: Run) -> list[PhotoBatch]:
     """All batches of a run, newest first; one whose files are damaged is left out."""
     found = []
     for folder in sorted((run.folder / "batches").glob("*/"), reverse=True):
