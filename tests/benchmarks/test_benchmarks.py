@@ -15,8 +15,6 @@ from benchmarks._rows import side_by_side
 from benchmarks._setting import PassCounter
 from vitcore.progress import Meter
 
-pytestmark = pytest.mark.thorough
-
 ROOT = Path(__file__).parents[2]
 KEYS = ["name", "value", "unit", "baseline", "ratio", "machine"]
 
@@ -102,6 +100,7 @@ def test_without_photos_what_needs_them_is_left_out(photos, capsys):
     assert captured.err.startswith("views is left out: ")
 
 
+@pytest.mark.thorough
 def test_a_failure_is_told_and_the_others_go_on(tiny_backbone, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("benchmarks._embedding._LARGE", (300, 200))
     (tmp_path / "empty").mkdir()
@@ -124,12 +123,14 @@ def test_the_table_has_one_line_per_row(tiny_backbone, capsys):
     assert below == machine()
 
 
+@pytest.mark.thorough
 def test_training_again_is_compared_with_the_first_time(tiny):
     (row,) = BENCHMARKS["second-training"](tiny)
     assert row.value > 0
     assert row.ratio > 0
 
 
+@pytest.mark.thorough
 def test_the_loop_is_compared_in_time_and_carried_out_to_its_end_in_accuracy(tiny, monkeypatch):
     monkeypatch.setattr("benchmarks._reference._EPOCHS", 3)
     by_torch, by_auto = BENCHMARKS["reference-loop"](tiny)
@@ -141,6 +142,7 @@ def test_the_loop_is_compared_in_time_and_carried_out_to_its_end_in_accuracy(tin
     assert 0 < accuracy.baseline <= 100
 
 
+@pytest.mark.thorough
 def test_engines_are_compared_in_speed_and_agreement(tiny, workspace):
     rows = {row.name: row for row in BENCHMARKS["engines"](replace(tiny, images=20))}
     assert rows["engines, ONNX Runtime (fp32)"].ratio > 0
@@ -149,6 +151,7 @@ def test_engines_are_compared_in_speed_and_agreement(tiny, workspace):
     assert list(workspace.engines.glob("*.onnx"))
 
 
+@pytest.mark.thorough
 def test_views_are_compared_and_not_embedded_twice(tiny, picture_folder, workspace, monkeypatch):
     monkeypatch.setattr("benchmarks._accuracy.SEEDS", range(2))
     photos = picture_folder(count=5)

@@ -5,9 +5,8 @@ import pytest
 from benchmarks import BENCHMARKS, MissingData, Setting
 from vitcore.inference import DELETED
 
-pytestmark = pytest.mark.thorough
 
-
+@pytest.mark.thorough
 def test_top_patches_are_compared_to_random_ones(tmp_path, tiny_backbone, picture_folder, workspace):
     photos = picture_folder(count=20)
     setting = Setting(scratch=tmp_path, backbone=tiny_backbone, photos=photos, kept=workspace, images=5)

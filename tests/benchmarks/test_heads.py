@@ -6,8 +6,6 @@ import pytest
 from benchmarks import BENCHMARKS, Setting
 from benchmarks._material import Material
 
-pytestmark = pytest.mark.thorough
-
 
 @pytest.fixture
 def photos_too(tmp_path, tiny_backbone, picture_folder, workspace):
@@ -16,6 +14,7 @@ def photos_too(tmp_path, tiny_backbone, picture_folder, workspace):
     return Setting(scratch=tmp_path, backbone=tiny_backbone, photos=photos, kept=workspace, images=40)
 
 
+@pytest.mark.thorough
 def test_wrong_labels_are_looked_for_in_digits_and_photos(photos_too, monkeypatch, workspace):
     monkeypatch.setattr("benchmarks._labels.SEEDS", range(2))
     rows = BENCHMARKS["label-audit"](photos_too)
@@ -46,6 +45,7 @@ def test_forecasts_are_compared_with_what_came(tmp_path, monkeypatch):
     assert error.baseline > 0
 
 
+@pytest.mark.thorough
 def test_a_seed_with_too_few_images_is_not_held(tmp_path, tiny_backbone, monkeypatch, capsys):
     monkeypatch.setattr("benchmarks._forecast.SEEDS", range(1))
     [row] = BENCHMARKS["forecast"](Setting(scratch=tmp_path, backbone=tiny_backbone, images=40))
@@ -53,6 +53,7 @@ def test_a_seed_with_too_few_images_is_not_held(tmp_path, tiny_backbone, monkeyp
     assert "seed 0: 19 images are too few to judge by" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_without_photos_digits_are_enough(tmp_path, tiny_backbone, monkeypatch, capsys):
     monkeypatch.setattr("benchmarks._labels.SEEDS", range(1))
     rows = BENCHMARKS["label-audit"](Setting(scratch=tmp_path, backbone=tiny_backbone, images=40))

@@ -6,9 +6,8 @@ from benchmarks import BENCHMARKS, MissingData, Setting, _memory
 from vitcore.runs import list_runs
 from vitcore.workspace import Workspace
 
-pytestmark = pytest.mark.thorough
 
-
+@pytest.mark.thorough
 def test_larger_sets_are_compared_to_the_smallest(tmp_path, tiny_backbone, monkeypatch):
     monkeypatch.setattr(_memory, "COUNTS", (40, 60, 80))
     middle, most = BENCHMARKS["memory"](Setting(scratch=tmp_path, backbone=tiny_backbone))

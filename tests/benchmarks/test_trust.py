@@ -6,8 +6,6 @@ import pytest
 from benchmarks import BENCHMARKS, MissingData, Setting
 from benchmarks import _trust as module
 
-pytestmark = pytest.mark.thorough
-
 NAMES = ["calibration", "not-sure", "unlike"]
 
 
@@ -18,6 +16,7 @@ def setting(tmp_path, tiny_backbone, picture_folder, workspace, monkeypatch):
     return Setting(scratch=tmp_path, backbone=tiny_backbone, photos=photos, kept=workspace, images=20)
 
 
+@pytest.mark.thorough
 def test_scaled_probabilities_are_compared_to_unscaled_ones_and_to_chance(setting):
     rows = BENCHMARKS["calibration"](setting)
     assert [row.name.rpartition(", ")[2] for row in rows] == ["to unscaled", "to the noise floor"] * 2
@@ -28,6 +27,7 @@ def test_scaled_probabilities_are_compared_to_unscaled_ones_and_to_chance(settin
     assert rows[0].baseline != rows[2].baseline
 
 
+@pytest.mark.thorough
 def test_the_coverage_of_sets_is_compared_to_the_one_wanted(setting):
     mean, lowest, highest, answered, right = BENCHMARKS["not-sure"](setting)
     assert (mean.baseline, lowest.baseline, highest.baseline) == (90, 90, 90)
@@ -36,6 +36,7 @@ def test_the_coverage_of_sets_is_compared_to_the_one_wanted(setting):
     assert 0 < right.baseline <= 100
 
 
+@pytest.mark.thorough
 def test_digits_are_compared_to_photos(setting):
     mean, worst = BENCHMARKS["unlike"](setting)
     assert 0 <= worst.value <= mean.value <= 100

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.shared.text import escape_markdown
+from tests._variants import first_of
 from tests.pages._spoken import left_in_english, spoken
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
@@ -19,8 +20,6 @@ from vitcore.progress import Task
 from vitcore.records import plain_values
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
-
-pytestmark = pytest.mark.thorough
 
 SECTIONS = ["figures", "confusions", "curves", "trust", "compare", "elsewhere", "more"]
 
@@ -190,7 +189,7 @@ def test_an_empty_cell_says_so(open_section, trained):
     assert_shows(at, trained.run, true, predicted)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", first_of(["light", "dark"]))
 @pytest.mark.usefixtures("trained")
 def test_the_confusion_can_be_shown_by_counts_and_by_shares(open_section, theme):
     at = open_section("confusions", theme)
@@ -321,7 +320,7 @@ def test_images_with_another_label_are_left_out(open_section, trained, tiny_back
 # --- all of it ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", first_of(SECTIONS, 2))
 @pytest.mark.usefixtures("hostile")
 def test_names_do_no_harm_in_any_section(open_section, ui, section):
     at = open_section(section)
@@ -361,7 +360,7 @@ def stopped(picture_folder, tiny_backbone):
     )
 
 
-@pytest.mark.parametrize("page", ["train", "evaluate", "samples", "predict", "runs"])
+@pytest.mark.parametrize("page", first_of(["evaluate", "train", "samples", "predict", "runs"]))
 def test_a_stopped_run_can_be_looked_at(open_page, stopped, page):
     assert stopped.state == "stopped"
     assert len(stopped.history) < 1000
@@ -409,7 +408,7 @@ def all_there(trained, picture_folder, tiny_backbone):
     return run
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", first_of(SECTIONS))
 def test_no_section_is_left_in_english(open_page, ui, all_there, section):
     at = open_page("evaluate")
     at.sidebar.selectbox(key="dataset").select(all_there.config.dataset.id).run()
@@ -423,6 +422,7 @@ def test_no_section_is_left_in_english(open_page, ui, all_there, section):
     assert left_in_english(english, spanish, names) == []
 
 
+@pytest.mark.thorough
 def test_what_is_chosen_stays_when_the_language_changes(open_section, trained):
     level = f"level_{trained.run.id}"
     for step in (0, 30, 100):
@@ -437,7 +437,7 @@ def test_what_is_chosen_stays_when_the_language_changes(open_section, trained):
 # --- two classes, and a hundred ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", first_of(SECTIONS))
 def test_two_classes_are_enough(open_section, picture_folder, tiny_backbone, section):
     train(
         import_dataset(picture_folder(("good", "scratched"))),
@@ -469,6 +469,7 @@ def hundred(trained):
 
 
 @pytest.mark.thorough
+@pytest.mark.thorough
 @pytest.mark.usefixtures("hundred")
 def test_reruns_with_a_hundred_classes_take_less_than_a_second(open_section):
     for section in SECTIONS:
@@ -482,6 +483,7 @@ def test_reruns_with_a_hundred_classes_take_less_than_a_second(open_section):
         assert min(seconds) < 1, section
 
 
+@pytest.mark.thorough
 def test_of_a_hundred_classes_those_confused_most_are_drawn_first(open_section, hundred):
     at = open_section("confusions")
     first = next(button.label for button in at.button if "taken for" in button.label)

@@ -6,9 +6,8 @@ import shutil
 import pytest
 
 from app.shared.state import job_queue
+from tests._variants import first_of
 from vitcore.dataset import import_dataset
-
-pytestmark = pytest.mark.thorough
 
 PAGES = ["dataset", "train", "evaluate", "samples", "predict", "runs"]
 NEED_A_RUN = ["evaluate", "samples", "predict"]
@@ -37,7 +36,7 @@ def test_without_a_dataset_the_sample_set_is_one_click_away(open_page, ui, page)
     job_queue().stop(job)
 
 
-@pytest.mark.parametrize("page", NEED_A_RUN)
+@pytest.mark.parametrize("page", first_of(NEED_A_RUN))
 def test_without_a_run_a_page_leads_to_the_training(open_page, ui, picture_folder, page):
     import_dataset(picture_folder())
     at = ui.press(open_page(page), "empty_train")
@@ -52,7 +51,7 @@ def test_a_page_opens_with_a_finished_run(open_page, trained, page):
     assert at.sidebar.selectbox(key="run").value == trained.run.id
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", first_of(PAGES))
 @pytest.mark.usefixtures("trained")
 def test_a_page_opens_in_the_dark(open_page, page):
     open_page(page, theme="dark")
@@ -67,13 +66,13 @@ def test_the_pages_lead_through_the_work(open_page, ui):
     assert ui.find_button(at, "next_") is None
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", first_of(PAGES))
 def test_the_app_runs_from_any_folder(open_page, trained, tmp_path, monkeypatch, page):
     monkeypatch.chdir(tmp_path)
     assert open_page(page).sidebar.selectbox(key="run").value == trained.run.id
 
 
-@pytest.mark.parametrize("page", PAGES[1:])
+@pytest.mark.parametrize("page", first_of(PAGES[1:]))
 def test_a_page_that_is_the_first_to_be_opened_has_its_frame(open_page, trained, monkeypatch, page):
     """A server that has just started has not seen `st.navigation` yet: reload a page after a restart."""
     monkeypatch.undo()
@@ -111,6 +110,7 @@ def test_another_dataset_brings_its_own_runs(open_page, ui, two_datasets, traine
     assert ui.find_button(at, "empty_train")
 
 
+@pytest.mark.thorough
 def test_datasets_of_one_name_can_be_told_apart(open_page, picture_folder):
     made = [import_dataset(picture_folder(name=name, count=3), name="Photos") for name in ("one", "two")]
     at = open_page("dataset")
@@ -143,7 +143,7 @@ def test_what_another_session_imports_does_not_change_the_choice(open_page, fini
 # --- jobs --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", first_of(PAGES))
 @pytest.mark.usefixtures("trained")
 def test_every_page_shows_the_running_job(open_page, ui, hold, page):
     hold(title="held photos")
@@ -152,7 +152,7 @@ def test_every_page_shows_the_running_job(open_page, ui, hold, page):
     assert all("held photos" in text for text in shown)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", first_of(PAGES))
 @pytest.mark.usefixtures("trained")
 def test_a_job_that_has_ended_is_no_longer_shown(open_page, finish, ui, hold, page):
     held = hold()
@@ -189,7 +189,7 @@ def test_only_the_session_that_started_a_job_is_told_once_how_it_ended(
 
 
 @pytest.mark.parametrize("page", ["dataset", "runs"])
-@pytest.mark.parametrize("file", ["state.json", "config.json", "evaluation.json"])
+@pytest.mark.parametrize("file", first_of(["config.json", "state.json", "evaluation.json"]))
 def test_a_damaged_run_does_not_take_the_app_down(open_page, trained, page, file):
     (trained.run.folder / file).write_text("{ this is not JSON")
     open_page(page)
@@ -245,7 +245,7 @@ def test_a_prediction_shows_a_hostile_class_as_it_is(open_page, finish, ui, host
     assert ui.live(at) == []
 
 
-@pytest.mark.parametrize("name", ["![x](http://evil/p.png)", "<script>alert(1)</script>", "**b**"])
+@pytest.mark.parametrize("name", first_of(["![x](http://evil/p.png)", "<script>alert(1)</script>", "**b**"]))
 def test_the_message_of_a_failed_job_is_shown_as_it_is(open_page, finish, ui, hold, broken_photos, name):
     held = hold("import")
     at = ui.import_path(open_page("dataset"), broken_photos(name))
@@ -255,7 +255,7 @@ def test_the_message_of_a_failed_job_is_shown_as_it_is(open_page, finish, ui, ho
     assert ui.live(at) == []
 
 
-@pytest.mark.parametrize("title", ["![x](http://evil/p.png)", "<script>alert(1)</script>", "**b**"])
+@pytest.mark.parametrize("title", first_of(["![x](http://evil/p.png)", "<script>alert(1)</script>", "**b**"]))
 @pytest.mark.parametrize("page", ["dataset", "train"])
 def test_the_titles_of_jobs_are_shown_as_they_are(open_page, ui, hold, page, title):
     hold(title=title)

@@ -4,19 +4,19 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.shared.state import job_queue
+from tests._variants import first_of
 from vitcore.compute import Compute
 from vitcore.dataset import confirmed, import_dataset, load_dataset, relabel, rename_class
 from vitcore.language import percent
 from vitcore.pipeline import load_elsewhere, load_review, review_run, train
 from vitcore.runs import load_run
 
-pytestmark = pytest.mark.thorough
-
 MODULES = {
     "draw_suspect_labels": "samples.suspect_labels",
     "draw_forecast": "evaluate.forecast",
     "draw_external_validation": "evaluate.external_validation",
 }
+
 PAGE = """
 import streamlit as st
 from app.{module} import {function}
@@ -81,7 +81,7 @@ def test_a_label_can_be_kept_and_doubted_again(draw, trained, reviewed, ui):
     assert ui.find_button(at, f"keep_{first}") is not None
 
 
-@pytest.mark.parametrize("what", ["move", "drop"])
+@pytest.mark.parametrize("what", first_of(["move", "drop"]))
 def test_a_photo_can_be_moved_or_taken_out_and_that_undone(draw, trained, reviewed, ui, what):
     at = draw("draw_suspect_labels")
     row = reviewed.labels.iloc[0]
