@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests._pictures import encoded
 from vitcore.dataset import Finding
 
 if sys.version_info >= (3, 14):
@@ -34,9 +35,7 @@ def picture() -> Callable[..., bytes]:
 
     def make(number: int = 0, kind: str = "PNG", size: tuple[int, int] = (24, 16), **options: Any) -> bytes:
         pixels = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, kind, **options)
-        return file.getvalue()
+        return encoded(Image.fromarray(pixels), kind, **options)
 
     return make
 

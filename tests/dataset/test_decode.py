@@ -1,6 +1,5 @@
 """The one way from a file to an RGB image."""
 
-import io
 import struct
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests._pictures import encoded, photo
 from vitcore.dataset import IMAGE_SUFFIXES, MAX_PIXELS, _decode, load_image
 from vitcore.dataset._decode import probe_image
 from vitcore.errors import ImageError
@@ -37,12 +37,6 @@ LOSSLESS = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
 }
-
-
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def gradient(width: int = 48, height: int = 32) -> np.ndarray:
@@ -76,7 +70,7 @@ def test_images_are_turned_upright(kind, orientation):
     stored = Image.fromarray(np.ascontiguousarray(TO_STORED[orientation](upright)))
     # As bytes: of an `Image.Exif` the writer of HEIC files does not read the orientation, and the
     # container would not say that the picture lies on its side.
-    file = saved(stored, kind, exif=exif.tobytes(), **LOSSLESS.get(kind, {}))
+    file = encoded(stored, kind, exif=exif.tobytes(), **LOSSLESS.get(kind, {}))
     assert np.abs(pixels(file) - upright).mean() < 2
     assert probe_image(file) == (kind, 48, 32)
 
@@ -85,7 +79,7 @@ def test_images_are_turned_upright(kind, orientation):
 def test_the_exif_of_a_heic_without_a_word_in_the_container_is_a_mere_copy(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    file = saved(Image.fromarray(gradient()), "HEIF", exif=exif, **LOSSLESS["HEIF"])
+    file = encoded(Image.fromarray(gradient()), "HEIF", exif=exif, **LOSSLESS["HEIF"])
     assert b"irot" not in file
     assert b"imir" not in file
     assert np.abs(pixels(file) - gradient()).mean() < 2
@@ -95,13 +89,13 @@ def test_the_exif_of_a_heic_without_a_word_in_the_container_is_a_mere_copy(orien
 def test_an_orientation_that_does_not_exist_is_ignored():
     exif = Image.Exif()
     exif[0x0112] = 77
-    file = saved(Image.fromarray(gradient()), "PNG", exif=exif)
+    file = encoded(Image.fromarray(gradient()), "PNG", exif=exif)
     assert np.array_equal(pixels(file), gradient())
 
 
 def test_cmyk_becomes_rgb():
     red = Image.new("RGB", (16, 16), (230, 20, 20)).convert("CMYK")
-    assert np.abs(pixels(saved(red, "JPEG", quality=95)) - (230, 20, 20)).max() < 12
+    assert np.abs(pixels(encoded(red, "JPEG", quality=95)) - (230, 20, 20)).max() < 12
 
 
 @pytest.mark.parametrize(
@@ -115,7 +109,7 @@ def test_transparency_lies_on_white(mode, clear, half, half_on_white):
     image = Image.new(mode, (2, 1))
     image.putpixel((0, 0), clear)
     image.putpixel((1, 0), half)
-    row = pixels(saved(image, "PNG"))[0]
+    row = pixels(encoded(image, "PNG"))[0]
     assert row[0].tolist() == [255, 255, 255]
     assert np.abs(row[1] - half_on_white).max() <= 1
 
@@ -125,19 +119,19 @@ def test_a_transparent_palette_entry_lies_on_white(transparency):
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 90, 80, 70])
     image.putpixel((1, 0), 1)
-    row = pixels(saved(image, "PNG", transparency=transparency))[0]
+    row = pixels(encoded(image, "PNG", transparency=transparency))[0]
     assert row.tolist() == [[10, 20, 30], [255, 255, 255]]
 
 
 def test_a_palette_without_transparency_gives_its_colours():
     image = Image.fromarray(gradient()).quantize(16)
-    assert np.array_equal(pixels(saved(image, "PNG")), np.asarray(image.convert("RGB")))
+    assert np.array_equal(pixels(encoded(image, "PNG")), np.asarray(image.convert("RGB")))
 
 
 def test_a_see_through_heic_lies_on_white():
     image = Image.new("RGBA", (64, 64), (200, 0, 0, 128))
     image.paste((0, 0, 0, 0), (0, 0, 64, 32))
-    loaded = pixels(saved(image, "HEIF", **LOSSLESS["HEIF"]))
+    loaded = pixels(encoded(image, "HEIF", **LOSSLESS["HEIF"]))
     assert np.abs(loaded[8, 8] - 255).max() <= 2
     assert np.abs(loaded[56, 8] - (227, 127, 127)).max() <= 3
 
@@ -145,32 +139,32 @@ def test_a_see_through_heic_lies_on_white():
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_a_16_bit_image_equals_its_8_bit_twin(kind):
     grey = gradient()[:, :, 0]
-    twin = saved(Image.fromarray(grey), kind)
-    deep = saved(Image.fromarray(grey.astype(np.uint16) * 257), kind)
+    twin = encoded(Image.fromarray(grey), kind)
+    deep = encoded(Image.fromarray(grey.astype(np.uint16) * 257), kind)
     assert np.abs(pixels(deep) - pixels(twin)).max() <= 1
     assert pixels(twin)[0, 20].tolist() == [grey[0, 20]] * 3
 
 
 def test_integers_beyond_16_bits_are_scaled_by_their_own_range():
     values = np.array([[-1_000_000, 0, 1_000_000]], dtype=np.int32)
-    assert pixels(saved(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+    assert pixels(encoded(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
 
 
 def test_floating_point_values_from_0_to_1_keep_their_brightness():
     values = np.array([[0.0, 0.5, 0.25]], dtype=np.float32)
-    assert pixels(saved(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 128, 64]
+    assert pixels(encoded(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 128, 64]
 
 
 def test_other_floating_point_values_are_scaled_by_their_own_range():
     values = np.array([[-10.0, 0.0, 30.0]], dtype=np.float32)
-    assert pixels(saved(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 64, 255]
+    assert pixels(encoded(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 64, 255]
 
 
 @pytest.mark.parametrize(
     "values", [[0.0, np.nan, 1.0], [0.0, np.inf, 1.0], [-np.inf, 0.0, np.nan], [np.nan] * 3, [7.0] * 3]
 )
 def test_values_that_are_no_numbers_give_an_image_without_a_warning(values):
-    file = saved(Image.fromarray(np.array([values], dtype=np.float32)), "TIFF")
+    file = encoded(Image.fromarray(np.array([values], dtype=np.float32)), "TIFF")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         loaded = load_image(file)
@@ -181,50 +175,50 @@ def test_values_that_are_no_numbers_give_an_image_without_a_warning(values):
 def test_black_and_white_stays_black_and_white():
     image = Image.fromarray(np.array([[True, False]]))
     assert image.mode == "1"
-    assert pixels(saved(image, "PNG")).tolist() == [[[255] * 3, [0] * 3]]
+    assert pixels(encoded(image, "PNG")).tolist() == [[[255] * 3, [0] * 3]]
 
 
 def test_lab_becomes_rgb():
     lab = Image.new("LAB", (4, 4), (255, 128, 128))
-    assert pixels(saved(lab, "TIFF")).min() > 245
+    assert pixels(encoded(lab, "TIFF")).min() > 245
 
 
 def test_the_first_frame_of_an_animation_is_taken():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
-    file = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    file = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert pixels(file)[0, 0].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 90}])
 def test_webp_is_read(options):
-    assert np.abs(pixels(saved(Image.fromarray(gradient()), "WEBP", **options)) - gradient()).mean() < 4
+    assert np.abs(pixels(encoded(Image.fromarray(gradient()), "WEBP", **options)) - gradient()).mean() < 4
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG", "AVIF", "HEIF"])
 def test_every_format_on_offer_is_read_and_named(kind):
     if kind == "AVIF" and ".avif" not in IMAGE_SUFFIXES:
         pytest.skip("this Pillow reads no AVIF")
-    file = saved(Image.fromarray(gradient()), kind)
+    file = encoded(Image.fromarray(gradient()), kind)
     assert probe_image(file) == (kind, 48, 32)
     assert load_image(file).size == (48, 32)
 
 
 def test_a_jpeg_with_a_second_picture_is_a_jpeg():
     first, second = Image.fromarray(gradient()), Image.fromarray(gradient()[::-1])
-    file = saved(first, "MPO", save_all=True, append_images=[second], quality=95)
+    file = encoded(first, "MPO", save_all=True, append_images=[second], quality=95)
     assert probe_image(file) == ("JPEG", 48, 32)
     assert np.abs(pixels(file) - gradient()).mean() < 3
 
 
 def test_of_a_heic_with_several_pictures_the_primary_one_is_taken():
     red, blue = (Image.new("RGB", (64, 64), colour) for colour in ("red", "blue"))
-    file = saved(red, "HEIF", save_all=True, append_images=[blue], primary_index=1)
+    file = encoded(red, "HEIF", save_all=True, append_images=[blue], primary_index=1)
     assert np.abs(pixels(file)[0, 0] - (0, 0, 255)).max() < 8
 
 
 @pytest.mark.parametrize("at_least", [None, 8])
 def test_the_thumbnail_in_a_heic_is_not_taken_for_the_picture(at_least):
-    file = saved(Image.fromarray(gradient(256, 128)), "HEIF", thumbnails=[64])
+    file = encoded(Image.fromarray(gradient(256, 128)), "HEIF", thumbnails=[64])
     assert load_image(file, at_least=at_least).size == (256, 128)
     assert probe_image(file) == ("HEIF", 256, 128)
     with pytest.raises(ImageError):
@@ -237,7 +231,7 @@ def test_photos_of_phones_are_known_by_their_names(suffix):
 
 
 def test_a_file_and_its_bytes_give_the_same_image(tmp_path):
-    file = saved(Image.fromarray(gradient()), "JPEG")
+    file = encoded(Image.fromarray(gradient()), "JPEG")
     (tmp_path / "x.jpg").write_bytes(file)
     assert np.array_equal(pixels(tmp_path / "x.jpg"), pixels(file))
 
@@ -246,7 +240,7 @@ def test_a_file_and_its_bytes_give_the_same_image(tmp_path):
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
 def test_a_file_cut_short_is_refused(kind, part):
     noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    whole = saved(Image.fromarray(noise), kind)
+    whole = encoded(Image.fromarray(noise), kind)
     cut = whole[: int(part * len(whole))]
     with pytest.raises(ImageError):
         load_image(cut)
@@ -257,11 +251,11 @@ def test_a_file_cut_short_is_refused(kind, part):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"])
 def test_a_file_cut_short_in_its_head_is_not_said_to_be_something_else(kind):
     with pytest.raises(ImageError, match="damaged or cut short"):
-        load_image(saved(Image.fromarray(gradient()), kind)[:20])
+        load_image(encoded(Image.fromarray(gradient()), kind)[:20])
 
 
 def test_a_truncated_jpeg_is_refused_at_low_resolution_too():
-    whole = saved(Image.fromarray(gradient(1600, 1200)), "JPEG", quality=90)
+    whole = encoded(Image.fromarray(gradient(1600, 1200)), "JPEG", quality=90)
     assert load_image(whole, at_least=50).size == (200, 150)
     with pytest.raises(ImageError, match="damaged or cut short"):
         load_image(whole[: len(whole) // 2], at_least=50)
@@ -296,7 +290,7 @@ def test_an_image_beyond_the_limit_is_refused_before_it_is_decoded(width, height
 
 
 def test_a_small_clipping_of_a_huge_heic_is_beyond_the_limit(monkeypatch):
-    file = saved(Image.fromarray(gradient()), "HEIF")
+    file = encoded(Image.fromarray(gradient()), "HEIF")
     assert b"clap" in file  # coded as 64 × 64 pixels
     monkeypatch.setattr(_decode, "MAX_PIXELS", 64 * 64)
     assert load_image(file).size == (48, 32)
@@ -318,7 +312,7 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch):
 
     monkeypatch.setattr(_decode, "_to_rgb", watched)
     monkeypatch.setattr(_decode, "_LARGE_PIXELS", 1000)
-    files = [saved(Image.fromarray(gradient()), "PNG")] * 8
+    files = [encoded(Image.fromarray(gradient()), "PNG")] * 8
     with ThreadPoolExecutor(4) as pool:
         assert [image.size for image in pool.map(load_image, files)] == [(48, 32)] * 8
     assert seen == [1] * 8
@@ -329,16 +323,8 @@ def test_the_limit_is_on_pixels_not_on_sides():
         load_image(png_header(60_000, 10))
 
 
-def photo(width: int, height: int) -> Image.Image:
-    """Something like a photo: soft shapes with a little grain."""
-    random = np.random.default_rng(5)
-    soft = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8))
-    shapes = np.asarray(soft.resize((width, height), Image.Resampling.BICUBIC)).astype(float)
-    return Image.fromarray((shapes + random.normal(0, 4, shapes.shape)).clip(0, 255).astype(np.uint8))
-
-
 def test_draft_decoding_is_close_to_full_decoding():
-    file = saved(photo(1600, 1200), "JPEG", quality=90)
+    file = encoded(photo(1600, 1200), "JPEG", quality=90)
     full, draft = load_image(file), load_image(file, at_least=112)
     assert draft.size == (400, 300)
     first, second = (
@@ -359,38 +345,38 @@ def test_draft_decoding_is_close_to_full_decoding():
     ],
 )
 def test_draft_decoding_keeps_twice_the_wanted_size(size, at_least, expected):
-    assert load_image(saved(photo(*size), "JPEG"), at_least=at_least).size == expected
+    assert load_image(encoded(photo(*size), "JPEG"), at_least=at_least).size == expected
 
 
 def test_draft_decoding_counts_the_sides_of_a_turned_photo_too():
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert load_image(saved(photo(1600, 1200), "JPEG", exif=exif), at_least=150).size == (300, 400)
+    assert load_image(encoded(photo(1600, 1200), "JPEG", exif=exif), at_least=150).size == (300, 400)
 
 
 def test_other_formats_are_decoded_in_full():
-    assert load_image(saved(photo(800, 600), "PNG"), at_least=10).size == (800, 600)
+    assert load_image(encoded(photo(800, 600), "PNG"), at_least=10).size == (800, 600)
 
 
 @pytest.mark.thorough
 def test_nothing_is_printed_or_warned_about_sloppy_and_hostile_files(tmp_path):
     image = Image.fromarray(gradient())
-    tiff = bytearray(saved(image, "TIFF"))
+    tiff = bytearray(encoded(image, "TIFF"))
     tiff[-8:] = b"\xff" * 8
-    pair = bytearray(saved(image, "MPO", save_all=True, append_images=[image]))
+    pair = bytearray(encoded(image, "MPO", save_all=True, append_images=[image]))
     about = pair.find(b"MPF\0") + 4
     pair[about : about + 26] = b"\xff" * 26
     files = {
         "pair.jpg": bytes(pair),
-        "exif.jpg": saved(image, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0" + b"\xff" * 40),
-        "palette.png": saved(image.quantize(4), "PNG", transparency=b"\x00\x80\xff\xff"),
+        "exif.jpg": encoded(image, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0" + b"\xff" * 40),
+        "palette.png": encoded(image.quantize(4), "PNG", transparency=b"\x00\x80\xff\xff"),
         "huge.png": png_header(10_000, 9000),
         "huger.png": png_header(30_000, 30_000),
         "html.jpg": b"<html>",
         "tags.tif": bytes(tiff),
-        "profile.png": saved(image, "PNG", icc_profile=b"nonsense"),
-        "phone.heic": saved(image, "HEIF"),
-        "cut.heic": saved(image, "HEIF")[:-10],
+        "profile.png": encoded(image, "PNG", icc_profile=b"nonsense"),
+        "phone.heic": encoded(image, "HEIF"),
+        "cut.heic": encoded(image, "HEIF")[:-10],
     }
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)

@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import io
 import json
 import lzma
 import os
@@ -24,6 +23,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests._pictures import encoded
 from vitcore.dataset import _unpack, import_dataset, load_dataset, load_image
 from vitcore.errors import ArchiveError
 
@@ -47,24 +47,18 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)
 # --- images ----------------------------------------------------------------------------------
 
 
-def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
 def plain(kind: str, mode: str = "RGB", colour: Any = RED, size: tuple[int, int] = (16, 16)) -> bytes:
-    return saved(Image.new(mode, size, colour), kind)
+    return encoded(Image.new(mode, size, colour), kind)
 
 
 def noise(kind: str) -> bytes:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    return saved(Image.fromarray(pixels), kind)
+    return encoded(Image.fromarray(pixels), kind)
 
 
 def animation(kind: str) -> bytes:
     frames = [Image.new("RGB", (16, 16), colour) for colour in (RED, GREEN, BLUE)]
-    return saved(frames[0], kind, save_all=True, append_images=frames[1:])
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:])
 
 
 def turned(kind: str) -> bytes:
@@ -73,7 +67,7 @@ def turned(kind: str) -> bytes:
     image.paste(RED, (0, 32, 32, 64))
     exif = Image.Exif()
     exif[0x0112] = 6
-    return saved(image, kind, exif=exif.tobytes())
+    return encoded(image, kind, exif=exif.tobytes())
 
 
 def half(data: bytes) -> bytes:
@@ -610,12 +604,12 @@ TARS = [
 
 GREY_16 = np.full((16, 16), 40_000, dtype=np.uint16)
 PICTURES = [
-    picture("16-bit grey", "x.png", lambda: saved(Image.fromarray(GREY_16)), colour=(156, 156, 156)),
+    picture("16-bit grey", "x.png", lambda: encoded(Image.fromarray(GREY_16)), colour=(156, 156, 156)),
     picture("CMYK", "x.jpg", lambda: plain("JPEG", "CMYK", (0, 255, 255, 0)), colour=RED),
     picture(
         "palette with transparency",
         "x.png",
-        lambda: saved(Image.new("P", (16, 16)), transparency=0),
+        lambda: encoded(Image.new("P", (16, 16)), transparency=0),
         colour=WHITE,
     ),
     picture("grey with transparency", "x.png", lambda: plain("PNG", "LA", (0, 128)), colour=(127, 127, 127)),
@@ -636,7 +630,7 @@ PICTURES = [
     picture(
         "JPEG with broken EXIF",
         "x.jpg",
-        lambda: saved(
+        lambda: encoded(
             Image.new("RGB", (16, 16), RED), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0" + b"\xff" * 40
         ),
         colour=RED,

@@ -1,6 +1,5 @@
 """Whatever the files of a source are called, and however deep they lie, each is accounted for."""
 
-import io
 import struct
 import tarfile
 import tempfile
@@ -13,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests._pictures import encoded
 from vitcore.dataset import Dataset, NamedFile, import_dataset, load_dataset
 from vitcore.errors import ArchiveError
 from vitcore.workspace import Workspace
@@ -27,9 +27,7 @@ few = settings(
 
 
 def picture(number: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (4, 4), (number % 256, number // 256, 99)).save(file, "PNG")
-    return file.getvalue()
+    return encoded(Image.new("RGB", (4, 4), (number % 256, number // 256, 99)))
 
 
 GOOD = picture(0)

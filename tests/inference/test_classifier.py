@@ -1,6 +1,5 @@
 """Using a trained classifier on new images."""
 
-import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests._pictures import encoded
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, ImageError, InputError, NotFoundError, StorageError
 from vitcore.evaluation import DoubtRule
@@ -33,9 +33,7 @@ CLASSES = ("cat", "dog", "owl")
 def picture(number: int) -> bytes:
     random = np.random.default_rng(number)
     pixels = (random.uniform(40, 215, 3) + random.normal(0, 20, (20, 30, 3))).clip(0, 255).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return encoded(Image.fromarray(pixels))
 
 
 @pytest.fixture(scope="module")

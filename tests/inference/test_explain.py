@@ -1,7 +1,6 @@
 """What in an image speaks for a class, and whether the answers depend on it."""
 
 import copy
-import io
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 from scipy import stats
 from torch import nn
 
+from tests._pictures import encoded, photo
 from vitcore.backbone import CATALOGUE, Device, Embedder, resolve_backbone
 from vitcore.errors import ImageError, InputError
 from vitcore.evaluation import DoubtRule
@@ -61,20 +61,6 @@ def classifier_of(head: Head, embedder: Embedder) -> Classifier:
     return Classifier(
         head, embedder, CLASSES, Trust(temperature=TEMPERATURE, rule=rule, level=0.5, references=references)
     )
-
-
-def photo(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Colours that change slowly, and noise."""
-    random = np.random.default_rng([seed, width, height])
-    small = Image.fromarray(random.integers(0, 256, (4, 5, 3), dtype=np.uint8))
-    smooth = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), dtype=np.float64)
-    return Image.fromarray((smooth + random.normal(0, 12, smooth.shape)).clip(0, 255).astype(np.uint8))
-
-
-def as_file(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 class Given(Embedder):
@@ -153,7 +139,7 @@ def test_the_scores_add_up_to_the_logit_for_every_backbone(backbone, make, embed
     shrunk = narrow(backbone, embedder)
     classifier = classifier_of(make(shrunk.dimension), shrunk)
     for size in ((150, 90), (70, 200), (112, 112)):
-        explanation = explain(classifier, as_file(photo(*size)))
+        explanation = explain(classifier, encoded(photo(*size)))
         logits = logits_of(classifier, photo(*size))
         assert np.ptp(logits) > 0.1
         assert np.abs(explanation.logits - logits).max() < 1e-5
@@ -177,27 +163,27 @@ def test_registers_of_a_plain_network_have_no_share(registers, embedder):
     shrunk = narrow("embedded", embedder, reg_tokens=registers)
     classifier = classifier_of(linear(shrunk.dimension), shrunk)
     assert shrunk.network.num_prefix_tokens == 1 + registers
-    explanation = explain(classifier, as_file(photo(150, 90)))
+    explanation = explain(classifier, encoded(photo(150, 90)))
     assert np.abs(total(explanation) - logits_of(classifier, photo(150, 90))).max() < 1e-4
 
 
 def test_the_scores_add_up_in_bf16_as_well(embedder):
     shrunk = narrow("embedded", embedder, Device("cpu", "CPU", "bf16"))
     classifier = classifier_of(linear(shrunk.dimension), shrunk)
-    explanation = explain(classifier, as_file(photo(150, 90)))
+    explanation = explain(classifier, encoded(photo(150, 90)))
     assert np.abs(total(explanation) - logits_of(classifier, photo(150, 90))).max() < 1e-4
 
 
 def test_without_a_class_token_it_has_no_share(embedder):
     shrunk = narrow("vit_base_patch16_siglip_224.v2_webli", embedder)
-    explanation = explain(classifier_of(linear(shrunk.dimension), shrunk), as_file(photo(150, 90)))
+    explanation = explain(classifier_of(linear(shrunk.dimension), shrunk), encoded(photo(150, 90)))
     assert explanation.class_token.tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("make", [linear, hidden])
 def test_the_bias_is_the_logit_of_the_average_embedding(make, embedder):
     head = make(128)
-    explanation = explain(classifier_of(head, embedder), as_file(photo(150, 90)))
+    explanation = explain(classifier_of(head, embedder), encoded(photo(150, 90)))
     assert explanation.bias == pytest.approx(head.logits(head.mean[np.newaxis])[0], abs=1e-5)
 
 
@@ -205,7 +191,7 @@ def test_the_score_of_a_patch_is_what_the_head_makes_of_its_token(plain):
     pixels = plain.embedder.prepare(photo(150, 90))[np.newaxis]
     [(class_token, patches)] = plain.embedder.tokens(pixels)
     head = plain.head
-    explanation = explain(plain, as_file(photo(150, 90)))
+    explanation = explain(plain, encoded(photo(150, 90)))
     standard = (patches[0].numpy() - head.mean[64:]) / head.std[64:]  # (P, W)
     expected = (standard @ head.weight[:, 64:].T / 100).T.reshape(3, 10, 10)
     assert explanation.patches == pytest.approx(expected, abs=1e-5)
@@ -219,7 +205,7 @@ def test_the_score_of_a_patch_is_what_the_head_makes_of_its_token(plain):
 @pytest.mark.parametrize("make", [linear, hidden])
 def test_what_is_explained_is_what_was_predicted(make, embedder):
     classifier = classifier_of(make(128), embedder)
-    images = [as_file(photo(150, 90, seed)) for seed in range(8)]
+    images = [encoded(photo(150, 90, seed)) for seed in range(8)]
     explanations = [explain(classifier, image) for image in images]
     for explanation, prediction in zip(explanations, classifier.predict(images), strict=True):
         ours = softmax(explanation.logits / TEMPERATURE)
@@ -230,7 +216,7 @@ def test_what_is_explained_is_what_was_predicted(make, embedder):
 
 
 def test_some_classes_can_be_explained_in_any_order(plain):
-    image = as_file(photo(150, 90))
+    image = encoded(photo(150, 90))
     everything, some = explain(plain, image), explain(plain, image, classes=["owl", "cat"])
     assert everything.classes == CLASSES
     assert some.classes == ("owl", "cat")
@@ -240,7 +226,7 @@ def test_some_classes_can_be_explained_in_any_order(plain):
 
 def test_a_class_that_there_is_not_is_refused(plain):
     with pytest.raises(InputError, match="no class 'cow'; choose one of cat, dog, owl"):
-        explain(plain, as_file(photo(150, 90)), classes=["cat", "cow"])
+        explain(plain, encoded(photo(150, 90)), classes=["cat", "cow"])
 
 
 @pytest.mark.parametrize("bad", [b"no image", "missing.png", "with\0nul.png"])
@@ -251,7 +237,7 @@ def test_what_is_no_image_is_refused(plain, bad):
 
 def test_a_path_and_its_bytes_are_the_same_image(plain, tmp_path: Path):
     path = tmp_path / "photo.png"
-    path.write_bytes(as_file(photo(150, 90)))
+    path.write_bytes(encoded(photo(150, 90)))
     from_path, from_text, from_bytes = (explain(plain, each) for each in (path, str(path), path.read_bytes()))
     assert np.array_equal(from_path.patches, from_bytes.patches)
     assert np.array_equal(from_text.patches, from_bytes.patches)
@@ -261,7 +247,7 @@ def test_a_path_and_its_bytes_are_the_same_image(plain, tmp_path: Path):
 
 
 def test_only_a_linear_head_is_split_exactly(embedder):
-    image = as_file(photo(150, 90))
+    image = encoded(photo(150, 90))
     assert explain(classifier_of(linear(128), embedder), image).exact
     assert not explain(classifier_of(hidden(128), embedder), image).exact
 
@@ -274,7 +260,7 @@ def test_a_hidden_layer_that_is_nearly_linear_is_split_like_a_linear_one(embedde
         mean=head.mean,
         std=head.std,
     )
-    image = as_file(photo(150, 90))
+    image = encoded(photo(150, 90))
     ours, expected = (explain(classifier_of(each, embedder), image) for each in (head, same))
     assert ours.patches == pytest.approx(expected.patches, abs=1e-4)
     assert ours.class_token == pytest.approx(expected.class_token, abs=1e-3)
@@ -284,7 +270,7 @@ def test_a_hidden_unit_that_nothing_moves_does_no_harm(embedder):
     head = hidden(128)
     head.hidden_weight[3] = 0
     classifier = classifier_of(head, embedder)
-    explanation = explain(classifier, as_file(photo(150, 90)))
+    explanation = explain(classifier, encoded(photo(150, 90)))
     assert np.abs(total(explanation) - logits_of(classifier, photo(150, 90))).max() < 1e-4
 
 
@@ -301,7 +287,7 @@ def spotted(width: int, height: int) -> Image.Image:
 
 @pytest.mark.parametrize("size", [(160, 160), (300, 160), (160, 230)])
 def test_a_patch_has_its_score_in_its_place(local, size):
-    explanation = explain(classifier_of(linear(128), local), as_file(spotted(*size)))
+    explanation = explain(classifier_of(linear(128), local), encoded(spotted(*size)))
     for scores in explanation.patches:  # (rows, columns)
         others = scores.copy()
         others[SPOT] = scores[0, 0]
@@ -314,13 +300,13 @@ def test_a_patch_has_its_score_in_its_place(local, size):
     [((300, 100), (1 / 3, 0, 2 / 3, 1)), ((100, 400), (0, 0.375, 1, 0.625)), ((160, 160), (0, 0, 1, 1))],
 )
 def test_the_square_is_what_the_backbone_saw(plain, size, square):
-    assert explain(plain, as_file(photo(*size))).square == pytest.approx(square)
+    assert explain(plain, encoded(photo(*size))).square == pytest.approx(square)
 
 
 def test_the_square_is_that_of_the_upright_image(plain):
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side
-    lying = as_file(photo(300, 100), "JPEG", exif=exif)
+    lying = encoded(photo(300, 100), "JPEG", exif=exif)
     assert explain(plain, lying).square == pytest.approx((0, 1 / 3, 1, 2 / 3))
 
 
@@ -328,7 +314,7 @@ def test_the_square_of_a_large_photo_does_not_depend_on_how_it_is_decoded(plain)
     large = photo(1003, 751)  # a JPEG of that size is decoded at half of it
     shares = (126 / 1003, 0, 877 / 1003, 1)
     for kind in ("JPEG", "PNG"):
-        assert explain(plain, as_file(large, kind)).square == pytest.approx(shares, abs=2e-3)
+        assert explain(plain, encoded(large, kind)).square == pytest.approx(shares, abs=2e-3)
 
 
 # --- the picture -----------------------------------------------------------------------------
@@ -339,7 +325,7 @@ def painted(plain) -> np.ndarray:
     """A heatmap, with what is for the class at the left and what is against it at the right: (H, W, 3)."""
     scores = np.zeros((1, 10, 10))
     scores[0, :, :3], scores[0, :, 7:] = 0.5, -0.25
-    explanation = explain(plain, as_file(photo(300, 200)), classes=["dog"])
+    explanation = explain(plain, encoded(photo(300, 200)), classes=["dog"])
     picture = heatmap(replace(explanation, patches=scores), photo(300, 200), "dog", size=600)
     return np.asarray(picture).astype(int)
 
@@ -372,7 +358,7 @@ def test_what_was_not_seen_is_faded(painted):
 
 def test_a_spot_is_painted_where_it_lies_in_the_picture(local):
     image = spotted(300, 160)
-    explanation = explain(classifier_of(linear(128), local), as_file(image))
+    explanation = explain(classifier_of(linear(128), local), encoded(image))
     scores = explanation.patches - explanation.patches[:, :1, :1]  # only the spot is left
     picture = np.asarray(heatmap(replace(explanation, patches=scores), image, "cat", size=300)).astype(int)
     coloured = np.argwhere(np.ptp(picture, axis=2) > 60)
@@ -380,7 +366,7 @@ def test_a_spot_is_painted_where_it_lies_in_the_picture(local):
 
 
 def test_the_picture_may_have_another_size_than_the_one_explained(plain):
-    explanation = explain(plain, as_file(photo(300, 200)))
+    explanation = explain(plain, encoded(photo(300, 200)))
     small, large = photo(300, 200), photo(300, 200).resize((1200, 800))
     one, other = (np.asarray(heatmap(explanation, each, "cat", size=300)) for each in (small, large))
     assert one.shape == other.shape
@@ -388,13 +374,13 @@ def test_the_picture_may_have_another_size_than_the_one_explained(plain):
 
 
 def test_a_map_of_nothing_has_no_colours(plain):
-    explanation = explain(plain, as_file(photo(160, 160)))
+    explanation = explain(plain, encoded(photo(160, 160)))
     nothing = replace(explanation, patches=np.zeros_like(explanation.patches))
     assert (np.ptp(np.asarray(heatmap(nothing, photo(160, 160), "cat")), axis=2) == 0).all()
 
 
 def test_only_what_was_explained_can_be_painted(plain):
-    explanation = explain(plain, as_file(photo(160, 160)), classes=["cat"])
+    explanation = explain(plain, encoded(photo(160, 160)), classes=["cat"])
     with pytest.raises(InputError, match="no class 'dog'; choose one of cat"):
         heatmap(explanation, photo(160, 160), "dog")
 
@@ -411,7 +397,7 @@ def images() -> list[bytes]:
         pixels = random.integers(70, 110, (160, 160, 3), dtype=np.uint8)
         top, left = random.integers(0, 6, 2) * 16
         pixels[top : top + 80, left : left + 80] = (255, 240, 20)
-        files.append(as_file(Image.fromarray(pixels)))
+        files.append(encoded(Image.fromarray(pixels)))
     return files
 
 

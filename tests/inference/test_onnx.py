@@ -1,6 +1,5 @@
 """A classifier as ONNX file answers like the classifier, and its script like both."""
 
-import io
 import json
 import logging
 import subprocess
@@ -19,6 +18,7 @@ from onnx import TensorProto
 from PIL import Image
 from torch import nn
 
+from tests._pictures import encoded, image_of_mode, photo
 from vitcore.backbone import CATALOGUE, ONNX_OPSET, Device, Embedder, _onnx_network, resolve_backbone
 from vitcore.errors import BackboneError, ImageError
 from vitcore.evaluation import DoubtRule
@@ -111,20 +111,6 @@ def small(backbone: str, base: Embedder, **options: object) -> Embedder:
     return Given(replace(base.backbone, spec=spec), CPU, model)
 
 
-def photo(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Colours that change slowly, and noise."""
-    random = np.random.default_rng([seed, width, height])
-    few = Image.fromarray(random.integers(0, 256, (4, 5, 3), dtype=np.uint8))
-    smooth = np.asarray(few.resize((width, height), Image.Resampling.BICUBIC), dtype=np.float64)
-    return Image.fromarray((smooth + random.normal(0, 12, smooth.shape)).clip(0, 255).astype(np.uint8))
-
-
-def bytes_of(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
 def run_graph(model: onnx.ModelProto, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return tuple(session.run(["probabilities", "embedding"], {"image": pixels}))
@@ -156,10 +142,10 @@ def pictures(tmp_path) -> list[Path]:
     folder = tmp_path / "pictures"
     (folder / "below").mkdir(parents=True)
     files = {
-        "small.png": bytes_of(photo(90, 60)),
-        "tall.jpg": bytes_of(photo(300, 500), "JPEG", quality=90),
-        "below/large.jpg": bytes_of(photo(1900, 1300), "JPEG", quality=90),
-        "below/exact.png": bytes_of(photo(160, 160)),
+        "small.png": encoded(photo(90, 60)),
+        "tall.jpg": encoded(photo(300, 500), "JPEG", quality=90),
+        "below/large.jpg": encoded(photo(1900, 1300), "JPEG", quality=90),
+        "below/exact.png": encoded(photo(160, 160)),
     }
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -179,7 +165,7 @@ def same(embedder: Embedder, make=linear) -> None:
         expected = embedder.embed(pixels[np.newaxis])[0].astype(np.float16).astype(np.float32)
         assert np.abs(embedding - expected).max() <= np.abs(expected).max() / 500
         assert np.ptp(probabilities) > 0.05
-        assert np.abs(probabilities - answer(classifier, bytes_of(image))).max() < 1e-3
+        assert np.abs(probabilities - answer(classifier, encoded(image))).max() < 1e-3
         if size == (224, 150):  # and as it is, without being prepared
             raw, _ = run_graph(model, np.asarray(image))
             assert np.abs(raw - probabilities).max() < 0.02
@@ -323,30 +309,6 @@ def test_an_image_that_is_gone_is_an_error_of_its_own(written, tmp_path):
         list(onnx_probabilities(written / "model.onnx", [tmp_path / "gone.png"]))
 
 
-def values_of(mode: str) -> Image.Image:
-    grey = np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8)
-    if mode == "F":
-        return Image.fromarray(grey.astype(np.float32) / 255)
-    if mode == "F wide":
-        wide = grey.astype(np.float32) * 3 - 90
-        wide[0, :2] = np.nan, np.inf
-        return Image.fromarray(wide)
-    if mode == "I;16":
-        return Image.fromarray(grey.astype(np.uint16) * 257)
-    if mode == "I":
-        return Image.fromarray(grey.astype(np.int32) * 1000)
-    image = Image.fromarray(np.stack([grey, grey[::-1], grey[:, ::-1]], axis=-1))
-    if mode == "P transparent":
-        image = image.convert("P")
-        image.info["transparency"] = 3
-        return image
-    if mode in {"RGBA", "LA"}:
-        image = image.convert(mode)
-        image.putalpha(Image.fromarray(grey[:, ::-1].copy()))
-        return image
-    return image.convert(mode)
-
-
 @pytest.mark.parametrize(
     ("mode", "kind"),
     [
@@ -358,7 +320,7 @@ def values_of(mode: str) -> Image.Image:
     ],
 )
 def test_the_script_reads_an_image_as_the_loader_does(mode, kind, embedder, tmp_path):
-    content = bytes_of(values_of(mode), kind)
+    content = encoded(image_of_mode(mode), kind)
     file = tmp_path / "image"
     file.write_bytes(content)
     expected = embedder.prepare(classifier_of(embedder).load(content))
@@ -369,7 +331,7 @@ def test_the_script_reads_an_image_as_the_loader_does(mode, kind, embedder, tmp_
 def test_the_script_turns_photos_upright(orientation, embedder, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    content = bytes_of(photo(700, 500), "JPEG", exif=exif)
+    content = encoded(photo(700, 500), "JPEG", exif=exif)
     file = tmp_path / "image.jpg"
     file.write_bytes(content)
     expected = embedder.prepare(classifier_of(embedder).load(content))
@@ -379,8 +341,8 @@ def test_the_script_turns_photos_upright(orientation, embedder, tmp_path):
 BAD = {
     "empty.png": b"",
     "text.png": b"no image",
-    "cut.png": bytes_of(photo(90, 60))[:500],
-    "cut.jpg": bytes_of(photo(90, 60), "JPEG")[:700],
+    "cut.png": encoded(photo(90, 60))[:500],
+    "cut.jpg": encoded(photo(90, 60), "JPEG")[:700],
 }
 
 
@@ -395,7 +357,7 @@ def test_the_script_refuses_what_the_loader_refuses(name, embedder, tmp_path):
 
 def test_the_script_refuses_an_image_that_is_too_large(tmp_path, monkeypatch):
     monkeypatch.setattr(script, "MAX_PIXELS", 1000)
-    (tmp_path / "large.png").write_bytes(bytes_of(photo(90, 60)))
+    (tmp_path / "large.png").write_bytes(encoded(photo(90, 60)))
     with pytest.raises(script.Unreadable, match="more than 0 megapixels"):
         script.load_image(tmp_path / "large.png", 160)
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import safetensors.torch
 from PIL import Image
 
 import vitcore
+from tests._pictures import soft_photo
 from vitcore.backbone import Embedder
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset, exclude, import_dataset, split_index
@@ -351,11 +353,7 @@ def test_a_learning_rate_that_is_too_high_makes_a_failed_run_that_says_so(learn)
 # --- near-duplicates -------------------------------------------------------------------------
 
 
-def photo(number: int) -> Image.Image:
-    """Soft blobs in many colours; another number gives another picture."""
-    random = np.random.default_rng(number)
-    blobs = random.integers(0, 256, (9, 12, 3), dtype=np.uint8)
-    return Image.fromarray(blobs).resize((192, 144), Image.Resampling.BICUBIC)
+small_photo = partial(soft_photo, size=(192, 144))
 
 
 def put(root: Path, name: str, image: Image.Image) -> None:
@@ -371,9 +369,9 @@ def with_copies(tmp_path) -> Dataset:
     """
     root = tmp_path / "copies"
     for number in range(24):
-        put(root, f"{'abc'[number % 3]}/{number:02}.png", photo(number))
+        put(root, f"{'abc'[number % 3]}/{number:02}.png", small_photo(number))
     for number in range(9):
-        image, label, other = photo(number), "abc"[number % 3], "abc"[(number + number // 3) % 3]
+        image, label, other = small_photo(number), "abc"[number % 3], "abc"[(number + number // 3) % 3]
         put(root, f"{label}/{number:02} small.png", image.resize((96, 72)))
         put(root, f"{label}/{number:02} large.jpg", image.resize((400, 300)))
         put(root, f"{other}/{number:02} saved.jpg", image)
@@ -451,8 +449,8 @@ def test_pictures_taken_out_take_no_part(with_copies, tiny_backbone):
 def test_a_class_of_one_picture_in_many_forms_is_refused(tmp_path, tiny_backbone):
     root = tmp_path / "few"
     for number in range(8):
-        put(root, f"a/{number}.png", photo(number))
-        put(root, f"b/{number}.png", photo(20).resize((192 - 8 * number, 144 - 6 * number)))
+        put(root, f"a/{number}.png", small_photo(number))
+        put(root, f"b/{number}.png", small_photo(20).resize((192 - 8 * number, 144 - 6 * number)))
     with pytest.raises(DatasetError, match="its 8 images are all near-duplicates of each other"):
         train(import_dataset(root), SHORT, compute=Compute(tiny_backbone, device="cpu"))
     (run,) = list_runs()
@@ -486,11 +484,11 @@ def leaking(tmp_path) -> Dataset:
     root = tmp_path / "leaking"
     for place, label in enumerate("ab"):
         for number in range(10):
-            put(root, f"train/{label}/{number}.png", photo(100 * place + number))
+            put(root, f"train/{label}/{number}.png", small_photo(100 * place + number))
         for number in range(4):
-            put(root, f"val/{label}/{number}.png", photo(100 * place + 50 + number))
-        put(root, f"val/{label}/same.png", photo(100 * place + 3))
-        put(root, f"val/{label}/small.jpg", photo(100 * place + 5).resize((96, 72)))
+            put(root, f"val/{label}/{number}.png", small_photo(100 * place + 50 + number))
+        put(root, f"val/{label}/same.png", small_photo(100 * place + 3))
+        put(root, f"val/{label}/small.jpg", small_photo(100 * place + 5).resize((96, 72)))
     return import_dataset(root)
 
 
