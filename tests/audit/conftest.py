@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from tests._pictures import soft_photo
 from vitcore.audit import _measures, measure
 from vitcore.backbone import Embedder
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset, Finding, import_dataset
-
-
-def photo(number: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
-    """Soft blobs in many colours; another number gives another picture."""
-    random = np.random.default_rng(number)
-    blobs = random.integers(0, 256, (size[1] // 16, size[0] // 16, 3), dtype=np.uint8)
-    return Image.fromarray(blobs).resize(size, Image.Resampling.BICUBIC)
 
 
 def smaller(image: Image.Image) -> Image.Image:
@@ -26,7 +20,9 @@ def smaller(image: Image.Image) -> Image.Image:
 
 def plain_pile(count: int = 6) -> dict[str, Image.Image]:
     return {
-        f"{label}/{n}.png": photo(100 * place + n) for place, label in enumerate("ab") for n in range(count)
+        f"{label}/{n}.png": soft_photo(100 * place + n)
+        for place, label in enumerate("ab")
+        for n in range(count)
     }
 
 
@@ -87,7 +83,7 @@ def flawed(pile) -> Dataset:
         plain_pile(8)
         | {
             "a/black.png": grey,
-            "a/blurred.png": photo(70).filter(ImageFilter.GaussianBlur(12)),
+            "a/blurred.png": soft_photo(70).filter(ImageFilter.GaussianBlur(12)),
             "b/white.png": Image.fromarray(255 - np.asarray(grey) // 3),
             "b/one colour.png": Image.new("RGB", (320, 240), (90, 140, 60)),
         }

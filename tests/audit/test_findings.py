@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tests.audit.conftest import names, photo, plain_pile, smaller
+from tests._pictures import soft_photo
+from tests.audit.conftest import names, plain_pile, smaller
 from tests.dataset.conftest import by_kind, index_of
 from vitcore.audit import _measures, find_issues, load_measures
 from vitcore.audit._quality import THRESHOLDS
@@ -53,8 +54,8 @@ def test_near_duplicates_are_found_the_largest_first(pile, look):
 
 
 def test_near_duplicates_under_two_labels_and_in_two_parts_are_found(pile, look):
-    images = {f"train/{name}": photo(n) for n, name in enumerate(plain_pile(5))}
-    images |= {f"test/{name}": photo(20 + n) for n, name in enumerate(plain_pile(2))}
+    images = {f"train/{name}": soft_photo(n) for n, name in enumerate(plain_pile(5))}
+    images |= {f"test/{name}": soft_photo(20 + n) for n, name in enumerate(plain_pile(2))}
     images["train/b/label.png"] = smaller(images["train/a/0.png"])
     images["train/a/leak.jpg"] = images["test/a/1.png"]
     images["train/a/twin.png"] = smaller(images["train/a/3.png"])

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.audit.conftest import photo, plain_pile, smaller
+from tests._pictures import soft_photo
+from tests.audit.conftest import plain_pile, smaller
 from vitcore.audit import _measures, find_issues, load_measures
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.dataset import add_images, exclude, restore
@@ -34,8 +35,8 @@ def test_only_images_that_were_added_are_measured(pile, look, work_done, tmp_pat
     dataset = pile(plain_pile())
     look(dataset)
     (tmp_path / "more" / "b").mkdir(parents=True)
-    smaller(photo(3)).save(tmp_path / "more" / "b" / "small.png")
-    photo(77).save(tmp_path / "more" / "b" / "new.png")
+    smaller(soft_photo(3)).save(tmp_path / "more" / "b" / "small.png")
+    soft_photo(77).save(tmp_path / "more" / "b" / "new.png")
     dataset = add_images(dataset, tmp_path / "more")
     assert load_measures(dataset).missing(dataset) == 2
     measures = look(dataset)
@@ -65,7 +66,7 @@ def test_pairs_outlive_the_exclusion_of_one_of_them_when_more_images_come(pile, 
     (group,) = find_issues(dataset, load_measures(dataset))[0].groups
     dataset = exclude(dataset, group[1:])
     (tmp_path / "more" / "b").mkdir(parents=True)
-    photo(77).save(tmp_path / "more" / "b" / "new.png")
+    soft_photo(77).save(tmp_path / "more" / "b" / "new.png")
     dataset = add_images(dataset, tmp_path / "more")
     look(dataset)
     dataset = restore(dataset, group[1:])
