@@ -58,6 +58,24 @@ def test_sets_hold_the_truth_as_often_as_wanted(coverage, skill):
     assert np.mean(found) == pytest.approx(max(coverage, accuracy), abs=0.025)
 
 
+@pytest.mark.parametrize("coverage", [0.6, 0.8, 0.9, 0.95])
+def test_sets_are_those_that_crepes_gives_for_the_same_scores(coverage):
+    crepes = pytest.importorskip("crepes", reason="requirements-dev.txt has crepes")
+    true, probabilities, _ = guesses(80, seed=3, skill=0.5)
+    _, new, _ = guesses(60, seed=4, skill=0.5)
+
+    def scores(rows: np.ndarray) -> np.ndarray:
+        """What is more probable than each class, added up."""
+        return np.array([[row[row > own].sum() for own in row] for row in rows])
+
+    oracle = crepes.ConformalClassifier()
+    oracle.fit(scores(probabilities)[np.arange(80), true])
+    expected = oracle.predict_set(scores(new), confidence=coverage, smoothing=False)
+    assert 60 < expected.sum() < 240
+    found = prediction_sets(new, conformal_threshold(true, probabilities, coverage))
+    assert found.tolist() == (expected == 1).tolist()
+
+
 def test_the_threshold_is_the_score_of_the_rank_that_is_due():
     probabilities = np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.7, 0.2, 0.1], [0.4, 0.35, 0.25]])
     true = np.array([0, 1, 2, 2])  # with 0, 0.6, 0.9 and 0.75 before

@@ -60,6 +60,23 @@ def test_suspects_are_counted_as_in_confident_learning():
     assert table["suspect"].tolist() == [True] + [False] * 5
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_suspects_are_counted_and_ranked_as_by_cleanlab(seed):
+    count = pytest.importorskip("cleanlab.count", reason="requirements-dev.txt has cleanlab")
+    random = np.random.default_rng(seed)
+    classes, images = int(random.integers(2, 6)), int(random.integers(30, 200))
+    probabilities = random.dirichlet(np.full(classes, 0.7), images)
+    labels = np.array([random.choice(classes, p=row) for row in probabilities])
+    labels[:classes] = range(classes)
+    joint = count.compute_confident_joint(labels, probabilities, calibrate=False)
+    claimed = joint.sum() - np.trace(joint)
+    table = rank_labels(labels, probabilities)
+    # As many of the first ones are suspects, but those whose label the heads give themselves.
+    expected = (np.arange(images) < claimed) & (table["given"] != table["suggested"])
+    assert 0 < expected.sum() < images
+    assert table["suspect"].tolist() == expected.tolist()
+
+
 def test_what_the_heads_agree_with_is_no_suspect():
     # Class 1 claims image 0, for it is unsure of its own; but class 0 is still more probable.
     probabilities = np.array([[0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.75, 0.25]])
