@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks._setting import Setting
-from vitcore.audit import duplicate_groups, find_duplicates
+from vitcore.audit import near_duplicate_groups
 from vitcore.dataset import Dataset
 from vitcore.features import embed_images, image_files
 from vitcore.workspace import Workspace
@@ -51,11 +51,10 @@ def embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace
     """A dataset with its embeddings; those that the workspace has are not computed again."""
     embedder, rows = setting.embedder(workspace), dataset.index
     vectors = embed_images(embedder, image_files(dataset, rows)).vectors[:, 0]
-    pairs = find_duplicates(dataset, rows, vectors, fingerprint=embedder.fingerprint)
     return Material(
         name=name,
         vectors=vectors,
         labels=np.array([dataset.classes.index(label) for label in rows["label"]]),
-        groups=duplicate_groups(rows, pairs),
+        groups=near_duplicate_groups(dataset, rows, vectors, fingerprint=embedder.fingerprint),
         classes=len(dataset.classes),
     )
