@@ -4,11 +4,11 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests._archives import zip_of_folder
 from vitcore import load_classifier
 from vitcore.cli import main
 from vitcore.dataset import load_dataset
@@ -103,9 +103,7 @@ def test_import_answers_what_was_found(ask, photos):
 
 def test_import_reads_a_zip_file_like_its_folder(ask, photos, tmp_path):
     archive = tmp_path / "packed.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(photos.rglob("*.png")):
-            file.write(path, path.relative_to(photos))
+    archive.write_bytes(zip_of_folder(photos))
     folder, packed = ask("import", photos), ask("import", archive)
     assert packed["name"] == "packed"
     assert packed["classes"] == folder["classes"]

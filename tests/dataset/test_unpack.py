@@ -1,11 +1,11 @@
 """Photos from files and archives, as they are dropped on the Predict page."""
 
 import threading
-import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests._archives import zip_of
 from vitcore.dataset import NamedFile, _unpack, unpack_photos
 from vitcore.errors import ArchiveError, Stopped
 from vitcore.progress import Task
@@ -26,11 +26,7 @@ def dropped(tmp_path: Path, name: str, content: bytes) -> NamedFile:
 
 
 def zipped(tmp_path: Path, name: str, files: dict[str, bytes]) -> NamedFile:
-    path = tmp_path / f"upload-{len(list(tmp_path.glob('upload-*')))}"
-    with zipfile.ZipFile(path, "w") as archive:
-        for file, content in files.items():
-            archive.writestr(file, content)
-    return NamedFile(name, path)
+    return dropped(tmp_path, name, zip_of(files))
 
 
 def test_single_files_are_taken_whatever_they_are_called(tmp_path, place):

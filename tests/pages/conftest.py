@@ -1,6 +1,5 @@
 """What the tests of the pages share: an app without a past, finished trainings, ways to look and click."""
 
-import io
 import re
 import shutil
 import threading
@@ -18,6 +17,7 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from app.shared.state import job_queue
+from tests._archives import zip_of_folder
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, load_dataset
 from vitcore.jobs import Job
@@ -324,11 +324,6 @@ def photos_zip(picture_folder) -> Callable[..., bytes]:
     """The bytes of a zip file of class folders."""
 
     def photos_zip(**options) -> bytes:
-        folder = picture_folder(name="to be packed", **options)
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as file:
-            for path in sorted(folder.rglob("*.png")):
-                file.write(path, path.relative_to(folder))
-        return packed.getvalue()
+        return zip_of_folder(picture_folder(name="to be packed", **options))
 
     return photos_zip

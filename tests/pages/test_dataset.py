@@ -1,7 +1,5 @@
 import gc
-import io
 import re
-import zipfile
 from functools import partial
 
 import pytest
@@ -11,6 +9,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 
 from app.shared.state import job_queue
 from app.shared.text import escape_markdown
+from tests._archives import zip_of
 from tests._variants import first_of
 from vitcore.audit import measure
 from vitcore.compute import Compute
@@ -267,12 +266,9 @@ def test_a_session_that_ends_takes_its_upload_along(open_page, photos_zip, works
 
 
 def test_the_message_on_a_hostile_upload_is_shown_as_it_is(open_page, finish, ui, hold):
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as file:
-        for label in ("one", "two"):
-            file.writestr(f"{label}/![x](http:evil).png", b"not an image")
+    packed = zip_of({f"{label}/![x](http:evil).png": b"not an image" for label in ("one", "two")})
     held = hold("import")
-    at = ui.press(upload(open_page("dataset"), ("photos.zip", packed.getvalue())), "import")
+    at = ui.press(upload(open_page("dataset"), ("photos.zip", packed)), "import")
     held.let_go()
     finish(at)
     assert len(at.error) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests._archives import zip_of
 from vitcore.compute import Compute
 from vitcore.dataset import NamedFile, import_dataset, load_dataset
 from vitcore.errors import ArchiveError, DatasetError, NotFoundError, Stopped
@@ -125,8 +126,7 @@ def test_begun_at_another_level_of_doubt_all_is_answered_at_the_present_one(run,
 
 def test_a_batch_that_cannot_be_made_leaves_nothing(run, tmp_path):
     texts = tmp_path / "texts.zip"
-    with zipfile.ZipFile(texts, "w") as archive:
-        archive.writestr("a.txt", "a")
+    texts.write_bytes(zip_of({"a.txt": b"a"}))
     with pytest.raises(ArchiveError):
         new_batch(run, [NamedFile("texts.zip", texts)], "texts")
     assert list_batches(run) == []
