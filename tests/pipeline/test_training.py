@@ -56,6 +56,13 @@ def learn(dataset, tiny_backbone):
 
 
 @pytest.fixture
+def run(learn, prepared_home) -> Run:
+    """A training on the three colours."""
+    prepared_home("three colours", learn)
+    return list_runs()[0]
+
+
+@pytest.fixture
 def forward_passes(monkeypatch) -> list[int]:
     """The size of each batch that goes through a backbone."""
     sizes: list[int] = []
@@ -76,8 +83,7 @@ def figures(run: Run) -> list[dict]:
 # --- from pictures to predictions ------------------------------------------------------------
 
 
-def test_a_training_ends_complete_and_knows_its_classes(learn, dataset, tiny_backbone):
-    run = learn()
+def test_a_training_ends_complete_and_knows_its_classes(run, dataset, tiny_backbone):
     assert (run.state, run.classes, run.has_model) == ("complete", ("blue", "green", "red"), True)
     assert run.evaluation.accuracy > 0.9
     assert run.hyperparameters == SHORT
@@ -91,8 +97,7 @@ def test_a_training_ends_complete_and_knows_its_classes(learn, dataset, tiny_bac
     assert [listed.id for listed in list_runs()] == [run.id]
 
 
-def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(learn):
-    run = learn()
+def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(run):
     losses = run.history["validation_loss"]
     assert run.facts.best_epoch == losses.idxmin() + 1
     # The figures are those of scaled probabilities.
@@ -102,8 +107,7 @@ def test_the_best_epoch_is_the_one_with_the_lowest_validation_loss(learn):
     assert -np.log(scaled[np.arange(len(truth)), truth]).mean() == pytest.approx(losses.min(), abs=1e-3)
 
 
-def test_the_predictions_are_those_of_the_validation_images(learn, dataset):
-    run = learn()
+def test_the_predictions_are_those_of_the_validation_images(run, dataset):
     split = split_index(dataset.index, validation_fraction=0.2, seed=0)  # there are no near-duplicates
     expected = dataset.index[split == "validation"]
     for column in ("image_id", "name", "sha256", "file"):
@@ -116,8 +120,7 @@ def test_the_predictions_are_those_of_the_validation_images(learn, dataset):
     assert np.allclose(run.predictions["confidence"], run.probabilities.max(axis=1))
 
 
-def test_the_classifier_repeats_the_stored_predictions(learn, dataset):
-    run = learn()
+def test_the_classifier_repeats_the_stored_predictions(run, dataset):
     classifier = load_classifier(run.folder, device="cpu")
     predictions = classifier.predict([dataset.path(file) for file in run.predictions["file"]])
     assert [prediction.label for prediction in predictions] == run.predictions["predicted"].tolist()
@@ -129,8 +132,7 @@ def test_the_classifier_repeats_the_stored_predictions(learn, dataset):
 
 
 @pytest.mark.thorough
-def test_the_classifier_repeats_the_stored_verdicts(learn, dataset):
-    run = learn()
+def test_the_classifier_repeats_the_stored_verdicts(run, dataset):
     classifier = load_classifier(run.folder, device="cpu")
     predictions = classifier.predict([dataset.path(file) for file in run.predictions["file"]])
     verdicts = classifier.trust.verdicts(
@@ -140,8 +142,8 @@ def test_the_classifier_repeats_the_stored_verdicts(learn, dataset):
     assert len(classifier.trust.references) == run.config.images.train
 
 
-def test_calibration_is_told(learn):
-    found = learn().facts.calibration
+def test_calibration_is_told(run):
+    found = run.facts.calibration
     assert 0.05 <= found.temperature <= 20
     assert 0 <= found.error_before <= 1
     assert 0 <= found.noise_floor <= 1
@@ -457,8 +459,8 @@ def test_a_class_of_one_picture_in_many_forms_is_refused(tmp_path, tiny_backbone
     assert (run.state, run.has_model) == ("failed", False)
 
 
-def test_distinct_pictures_are_not_grouped(learn):
-    assert learn().config.split == SplitRecord(seed=0, validation_fraction=0.2, groups=0, images=0)
+def test_distinct_pictures_are_not_grouped(run):
+    assert run.config.split == SplitRecord(seed=0, validation_fraction=0.2, groups=0, images=0)
 
 
 def test_how_many_images_learn_is_written_down_as_soon_as_it_is_known(learn):
@@ -642,8 +644,8 @@ def test_folds_out_of_range_are_refused(folds):
 
 
 @pytest.fixture
-def classifier(learn):
-    return load_classifier(learn().folder, device="cpu")
+def classifier(run):
+    return load_classifier(run.folder, device="cpu")
 
 
 def test_a_classifier_is_judged_on_another_set(classifier, picture_folder):
@@ -654,8 +656,7 @@ def test_a_classifier_is_judged_on_another_set(classifier, picture_folder):
     assert evaluation.accuracy == pytest.approx((other.index["label"] == np.array(labels)).mean())
 
 
-def test_the_same_images_give_the_same_figures(classifier, dataset, learn):
-    run = learn()
+def test_the_same_images_give_the_same_figures(classifier, dataset, run):
     validation = dataset.index["image_id"].isin(run.predictions["image_id"])
     assert validation.sum() == 6
     evaluation = evaluate_on(classifier, dataset).evaluation
@@ -760,8 +761,7 @@ def test_an_interrupted_training_goes_on_from_its_last_checkpoint(learn, stopped
     assert figures(resumed) == figures(learn(settings))
 
 
-def test_what_is_complete_does_not_go_on(learn):
-    run = learn()
+def test_what_is_complete_does_not_go_on(run):
     with pytest.raises(InputError, match="is complete"):
         resume(run.id)
     assert load_run(run.id).state == "complete"
