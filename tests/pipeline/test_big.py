@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from vitcore import vectors as cellar
+from vitcore.audit import _near_duplicates
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.compute import Compute
-from vitcore.dataset import Dataset, _duplicates, import_dataset
+from vitcore.dataset import Dataset, import_dataset
 from vitcore.evaluation import NeighbourIndex, _neighbours, nearest, project, rank_labels
 from vitcore.features import StoredVectors, _store, local_pass
 from vitcore.inference import load_classifier
@@ -43,7 +44,7 @@ def read_at_once(monkeypatch) -> list[int]:
         (cellar, ["_ROWS"]),
         (_inputs, ["_ROWS", "_ALIGNED"]),
         (_head, ["_ROWS"]),
-        (_duplicates, ["_TILE_ROWS"]),
+        (_near_duplicates, ["_TILE_ROWS"]),
         (_neighbours, ["_QUERY_ROWS", "_REFERENCE_ROWS"]),
         (_trusting, ["_MOST_REFERENCES"]),
     ):

@@ -22,9 +22,9 @@ from vitcore.pipeline import (
     resume,
     review_run,
     train,
+    write_report,
 )
 from vitcore.progress import Progress, Task
-from vitcore.report import write_report
 from vitcore.runs import list_runs
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
