@@ -83,14 +83,14 @@ def test_the_table_has_a_row_for_every_metric(open_page, trained):
 
 def test_the_calibration_error_has_its_noise_floor_beside_it(open_page, trained):
     known = trained.run.facts.calibration
-    words = open_page("evaluate").table[0].value["in words"].iloc[5]
+    words = open_page("evaluate").table[0].value["in words"].iloc[5].replace("\\", "")
     for figure in (known.noise_floor, known.error_before):
         assert f"{100 * figure:.1f}" in words
 
 
 @pytest.mark.usefixtures("hostile")
 def test_more_than_three_classes_have_a_top_3_accuracy(open_page):
-    assert "Top-3 accuracy" in list(open_page("evaluate").table[0].value["figure"])
+    assert r"Top\-3 accuracy" in list(open_page("evaluate").table[0].value["figure"])
 
 
 @pytest.mark.parametrize(
@@ -377,21 +377,20 @@ def amend_state(run, **facts):
     (run.folder / "state.json").write_text(json.dumps({**state, **facts}))
 
 
-@pytest.mark.parametrize(("without", "said"), [(0.5, "50.0"), (None, "no other is left")])
-def test_a_leak_of_a_ready_made_split_is_told_with_both_figures(open_page, trained, without, said):
+@pytest.mark.parametrize(("without", "shown"), [(0.5, "50.0"), (None, "no other is left")])
+def test_a_leak_of_a_ready_made_split_is_told_with_both_figures(open_page, trained, without, shown):
     amend_state(trained.run, leak={"images": 3, "accuracy": 0.75, "accuracy_without": without})
     (warning,) = open_page("evaluate").warning
-    assert "3 of the validation images" in warning.value
-    assert "75.0" in warning.value
-    assert said in warning.value
+    for text in ("3 of the validation images", "75.0", shown):
+        assert text in warning.value.replace("\\", "")
 
 
 def test_the_figures_of_a_cross_validation_are_told(open_page, trained):
     figures = dict.fromkeys(("accuracy", "balanced_accuracy", "cohen_kappa"), (0.5, 0.6, 0.7))
     amend_state(trained.run, cross_validation={"folds": 3, **figures})
-    (info,) = open_page("evaluate").info
+    text = said(open_page("evaluate"))
     for figure in ("3 other divisions", "60.0", "10.0", "50.0", "70.0"):
-        assert figure in info.value
+        assert figure in text
 
 
 # --- in another language -----------------------------------------------------------------------
