@@ -11,29 +11,6 @@ The pieces in between are in the sub-packages: `vitcore.dataset`, `vitcore.backb
 `vitcore.features`, `vitcore.training`, `vitcore.evaluation`, `vitcore.inference`, `vitcore.runs`.
 """
 
-from vitcore.compute import Compute
-from vitcore.dataset import Dataset, import_dataset, load_dataset
-from vitcore.errors import VitcoreError
-from vitcore.inference import Classifier, Prediction, load_classifier
-from vitcore.pipeline import find_settings, train
-from vitcore.runs import Run, list_runs, load_run
-from vitcore.training import Hyperparameters
-from vitcore.workspace import Workspace
+import lazy_loader
 
-__all__ = [
-    "Classifier",
-    "Compute",
-    "Dataset",
-    "Hyperparameters",
-    "Prediction",
-    "Run",
-    "VitcoreError",
-    "Workspace",
-    "find_settings",
-    "import_dataset",
-    "list_runs",
-    "load_classifier",
-    "load_dataset",
-    "load_run",
-    "train",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

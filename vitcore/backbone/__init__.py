@@ -1,28 +1,5 @@
 """The frozen Vision Transformers: which there are, where their weights come from, what computes with them."""
 
-from vitcore.backbone._catalogue import CATALOGUE, BackboneSpec, Preprocessing, describe_backbone
-from vitcore.backbone._device import Device, choose_device, cpu_can, cpu_name
-from vitcore.backbone._embedder import Embedder
-from vitcore.backbone._networks import release_networks
-from vitcore.backbone._onnx_network import ONNX_OPSET, network_graph, quantise
-from vitcore.backbone._weights import Backbone, embedded_file, hub_answers, resolve_backbone
+import lazy_loader
 
-__all__ = [
-    "CATALOGUE",
-    "ONNX_OPSET",
-    "Backbone",
-    "BackboneSpec",
-    "Device",
-    "Embedder",
-    "Preprocessing",
-    "choose_device",
-    "cpu_can",
-    "cpu_name",
-    "describe_backbone",
-    "embedded_file",
-    "hub_answers",
-    "network_graph",
-    "quantise",
-    "release_networks",
-    "resolve_backbone",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

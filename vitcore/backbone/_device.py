@@ -1,16 +1,17 @@
 """The device, the engine and the precision of the work."""
 
 from dataclasses import dataclass
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from vitcore.compute import ENGINE_TITLES, check_precision, engine_is_here, missing_engine
 from vitcore.errors import DeviceError
 
 __all__ = ["Device", "choose_device", "cpu_can", "cpu_name"]
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+if TYPE_CHECKING:
+    import torch
+
+_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,12 @@ class Device:
         return f"{ENGINE_TITLES[self.engine]} ({self.precision})"
 
     @property
-    def dtype(self) -> torch.dtype:
+    def dtype(self) -> "torch.dtype":
         """The dtype in which torch does what only torch can do here: that of `precision`, or float32."""
-        return _DTYPES[self.precision] if self.engine == "torch" else torch.float32
+        import torch
+
+        dtype: torch.dtype = getattr(torch, _DTYPES[self.precision] if self.engine == "torch" else "float32")
+        return dtype
 
 
 def choose_device(device: str = "auto", precision: str = "auto", engine: str = "torch") -> Device:
@@ -53,6 +57,8 @@ def choose_device(device: str = "auto", precision: str = "auto", engine: str = "
     Raises:
         DeviceError: Unknown, or not on this machine.
     """
+    import torch
+
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     present = ["cpu", *["cuda"] * has_cuda, *["mps"] * has_mps]
     if engine == "auto":
@@ -95,12 +101,16 @@ def cpu_name() -> str:
 
 
 def _capabilities() -> dict[str, Any]:
+    import torch
+
     found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return found
 
 
 def _usual_precision(device: str, engine: str) -> str:
     if device == "cuda":
+        import torch
+
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if engine == "openvino" and cpu_can("avx512_bf16", "amx_bf16"):
         return "bf16"

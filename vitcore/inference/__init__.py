@@ -1,56 +1,5 @@
 """Using a trained classifier on new images."""
 
-from vitcore.inference._batch import (
-    BatchResult,
-    PredictedFile,
-    each_prediction,
-    predict_files,
-    read_predictions,
-)
-from vitcore.inference._classifier import Classifier, ImageSource, Prediction
-from vitcore.inference._deletion import DELETED, Deletion, deletion_test
-from vitcore.inference._explain import Explanation, explain, heatmap
-from vitcore.inference._export import (
-    LARGEST_DIFFERENCE,
-    LEAST_SAME_LABELS,
-    Agreement,
-    copy_classifier,
-    measure_agreement,
-)
-from vitcore.inference._model import load_classifier, load_trust, save_classifier, set_level
-from vitcore.inference._onnx import copy_script, onnx_probabilities, write_int8, write_onnx
-from vitcore.inference._onnx_graph import classifier_graph
-from vitcore.inference._trust import USUAL_LEVEL, Trust
+import lazy_loader
 
-__all__ = [
-    "DELETED",
-    "LARGEST_DIFFERENCE",
-    "LEAST_SAME_LABELS",
-    "USUAL_LEVEL",
-    "Agreement",
-    "BatchResult",
-    "Classifier",
-    "Deletion",
-    "Explanation",
-    "ImageSource",
-    "PredictedFile",
-    "Prediction",
-    "Trust",
-    "classifier_graph",
-    "copy_classifier",
-    "copy_script",
-    "deletion_test",
-    "each_prediction",
-    "explain",
-    "heatmap",
-    "load_classifier",
-    "load_trust",
-    "measure_agreement",
-    "onnx_probabilities",
-    "predict_files",
-    "read_predictions",
-    "save_classifier",
-    "set_level",
-    "write_int8",
-    "write_onnx",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,26 @@
+from ._catalogue import CATALOGUE, BackboneSpec, Preprocessing, describe_backbone
+from ._device import Device, choose_device, cpu_can, cpu_name
+from ._embedder import Embedder
+from ._networks import release_networks
+from ._onnx_network import ONNX_OPSET, network_graph, quantise
+from ._weights import Backbone, embedded_file, hub_answers, resolve_backbone
+
+__all__ = [
+    "CATALOGUE",
+    "ONNX_OPSET",
+    "Backbone",
+    "BackboneSpec",
+    "Device",
+    "Embedder",
+    "Preprocessing",
+    "choose_device",
+    "cpu_can",
+    "cpu_name",
+    "describe_backbone",
+    "embedded_file",
+    "hub_answers",
+    "network_graph",
+    "quantise",
+    "release_networks",
+    "resolve_backbone",
+]

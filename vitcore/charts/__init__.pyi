@@ -1,0 +1,34 @@
+from ._confidence import confidence_chart, probability_chart, reliability_chart
+from ._confusion import confusion_chart, confusion_order
+from ._curves import comparison_chart, loss_chart, score_chart
+from ._dataset import class_count_chart, size_chart
+from ._embedding import embedding_chart
+from ._evaluation import (
+    coverage_chart,
+    forecast_chart,
+    precision_recall_chart,
+    roc_chart,
+)
+from ._style import class_colours
+from ._tuning import learning_rate_chart, trials_chart
+
+__all__ = [
+    "class_colours",
+    "class_count_chart",
+    "comparison_chart",
+    "confidence_chart",
+    "confusion_chart",
+    "confusion_order",
+    "coverage_chart",
+    "embedding_chart",
+    "forecast_chart",
+    "learning_rate_chart",
+    "loss_chart",
+    "precision_recall_chart",
+    "probability_chart",
+    "reliability_chart",
+    "roc_chart",
+    "score_chart",
+    "size_chart",
+    "trials_chart",
+]

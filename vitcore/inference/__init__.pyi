@@ -1,0 +1,54 @@
+from ._batch import (
+    BatchResult,
+    PredictedFile,
+    each_prediction,
+    predict_files,
+    read_predictions,
+)
+from ._classifier import Classifier, ImageSource, Prediction
+from ._deletion import DELETED, Deletion, deletion_test
+from ._explain import Explanation, explain, heatmap
+from ._export import (
+    LARGEST_DIFFERENCE,
+    LEAST_SAME_LABELS,
+    Agreement,
+    copy_classifier,
+    measure_agreement,
+)
+from ._model import load_classifier, load_trust, save_classifier, set_level
+from ._onnx import copy_script, onnx_probabilities, write_int8, write_onnx
+from ._onnx_graph import classifier_graph
+from ._trust import USUAL_LEVEL, Trust
+
+__all__ = [
+    "DELETED",
+    "LARGEST_DIFFERENCE",
+    "LEAST_SAME_LABELS",
+    "USUAL_LEVEL",
+    "Agreement",
+    "BatchResult",
+    "Classifier",
+    "Deletion",
+    "Explanation",
+    "ImageSource",
+    "PredictedFile",
+    "Prediction",
+    "Trust",
+    "classifier_graph",
+    "copy_classifier",
+    "copy_script",
+    "deletion_test",
+    "each_prediction",
+    "explain",
+    "heatmap",
+    "load_classifier",
+    "load_trust",
+    "measure_agreement",
+    "onnx_probabilities",
+    "predict_files",
+    "read_predictions",
+    "save_classifier",
+    "set_level",
+    "write_int8",
+    "write_onnx",
+]

@@ -1,0 +1,64 @@
+from ._blocks import (
+    Block,
+    Cell,
+    Chart,
+    Code,
+    Figure,
+    Flow,
+    Gallery,
+    Heading,
+    Headline,
+    Items,
+    Paragraph,
+    Section,
+    Table,
+    Tile,
+)
+from ._card import CardContents, model_card
+from ._contents import ReportContents
+from ._figures import (
+    answers_sentence,
+    baseline_table,
+    class_blocks,
+    figure_blocks,
+    headline,
+    leak_sentence,
+)
+from ._markdown import markdown_of
+from ._metrics import metric_figure, metric_name, metric_title
+from ._report import report_html
+from ._settings import setting_title, setting_value, significant
+
+__all__ = [
+    "Block",
+    "CardContents",
+    "Cell",
+    "Chart",
+    "Code",
+    "Figure",
+    "Flow",
+    "Gallery",
+    "Heading",
+    "Headline",
+    "Items",
+    "Paragraph",
+    "ReportContents",
+    "Section",
+    "Table",
+    "Tile",
+    "answers_sentence",
+    "baseline_table",
+    "class_blocks",
+    "figure_blocks",
+    "headline",
+    "leak_sentence",
+    "markdown_of",
+    "metric_figure",
+    "metric_name",
+    "metric_title",
+    "model_card",
+    "report_html",
+    "setting_title",
+    "setting_value",
+    "significant",
+]
