@@ -149,7 +149,6 @@ def submit_training(
             h,
             compute=Compute(backbone),
             workspace=workspace,
-            on_start=job.announce,
             task=job.task,
         )
 

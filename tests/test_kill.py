@@ -79,8 +79,7 @@ def train_in_queue(home: str, dataset_id: str, backbone: str) -> None:
             # The trials of other engines would be counted as well.
             compute=Compute(backbone, device="cpu", engine="torch"),
             workspace=workspace,
-            on_start=lambda run_id: tell(run=run_id),
-            task=Task(lambda progress: report(job, progress), job.stop),
+            task=Task(lambda progress: report(job, progress), job.stop, lambda run_id: tell(run=run_id)),
         )
 
     Embedder.start, os.fsync = counted, on_a_slow_disk

@@ -77,7 +77,7 @@ class Job:
     @property
     def task(self) -> Task:
         """The object that the work reports to, and is stopped by."""
-        return Task(self.report, self.stop)
+        return Task(self.report, self.stop, self.announce)
 
     def report(self, progress: Progress) -> None:
         """Publish progress."""

@@ -102,11 +102,14 @@ class Task:
     """A piece of work as it is watched and stopped from outside; by default it is neither.
 
     Attributes:
-        task: Where progress is reported, and what stops it.
+        on_progress: Called with each snapshot; None if nobody watches.
+        stop: Set it to end the work early.
+        on_start: Called with the id of what is made, as soon as it exists.
     """
 
     on_progress: OnProgress | None = None
     stop: Event = field(default_factory=Event)
+    on_start: Callable[[str], None] | None = None
 
     @property
     def stopped(self) -> bool:
@@ -117,6 +120,11 @@ class Task:
         """Publish a snapshot."""
         if self.on_progress is not None:
             self.on_progress(progress)
+
+    def announce(self, result_id: str) -> None:
+        """Publish the id of what is made."""
+        if self.on_start is not None:
+            self.on_start(result_id)
 
     def meter(self, phase: str, total: int, done: int = 0, unit: str = "images") -> Meter:
         """Start to count the units of a phase; the arguments are those of `Meter`."""

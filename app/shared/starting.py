@@ -82,7 +82,6 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, compute: 
             hyperparameters,
             compute=compute,
             workspace=workspace(),
-            on_start=job.announce,
             task=job.task,
         ),
         device=device_of(compute),
@@ -94,7 +93,7 @@ def start_resume(run: Run) -> None:
     start(
         TRAINING,
         run.config.dataset.name,
-        lambda job: resume(run.id, workspace=workspace(), on_start=job.announce, task=job.task),
+        lambda job: resume(run.id, workspace=workspace(), task=job.task),
         device=run.config.device.name,
     )
 

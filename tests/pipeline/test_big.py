@@ -13,7 +13,7 @@ from vitcore.evaluation import NeighbourIndex, _neighbours, nearest, project, ra
 from vitcore.features import StoredVectors, _store, local_pass
 from vitcore.inference import load_classifier
 from vitcore.pipeline import _trusting, evaluate_on, review_run, run_vectors, train
-from vitcore.pipeline._material import prepare_material
+from vitcore.pipeline._material import prepare_data
 from vitcore.progress import Task
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters, _head, _inputs
@@ -132,6 +132,6 @@ def test_images_and_their_views_go_through_the_pass_that_is_given(dataset, tiny_
 
     embedder = Embedder(resolve_backbone(tiny_backbone), Device("cpu", "CPU", "fp32"))
     h = Hyperparameters(epochs=3, views=2)
-    material = prepare_material(dataset, h, embedder, Task(), forward_pass)
-    assert sorted(numbers) == [0] * 36 + [1] * len(material.train)
-    assert material.computed == len(numbers)
+    data = prepare_data(dataset, h, embedder, Task(), forward_pass)
+    assert sorted(numbers) == [0] * 36 + [1] * len(data.train)
+    assert data.computed == len(numbers)

@@ -252,7 +252,7 @@ def test_skipped_files_are_counted(picture_folder, tiny_backbone):
 
 def test_the_phases_are_told_in_order(learn):
     seen, started = [], []
-    run = learn(task=Task(seen.append), on_start=started.append)
+    run = learn(task=Task(seen.append, on_start=started.append))
     phases = list(dict.fromkeys(progress.phase for progress in seen))
     assert phases == ["prepare", "embed", "fit", "evaluate"]
     assert started == [run.id]
@@ -264,7 +264,7 @@ def test_the_phases_are_told_in_order(learn):
 
 def test_the_run_can_be_watched_from_its_start(learn):
     states = []
-    learn(on_start=lambda run_id: states.append(load_run(run_id).state))
+    learn(task=Task(on_start=lambda run_id: states.append(load_run(run_id).state)))
     assert states == ["running"]
 
 
@@ -674,7 +674,9 @@ def test_a_set_with_some_of_the_classes_is_judged_by_their_names(classifier, pic
 
 def test_a_set_with_an_unknown_class_is_refused_by_its_name(classifier, picture_folder):
     other = import_dataset(picture_folder(("green", "zebra"), count=4, name="other"))
-    with pytest.raises(InputError, match=re.escape("does not know 'zebra'; it knows 'blue', 'green', 'red'")):
+    with pytest.raises(
+        InputError, match=re.escape("does not know 'zebra'; it knows 'blue', 'green' and 'red'")
+    ):
         evaluate_on(classifier, other)
 
 

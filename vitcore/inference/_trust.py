@@ -11,6 +11,7 @@ import safetensors.numpy
 
 from vitcore.errors import InputError, StorageError
 from vitcore.evaluation import DoubtRule, Verdicts, novelty, scaled_probabilities
+from vitcore.vectors import Vectors
 
 __all__ = ["USUAL_LEVEL", "Trust"]
 
@@ -47,7 +48,7 @@ class Trust:
         """Of each class: (N, C) -> (N, C), rows adding up to 1."""
         return scaled_probabilities(logits, self.temperature)
 
-    def distances(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    def distances(self, embeddings: Vectors) -> npt.NDArray[np.float64]:
         """Return the novelty of embeddings: (N, D) -> (N,), cosine distance, 0 … 2."""
         return novelty(embeddings, self.references)
 

@@ -15,14 +15,17 @@ from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 from vitcore.vectors import Vectors
 
-__all__ = ["Material", "check_division", "class_numbers", "prepare_material"]
+__all__ = ["TrainingData", "check_division", "class_numbers", "prepare_data"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Material:
+class TrainingData:
     """What heads are trained on and judged by; of many images, the embeddings stay on the disk.
 
     Attributes:
+        hyperparameters: The settings, which decided the division.
+        classes: C names.
+        device: Name of the device that computes.
         rows: Of the dataset's index: the N images of the training and the validation part.
         truth: (N,), class numbers.
         groups: (N,), the same number for near-duplicates.
@@ -36,6 +39,9 @@ class Material:
         computing_s: Seconds they took.
     """
 
+    hyperparameters: Hyperparameters
+    classes: tuple[str, ...]
+    device: str
     rows: pd.DataFrame
     truth: npt.NDArray[np.int64]
     groups: npt.NDArray[np.int64]
@@ -47,6 +53,32 @@ class Material:
     folds: npt.NDArray[np.int64] | None
     computed: int
     computing_s: float
+
+    @property
+    def training_truth(self) -> npt.NDArray[np.int64]:
+        """Class numbers of the training images: (training images,)."""
+        return self.truth[self.train]
+
+    @property
+    def validation_truth(self) -> npt.NDArray[np.int64]:
+        """Class numbers of the validation images: (validation images,)."""
+        return self.truth[self.validation]
+
+    @property
+    def validation_vectors(self) -> Vectors:
+        """Embeddings of the validation images: (validation images, D)."""
+        vectors: Vectors = self.vectors[self.validation]
+        return vectors
+
+    @property
+    def leaked(self) -> npt.NDArray[np.bool_]:
+        """Validation images with a near-duplicate among the training images: (validation images,)."""
+        return np.isin(self.groups[self.validation], self.groups[self.train])
+
+    @property
+    def images_per_second(self) -> float:
+        """Forward passes per second, 0 if there were none."""
+        return self.computed / self.computing_s if self.computed else 0.0
 
 
 def check_division(dataset: Dataset, h: Hyperparameters) -> pd.DataFrame:
@@ -62,13 +94,13 @@ def check_division(dataset: Dataset, h: Hyperparameters) -> pd.DataFrame:
     return rows
 
 
-def prepare_material(
+def prepare_data(
     dataset: Dataset,
     h: Hyperparameters,
     embedder: Embedder,
     task: Task,
     forward_pass: Pass = local_pass,
-) -> Material:
+) -> TrainingData:
     """Embed the images, find near-duplicates in the embeddings, and divide the images by them.
 
     Args:
@@ -112,7 +144,10 @@ def prepare_material(
             task=task,
         )
         views, computed, seconds = varied.vectors, computed + varied.computed, seconds + varied.seconds
-    return Material(
+    return TrainingData(
+        hyperparameters=h,
+        classes=tuple(dataset.classes),
+        device=embedder.device.name,
         rows=rows,
         truth=class_numbers(rows["label"], dataset.classes),
         groups=groups,

@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.pipeline._material import Material
+from vitcore.pipeline._material import TrainingData
 from vitcore.progress import Progress, Task
 from vitcore.runs import CrossValidation, Repeats
-from vitcore.training import FitResult, Hyperparameters, fit_heads
+from vitcore.training import FitResult, fit_heads
 from vitcore.vectors import Vectors
 
 __all__ = ["cross_validate", "repeat"]
@@ -20,19 +20,21 @@ __all__ = ["cross_validate", "repeat"]
 _FIGURES = ("accuracy", "balanced_accuracy", "cohen_kappa")
 
 Ints = npt.NDArray[np.int64]
-Spread = tuple[dict[str, Any], pd.DataFrame]
-"""The figures, and the histories: columns number, and those of a run's history."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Heads:
+    """Heads to train together, as `vitcore.training.fit_heads` takes them."""
+
+    vectors: Vectors
+    labels: Ints
+    parts: Sequence[tuple[Ints, Ints]]
+    seeds: Sequence[int] | None = None
+    others: tuple[Vectors, Ints] | None = None
 
 
 def cross_validate(
-    material: Material,
-    folds: Ints,
-    h: Hyperparameters,
-    best: FitResult,
-    *,
-    classes: int,
-    device: str,
-    task: Task,
+    data: TrainingData, folds: Ints, best: FitResult, task: Task
 ) -> tuple[CrossValidation, pd.DataFrame] | None:
     """Judge each fold by a head that learned from the others; None if it was stopped.
 
@@ -42,93 +44,62 @@ def cross_validate(
     the best of the run itself, with the learning rates that the run had up to it.
 
     Args:
-        material: Its views must be those of all images.
+        data: Its views must be those of all images.
         folds: (N,), fold numbers from 0.
-        h: The settings of the run.
         best: How the run itself ended.
-        classes: Number of classes.
-        device: Where to compute.
         task: Where progress is reported, and what stops it.
     """
     count = int(folds.max()) + 1
     task.report(Progress(phase="fit", message=f"Cross-validation: {count} more trainings."))
     parts = [(np.flatnonzero(folds != number), np.flatnonzero(folds == number)) for number in range(count)]
-    found = _again(material.views, material.truth, parts, None, h, best, classes, device, task)
+    found = _fit_each(_Heads(vectors=data.views, labels=data.truth, parts=parts), data, best, task)
     if found is None:
         return None
     figures, histories = found
     return CrossValidation(folds=count, **figures), histories.assign(kind="fold")
 
 
-def repeat(
-    material: Material,
-    h: Hyperparameters,
-    best: FitResult,
-    *,
-    classes: int,
-    device: str,
-    task: Task,
-) -> tuple[Repeats, pd.DataFrame] | None:
+def repeat(data: TrainingData, best: FitResult, task: Task) -> tuple[Repeats, pd.DataFrame] | None:
     """Train on the same images from the seeds after that of the run; None if it was stopped.
 
     What varies is what is random in a training: how it begins, and the order of the images. Each is
     judged after the best epoch of the run itself.
 
     Args:
-        material: As of the run.
-        h: Its settings.
+        data: As of the run.
         best: How it ended.
-        classes: Number of classes.
-        device: Where to compute.
         task: Where progress is reported, and what stops it.
     """
+    h = data.hyperparameters
     task.report(Progress(phase="fit", message=f"{h.repeats} more trainings from other seeds."))
     seeds = [(h.seed + number) % 2**32 for number in range(1, h.repeats + 1)]
-    truth = material.truth[material.train]
-    others = material.vectors[material.validation], material.truth[material.validation]
-    part = np.arange(len(truth)), np.arange(len(others[1]))
-    found = _again(
-        material.training,
-        truth,
-        [part] * len(seeds),
-        seeds,
-        h,
-        best,
-        classes,
-        device,
-        task,
-        others,
+    part = np.arange(len(data.train)), np.arange(len(data.validation))
+    heads = _Heads(
+        vectors=data.training,
+        labels=data.training_truth,
+        parts=[part] * len(seeds),
+        seeds=seeds,
+        others=(data.validation_vectors, data.validation_truth),
     )
+    found = _fit_each(heads, data, best, task)
     if found is None:
         return None
     figures, histories = found
     return Repeats(seeds=tuple(seeds), **figures), histories.assign(kind="seed")
 
 
-def _again(
-    vectors: Vectors,
-    truth: Ints,
-    parts: Sequence[tuple[Ints, Ints]],
-    seeds: Sequence[int] | None,
-    h: Hyperparameters,
-    best: FitResult,
-    classes: int,
-    device: str,
-    task: Task,
-    others: tuple[Vectors, Ints] | None = None,
-) -> Spread | None:
+def _fit_each(
+    heads: _Heads, data: TrainingData, best: FitResult, task: Task
+) -> tuple[dict[str, Any], pd.DataFrame] | None:
+    """The figures of each head, and the histories with a column number; None if it was stopped."""
     epochs = len(best.history)
-    meter = task.meter("fit", len(parts) * epochs, unit="epochs")
+    meter = task.meter("fit", len(heads.parts) * epochs, unit="epochs")
     results = fit_heads(
-        vectors,
-        truth,
-        parts,
-        classes=classes,
-        hyperparameters=replace(h, patience=0),
-        seeds=seeds,
-        others=others,
+        **vars(heads),
+        classes=len(data.classes),
+        hyperparameters=replace(data.hyperparameters, patience=0),
         epochs=epochs,
-        device=device,
+        device=data.device,
         on_epoch=lambda _: meter.add(1),
         stop=task.stop,
     )

@@ -23,7 +23,7 @@ from vitcore.engines import choose_engine
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.evaluation import compare
 from vitcore.features import FeatureStore, ImageFile, ImageView, embed_images, image_files, local_pass
-from vitcore.pipeline._material import check_division, class_numbers, prepare_material
+from vitcore.pipeline._material import check_division, class_numbers, prepare_data
 from vitcore.progress import Meter, Progress, Task
 from vitcore.training import EpochRecord, Hyperparameters, out_of_fold_logits
 from vitcore.workspace import Workspace, read_json, write_json
@@ -336,8 +336,8 @@ def _training_part(
     groups = None
     if (store.rows([(sha256, view_key(0)) for sha256 in rows["sha256"]]) >= 0).all():
         plain = replace(h, views=1, folds=0)
-        material = prepare_material(dataset, plain, embedder, task)
-        training, groups = material.rows.iloc[material.train], material.groups[material.train]
+        data = prepare_data(dataset, plain, embedder, task)
+        training, groups = data.rows.iloc[data.train], data.groups[data.train]
     else:
         split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
         training = dataset.index[split == "train"]

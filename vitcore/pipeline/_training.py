@@ -1,13 +1,10 @@
 """Training: a dataset goes in, a run comes out."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
@@ -17,12 +14,12 @@ from vitcore.engines import prepare_embedder
 from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
 from vitcore.features import Pass, image_files, local_pass
-from vitcore.inference import save_classifier
+from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
-from vitcore.pipeline._material import Material, check_division, prepare_material
+from vitcore.pipeline._material import TrainingData, check_division, prepare_data
 from vitcore.pipeline._repeats import cross_validate, repeat
-from vitcore.pipeline._trusting import earn_trust
+from vitcore.pipeline._trusting import fit_trust
 from vitcore.progress import Progress, Task
 from vitcore.records import timestamp
 from vitcore.runs import (
@@ -30,6 +27,7 @@ from vitcore.runs import (
     Calibration,
     DatasetReference,
     ImageCounts,
+    Leak,
     PhaseSeconds,
     Run,
     RunBackbone,
@@ -39,7 +37,7 @@ from vitcore.runs import (
     SplitRecord,
     load_run,
 )
-from vitcore.training import Checkpoint, EpochRecord, FitResult, Hyperparameters, fit_head
+from vitcore.training import Checkpoint, EpochRecord, FitResult, Head, Hyperparameters, fit_head
 from vitcore.workspace import Workspace
 
 __all__ = ["resume", "train"]
@@ -53,7 +51,6 @@ def train(
     forward_pass: Pass = local_pass,
     name: str | None = None,
     workspace: Workspace | None = None,
-    on_start: Callable[[str], None] | None = None,
     task: Task | None = None,
 ) -> Run:
     """Train a classifier on a dataset and judge it on images it did not learn from.
@@ -76,7 +73,6 @@ def train(
         forward_pass: What takes the images through the backbone (`vitcore.engines.ray_pass` for a cluster).
         name: What to call the run; made from the dataset and the backbone if not given.
         workspace: Where to keep it; the default workspace if not given.
-        on_start: Called with the id of the run as soon as it exists.
         task: Where progress is reported, and what stops it.
 
     Raises:
@@ -119,9 +115,9 @@ def train(
         versions={package: metadata.version(package) for package in ("torch", "timm", "numpy", "pillow")},
     )
     with RunWriter(workspace, config) as writer:
-        if on_start is not None:
-            on_start(writer.id)
-        _carry_out(writer, dataset, h, embedder, None, forward_pass, task, started)
+        task.announce(writer.id)
+        data = _prepare(writer, dataset, h, embedder, task, forward_pass)
+        _carry_out(writer, data, embedder, task, started)
     return load_run(writer.id, workspace=workspace)
 
 
@@ -129,7 +125,6 @@ def resume(
     run_id: str,
     *,
     workspace: Workspace | None = None,
-    on_start: Callable[[str], None] | None = None,
     task: Task | None = None,
 ) -> Run:
     """Go on with a training that was stopped or interrupted, after the last epoch it finished.
@@ -139,7 +134,6 @@ def resume(
     Args:
         run_id: A run that is not complete.
         workspace: Where it is; the default workspace if not given.
-        on_start: As for `train`.
         task: As for `train`.
 
     Raises:
@@ -156,6 +150,7 @@ def resume(
             run_id=run_id,
             state=Message(run.state),
         )
+    started = time.perf_counter()
     task.report(Progress(phase="prepare"))
     about, requested, h = run.config.dataset, run.config.requested, run.hyperparameters
     dataset = load_dataset(about.id, version=about.version, workspace=workspace)
@@ -173,38 +168,80 @@ def resume(
     checkpoint_file = run.folder / CHECKPOINT
     checkpoint = Checkpoint.load(checkpoint_file) if checkpoint_file.is_file() else None
     with RunWriter.reopened(workspace, run) as writer:
-        if on_start is not None:
-            on_start(writer.id)
+        task.announce(writer.id)
         writer.restart_history([] if checkpoint is None else checkpoint.history)
-        _carry_out(
-            writer,
-            dataset,
-            h,
-            embedder,
-            checkpoint,
-            local_pass,
-            task,
-            time.perf_counter(),
-        )
+        data = _prepare(writer, dataset, h, embedder, task)
+        _carry_out(writer, data, embedder, task, started, checkpoint)
     return load_run(run_id, workspace=workspace)
 
 
-def _carry_out(
+def _prepare(
     writer: RunWriter,
     dataset: Dataset,
     h: Hyperparameters,
     embedder: Embedder,
-    checkpoint: Checkpoint | None,
-    forward_pass: Pass,
+    task: Task,
+    forward_pass: Pass = local_pass,
+) -> TrainingData:
+    """Embed and divide the images, and add to the run's configuration how they were divided."""
+    data = prepare_data(dataset, h, embedder, task, forward_pass=forward_pass)
+    sizes = np.unique(data.groups, return_counts=True)[1]
+    writer.amend(
+        ImageCounts(train=len(data.train), validation=len(data.validation), skipped=len(dataset.skipped)),
+        SplitRecord(
+            seed=h.seed,
+            validation_fraction=h.validation_fraction,
+            groups=int((sizes > 1).sum()),
+            images=int(sizes[sizes > 1].sum()),
+        ),
+    )
+    return data
+
+
+def _carry_out(
+    writer: RunWriter,
+    data: TrainingData,
+    embedder: Embedder,
     task: Task,
     started: float,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Embed, train, judge, and write it all into a run; it began at `started`, by the performance counter."""
-    material = prepare_material(dataset, h, embedder, task, forward_pass=forward_pass)
-    truth, train_rows, validation_rows = material.truth, material.train, material.validation
-    writer.amend(*_division(dataset, h, train_rows, validation_rows, material.groups))
+    """Train, judge, and write it all into a run; it began at `started`, by the performance counter."""
+    embedded = time.perf_counter()
+    result = _fit(writer, data, task, checkpoint)
+    facts = _fit_further(writer, data, result, task)
+    fitted = time.perf_counter()
+    task.report(Progress(phase="evaluate"))
+    trust = fit_trust(data, result, task)
+    writer.clear_results()
+    save_classifier(
+        writer.folder / "model", head=result.head, embedder=embedder, classes=data.classes, trust=trust
+    )
+    calibration, leak = _evaluate(writer, data, result.head, trust)
+    ended = time.perf_counter()
+    facts = replace(
+        facts,
+        best_epoch=result.best_epoch,
+        epochs_run=len(result.history),
+        images_per_second=data.images_per_second,
+        seconds=PhaseSeconds(
+            embed=embedded - started, fit=fitted - embedded, evaluate=ended - fitted, total=ended - started
+        ),
+        calibration=calibration,
+        leak=leak,
+    )
+    writer.finish(result.outcome, facts)
+    if result.outcome == "complete":
+        (writer.folder / CHECKPOINT).unlink(missing_ok=True)
 
-    fitting_started = time.perf_counter()
+
+def _fit(writer: RunWriter, data: TrainingData, task: Task, checkpoint: Checkpoint | None) -> FitResult:
+    """Train the head, from a checkpoint on if there is one; each epoch is written when it is done.
+
+    Raises:
+        Stopped: The task was stopped before there was an epoch.
+    """
+    h = data.hyperparameters
     done = 0 if checkpoint is None else len(checkpoint.history)
     meter = task.meter("fit", h.epochs, done=done, unit="epochs")
 
@@ -213,13 +250,13 @@ def _carry_out(
         meter.add(1)
 
     result = fit_head(
-        material.training,
-        truth[train_rows],
-        material.vectors[validation_rows],
-        truth[validation_rows],
-        classes=len(dataset.classes),
+        data.training,
+        data.training_truth,
+        data.validation_vectors,
+        data.validation_truth,
+        classes=len(data.classes),
         hyperparameters=h,
-        device=embedder.device.name,
+        device=data.device,
         checkpoint=checkpoint,
         on_epoch=on_epoch,
         on_checkpoint=lambda reached: reached.save(writer.folder / CHECKPOINT),
@@ -227,109 +264,44 @@ def _carry_out(
     )
     if not result.history:
         raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
+    return result
 
-    further = RunFacts()
-    if result.outcome == "complete":
-        try:
-            further, histories = _spread(material, h, result, dataset, embedder, task)
-            writer.add_repeats(histories)
-        except SettingsError as error:  # in one of them; the run itself went well
-            further = RunFacts(message=f"The further trainings were given up. {error}")
 
-    evaluation_started = time.perf_counter()
-    task.report(Progress(phase="evaluate"))
-    judged, judged_truth = material.vectors[validation_rows], truth[validation_rows]
-    trust = earn_trust(
-        material, h, result, classes=len(dataset.classes), device=embedder.device.name, task=task
-    )
-    evaluation, probabilities = judge(result.head, trust, judged, judged_truth, dataset.classes)
-    calibration = Calibration(
-        temperature=trust.temperature,
-        error_before=expected_calibration_error(judged_truth, result.head.probabilities(judged)),
-        noise_floor=calibration_noise_floor(probabilities),
-    )
-    leaked = np.isin(material.groups[validation_rows], material.groups[train_rows])
-    writer.clear_results()
-    save_classifier(
-        writer.folder / "model",
-        head=result.head,
-        embedder=embedder,
-        classes=dataset.classes,
-        trust=trust,
-    )
+def _fit_further(writer: RunWriter, data: TrainingData, best: FitResult, task: Task) -> RunFacts:
+    """Train the folds and the repeats that were asked for; facts of those that were not stopped."""
+    facts, histories = RunFacts(), [pd.DataFrame()]
+    if best.outcome != "complete":
+        return facts
+    try:
+        if data.folds is not None:
+            crossed = cross_validate(data, data.folds, best, task)
+            if crossed is not None:
+                facts = replace(facts, cross_validation=crossed[0])
+                histories.append(crossed[1])
+        if data.hyperparameters.repeats:
+            repeated = repeat(data, best, task)
+            if repeated is not None:
+                facts = replace(facts, repeats=repeated[0])
+                histories.append(repeated[1])
+    except SettingsError as error:  # in one of them; the run itself went well
+        return RunFacts(message=f"The further trainings were given up. {error}")
+    writer.add_repeats(pd.concat(histories))
+    return facts
+
+
+def _evaluate(
+    writer: RunWriter, data: TrainingData, head: Head, trust: Trust
+) -> tuple[Calibration, Leak | None]:
+    """Judge a head on the validation images and write the results; its calibration, and what leaked."""
+    vectors, truth = data.validation_vectors, data.validation_truth
+    evaluation, probabilities = judge(head, trust, vectors, truth, data.classes)
     predictions = prediction_rows(
-        material.rows.iloc[validation_rows],
-        judged_truth,
-        probabilities,
-        trust.distances(judged),
-        dataset.classes,
+        data.rows.iloc[data.validation], truth, probabilities, trust.distances(vectors), data.classes
     )
     writer.add_results(evaluation, predictions, probabilities)
-    ended = time.perf_counter()
-    computed = material.computed
-    writer.finish(
-        result.outcome,
-        replace(
-            further,
-            best_epoch=result.best_epoch,
-            epochs_run=len(result.history),
-            images_per_second=computed / material.computing_s if computed else 0.0,
-            seconds=PhaseSeconds(
-                embed=fitting_started - started,
-                fit=evaluation_started - fitting_started,
-                evaluate=ended - evaluation_started,
-                total=ended - started,
-            ),
-            calibration=calibration,
-            leak=leak_of(judged_truth, probabilities, leaked) if leaked.any() else None,
-        ),
+    calibration = Calibration(
+        temperature=trust.temperature,
+        error_before=expected_calibration_error(truth, head.probabilities(vectors)),
+        noise_floor=calibration_noise_floor(probabilities),
     )
-    if result.outcome == "complete":
-        (writer.folder / CHECKPOINT).unlink(missing_ok=True)
-
-
-def _spread(
-    material: Material,
-    h: Hyperparameters,
-    best: FitResult,
-    dataset: Dataset,
-    embedder: Embedder,
-    task: Task,
-) -> tuple[RunFacts, pd.DataFrame]:
-    """Facts and histories of the further trainings that were asked for, as far as they were not stopped."""
-    options: dict[str, Any] = {
-        "classes": len(dataset.classes),
-        "device": embedder.device.name,
-        "task": task,
-    }
-    facts, histories = RunFacts(), [pd.DataFrame()]
-    if material.folds is not None:
-        crossed = cross_validate(material, material.folds, h, best, **options)
-        if crossed is not None:
-            facts = replace(facts, cross_validation=crossed[0])
-            histories.append(crossed[1])
-    if h.repeats:
-        repeated = repeat(material, h, best, **options)
-        if repeated is not None:
-            facts = replace(facts, repeats=repeated[0])
-            histories.append(repeated[1])
-    return facts, pd.concat(histories)
-
-
-def _division(
-    dataset: Dataset,
-    h: Hyperparameters,
-    train_rows: npt.NDArray[np.int64],
-    validation_rows: npt.NDArray[np.int64],
-    groups: npt.NDArray[np.int64],
-) -> tuple[ImageCounts, SplitRecord]:
-    """How the images were divided, for the configuration of the run."""
-    sizes = np.unique(groups, return_counts=True)[1]
-    counts = ImageCounts(train=len(train_rows), validation=len(validation_rows), skipped=len(dataset.skipped))
-    split = SplitRecord(
-        seed=h.seed,
-        validation_fraction=h.validation_fraction,
-        groups=int((sizes > 1).sum()),
-        images=int(sizes[sizes > 1].sum()),
-    )
-    return counts, split
+    return calibration, leak_of(truth, probabilities, data.leaked) if data.leaked.any() else None

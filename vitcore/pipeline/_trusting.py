@@ -6,68 +6,58 @@ import numpy.typing as npt
 from vitcore.errors import SettingsError, Stopped
 from vitcore.evaluation import DoubtRule, fit_doubt_rule, fit_temperature, novelty, scaled_probabilities
 from vitcore.inference import USUAL_LEVEL, Trust
-from vitcore.pipeline._material import Material
+from vitcore.pipeline._material import TrainingData
 from vitcore.progress import Task
-from vitcore.training import FitResult, Hyperparameters, out_of_fold_logits
+from vitcore.training import FitResult, out_of_fold_logits
 
-__all__ = ["earn_trust"]
+__all__ = ["fit_trust"]
 
 _MOST_REFERENCES = 5000  # of length 2304 they take 23 MB
 _FOLDS = 5
 
 
-def earn_trust(
-    material: Material,
-    h: Hyperparameters,
-    result: FitResult,
-    *,
-    classes: int,
-    device: str,
-    task: Task,
-) -> Trust:
-    """The temperature and the rule of doubt, from the training images alone.
+def fit_trust(data: TrainingData, result: FitResult, task: Task) -> Trust:
+    """Fit the temperature and the rule of doubt, from the training images alone.
 
     Each of them is judged by a head that learned from the others. Where there are no such heads, for
     the training was stopped or the loss of one grew beyond all bounds, the validation images stand in;
     what they then say of the doubt is a little too good.
 
     Args:
-        material: What the head learned from.
-        h: The settings.
+        data: What the head learned from.
         result: How the training ended.
-        classes: Number of classes.
-        device: Where to compute.
         task: What stops it.
     """
-    training, groups = material.vectors[material.train], material.groups[material.train]
-    chosen = _references(material.truth[material.train], h.seed)
+    h = data.hyperparameters
+    training, groups = data.vectors[data.train], data.groups[data.train]
+    chosen = _references(data.training_truth, h.seed)
     references = np.asarray(training[chosen])
-    rows, logits = material.train, None
+    rows, logits = data.train, None
     if result.outcome == "complete":
         try:
             logits = out_of_fold_logits(
-                material.training,
-                material.truth[rows],
+                data.training,
+                data.truth[rows],
                 groups,
-                classes=classes,
+                classes=len(data.classes),
                 hyperparameters=h,
                 epochs=result.best_epoch,
                 folds=_FOLDS,
                 seed=h.seed,
-                device=device,
+                device=data.device,
                 stop=task.stop,
             )
         except (SettingsError, Stopped):
             logits = None
     if logits is None:
-        rows = material.validation
-        logits = result.head.logits(material.vectors[rows])
+        rows = data.validation
+        logits = result.head.logits(data.vectors[rows])
     distances = novelty(
-        material.vectors[rows],
+        data.vectors[rows],
         references,
-        groups=(material.groups[rows], groups[chosen]),
+        groups=(data.groups[rows], groups[chosen]),
     )
-    truth = material.truth[rows]
+    truth = data.truth[rows]
     temperature = fit_temperature(logits, truth)
     rule: DoubtRule = fit_doubt_rule(truth, scaled_probabilities(logits, temperature), distances)
     return Trust(temperature=temperature, rule=rule, level=USUAL_LEVEL, references=references)

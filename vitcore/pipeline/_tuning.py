@@ -15,7 +15,7 @@ from vitcore.dataset import Dataset
 from vitcore.engines import prepare_embedder
 from vitcore.errors import NotFoundError, StorageError
 from vitcore.features import image_files
-from vitcore.pipeline._material import check_division, prepare_material
+from vitcore.pipeline._material import check_division, prepare_data
 from vitcore.progress import Progress, Task
 from vitcore.training import (
     Hyperparameters,
@@ -126,9 +126,9 @@ def find_settings(
     )
     try:
         with workspace.lock(_lock_name(dataset.id)):
-            material = prepare_material(dataset, h, embedder, task)
+            data = prepare_data(dataset, h, embedder, task)
             started = time.perf_counter()
-            training, truth = material.training, material.truth[material.train]
+            training, truth = data.training, data.truth[data.train]
             options: dict[str, Any] = {"classes": len(dataset.classes), "device": embedder.device.name}
             rates = None
             if h.optimizer != "lbfgs":
@@ -157,7 +157,7 @@ def find_settings(
                 training,
                 truth,
                 base=h,
-                groups=material.groups[material.train],
+                groups=data.groups[data.train],
                 trials=trials,
                 seconds=seconds,
                 folds=folds,
