@@ -48,7 +48,8 @@ def test_it_is_judged_and_that_is_kept_with_the_run(run, other):
 
 def test_classes_may_have_other_names(run, other):
     other = rename_class(rename_class(other, "red", "scarlet"), "blue", "sky")
-    with pytest.raises(InputError, match="does not know 'scarlet', 'sky'; it knows 'blue', 'green', 'red'"):
+    expected = "does not know 'scarlet' and 'sky'; it knows 'blue', 'green' and 'red'"
+    with pytest.raises(InputError, match=expected):
         evaluate_elsewhere(run.id, other)
     with_some = evaluate_elsewhere(run.id, other, match_classes(other.classes, run.classes))
     assert with_some.mapping == {"green": "green", "scarlet": None, "sky": None}
