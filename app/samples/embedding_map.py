@@ -18,7 +18,7 @@ from app.shared.text import escape_markdown
 from vitcore.charts import embedding_chart
 from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
-from vitcore.evaluation import Projection, project, projections
+from vitcore.evaluation import project
 from vitcore.language import number, percent, tr
 from vitcore.runs import Run
 
@@ -26,7 +26,6 @@ __all__ = ["draw_map"]
 
 DRAWN = 3000  # points of each part; more are slow to send and hide each other
 LEARNED = 24  # training images shown at once
-TITLES = {"pca": "PCA", "umap": "UMAP"}
 MOST = 0.8  # share of the differences that makes a map nearly the whole story
 
 
@@ -40,21 +39,19 @@ def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]
         return np.empty(0, dtype=np.int64)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         by = draw_switch(tr("Colour"), {"class": tr("By class"), "mistake": tr("By mistake")}, "map_by")
-        ways = {way: TITLES[way] for way in projections()}
-        method = draw_switch(tr("Projection"), ways, "map_method") if len(ways) > 1 else "pca"
         only = st.toggle(tr("Validation only"), True, key="map_validation_only", persist_state="session")
     with st.spinner(tr("Drawing the map …")):
-        places, share = _places(results_version(run), run, method)
+        places, share = _places(results_version(run), run)
     points = found.rows.assign(x=places[:, 0], y=places[:, 1])
     judged = samples.rows.merge(points[["image_id", "x", "y"]], on="image_id")
     learned = None if only else points[points["part"] == "train"]
     event = draw_chart(
-        ("map", results_version(run), by, method, only),
+        ("map", results_version(run), by, only),
         lambda: embedding_chart(
             _drawn(judged), by, run.classes, None if learned is None else _drawn(learned)
         ),
         tr("Map of the images by their embeddings"),
-        key=f"map_{run.id}_{by}_{method}_{only}",
+        key=f"map_{run.id}_{by}_{only}",
         on_select="rerun",
     )
     _explain(judged, learned, share)
@@ -135,5 +132,5 @@ def _inside(rows: pd.DataFrame, region: dict[str, list[float]]) -> pd.Series:
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _places(key: Hashable, _run: Run, way: Projection) -> tuple[npt.NDArray[np.float32], float]:  # noqa: ARG001
-    return project(cached_vectors(_run).vectors, way)
+def _places(key: Hashable, _run: Run) -> tuple[npt.NDArray[np.float32], float]:  # noqa: ARG001
+    return project(cached_vectors(_run).vectors)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests._pictures import soft_photo
 from tests.audit.conftest import plain_pile, smaller
 from vitcore import vectors as cellar
 from vitcore.audit import _near_duplicates
@@ -109,6 +110,23 @@ def test_the_search_can_be_stopped():
 
 
 # --- of a dataset ------------------------------------------------------------------------------
+
+
+def test_a_picture_that_is_not_like_enough_is_another_one(pile):
+    images = plain_pile()
+    images["a/hazy.png"] = Image.blend(soft_photo(1), soft_photo(200), 0.2)  # likeness 0.97
+    images["b/mixed.png"] = Image.blend(soft_photo(102), soft_photo(200), 0.3)  # likeness 0.93
+    dataset = pile(images)
+    content = dataset.index.set_index("name")["sha256"]
+    vectors = np.random.default_rng(0).normal(size=(len(dataset.index), 32)).astype(np.float16)
+    row = {name: number for number, name in enumerate(dataset.index["name"])}
+    for changed, original in (("a/hazy.png", "a/1.png"), ("b/mixed.png", "b/2.png")):
+        vectors[row[changed]] = vectors[row[original]]
+    found = find_near_duplicates(dataset, dataset.index, vectors, fingerprint="some")
+    assert [set(pair) for pair in found[["first", "second"]].to_numpy()] == [
+        {content["a/1.png"], content["a/hazy.png"]}
+    ]
+    assert (found["likeness"] >= 0.95).all()
 
 
 def test_near_duplicates_are_found_again_without_comparing(pile, monkeypatch):

@@ -77,6 +77,34 @@ def test_suspects_are_counted_and_ranked_as_by_cleanlab(seed):
     assert table["suspect"].tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "suspects"),
+    [
+        pytest.param(
+            [0, 0, 0, 1],
+            [[0.75, 0.25], [0.75, 0.25], [0.25, 0.75], [0.25, 0.75]],
+            {2},
+            id="claimed with exactly the mean self-confidence of class 1",
+        ),
+        pytest.param(
+            [0, 0, 1, 1, 1],
+            [[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.1, 0.9], [0.7, 0.3]],
+            set(),
+            id="claimed by no class",
+        ),
+        pytest.param(
+            [0, 0, 1],
+            [[0.8, 0.2, 0.0], [0.3, 0.1, 0.6], [0.1, 0.9, 0.0]],
+            set(),
+            id="a class without images claims none",
+        ),
+    ],
+)
+def test_an_image_is_claimed_from_the_mean_self_confidence_of_a_class_on(labels, probabilities, suspects):
+    table = rank_labels(np.array(labels), np.array(probabilities))
+    assert set(table["position"][table["suspect"]]) == suspects
+
+
 def test_what_the_heads_agree_with_is_no_suspect():
     # Class 1 claims image 0, for it is unsure of its own; but class 0 is still more probable.
     probabilities = np.array([[0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.75, 0.25]])

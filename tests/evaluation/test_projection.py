@@ -1,13 +1,10 @@
 """Embeddings as points on a plane."""
 
-import sys
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from vitcore.evaluation import _projection, project, projections
+from vitcore.evaluation import _projection, project
 
 
 @pytest.fixture
@@ -40,21 +37,3 @@ def test_some_of_many_vectors_decide_on_the_axes(vectors, monkeypatch):
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_vectors_have_places_too(vectors, count):
     assert project(vectors[:count])[0].shape == (count, 2)
-
-
-def test_umap_sees_fifty_components_at_most_and_is_there_where_it_is_installed(vectors, monkeypatch):
-    seen = []
-
-    class UMAP:
-        def __init__(self, **options):
-            assert options["random_state"] == 0
-
-        def fit_transform(self, wide):
-            seen.append(wide.shape)
-            return wide[:, :2]
-
-    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP, __spec__=object()))
-    assert projections() == ("pca", "umap")
-    places, share = project(vectors, "umap")
-    assert (places.shape, seen) == ((300, 2), [(300, 20)])
-    assert np.isnan(share)

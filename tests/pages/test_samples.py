@@ -1,7 +1,5 @@
 import json
 import re
-import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -354,7 +352,7 @@ def test_all_classes_can_be_seen(open_page, hostile):
 
 
 def select(at, run, selection, by="class", only=True):
-    at.session_state[f"map_{run.id}_{by}_pca_{only}"] = {"selection": selection}
+    at.session_state[f"map_{run.id}_{by}_{only}"] = {"selection": selection}
     at.run()
     assert not at.exception
     return at
@@ -384,22 +382,6 @@ def test_a_frame_on_the_map_shows_what_is_in_it(open_section, trained, only):
     told = [text.value for text in at.markdown if ": " in text.value]
     assert any(text.startswith(f"**Validation images: {parts['validation']}**") for text in told)
     assert any(f"learned from: {parts['train']}**" in text for text in told) == (not only)
-
-
-def test_umap_is_offered_where_it_is_installed(open_section, trained, monkeypatch):
-    class UMAP:
-        def __init__(self, **options):
-            assert options["random_state"] == 0
-
-        def fit_transform(self, vectors):
-            return vectors[:, :2]
-
-    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP, __spec__=object()))
-    at = open_section("samples", "map")
-    at.segmented_control(key="map_method").set_value("umap").run()
-    assert not at.exception
-    assert not any("two directions" in caption.value for caption in at.caption)
-    assert trained.run.id in at.get("vega_lite_chart")[0].proto.id
 
 
 # --- in another language -----------------------------------------------------------------------

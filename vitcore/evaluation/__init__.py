@@ -35,7 +35,7 @@ from vitcore.evaluation._metrics import (
 )
 from vitcore.evaluation._names import METRICS, MetricKind
 from vitcore.evaluation._neighbours import NeighbourIndex, knn_labels, nearest, novelty
-from vitcore.evaluation._projection import Projection, project, projections
+from vitcore.evaluation._projection import project
 from vitcore.evaluation._reliability import calibration_noise_floor, reliability
 
 __all__ = [
@@ -47,7 +47,6 @@ __all__ = [
     "Metric",
     "MetricKind",
     "NeighbourIndex",
-    "Projection",
     "Verdicts",
     "accuracy",
     "balanced_accuracy",
@@ -76,7 +75,6 @@ __all__ = [
     "precision_recall_f1",
     "prediction_sets",
     "project",
-    "projections",
     "rank_labels",
     "reliability",
     "roc_curves",
