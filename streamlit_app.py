@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.shared.process import prepare_process
+from app.shared.process import import_ahead, prepare_process
 from app.shared.sidebar import draw_sidebar
 from vitcore.language import tr
 
@@ -21,4 +21,7 @@ page = st.navigation(
     ]
 )
 draw_sidebar()
-page.run()
+try:
+    page.run()
+finally:
+    import_ahead()

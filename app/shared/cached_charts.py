@@ -1,17 +1,19 @@
 """Charts that are made once: making one takes longer than all else on a page."""
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import streamlit as st
 
 from vitcore.language import current
 
+if TYPE_CHECKING:
+    import altair as alt
+
 __all__ = ["draw_chart"]
 
 
-def draw_chart(drawn: Hashable, make: Callable[[], alt.LayerChart], shows: str, **options: Any) -> Any:
+def draw_chart(drawn: Hashable, make: "Callable[[], alt.LayerChart]", shows: str, **options: Any) -> Any:
     """Draw a chart, which is only made if it was not made before.
 
     Args:
@@ -25,5 +27,5 @@ def draw_chart(drawn: Hashable, make: Callable[[], alt.LayerChart], shows: str, 
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _spec(drawn: Hashable, _make: Callable[[], alt.LayerChart]) -> dict[str, Any]:  # noqa: ARG001 - the key
+def _spec(drawn: Hashable, _make: "Callable[[], alt.LayerChart]") -> dict[str, Any]:  # noqa: ARG001 - the key
     return _make().to_dict()

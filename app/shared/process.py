@@ -7,10 +7,12 @@ from importlib import import_module
 
 from app.shared.language import prepare_language
 
-__all__ = ["prepare_process"]
+__all__ = ["device_title", "import_ahead", "prepare_process"]
 
 # What the first training would import in its own time: the network, and what optimizers ask for.
-_NEEDED_LATER = ("timm", "torch._dynamo")
+_NEEDED_LATER = ("torch", "timm", "torch._dynamo")
+
+_torch_is_imported = threading.Event()
 
 
 @cache
@@ -20,10 +22,27 @@ def prepare_process() -> None:
     # a thread that draws a page makes every one of them wait that long: a hundred times slower.
     sys.setswitchinterval(0.0002)
     prepare_language()
-    threading.Thread(target=_import_ahead, name="import-ahead", daemon=True).start()
 
 
-def _import_ahead() -> None:
+@cache
+def import_ahead() -> None:
+    """Begin to import in the background what trainings need; called when the first page is drawn."""
+    threading.Thread(target=_import, name="import-ahead", daemon=True).start()
+
+
+def device_title() -> str:
+    """Return the title of the device that trains; empty as long as torch is being imported."""
+    return _device_title() if _torch_is_imported.is_set() else ""
+
+
+@cache
+def _device_title() -> str:
+    from vitcore.backbone import choose_device
+
+    return choose_device().title
+
+
+def _import() -> None:
     for name in _NEEDED_LATER:
         try:
             import_module(name)
@@ -31,3 +50,4 @@ def _import_ahead() -> None:
             if threading.main_thread().is_alive():
                 raise
             return  # the process is ending: what an import needs is being taken apart
+        _torch_is_imported.set()

@@ -6,8 +6,8 @@ from app.shared.jobs import watch_jobs
 from app.shared.language import choose_language
 from app.shared.layout import draw_select
 from app.shared.messages import draw_notice
+from app.shared.process import device_title
 from app.shared.state import apply_selection, dataset_names, distinct_names, runs_of
-from vitcore.backbone import choose_device
 from vitcore.language import local_time, percent, said, tr
 from vitcore.runs import Run
 
@@ -27,7 +27,8 @@ def draw_sidebar() -> None:
         if found:
             draw_select(tr("Trained classifier"), labels, "run")
         watch_jobs()
-        st.caption(tr(":material/memory: Computing on {device}").format(device=said(_device())))
+        if title := device_title():
+            st.caption(tr(":material/memory: Computing on {device}").format(device=said(title)))
         choose_language()
     draw_notice()
 
@@ -36,8 +37,3 @@ def _run_label(run: Run) -> str:
     # The seconds in the id tell two runs of one minute apart.
     second = run.id[13:15]
     return f"{percent(run.evaluation.accuracy)} · {local_time(run.config.created)}:{second}"
-
-
-@st.cache_resource(show_spinner=False)
-def _device() -> str:
-    return choose_device().title

@@ -17,7 +17,7 @@ def fails(name):
     raise RuntimeError(f"{name} cannot be imported")
 
 app.shared.process.import_module = fails
-thread = threading.Thread(target=app.shared.process._import_ahead, daemon=True)
+thread = threading.Thread(target=app.shared.process._import, daemon=True)
 thread.start()
 if sys.argv[1] == "early":
     thread.join()
@@ -42,4 +42,4 @@ def test_an_import_that_the_end_of_the_process_interrupts_is_no_error():
 
 
 def test_an_import_that_fails_otherwise_is_told():
-    assert "RuntimeError: timm cannot be imported" in _said("early")
+    assert "RuntimeError: torch cannot be imported" in _said("early")
