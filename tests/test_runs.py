@@ -29,7 +29,7 @@ from vitcore.runs import (
     load_run,
     restore_run,
 )
-from vitcore.training import Hyperparameters
+from vitcore.training import EpochRecord, Hyperparameters
 
 WRITTEN = Path(__file__).parent / "records" / "written_by_aa8ac46" / "runs" / "complete" / "config.json"
 CONFIG = replace(
@@ -41,8 +41,8 @@ CONFIG = replace(
 )
 
 
-def record(epoch: int, **figures: float) -> dict[str, float]:
-    return {"epoch": epoch, **dict.fromkeys(HISTORY_COLUMNS[1:], 0.5 / epoch), **figures}
+def record(epoch: int, **figures: float) -> EpochRecord:
+    return EpochRecord(**{"epoch": epoch, **dict.fromkeys(HISTORY_COLUMNS[1:], 0.5 / epoch), **figures})
 
 
 def results() -> tuple:
@@ -150,9 +150,10 @@ def killed(workspace):
         "from vitcore.workspace import Workspace\n"
         "from vitcore.records import load_record\n"
         "from vitcore.runs import RunConfig\n"
+        "from vitcore.training import EpochRecord\n"
         f"config = load_record(RunConfig, Path({str(WRITTEN)!r}), '')\n"
         "with RunWriter(Workspace(Path(sys.argv[1])), config) as writer:\n"
-        f"    writer.add_epoch({record(1)!r})\n"
+        f"    writer.add_epoch(EpochRecord(**{vars(record(1))!r}))\n"
         "    print(writer.id, flush=True)\n"
         "    sys.stdin.read()\n"
     )

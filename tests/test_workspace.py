@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from vitcore.errors import NotFoundError, StorageError
-from vitcore.workspace import Workspace, new_id, read_json, write_json, write_text
+from vitcore.records import read_json, write_json, write_text
+from vitcore.workspace import Workspace, new_id
 
 
 def names(folder: Path) -> list[str]:

@@ -15,16 +15,23 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+from safetensors import SafetensorError
+
 from vitcore.errors import StorageError, VitcoreError
 from vitcore.messages import cause, mark, message
 
 __all__ = [
+    "TABLE",
+    "TEMPORARY",
+    "Bound",
     "Figure",
+    "array",
     "guard",
     "load_record",
     "plain_values",
@@ -49,24 +56,78 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 # --- records -----------------------------------------------------------------------------------
 
 
-class _NullIsNaN:
-    """Marks a number that may be undefined: NaN in memory, null on disk."""
+@dataclass(frozen=True)
+class _Stored:
+    """Marks a value that is something else on disk than in memory.
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+    Attributes:
+        read: From what JSON has; a `ValueError` where that is damaged.
+        write: The other way.
+    """
+
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Return the schema, for pydantic."""
         from pydantic_core import core_schema
 
-        return core_schema.no_info_after_validator_function(
-            lambda value: math.nan if value is None else value,
-            core_schema.nullable_schema(handler(source)),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda value: None if math.isnan(value) else value
-            ),
+        return core_schema.no_info_plain_validator_function(
+            self.read, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
         )
 
 
-Figure = Annotated[float, _NullIsNaN()]
+def _number_or(missing: float) -> _Stored:
+    """Mark a number that JSON has no word for where it is `missing`: it is null on disk."""
+
+    def read(value: Any) -> float:
+        if value is None:
+            return missing
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError("Input should be a finite number or null")
+        return float(value)
+
+    return _Stored(read, lambda value: float(value) if math.isfinite(value) else None)
+
+
+Figure = Annotated[float, _number_or(math.nan)]
 """A number that is NaN where it is not defined."""
+
+Bound = Annotated[float, _number_or(math.inf)]
+"""A number that is infinite where there is none."""
+
+
+def array(kind: str) -> _Stored:
+    """Mark an array that is a list, or a list of lists, on disk.
+
+    Args:
+        kind: Its type, such as ``float64``.
+    """
+
+    def read(value: Any) -> Any:
+        import numpy as np
+
+        found = np.array(value if isinstance(value, list) else None)
+        if found.size and not (found.dtype.kind in "iu" or (found.dtype.kind == "f" and kind[0] == "f")):
+            raise ValueError(f"Input should be a list of {kind}")
+        return found.astype(kind)
+
+    return _Stored(read, lambda value: value.tolist())
+
+
+def _read_table(value: Any) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(value)
+
+
+def _write_table(table: Any) -> dict[str, list[Any]]:
+    columns = {name: table[name].astype(object) for name in table}
+    return {name: column.where(column.notna(), None).tolist() for name, column in columns.items()}
+
+
+TABLE = _Stored(_read_table, _write_table)
+"""Marks a data frame that is lists by column on disk; what is not defined is null in them."""
 
 
 def load_record(kind: Callable[..., Record], path: Path, remedy: str) -> Record:
@@ -102,16 +163,16 @@ def record_of(kind: Callable[..., Record], values: Any) -> Record:
     from pydantic import ValidationError
 
     upgraded = getattr(kind, "upgraded", None)
-    if upgraded is not None and isinstance(values, dict):
-        values = upgraded(values)
     try:
+        if upgraded is not None:
+            values = upgraded(values)
         # Only from JSON is a list a tuple, where nothing else passes for something else.
         [record] = _adapter(kind).validate_json(json.dumps([values]))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"][1:]))
         raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from error
-    except VitcoreError as error:  # of a record that checks itself
+    except (VitcoreError, LookupError, TypeError, AttributeError) as error:  # of a record that checks itself
         raise ValueError(str(error)) from error
     found: Record = record
     return found
@@ -142,16 +203,21 @@ def timestamp() -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """Give a temporary sibling to write, which replaces a file in one step when the block ends.
 
     A reader, or a crash, sees the old file or the new one. If the block fails, the old one stays.
+
+    Args:
+        path: The file.
+        flush: Whether to wait until it is on the disk; not worth it for what can be made again.
     """
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
+        if flush:
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -204,7 +270,7 @@ def guard(path: Path, remedy: str = "") -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error) as error:
         raise _storage_error(path, error, remedy) from error
-    except (ValueError, EOFError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, EOFError, RecursionError, SafetensorError) as error:
         if not remedy:  # nothing was read that could be damaged
             raise
         raise _damaged(path, error, remedy) from error
@@ -223,7 +289,7 @@ def _storage_error(path: Path, error: OSError | sqlite3.Error, remedy: str) -> S
         return StorageError(template, path=path, reason=reason)
     if name in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}:
         return _damaged(path, error, remedy or mark("delete it"))
-    if remedy and number == errno.ENOENT:
+    if remedy and (number == errno.ENOENT or isinstance(error, FileNotFoundError)):
         return StorageError("{path} is missing; {remedy}.", path=path, remedy=message(remedy))
     template = mark("{path} cannot be written ({reason}); try again, or use another folder.")
     if remedy:

@@ -18,7 +18,6 @@ renamed, so that a reader sees all of it or nothing. A lock is an ``flock`` on a
 system releases it when its process ends in any way, ``kill -9`` included.
 """
 
-import json
 import os
 import re
 import secrets
@@ -29,7 +28,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import filelock
 import platformdirs
@@ -41,11 +39,11 @@ except ImportError:  # Windows
 
 from vitcore.errors import NotFoundError, StorageError
 from vitcore.messages import Message
+from vitcore.records import TEMPORARY, guard
 
-__all__ = ["Scratch", "Workspace", "folder_bytes", "new_id", "read_json", "write_json", "write_text"]
+__all__ = ["Scratch", "Workspace", "folder_bytes", "new_id"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_STAGED = ".tmp-"
 _BINNED = ".bin-"
 _BINNED_FOR_S = 7 * 24 * 3600
 _MANY = 64  # files, from which on flushing everything is faster than flushing each
@@ -64,33 +62,6 @@ def folder_bytes(folder: Path) -> int:
             with suppress(OSError):
                 total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 - called for every file
     return total
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader, or a crash, sees the old text or the new one."""
-    temporary = path.with_name(f"{_STAGED}{secrets.token_hex(4)}-{path.name}")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace a JSON file in one step. Not-a-number and infinity are refused (`ValueError`)."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The value in a JSON file.
-
-    Raises:
-        StorageError: The file is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path} cannot be read ({error}); delete its folder.") from error
 
 
 @dataclass(frozen=True)
@@ -204,20 +175,16 @@ class Workspace:
         Raises:
             StorageError: The disk is full or not writable.
         """
-        name = f"{_STAGED}{item_id}"
+        name = f"{TEMPORARY}{item_id}"
         folder = parent / name
         with self._owned(name):
             try:
-                folder.mkdir()
-                yield folder
-                _flush(folder)
-                folder.replace(parent / item_id)
-                _flush_entry(parent)
-            except OSError as error:
-                raise StorageError(
-                    f"{parent} cannot be written ({error.strerror or error}); free some space or "
-                    "set VITCORE_HOME to another folder."
-                ) from error
+                with guard(parent):
+                    folder.mkdir()
+                    yield folder
+                    _flush(folder)
+                    folder.replace(parent / item_id)
+                    _flush_entry(parent)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -232,7 +199,7 @@ class Workspace:
 
     def scratch(self) -> "Scratch":
         """A new folder for work in progress, which `sweep` leaves alone until it is closed."""
-        name = f"{_STAGED}scratch-{new_id()}"
+        name = f"{TEMPORARY}scratch-{new_id()}"
         lock = self.lock(name)
         lock.acquire()
         (self.datasets / name).mkdir()
@@ -240,7 +207,7 @@ class Workspace:
 
     def remove(self, folder: Path) -> None:
         """Delete a folder below the workspace: gone from every list at once, then from the disk."""
-        doomed = folder.with_name(f"{_STAGED}{folder.name}-{secrets.token_hex(3)}")
+        doomed = folder.with_name(f"{TEMPORARY}{folder.name}-{secrets.token_hex(3)}")
         folder.replace(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
@@ -279,7 +246,7 @@ class Workspace:
                     self.remove(folder)
                     swept += 1
         for parent in (self.datasets, self.runs):
-            for folder in parent.glob(f"{_STAGED}*"):
+            for folder in parent.glob(f"{TEMPORARY}*"):
                 if not self.is_locked(folder.name):
                     shutil.rmtree(folder, ignore_errors=True)
                     _forget(self._lock_file(folder.name))

@@ -137,17 +137,17 @@ def _result(run: Run, found: Elsewhere) -> None:
     ]
     columns = [tr("figure"), tr("there"), tr("95 % interval"), tr("on the validation photos")]
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
-    there, before = found.drift["there"], found.drift["here"]
+    there, before = found.drift.there, found.drift.here
     drift = tr(
         "{there} of these photos are unlike anything it learned from, {here} of the validation photos. Mean "
         "confidence: {confidence_there} there, {confidence_here} here."
     ).format(
-        there=percent(there["unlike"]),
-        here=percent(before["unlike"]),
-        confidence_there=percent(there["confidence"]),
-        confidence_here=percent(before["confidence"]),
+        there=percent(there.unlike),
+        here=percent(before.unlike),
+        confidence_there=percent(there.confidence),
+        confidence_here=percent(before.confidence),
     )
-    if there["unlike"] > before["unlike"] + _NOTABLE:
+    if there.unlike > before.unlike + _NOTABLE:
         st.warning(f"{tr('These photos differ from those it knows.')} {drift}", icon=":material/difference:")
     else:
         st.caption(drift)

@@ -1,10 +1,9 @@
 """Taking a classifier home: the report, the model folder, the ONNX file."""
 
 import shutil
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -19,9 +18,9 @@ from vitcore.errors import VitcoreError
 from vitcore.inference import Agreement
 from vitcore.jobs import Job
 from vitcore.language import LANGUAGES, current, file_size, mark, number, percent, tr
-from vitcore.pipeline import Export, export_model, export_onnx, pack_export
+from vitcore.pipeline import Export, ExportRecord, export_model, export_onnx, pack_export
+from vitcore.records import load_record
 from vitcore.runs import Run, load_run
-from vitcore.workspace import read_json
 
 __all__ = ["draw_takeaway"]
 
@@ -126,7 +125,7 @@ def _card(run: Run, form: str, *, busy: bool) -> None:
                 _start(run, form, place)
                 st.rerun()
             return
-        agreements = [Agreement(**found) for found in about["agreement"]]
+        agreements = about.agreement
         st.markdown(_sentence(agreements[0]))
         st.table(_table(agreements), border="horizontal", hide_index=True)
         archive = place.with_suffix(".zip")
@@ -155,7 +154,7 @@ def _sentence(found: Agreement) -> str:
     )
 
 
-def _table(agreements: list[Agreement]) -> pd.DataFrame:
+def _table(agreements: Sequence[Agreement]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             tr("what"): [
@@ -170,10 +169,10 @@ def _table(agreements: list[Agreement]) -> pd.DataFrame:
     )
 
 
-def _facts(run: Run, about: dict[str, Any], archive: Path) -> list[str]:
+def _facts(run: Run, about: ExportRecord, archive: Path) -> list[str]:
     parts = [file_size(archive.stat().st_size)]
-    if about["opset"] is not None:
-        parts.append(tr("opset {version}").format(version=about["opset"]))
+    if about.opset is not None:
+        parts.append(tr("opset {version}").format(version=about.opset))
     licence = run.config.backbone.licence
     if licence == "unknown":
         parts.append(tr("the licence of the backbone is not known"))
@@ -182,16 +181,15 @@ def _facts(run: Run, about: dict[str, Any], archive: Path) -> list[str]:
     return parts
 
 
-def _made(place: Path) -> dict[str, Any] | None:
-    """Load the facts of an export; None if there is none."""
+def _made(place: Path) -> ExportRecord | None:
+    """What is known of an export; None if there is none."""
     if not place.with_suffix(".zip").is_file():
         return None
     try:
-        about: dict[str, Any] = read_json(place.with_suffix(".json"))
+        return load_record(ExportRecord, place.with_suffix(".json"), mark("export again"))
     except VitcoreError as error:
         draw_error(error)
         return None
-    return about
 
 
 def _start(run: Run, form: str, place: Path) -> None:

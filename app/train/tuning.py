@@ -160,7 +160,7 @@ def _result(data: Dataset, found: Tuning) -> None:
     if found.version != data.version:
         st.caption(tr("The photos have been changed since; a new search may find something else."))
     st.markdown(f"**{escape_markdown(_text(best.hyperparameters, found.base), 400)}**")
-    chosen = best.hyperparameters, found.requested
+    chosen = best.hyperparameters, vars(found.requested)
     with st.container(horizontal=True):
         st.button(
             tr("Use these settings"),

@@ -76,7 +76,7 @@ def test_a_damaged_index_is_a_storage_error(dataset, content):
 
 def test_a_missing_index_is_a_storage_error(dataset):
     (dataset.folder / "index-0001.csv").unlink()
-    with pytest.raises(StorageError, match="damaged"):
+    with pytest.raises(StorageError, match="is missing; delete the dataset, then import it again"):
         load_dataset(dataset.id)
 
 

@@ -1,6 +1,7 @@
 """Edits of a dataset, and the way back."""
 
 import json
+import os
 import threading
 
 import pandas as pd
@@ -159,7 +160,7 @@ def test_a_crash_before_the_description_is_written_leaves_the_version_there_was(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(dataset_module, "write_json", crash)
+        patch.setattr(dataset_module, "save_record", crash)
         with pytest.raises(KeyboardInterrupt):
             edit(dataset)
     assert (dataset.folder / "index-0002.csv").exists()
@@ -175,7 +176,7 @@ def test_a_full_disk_is_a_storage_error_and_nothing_was_changed(dataset, edit, m
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(dataset_module, "write_text", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(StorageError, match=r"cannot be written \(No space left on device\)"):
             edit(dataset)
     assert_same(load_dataset(dataset.id), dataset)

@@ -16,6 +16,7 @@ from vitcore.evaluation import (
     prediction_sets,
     set_coverage,
 )
+from vitcore.records import plain_values, record_of
 
 LEVELS = np.linspace(0, 1, 41).tolist()
 
@@ -157,8 +158,8 @@ def test_images_with_nothing_to_compare_with_are_no_obstacle():
 
 
 def test_a_rule_comes_back_from_json(rule):
-    text = json.dumps(rule.to_dict(), allow_nan=False)
-    assert DoubtRule.from_dict(json.loads(text)) == rule
+    text = json.dumps(plain_values(rule), allow_nan=False)
+    assert record_of(DoubtRule, json.loads(text)) == rule
 
 
 @pytest.mark.parametrize("level", [-0.1, 1.1, math.nan])

@@ -21,6 +21,7 @@ from vitcore.evaluation import (
     top_3_accuracy,
     wilson_interval,
 )
+from vitcore.records import plain_values, record_of
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -97,7 +98,7 @@ def test_figures_per_class(evaluation):
 
 def test_an_evaluation_comes_back_from_json(evaluation):
     text = json.dumps(evaluation.to_dict(), allow_nan=False)
-    again = Evaluation.from_dict(json.loads(text))
+    again = record_of(Evaluation, json.loads(text))
     assert again.to_dict() == evaluation.to_dict()
     assert again.classes == evaluation.classes
     assert np.array_equal(again.confusion, evaluation.confusion)
@@ -106,8 +107,8 @@ def test_an_evaluation_comes_back_from_json(evaluation):
 
 
 def test_what_is_not_defined_becomes_null():
-    assert Metric(math.nan).to_dict() == {"value": None, "low": None, "high": None}
-    assert Metric(0.5, 0.25, 0.75).to_dict() == {"value": 0.5, "low": 0.25, "high": 0.75}
+    assert plain_values(Metric(math.nan)) == {"value": None, "low": None, "high": None}
+    assert plain_values(Metric(0.5, 0.25, 0.75)) == {"value": 0.5, "low": 0.25, "high": 0.75}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_what_an_earlier_version_wrote_is_read():
         "confusion": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0]],
         "images": 4,
     }
-    found = Evaluation.from_dict(old)
+    found = record_of(Evaluation, old)
     assert found.to_dict() == old
     assert found.accuracy == 0.75
     assert math.isnan(found.metrics["balanced_accuracy"].low)

@@ -36,6 +36,8 @@ SHOWN_KEYWORDS = {"good_for", "message", "note", "reason", "sentence", "title"}
 
 # Texts of several words that no person reads.
 SILENT_TEXTS = {
+    ("vitcore/records.py", "Input should be a finite number or null"),  # as pydantic words it
+    ("vitcore/records.py", "Input should be a list of {0}"),
     ("vitcore/compute.py", "ONNX Runtime"),  # a name
     ("vitcore/backbone/_embedder.py", "class token and patch mean"),  # part of a digest
     ("vitcore/messages.py", "and"),

@@ -40,8 +40,8 @@ def test_it_is_judged_and_that_is_kept_with_the_run(run, other):
     right = again.predictions["true"] == again.predictions["predicted"]
     assert right.mean() == pytest.approx(found.evaluation.accuracy)
     for side in ("here", "there"):
-        assert 0 <= again.drift[side]["unlike"] <= 1
-        assert 0 < again.drift[side]["confidence"] <= 1
+        assert 0 <= getattr(again.drift, side).unlike <= 1
+        assert 0 < getattr(again.drift, side).confidence <= 1
     evaluate_elsewhere(run.id, other)
     assert len(load_elsewhere(run)) == 1
 

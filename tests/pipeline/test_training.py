@@ -723,7 +723,7 @@ def stopped_after(learn, monkeypatch):
 
         def counting(self, record):
             add_epoch(self, record)
-            if record["epoch"] == epochs:
+            if record.epoch == epochs:
                 stop.set()
 
         with monkeypatch.context() as patch:

@@ -6,8 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from vitcore.records import plain_values
-from vitcore.runs import list_runs, load_run
+from vitcore.dataset import confirmed, list_datasets, load_dataset
+from vitcore.dataset._dataset import load_description
+from vitcore.engines import EngineRecord
+from vitcore.inference import Deletion, load_trust, set_level
+from vitcore.inference._config import ModelConfig
+from vitcore.pipeline import (
+    Elsewhere,
+    ExportRecord,
+    Review,
+    SizeComparison,
+    Tuning,
+    list_batches,
+    load_elsewhere,
+    load_map_check,
+    load_review,
+    load_sizes,
+    load_tuning,
+)
+from vitcore.pipeline._batches import Correction
+from vitcore.records import plain_values, record_of
+from vitcore.runs import CHECKPOINT, list_runs, load_run
+from vitcore.runs._records import About
+from vitcore.training import Checkpoint
 from vitcore.workspace import Workspace
 
 WRITTEN = Path(__file__).parent / "written_by_aa8ac46"
@@ -72,3 +93,82 @@ def test_a_run_of_before_there_was_a_choice_of_engines_loads(old):
         "auto",
     )
     assert run.hyperparameters.balance == "weights"
+
+
+# --- everything else ---------------------------------------------------------------------------
+
+
+def test_datasets_are_listed_and_all_their_versions_load(old):
+    assert set(list_datasets(old)["id"]) == {"photos", "leaky", "others"}
+    about = json_of(old.datasets / "photos" / "dataset.json")
+    assert lost(about, plain_values(load_description(old.datasets / "photos"))) == []
+    for version in range(1, about["version"] + 1):
+        dataset = load_dataset("photos", version=version, workspace=old)
+        assert dataset.version == len(dataset.changes) == version
+        assert [item.name for item in dataset.skipped] == ["red/broken.png"]
+    assert dataset.class_counts == about["classes"]
+    assert confirmed(dataset) == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [
+        (Tuning, "datasets/photos/tuning.json"),
+        (SizeComparison, "datasets/photos/sizes/3f616888a25c1b34-afdc5db57e5ae0c2.json"),
+        (Review, "runs/spread/review.json"),
+        (Deletion, "runs/spread/model/maps.json"),
+        (ModelConfig, "runs/spread/model/config.json"),
+        (ModelConfig, "exported-model/config.json"),
+        (Elsewhere, "runs/complete/elsewhere-others.json"),
+        (ExportRecord, "exported-model/agreement.json"),
+        (ExportRecord, "exported-onnx/agreement.json"),
+        (About, "runs/spread/about.json"),
+        (dict[int, Correction], "runs/complete/batches/two-photos/corrections.json"),
+    ],
+)
+def test_nothing_that_a_file_says_is_lost(kind, file):
+    before, record = json_of(WRITTEN / file), record_of(kind, json_of(WRITTEN / file))
+    if isinstance(record, dict):
+        now = {str(key): plain_values(value) for key, value in record.items()}
+    else:
+        now = {"format": before.get("format"), **plain_values(record)}
+    # Of an evaluation, the number of images is that of the confusion matrix.
+    assert [text for text in lost(before, now) if not text.startswith("evaluation.images.")] == []
+
+
+def test_what_belongs_to_a_run_is_found_where_it_lies(old):
+    complete, spread = (load_run(run_id, workspace=old) for run_id in ("complete", "spread"))
+    assert load_review(spread).labels["suspect"].dtype == bool
+    assert load_review(complete) is None
+    assert load_map_check(spread).images == 2
+    assert [found.dataset_id for found in load_elsewhere(complete)] == ["others"]
+    (batch,) = list_batches(complete)
+    assert batch.names == ("a/x.png", "y.png", "bad.png")
+    assert batch.corrections[1].label == "green"
+    assert len(batch.answers) == 3
+    assert load_trust(spread.folder).level == 0.25
+    set_level(spread.folder, 0.75)
+    before = json_of(WRITTEN / "runs" / "spread" / "model" / "config.json")
+    before["trust"]["level"] = 0.75
+    assert json_of(spread.folder / "model" / "config.json") == before
+
+
+def test_what_belongs_to_a_dataset_is_found_where_it_lies(old):
+    dataset = load_dataset("photos", workspace=old)
+    tuning = load_tuning(dataset, workspace=old)
+    assert (tuning.state, tuning.number) == ("complete", json_of(dataset.folder / "tuning.json")["number"])
+    assert len(tuning.rates.curve) > 10
+    found = load_sizes(dataset, tuning.base, backbone="/weights/tiny.safetensors")
+    assert [result.size for result in found.sizes] == [160, 80]
+
+
+def test_a_stopped_training_has_its_checkpoint(old):
+    checkpoint = Checkpoint.load(load_run("stopped", workspace=old).folder / CHECKPOINT)
+    history = load_run("stopped", workspace=old).history
+    assert [vars(record) for record in checkpoint.history] == history.to_dict("records")
+
+
+def test_the_memory_of_engines_is_read():
+    (network,) = json_of(WRITTEN / "engines" / "choices.json").values()
+    for values in network.values():
+        assert plain_values(record_of(EngineRecord, values)) == values

@@ -14,7 +14,7 @@ from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
 from vitcore.pipeline import train
 from vitcore.runs import Run, RunFacts, RunWriter, load_run
-from vitcore.training import Hyperparameters
+from vitcore.training import EpochRecord, Hyperparameters
 from vitcore.workspace import Workspace
 
 HOSTILE = (
@@ -74,7 +74,7 @@ def many_classes(
         config = replace(trained[1].config, classes=tuple(classes))
         with RunWriter(workspace, config) as writer:
             for record in trained[1].history.to_dict("records"):
-                writer.add_epoch({str(key): value for key, value in record.items()})
+                writer.add_epoch(EpochRecord(**record))
             names = np.array(classes)
             rows = (
                 trained[1]

@@ -18,11 +18,10 @@ from vitcore.dataset import load_dataset, rename_class
 from vitcore.errors import NotFoundError, SettingsError, StorageError
 from vitcore.language import LANGUAGES, decimals, number, percent, speaking
 from vitcore.pipeline import write_report
-from vitcore.records import plain_values
+from vitcore.records import plain_values, write_json
 from vitcore.report._repeat import command_of
 from vitcore.runs import RunFacts, RunWriter, load_run
 from vitcore.training import Hyperparameters
-from vitcore.workspace import write_json
 
 SECTIONS = [
     "introduction",

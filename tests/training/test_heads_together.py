@@ -65,8 +65,8 @@ def test_together_they_end_as_one_by_one(images, changes):
         assert (found.outcome, found.best_epoch) == ("complete", alone.best_epoch)
         assert len(found.history) == len(alone.history)
         for record, expected in zip(found.history, alone.history, strict=True):
-            for name in record.keys() - {"seconds"}:
-                assert record[name] == pytest.approx(expected[name], abs=1e-5)
+            for name in vars(record).keys() - {"seconds"}:
+                assert getattr(record, name) == pytest.approx(getattr(expected, name), abs=1e-5)
         for name, array in vars(alone.head).items():
             assert np.allclose(getattr(found.head, name), array, atol=1e-4)
 
@@ -94,7 +94,7 @@ def test_each_head_has_its_own_seed(images):
 def test_folds_of_unequal_size_are_learned_too(images):
     results = fit_heads(*images, folds((17, 18, 18, 19)), classes=CLASSES, hyperparameters=settings())
     assert [len(result.history) for result in results] == [5] * 4
-    assert min(result.history[-1]["accuracy"] for result in results) > 0.5
+    assert min(result.history[-1].accuracy for result in results) > 0.5
 
 
 def test_a_head_that_patience_ended_waits_for_the_others(images):

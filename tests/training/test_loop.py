@@ -4,6 +4,7 @@ import gc
 import itertools
 import math
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def fit(
 
 
 def plain(history: list[dict]) -> list[dict]:
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in history]
+    return [replace(record, seconds=0) for record in history]
 
 
 def same(first: LinearHead, second: LinearHead) -> bool:
@@ -78,44 +79,34 @@ def test_what_can_be_told_apart_is_learned(optimizer, schedule):
     training, validation = clusters(distance=8), clusters(distance=8, seed=1)
     result = fit(training, validation, optimizer=optimizer, schedule=schedule, learning_rate=1e-2)
     assert result.outcome == "complete"
-    assert result.history[-1]["accuracy"] > 0.97
+    assert result.history[-1].accuracy > 0.97
     predicted = result.head.probabilities(validation[0][:, 0]).argmax(axis=1)
     assert (predicted == validation[1]).mean() > 0.97
 
 
 def test_there_is_one_record_per_epoch():
     result = fit()
-    assert [record["epoch"] for record in result.history] == [1, 2, 3, 4, 5, 6]
-    assert set(result.history[0]) == {
-        "epoch",
-        "training_loss",
-        "validation_loss",
-        "accuracy",
-        "balanced_accuracy",
-        "cohen_kappa",
-        "learning_rate",
-        "seconds",
-    }
-    assert all(type(value) in {int, float} for record in result.history for value in record.values())
+    assert [record.epoch for record in result.history] == [1, 2, 3, 4, 5, 6]
+    assert all(type(value) in {int, float} for record in result.history for value in vars(record).values())
 
 
 def test_losses_fall():
     history = fit(learning_rate=3e-3).history
     for name in ("training_loss", "validation_loss"):
-        losses = [record[name] for record in history]
+        losses = [getattr(record, name) for record in history]
         assert losses == sorted(losses, reverse=True)
         assert losses[-1] < 0.9 * math.log(3)
 
 
 def test_training_starts_at_guessing():
     history = fit(learning_rate=1e-8).history
-    assert history[0]["training_loss"] == pytest.approx(math.log(3), abs=1e-5)
-    assert history[0]["validation_loss"] == pytest.approx(math.log(3), abs=1e-5)
+    assert history[0].training_loss == pytest.approx(math.log(3), abs=1e-5)
+    assert history[0].validation_loss == pytest.approx(math.log(3), abs=1e-5)
 
 
 def test_each_epoch_is_told_as_it_ends():
     told = []
-    result = fit(on_epoch=lambda record: told.append(dict(record)))
+    result = fit(on_epoch=told.append)
     assert told == result.history
 
 
@@ -124,7 +115,7 @@ def test_the_best_epoch_has_the_lowest_validation_loss():
     random = np.random.default_rng(0)
     noise = random.normal(size=(20, 1, DIMENSION)).astype(np.float16), random.integers(0, 3, 20)
     result = fit(noise, clusters(), learning_rate=0.1, epochs=10)
-    losses = [record["validation_loss"] for record in result.history]
+    losses = [record.validation_loss for record in result.history]
     assert result.best_epoch == int(np.argmin(losses)) + 1
     assert result.best_epoch < 10
 
@@ -135,8 +126,8 @@ def test_the_head_is_that_of_the_best_epoch():
     vectors, truth = clusters()
     result = fit(noise, (vectors, truth), learning_rate=0.1, epochs=10)
     loss = log_loss(truth, result.head.probabilities(vectors[:, 0]))
-    assert loss == pytest.approx(result.history[result.best_epoch - 1]["validation_loss"], abs=1e-5)
-    assert loss < result.history[-1]["validation_loss"] - 0.01
+    assert loss == pytest.approx(result.history[result.best_epoch - 1].validation_loss, abs=1e-5)
+    assert loss < result.history[-1].validation_loss - 0.01
 
 
 @pytest.mark.parametrize("settings", [{"label_smoothing": 0.3}, {"balance": "weights"}])
@@ -144,7 +135,7 @@ def test_the_validation_loss_is_plain_cross_entropy_whatever_is_minimised(settin
     vectors, truth = clusters((90, 30, 10), seed=1)
     result = fit(clusters((90, 30, 10)), (vectors, truth), **settings)
     loss = log_loss(truth, result.head.probabilities(vectors[:, 0]))
-    assert loss == pytest.approx(result.history[result.best_epoch - 1]["validation_loss"], abs=1e-5)
+    assert loss == pytest.approx(result.history[result.best_epoch - 1].validation_loss, abs=1e-5)
 
 
 def test_views_are_learned_from_too():
@@ -152,8 +143,8 @@ def test_views_are_learned_from_too():
     second, labels = clusters(distance=8)
     both = np.concatenate([np.zeros_like(second), second], axis=1)
     validation = clusters(distance=8, seed=1)
-    assert fit((both, labels), validation, learning_rate=1e-2).history[-1]["accuracy"] > 0.95
-    assert fit((both[:, :1], labels), validation, learning_rate=1e-2).history[-1]["accuracy"] < 0.6
+    assert fit((both, labels), validation, learning_rate=1e-2).history[-1].accuracy > 0.95
+    assert fit((both[:, :1], labels), validation, learning_rate=1e-2).history[-1].accuracy < 0.6
 
 
 # --- repeating -------------------------------------------------------------------------------
@@ -257,7 +248,7 @@ def test_weight_decay_leaves_the_biases_alone():
 
 def rates(**settings: object) -> list[float]:
     """The learning rate of the last of five steps of each epoch."""
-    return [record["learning_rate"] for record in fit(**{"learning_rate": 0.01, **settings}).history]
+    return [record.learning_rate for record in fit(**{"learning_rate": 0.01, **settings}).history]
 
 
 def test_a_constant_learning_rate_stays():
@@ -332,7 +323,7 @@ ALL_RANDOM = {"dropout": 0.2, "noise": 0.3, "mixup": 0.4, "balance": "sampler"}
 def test_what_can_be_told_apart_is_learned_with_every_setting(settings):
     training, validation = clusters(distance=8), clusters(distance=8, seed=1)
     first, second = (fit(training, validation, learning_rate=1e-2, **settings) for _ in range(2))
-    assert first.history[-1]["accuracy"] > 0.95
+    assert first.history[-1].accuracy > 0.95
     assert plain(first.history) == plain(second.history)
     assert plain(first.history) != plain(fit(training, validation, learning_rate=1e-2).history)
     for name, array in vars(first.head).items():
@@ -351,23 +342,23 @@ def test_a_hidden_layer_learns_what_no_linear_head_can():
     linear = fit(quarters(0), quarters(1), **settings)
     hidden = fit(quarters(0), quarters(1), head="hidden", hidden_units=32, **settings)
     assert type(hidden.head) is HiddenHead
-    assert max(record["accuracy"] for record in linear.history) < 0.7
-    assert hidden.history[hidden.best_epoch - 1]["accuracy"] > 0.9
+    assert max(record.accuracy for record in linear.history) < 0.7
+    assert hidden.history[hidden.best_epoch - 1].accuracy > 0.9
     vectors, truth = quarters(1)
     loss = log_loss(truth, hidden.head.probabilities(vectors[:, 0]))
-    assert loss == pytest.approx(hidden.history[hidden.best_epoch - 1]["validation_loss"], abs=1e-5)
+    assert loss == pytest.approx(hidden.history[hidden.best_epoch - 1].validation_loss, abs=1e-5)
 
 
 def test_a_hidden_layer_starts_at_guessing_too():
     history = fit(learning_rate=1e-8, head="hidden").history
-    assert history[0]["validation_loss"] == pytest.approx(math.log(3), abs=1e-4)
+    assert history[0].validation_loss == pytest.approx(math.log(3), abs=1e-4)
 
 
 def test_noise_and_dropout_leave_the_judging_alone():
     vectors, truth = clusters(seed=1)
     result = fit(validation=(vectors, truth), noise=1.0, dropout=0.5)
     loss = log_loss(truth, result.head.probabilities(vectors[:, 0]))
-    assert loss == pytest.approx(result.history[result.best_epoch - 1]["validation_loss"], abs=1e-5)
+    assert loss == pytest.approx(result.history[result.best_epoch - 1].validation_loss, abs=1e-5)
 
 
 def test_dropout_scales_up_what_remains():
@@ -445,21 +436,21 @@ def pure_noise() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("monitor", ["accuracy", "balanced_accuracy", "cohen_kappa"])
 def test_the_best_epoch_is_picked_by_what_is_monitored(monitor):
     result = fit(pure_noise(), clusters(), learning_rate=0.1, epochs=15, monitor=monitor)
-    ranks = [(-record[monitor], record["validation_loss"]) for record in result.history]
+    ranks = [(-getattr(record, monitor), record.validation_loss) for record in result.history]
     assert result.best_epoch == min(range(15), key=ranks.__getitem__) + 1
 
 
 def test_of_epochs_that_are_equally_right_the_one_of_lower_loss_is_best():
     result = fit(clusters(distance=30), clusters(distance=30, seed=1), learning_rate=0.01, monitor="accuracy")
-    assert [record["accuracy"] for record in result.history[-2:]] == [1, 1]
+    assert [record.accuracy for record in result.history[-2:]] == [1, 1]
     assert result.best_epoch == 6
 
 
 def test_a_figure_that_is_not_defined_leaves_it_to_the_loss():
     # All that is judged is of one class and is told to be it: chance would be as good.
     result = fit(clusters(distance=30), clusters((30, 0, 0), distance=30, seed=1), monitor="cohen_kappa")
-    assert math.isnan(result.history[-1]["cohen_kappa"])
-    losses = [record["validation_loss"] for record in result.history]
+    assert math.isnan(result.history[-1].cohen_kappa)
+    losses = [record.validation_loss for record in result.history]
     assert result.best_epoch == int(np.argmin(losses)) + 1
 
 
@@ -512,7 +503,7 @@ def test_lbfgs_ends_when_nothing_is_left_to_be_gained():
     result = fit(optimizer="lbfgs", batch_size=32, epochs=1000, weight_decay=0.1)
     assert result.outcome == "complete"
     assert 5 < len(result.history) < 200
-    assert {record["learning_rate"] for record in result.history} == {1.0}
+    assert {record.learning_rate for record in result.history} == {1.0}
 
 
 def test_lbfgs_repeats_itself_and_can_be_stopped():
@@ -550,11 +541,11 @@ def test_stopped_before_the_first_batch_the_head_knows_nothing():
 
 def test_stopped_between_epochs_the_best_head_so_far_is_kept():
     stop = threading.Event()
-    result = fit(stop=stop, on_epoch=lambda record: record["epoch"] == 3 and stop.set())
+    result = fit(stop=stop, on_epoch=lambda record: record.epoch == 3 and stop.set())
     assert (result.outcome, len(result.history), result.best_epoch) == ("stopped", 3, 3)
     vectors, truth = clusters(seed=1)
     loss = log_loss(truth, result.head.probabilities(vectors[:, 0]))
-    assert loss == pytest.approx(result.history[2]["validation_loss"], abs=1e-5)
+    assert loss == pytest.approx(result.history[2].validation_loss, abs=1e-5)
 
 
 class StopAfter(threading.Event):
@@ -579,7 +570,7 @@ def test_stopping_takes_effect_within_a_batch(batches, epochs):
 
 def test_what_was_learned_before_the_stop_is_what_the_whole_training_learned_by_then():
     stop = threading.Event()
-    part = fit(stop=stop, on_epoch=lambda record: record["epoch"] == 2 and stop.set())
+    part = fit(stop=stop, on_epoch=lambda record: record.epoch == 2 and stop.set())
     assert plain(part.history) == plain(fit().history)[:2]
 
 
@@ -601,26 +592,26 @@ def test_a_dimension_that_never_changes_does_no_harm():
     result = fit((vectors, labels), (judged, truth), learning_rate=1e-2)
     assert result.head.std[3] == 1
     assert not result.head.weight[:, 3].any()
-    assert result.history[-1]["accuracy"] > 0.95
+    assert result.history[-1].accuracy > 0.95
 
 
 def test_embeddings_far_from_zero_and_large_ones_are_learned():
     vectors, labels = clusters(distance=8)
     judged, truth = clusters(distance=8, seed=1)
     result = fit((vectors * 16 + 500, labels), (judged * 16 + 500, truth), learning_rate=1e-2)
-    assert result.history[-1]["accuracy"] > 0.95
+    assert result.history[-1].accuracy > 0.95
 
 
 def test_a_class_without_validation_images_is_learned_too():
     result = fit(clusters((30, 30, 30)), clusters((30, 30, 0), seed=1))
     assert result.head.weight.shape == (3, DIMENSION)
-    assert math.isfinite(result.history[-1]["balanced_accuracy"])
+    assert math.isfinite(result.history[-1].balanced_accuracy)
 
 
 def test_one_validation_image_is_enough():
     result = fit(validation=clusters((1, 0, 0), seed=1))
     assert result.outcome == "complete"
-    assert all(record["accuracy"] in {0.0, 1.0} for record in result.history)
+    assert all(record.accuracy in {0.0, 1.0} for record in result.history)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 180, 181, 65536])

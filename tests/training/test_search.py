@@ -141,7 +141,7 @@ def test_a_trial_is_judged_as_its_settings_are_trained(clusters, search):
             classes=CLASSES,
             hyperparameters=trial.hyperparameters,
         )
-        best = [max(record["accuracy"] for record in result.history) for result in results]
+        best = [max(record.accuracy for record in result.history) for result in results]
         assert trial.value == pytest.approx(1 - np.mean(best))
 
 
@@ -156,7 +156,7 @@ def test_what_is_monitored_is_what_is_searched_for(clusters, search, monitor):
         classes=CLASSES,
         hyperparameters=found.hyperparameters,
     )
-    best = [max(record[monitor] for record in result.history) for result in results]
+    best = [max(getattr(record, monitor) for record in result.history) for result in results]
     assert found.trials["value"].tolist() == pytest.approx([1 - np.mean(best)])
 
 
@@ -170,7 +170,7 @@ def test_the_leading_settings_are_judged_on_further_divisions(clusters, search):
         parts = fold_parts(labels, None, 3, CLASSES, seed=seed)
         h = found.hyperparameters
         results = fit_heads(vectors[:, : h.views], labels, parts, classes=CLASSES, hyperparameters=h)
-        errors += [1 - max(record["accuracy"] for record in result.history) for result in results]
+        errors += [1 - max(record.accuracy for record in result.history) for result in results]
     assert found.value == pytest.approx(np.mean(errors), abs=1e-3)
 
 
@@ -289,7 +289,7 @@ def test_the_suggested_rate_learns_more_than_a_hundredth_of_it_and_is_safe(clust
             classes=CLASSES,
             hyperparameters=replace(h, learning_rate=rate),
         )
-        return result.history[-1]["validation_loss"]
+        return result.history[-1].validation_loss
 
     assert loss(found.suggestion) < loss(found.suggestion / 100) - 0.1
 

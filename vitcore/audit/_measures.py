@@ -22,7 +22,8 @@ from vitcore.engines import prepare_embedder
 from vitcore.errors import ImageError, Stopped, StorageError
 from vitcore.features import embed_images, image_files
 from vitcore.progress import Task
-from vitcore.workspace import Workspace, read_json, write_json
+from vitcore.records import read_json, write_json
+from vitcore.workspace import Workspace
 
 __all__ = ["Measures", "load_measures", "measure"]
 
@@ -165,13 +166,7 @@ def _save(dataset: Dataset, measures: Measures) -> None:
         "pairs": measures.pairs.to_numpy().tolist(),
         "quality": {"sha256": list(quality.index)} | {name: quality[name].tolist() for name in quality},
     }
-    try:
-        write_json(dataset.folder / "measures.json", values)
-    except OSError as error:
-        raise StorageError(
-            f"{dataset.folder} cannot be written ({error.strerror or error}); free some space, then look at "
-            "the images again."
-        ) from error
+    write_json(dataset.folder / "measures.json", values)
 
 
 def _quality(dataset: Dataset, contents: pd.DataFrame, task: Task) -> Iterator[pd.DataFrame]:

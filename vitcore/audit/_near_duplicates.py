@@ -21,8 +21,8 @@ from vitcore.audit._likeness import SAME_PICTURE, Picture, likeness
 from vitcore.dataset import Dataset, duplicate_groups, load_image
 from vitcore.errors import ImageError, Stopped, StorageError
 from vitcore.progress import Task
+from vitcore.records import read_json, write_json
 from vitcore.vectors import Vectors, mean_and_deviation, slices
-from vitcore.workspace import read_json, write_json
 
 __all__ = ["find_near_duplicates", "near_duplicate_groups", "pair_table", "similar_pairs"]
 
@@ -156,7 +156,7 @@ def find_near_duplicates(
         if like >= SAME_PICTURE
     ]
     # What cannot be kept is found once more next time.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, StorageError):
         kept.parent.mkdir(exist_ok=True)
         write_json(kept, found)
     return pair_table(found)

@@ -6,11 +6,8 @@ batches are.
 """
 
 import importlib
-import os
-import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +22,7 @@ from vitcore.backbone._onnx_network import network_graph, quantise, sensitive_no
 from vitcore.backbone._weights import Backbone
 from vitcore.errors import BackboneError
 from vitcore.messages import Message
+from vitcore.records import replacing
 
 __all__ = ["RECIPES", "Engine", "open_engine"]
 
@@ -153,15 +151,8 @@ def _file(folder: Path, backbone: Backbone, precision: str, make: Callable[[Path
     path = folder / name
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".tmp-{secrets.token_hex(4)}-{name}"
-        try:
+        with replacing(path) as temporary:
             make(temporary)
-            with temporary.open("r+b") as written:
-                os.fsync(written.fileno())
-            temporary.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
     return path
 
 

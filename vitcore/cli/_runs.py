@@ -10,6 +10,7 @@ from vitcore.cli._output import answer
 from vitcore.cli._settings import Add, open_workspace
 from vitcore.errors import BackboneError
 from vitcore.progress import Task
+from vitcore.records import plain_values
 from vitcore.runs import Run, delete_run, list_runs
 
 __all__ = ["add_commands"]
@@ -80,8 +81,8 @@ def _run_row(run: Run) -> dict[str, Any]:
         "backbone": run.config.backbone.id,
         "folder": str(run.folder),
         "epochs_run": len(run.history),
-        "accuracy": metrics["accuracy"].to_dict()["value"] if metrics else None,
-        "cohen_kappa": metrics["cohen_kappa"].to_dict()["value"] if metrics else None,
+        "accuracy": plain_values(metrics["accuracy"])["value"] if metrics else None,
+        "cohen_kappa": plain_values(metrics["cohen_kappa"])["value"] if metrics else None,
         "message": run.facts.message,
     }
 

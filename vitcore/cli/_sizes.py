@@ -16,6 +16,7 @@ from vitcore.cli._settings import (
     open_workspace,
 )
 from vitcore.progress import Task
+from vitcore.records import plain_values
 
 __all__ = ["add_commands"]
 
@@ -69,7 +70,7 @@ def _sizes(options: argparse.Namespace, task: Task) -> None:
         options,
         {
             "dataset_id": dataset.id,
-            "requested": dict(found.requested),
+            "requested": plain_values(found.requested),
             "backbone": found.backbone,
             "usual": found.usual,
             "images": found.images,

@@ -20,11 +20,9 @@ from vitcore.cli._settings import (
     hyperparameters_of,
     open_workspace,
 )
-from vitcore.errors import VitcoreError
 from vitcore.progress import Task
-from vitcore.records import plain_values
+from vitcore.records import plain_values, write_json
 from vitcore.runs import Run
-from vitcore.workspace import write_json
 
 __all__ = ["add_commands"]
 
@@ -89,14 +87,12 @@ def _tune(options: argparse.Namespace, task: Task) -> None:
         task=task,
     )
     best = tuning.best
-    settings = {"hyperparameters": best.hyperparameters.to_dict(), "requested": dict(tuning.requested)}
+    settings = {
+        "hyperparameters": plain_values(best.hyperparameters),
+        "requested": plain_values(tuning.requested),
+    }
     if options.out is not None:
-        try:
-            write_json(Path(options.out), settings)
-        except OSError as error:
-            raise VitcoreError(
-                f"{options.out} cannot be written ({error.strerror or error}); give another file."
-            ) from error
+        write_json(Path(options.out), settings)
     answer(
         options,
         {
@@ -111,7 +107,7 @@ def _tune(options: argparse.Namespace, task: Task) -> None:
                     "accuracy": 1 - trial.value if math.isfinite(trial.value) else None,
                     "pruned": trial.pruned,
                     "seconds": trial.seconds,
-                    "hyperparameters": trial.hyperparameters.to_dict(),
+                    "hyperparameters": plain_values(trial.hyperparameters),
                 }
                 for trial in tuning.trials
             ],
@@ -152,7 +148,7 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             "validation": {
                 "loss": metrics["log_loss"].value,
                 **{
-                    name: metrics[name].to_dict()["value"]
+                    name: plain_values(metrics[name])["value"]
                     for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
                 },
             },

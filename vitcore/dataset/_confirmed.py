@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from vitcore.dataset._dataset import Dataset
-from vitcore.errors import StorageError
-from vitcore.workspace import read_json, write_json
+from vitcore.messages import mark
+from vitcore.records import load_record, write_json
 
 __all__ = ["confirm", "confirmed", "unconfirm"]
 
@@ -45,16 +45,8 @@ def _read(dataset: Dataset) -> dict[int, str]:
     path = dataset.folder / _FILE
     if not path.is_file():
         return {}
-    try:
-        return {int(image_id): str(label) for image_id, label in read_json(path)}
-    except (TypeError, ValueError) as error:
-        raise StorageError(f"{path} is damaged ({error}); delete it.") from error
+    return dict(load_record(tuple[tuple[int, str], ...], path, mark("delete it")))
 
 
 def _write(dataset: Dataset, labels: dict[int, str]) -> None:
-    try:
-        write_json(dataset.folder / _FILE, sorted([image_id, label] for image_id, label in labels.items()))
-    except OSError as error:
-        raise StorageError(
-            f"{dataset.folder} cannot be written ({error.strerror or error}); free some space."
-        ) from error
+    write_json(dataset.folder / _FILE, sorted([image_id, label] for image_id, label in labels.items()))

@@ -13,12 +13,10 @@ An index file is never changed once ``dataset.json`` names its version, so a run
 version it learned from, and every version can be loaded again.
 """
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pandas as pd
 from PIL import ImageOps
@@ -26,7 +24,9 @@ from PIL import ImageOps
 from vitcore.dataset._decode import load_image
 from vitcore.dataset._remarks import warnings_of
 from vitcore.errors import NotFoundError, StorageError
-from vitcore.workspace import Workspace, read_json, write_json, write_text
+from vitcore.messages import mark, message
+from vitcore.records import guard, load_record, replacing, save_record, write_text
+from vitcore.workspace import Workspace
 
 __all__ = ["INDEX_COLUMNS", "Change", "Dataset", "Skipped", "list_datasets", "load_dataset"]
 
@@ -53,6 +53,9 @@ and `height` are those of the upright image, in pixels; `excluded` says that the
 
 THUMBNAIL_SIZE = 240
 
+_FILE = "dataset.json"
+_REMEDY = mark("delete the dataset, then import it again")
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -78,6 +81,27 @@ class Change:
     base: int
     text: str
     created: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRecord:
+    """What stands in ``dataset.json``, as `Dataset` has it.
+
+    Attributes:
+        index: Name of the file with the rows of the current version.
+        classes: Number of images of each class that take part.
+    """
+
+    name: str
+    created: str
+    source_digest: str
+    version: int
+    index: str = ""
+    classes: dict[str, int]
+    skipped: tuple[Skipped, ...]
+    ignored: int
+    next_image_id: int | None = None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -167,9 +191,8 @@ class Dataset:
             image = load_image(self.path(file), at_least=THUMBNAIL_SIZE // 2)
             image = ImageOps.fit(image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE))
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".tmp-{secrets.token_hex(4)}")
-            image.save(temporary, "JPEG", quality=85)
-            temporary.replace(path)
+            with replacing(path, flush=False) as temporary:
+                image.save(temporary, "JPEG", quality=85)
         return path
 
 
@@ -198,21 +221,28 @@ def save_dataset(dataset: Dataset) -> None:
 
 def save_description(dataset: Dataset) -> None:
     """Write what there is to say of a dataset besides its index."""
-    write_json(
-        dataset.folder / "dataset.json",
-        {
-            "name": dataset.name,
-            "created": dataset.created,
-            "source_digest": dataset.source_digest,
-            "version": dataset.version,
-            "index": _index_file(dataset.version),
-            "classes": dataset.class_counts,
-            "skipped": [{"name": item.name, "reason": item.reason} for item in dataset.skipped],
-            "ignored": dataset.ignored,
-            "next_image_id": dataset.next_image_id,
-            "changes": [asdict(change) for change in dataset.changes],
-        },
+    description = DatasetRecord(
+        name=dataset.name,
+        created=dataset.created,
+        source_digest=dataset.source_digest,
+        version=dataset.version,
+        index=_index_file(dataset.version),
+        classes=dataset.class_counts,
+        skipped=dataset.skipped,
+        ignored=dataset.ignored,
+        next_image_id=dataset.next_image_id,
+        changes=dataset.changes,
     )
+    save_record(dataset.folder / _FILE, description)
+
+
+def load_description(folder: Path) -> DatasetRecord:
+    """Load what there is to say of a dataset besides its index.
+
+    Raises:
+        StorageError: Missing or damaged.
+    """
+    return load_record(DatasetRecord, folder / _FILE, _REMEDY)
 
 
 def _index_file(version: int) -> str:
@@ -235,48 +265,44 @@ def load_dataset(
     """
     workspace = workspace or Workspace.default()
     folder = workspace.find(workspace.datasets, dataset_id, "dataset")
-    about = read_json(folder / "dataset.json")
-    try:
-        current = int(about["version"])
-        if version is None:
-            version = current
-        if not 1 <= version <= current:
-            raise NotFoundError(
-                "Dataset '{dataset_id}' has no version {version}; its versions are 1 to {current}.",
-                dataset_id=dataset_id,
-                version=version,
-                current=current,
-            )
-        return _described(folder, about, version, _read_rows(folder / _index_file(version)))
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        raise StorageError(f"Dataset '{dataset_id}' is damaged ({error}); delete {folder}.") from error
+    about = load_description(folder)
+    version = about.version if version is None else version
+    if not 1 <= version <= about.version:
+        raise NotFoundError(
+            "Dataset '{dataset_id}' has no version {version}; its versions are 1 to {current}.",
+            dataset_id=dataset_id,
+            version=version,
+            current=about.version,
+        )
+    return _described(folder, about, version, _read_rows(folder / _index_file(version)))
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
-    rows = pd.read_csv(path, dtype=dict(INDEX_COLUMNS), keep_default_na=False, encoding="utf-8")
-    if "excluded" not in rows:  # written before images could be taken out
-        rows["excluded"] = False
-    if rows["excluded"].all():
-        raise ValueError(f"{path.name} has no images")
-    return rows[list(INDEX_COLUMNS)]
+    with guard(path, _REMEDY):
+        rows = pd.read_csv(path, dtype=dict(INDEX_COLUMNS), keep_default_na=False, encoding="utf-8")
+        if "excluded" not in rows:  # written before images could be taken out
+            rows["excluded"] = False
+        if rows["excluded"].all():
+            raise ValueError(message("it has no images"))
+        return rows[list(INDEX_COLUMNS)]
 
 
-def _described(folder: Path, about: dict[str, Any], version: int, rows: pd.DataFrame) -> Dataset:
-    # What is looked up with a default was not written before datasets could be edited.
-    changes = [Change(**item) for item in about.get("changes", ())]
-    changes = changes or [first_change(sum(about["classes"].values()), about["created"])]
+def _described(folder: Path, about: DatasetRecord, version: int, rows: pd.DataFrame) -> Dataset:
+    # The last two are not there in what was written before datasets could be edited.
+    changes = about.changes or (first_change(sum(about.classes.values()), about.created),)
+    next_image_id = about.next_image_id
     return Dataset(
         folder=folder,
         id=folder.name,
-        name=about["name"],
+        name=about.name,
         version=version,
-        created=about["created"],
-        source_digest=about["source_digest"],
+        created=about.created,
+        source_digest=about.source_digest,
         rows=rows,
-        next_image_id=about.get("next_image_id", int(rows["image_id"].max()) + 1),
+        next_image_id=int(rows["image_id"].max()) + 1 if next_image_id is None else next_image_id,
         changes=tuple(change for change in changes if change.version <= version),
-        skipped=tuple(Skipped(**item) for item in about["skipped"]),
-        ignored=about["ignored"],
+        skipped=about.skipped,
+        ignored=about.ignored,
     )
 
 
@@ -289,19 +315,19 @@ def list_datasets(workspace: Workspace | None = None) -> pd.DataFrame:
     rows = []
     for dataset_id in workspace.ids(workspace.datasets):
         try:
-            about = read_json(workspace.datasets / dataset_id / "dataset.json")
+            about = load_description(workspace.datasets / dataset_id)
             rows.append(
                 {
                     "id": dataset_id,
-                    "name": about["name"],
-                    "created": about["created"],
-                    "images": sum(about["classes"].values()),
-                    "classes": len(about["classes"]),
-                    "version": about["version"],
-                    "source_digest": about["source_digest"],
+                    "name": about.name,
+                    "created": about.created,
+                    "images": sum(about.classes.values()),
+                    "classes": len(about.classes),
+                    "version": about.version,
+                    "source_digest": about.source_digest,
                 }
             )
-        except (StorageError, LookupError, TypeError):
+        except StorageError:
             continue
     columns = ["id", "name", "created", "images", "classes", "version", "source_digest"]
     return pd.DataFrame(rows, columns=columns)

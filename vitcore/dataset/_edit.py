@@ -8,7 +8,6 @@ still has its images.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import filelock
 import pandas as pd
@@ -19,12 +18,14 @@ from vitcore.dataset._dataset import (
     Skipped,
     count_of,
     load_dataset,
+    load_description,
     numbered,
     save_dataset,
     save_description,
 )
-from vitcore.errors import DatasetError, StorageError
-from vitcore.workspace import Workspace, read_json
+from vitcore.errors import DatasetError
+from vitcore.records import guard, timestamp
+from vitcore.workspace import Workspace
 
 __all__ = [
     "append_images",
@@ -305,7 +306,7 @@ def _commit(edited: Dataset, text: str, *, base: int | None = None) -> Dataset:
             "Not a single image would be left; keep at least one, or delete the whole dataset instead."
         )
     version = edited.version + 1
-    created = datetime.now(UTC).isoformat(timespec="seconds")
+    created = timestamp()
     change = Change(version, edited.version if base is None else base, text, created)
     with _as_current(edited) as name:
         edited = replace(edited, name=name, version=version, changes=(*edited.changes, change))
@@ -324,27 +325,23 @@ def _as_current(dataset: Dataset) -> Iterator[str]:
     """
     workspace = _workspace(dataset)
     workspace.find(workspace.datasets, dataset.id, "dataset")
-    try:
-        with workspace.lock(f"dataset-{dataset.id}"):
-            about = read_json(dataset.folder / "dataset.json")
-            if about["version"] != dataset.version:
-                raise DatasetError(
-                    "'{name}' was changed elsewhere in the meantime (version {latest}, not {version}) and "
-                    "stays as it is; look at it again, then repeat your change.",
-                    name=dataset.name,
-                    latest=about["version"],
-                    version=dataset.version,
-                )
-            yield about["name"]
-    except filelock.Timeout as error:
-        raise DatasetError(
-            "'{name}' is being changed elsewhere; try again in a moment.", name=dataset.name
-        ) from error
-    except OSError as error:
-        raise StorageError(
-            f"{dataset.folder} cannot be written ({error.strerror or error}), so nothing was changed; free "
-            "some space, then try again."
-        ) from error
+    with guard(dataset.folder):
+        try:
+            with workspace.lock(f"dataset-{dataset.id}"):
+                current = load_description(dataset.folder)
+                if current.version != dataset.version:
+                    raise DatasetError(
+                        "'{name}' was changed elsewhere in the meantime (version {latest}, not {version}) "
+                        "and stays as it is; look at it again, then repeat your change.",
+                        name=dataset.name,
+                        latest=current.version,
+                        version=dataset.version,
+                    )
+                yield current.name
+        except filelock.Timeout as error:
+            raise DatasetError(
+                "'{name}' is being changed elsewhere; try again in a moment.", name=dataset.name
+            ) from error
 
 
 def _workspace(dataset: Dataset) -> Workspace:

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -32,6 +31,7 @@ from vitcore.dataset._survey import Candidate, NamedFile, Reading, Survey, open_
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.progress import Task
+from vitcore.records import timestamp
 from vitcore.workspace import Workspace, new_id
 
 __all__ = [
@@ -346,7 +346,7 @@ class _Importer:
     def dataset(self, folder: Path, dataset_id: str, name: str, digest: str) -> Dataset:
         """The dataset of what was taken, sorted by name so that the source's order does not matter."""
         rows = self._sorted_rows()
-        created = datetime.now(UTC).isoformat(timespec="seconds")
+        created = timestamp()
         return Dataset(
             folder=folder,
             id=dataset_id,

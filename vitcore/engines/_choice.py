@@ -21,8 +21,8 @@ from vitcore.engines._records import EngineRecord, EngineTrial
 from vitcore.errors import BackboneError, DeviceError, Stopped, StorageError
 from vitcore.features import FeatureStore, ImageFile, ImageView, Unreadable, load_pixels
 from vitcore.progress import Progress, Task
-from vitcore.records import plain_values, record_of
-from vitcore.workspace import Workspace, read_json, write_json
+from vitcore.records import plain_values, read_json, record_of, write_json
+from vitcore.workspace import Workspace
 
 __all__ = [
     "SAME_COSINE",

@@ -22,8 +22,7 @@ is covered than wanted, for the head that learned from more knows more: of those
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -118,15 +117,6 @@ class DoubtRule:
         """
         mass, distance = self.at(level)
         return np.where(distances > distance, "unlike", np.where(confidences <= mass, "close", ""))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {name: list(values) for name, values in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """From what `to_dict` gave."""
-        return cls(masses=tuple(values["masses"]), distances=tuple(values["distances"]))
 
 
 def fit_doubt_rule(true: Ints, probabilities: Floats, distances: Floats) -> DoubtRule:

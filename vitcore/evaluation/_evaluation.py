@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import pandas as pd
 from vitcore.evaluation import _intervals as intervals
 from vitcore.evaluation import _metrics as metrics
 from vitcore.evaluation._intervals import wilson_interval
+from vitcore.records import Figure, array, plain_values
 
 __all__ = ["Evaluation", "Metric", "evaluate"]
 
@@ -20,14 +21,9 @@ __all__ = ["Evaluation", "Metric", "evaluate"]
 class Metric:
     """A figure and its 95 % interval; NaN where it, or the interval, is not defined."""
 
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-
-    def to_dict(self) -> dict[str, float | None]:
-        """Plain values, None for NaN."""
-        pairs = {"value": self.value, "low": self.low, "high": self.high}
-        return {name: None if math.isnan(number) else number for name, number in pairs.items()}
+    value: Figure
+    low: Figure = math.nan
+    high: Figure = math.nan
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,7 +39,7 @@ class Evaluation:
 
     classes: tuple[str, ...]
     metrics: dict[str, Metric]
-    confusion: npt.NDArray[np.int64]
+    confusion: Annotated[npt.NDArray[np.int64], array("int64")]
 
     @property
     def images(self) -> int:
@@ -93,27 +89,8 @@ class Evaluation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: metrics, classes, confusion, images."""
-        return {
-            "metrics": {name: metric.to_dict() for name, metric in self.metrics.items()},
-            "classes": list(self.classes),
-            "confusion": self.confusion.tolist(),
-            "images": self.images,
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """From what `to_dict` gave."""
-        return cls(
-            classes=tuple(values["classes"]),
-            metrics={
-                name: Metric(
-                    **{key: math.nan if number is None else number for key, number in metric.items()}
-                )
-                for name, metric in values["metrics"].items()
-            },
-            confusion=np.array(values["confusion"], dtype=np.int64),
-        )
+        """Plain values for JSON: classes, metrics, confusion, images."""
+        return {**plain_values(self), "images": self.images}
 
 
 def evaluate(

@@ -26,6 +26,8 @@ import numpy.typing as npt
 
 from vitcore.backbone import Embedder
 from vitcore.errors import StorageError
+from vitcore.messages import mark
+from vitcore.records import guard
 
 __all__ = ["FeatureStore", "Key", "StoredVectors"]
 
@@ -59,7 +61,7 @@ class FeatureStore:
         self._vectors_file = folder / "vectors.f16"
         self._dimension = dimension
         self._row_bytes = 2 * dimension
-        try:
+        with guard(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._vectors_file.touch()
             # Two who switch to WAL at once do not wait for each other as SQLite's writers do.
@@ -69,13 +71,6 @@ class FeatureStore:
                     "CREATE TABLE IF NOT EXISTS vectors (sha256 TEXT, view TEXT, row INTEGER UNIQUE NOT NULL,"
                     " PRIMARY KEY (sha256, view)) WITHOUT ROWID"
                 )
-        except (OSError, sqlite3.Error) as error:
-            raise StorageError(
-                "The stored embeddings in {folder} cannot be used ({error}); delete that folder, they will "
-                "be computed again.",
-                folder=folder,
-                error=error,
-            ) from error
 
     @classmethod
     def of(cls, embedder: Embedder) -> Self:
@@ -127,32 +122,28 @@ class FeatureStore:
             StorageError: The disk is full or not writable.
         """
         data = vectors.astype(np.float16).tobytes()
-        try:
-            with self._connect() as database:
-                # Holds off other writers, also those of other processes, until the commit.
-                database.execute("BEGIN IMMEDIATE")
-                # Rows beyond the end of the file are lost, and must not seem to be there once it grows.
-                stored = self._vectors_file.stat().st_size // self._row_bytes
-                database.execute("DELETE FROM vectors WHERE row >= ?", (stored,))
-                (first,) = database.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM vectors").fetchone()
-                with self._vectors_file.open("r+b") as file:
-                    file.seek(first * self._row_bytes)
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                database.executemany(
-                    "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-                    [(sha256, view, first + number) for number, (sha256, view) in enumerate(keys)],
-                )
-        except (OSError, sqlite3.Error) as error:
-            raise StorageError(
-                f"Embeddings cannot be stored ({error}); free some disk space, then go on."
-            ) from error
+        with self._connect() as database:
+            # Holds off other writers, also those of other processes, until the commit.
+            database.execute("BEGIN IMMEDIATE")
+            # Rows beyond the end of the file are lost, and must not seem to be there once it grows.
+            stored = self._vectors_file.stat().st_size // self._row_bytes
+            database.execute("DELETE FROM vectors WHERE row >= ?", (stored,))
+            (first,) = database.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM vectors").fetchone()
+            with self._vectors_file.open("r+b") as file:
+                file.seek(first * self._row_bytes)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            database.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+                [(sha256, view, first + number) for number, (sha256, view) in enumerate(keys)],
+            )
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         """A connection whose block is one transaction."""
-        with closing(sqlite3.connect(self._index_file, timeout=60)) as database, database:
+        folder = self._index_file.parent
+        with guard(folder), closing(sqlite3.connect(self._index_file, timeout=60)) as database, database:
             yield database
 
 
@@ -225,22 +216,16 @@ def _read(file: Path, rows: Ints, dimension: int) -> Vector:
     firsts = np.flatnonzero(np.append(True, alone)[: len(rows)])
     ends = order[firsts] + np.diff(firsts, append=len(rows))
     runs = np.stack([in_order[firsts], order[firsts], ends], axis=1) * row_bytes
-    try:
-        with file.open("rb", buffering=0) as source:
-            for offset, start, end in runs.tolist():
-                source.seek(offset)
-                place = start
-                while place < end:
-                    got = source.readinto(memory[place:end])
-                    if not got:
-                        raise StorageError(
-                            "Embeddings in {folder} are gone; train again to compute them.",
-                            folder=file.parent,
-                        )
-                    place += got
-    except OSError as error:
-        raise StorageError(
-            f"The stored embeddings in {file.parent} cannot be read ({error.strerror or error}); train again "
-            "to compute them."
-        ) from error
+    remedy = mark("train again to compute the embeddings")
+    with guard(file, remedy), file.open("rb", buffering=0) as source:
+        for offset, start, end in runs.tolist():
+            source.seek(offset)
+            place = start
+            while place < end:
+                got = source.readinto(memory[place:end])
+                if not got:
+                    raise StorageError(
+                        "Embeddings in {folder} are gone; train again to compute them.", folder=file.parent
+                    )
+                place += got
     return vectors

@@ -37,8 +37,9 @@ except ImportError:  # Windows
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
 from vitcore.features import Pass, Unreadable, local_pass
 from vitcore.inference._classifier import Classifier, Prediction
+from vitcore.messages import mark
 from vitcore.progress import Progress, Task
-from vitcore.workspace import write_json
+from vitcore.records import guard, load_record, plain_values, save_record
 
 __all__ = ["BatchResult", "PredictedFile", "each_prediction", "predict_files", "read_predictions"]
 
@@ -224,10 +225,10 @@ class _Table:
             raise InputError(
                 "{path} is not a file, and can be no table; give the name of a CSV file.", path=path
             )
-        with self._writing():
+        with guard(path):
             self._file = path.open("a+b")
         try:
-            with self._writing():
+            with guard(self._path):
                 self._lock()
                 self._begin()
         except BaseException:
@@ -249,12 +250,12 @@ class _Table:
 
     def finish(self) -> None:
         """Call it complete."""
-        with self._writing():
+        with guard(self._path):
             self._marker.unlink()
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._writing():
+        with guard(self._path):
             self._file.close()
 
     def _lock(self) -> None:
@@ -276,8 +277,8 @@ class _Table:
         if found is None or size_bytes == 0:
             self._mark()  # first: a table without a mark counts as complete
         else:
-            digest, self._bytes = found
-            if digest != self._digest:
+            self._bytes = found.bytes
+            if found.classifier != self._digest:
                 raise InputError(
                     "{table} was begun with another classifier, or at another level of doubt, and is not "
                     "complete; give another file, or delete it to start over.",
@@ -308,7 +309,7 @@ class _Table:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(rows)
         data = text.getvalue().encode("utf-8", "replace")
-        with self._writing():
+        with guard(self._path):
             self._file.write(data)
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -316,17 +317,7 @@ class _Table:
             self._mark()
 
     def _mark(self) -> None:
-        write_json(self._marker, {"classifier": self._digest, "bytes": self._bytes})
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StorageError(
-                f"{self._path} cannot be written ({error.strerror or error}); free some space, or give "
-                "another file."
-            ) from error
+        save_record(self._marker, _Unfinished(classifier=self._digest, bytes=self._bytes))
 
 
 class _Tally:
@@ -382,7 +373,7 @@ def _digest(classifier: Classifier) -> str:
         "format": _FORMAT,
         "classes": classifier.classes,
         "embedder": classifier.embedder.fingerprint,
-        "trust": trust.to_dict(),
+        "trust": plain_values(trust.record),
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, array in sorted({**head, "references": trust.references}.items()):
@@ -398,21 +389,29 @@ def _marker(table: Path) -> Path:
     return table.with_name(f"{table.name}.unfinished")
 
 
-def _read_marker(table: Path) -> tuple[str, int] | None:
-    """The digest of the classifier at work, and the bytes that can be relied on; None if it is complete.
+@dataclass(frozen=True, kw_only=True)
+class _Unfinished:
+    """What stands beside a table that is not complete.
+
+    Attributes:
+        classifier: Digest of the classifier at work.
+        bytes: How much of the table can be relied on.
+    """
+
+    classifier: str
+    bytes: int
+
+
+def _read_marker(table: Path) -> _Unfinished | None:
+    """What stands beside a table; None if it is complete.
 
     Raises:
         StorageError: The file beside the table is damaged.
     """
-    try:
-        about = json.loads(_marker(table).read_text(encoding="utf-8"))
-        return str(about["classifier"]), int(about["bytes"])
-    except FileNotFoundError:
+    path = _marker(table)
+    if not path.is_file():
         return None
-    except (OSError, LookupError, TypeError, ValueError) as error:
-        raise StorageError(
-            f"{_marker(table)} is damaged ({error}); delete it to start {table.name} over."
-        ) from error
+    return load_record(_Unfinished, path, mark("delete it to start the table over"))
 
 
 @contextmanager
@@ -433,7 +432,7 @@ def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]
             error=error,
         ) from error
     with file:
-        end = os.fstat(file.fileno()).st_size if found is None else found[1]
+        end = os.fstat(file.fileno()).st_size if found is None else found.bytes
         try:
             rows = csv.reader(_lines(file, end), strict=True)
             header = next(rows, list(_COLUMNS))

@@ -8,8 +8,8 @@ so here the same number of patches taken at random stands beside it.
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from vitcore.errors import InputError
 from vitcore.inference._classifier import Classifier, ImageSource
 from vitcore.inference._explain import explain
+from vitcore.records import Figure, array
 
 __all__ = ["DELETED", "Deletion", "deletion_test"]
 
@@ -24,6 +25,7 @@ DELETED = (0.1, 0.2, 0.4, 0.7)
 """Shares of the patches that are taken out."""
 
 Floats = npt.NDArray[np.float64]
+Stored = Annotated[Floats, array("float64")]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,44 +42,18 @@ class Deletion:
         images: N.
     """
 
-    shares: Floats
-    top: Floats
-    random: Floats
+    shares: Stored
+    top: Stored
+    random: Stored
     area: float
-    low: float
-    high: float
+    low: Figure
+    high: Figure
     images: int
 
     @property
     def reliable(self) -> bool:
         """True if the maps are significantly better than chance."""
         return self.low > 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; what is not defined becomes null."""
-        values = asdict(self)
-        return {
-            **values,
-            **{name: values[name].tolist() for name in ("shares", "top", "random")},
-            **{name: None if math.isnan(values[name]) else values[name] for name in ("low", "high")},
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Load what `to_dict` gave.
-
-        Raises:
-            LookupError, TypeError, ValueError: They are damaged.
-        """
-        return cls(
-            shares=np.array(values["shares"], dtype=np.float64),
-            top=np.array(values["top"], dtype=np.float64),
-            random=np.array(values["random"], dtype=np.float64),
-            area=float(values["area"]),
-            low=math.nan if values["low"] is None else float(values["low"]),
-            high=math.nan if values["high"] is None else float(values["high"]),
-            images=int(values["images"]),
-        )
 
 
 def deletion_test(classifier: Classifier, images: Iterable[ImageSource], *, seed: int = 0) -> Deletion:

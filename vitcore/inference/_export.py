@@ -1,15 +1,14 @@
 """Classifiers handed on: the files, and how far what is handed on agrees with the original."""
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vitcore.errors import BackboneError, StorageError
-from vitcore.workspace import read_json, write_json
+from vitcore.errors import BackboneError
+from vitcore.inference._config import ModelConfig
 
 __all__ = ["LARGEST_DIFFERENCE", "LEAST_SAME_LABELS", "Agreement", "copy_classifier", "measure_agreement"]
 
@@ -41,10 +40,6 @@ class Agreement:
     mean_difference: float
     seconds_per_image: float
     offered: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 def measure_agreement(
@@ -96,12 +91,8 @@ def copy_classifier(source: Path, folder: Path) -> None:
         BackboneError: That file is gone.
         StorageError: The classifier is damaged.
     """
-    config = read_json(source / "config.json")
-    try:
-        backbone = config["backbone"]
-        weights = Path(backbone["id"]) if backbone["source"] == "file" else None
-    except (LookupError, TypeError) as error:
-        raise StorageError(f"{source / 'config.json'} is damaged ({error}); train again.") from error
+    config = ModelConfig.load(source)
+    weights = Path(config.backbone.id) if config.backbone.source == "file" else None
     for name in ("head.safetensors", "references.safetensors"):
         shutil.copyfile(source / name, folder / name)
     if weights is not None:
@@ -110,5 +101,5 @@ def copy_classifier(source: Path, folder: Path) -> None:
                 "There is no weights file {weights} any more; bring it back, then export.", weights=weights
             )
         shutil.copyfile(weights, folder / weights.name)
-        config = {**config, "backbone": {**backbone, "id": weights.name}}
-    write_json(folder / "config.json", config)
+        config = replace(config, backbone=replace(config.backbone, id=weights.name))
+    config.save(folder)

@@ -12,21 +12,19 @@ exported brings that file along.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, NotFoundError, StorageError
 from vitcore.inference._classifier import Classifier
+from vitcore.inference._config import ModelBackbone, ModelConfig
 from vitcore.inference._trust import Trust
 from vitcore.messages import Message
 from vitcore.training import Head, load_head
-from vitcore.workspace import Workspace, read_json, write_json
+from vitcore.workspace import Workspace
 
 __all__ = ["load_classifier", "load_trust", "save_classifier", "set_level"]
-
-_FORMAT = 2
 
 
 def save_classifier(
@@ -41,20 +39,17 @@ def save_classifier(
         classes: C names, the order of the head's outputs.
         trust: How far its answers can be trusted.
     """
-    spec = embedder.backbone.spec
+    backbone = embedder.backbone
     folder.mkdir()
     head.save(folder / "head.safetensors")
-    write_json(
-        folder / "config.json",
-        {
-            "format": _FORMAT,
-            "classes": list(classes),
-            "trust": trust.save(folder),
-            "precision": embedder.device.precision,
-            "engine": embedder.device.engine,
-            "backbone": {**asdict(spec), "weights_sha256": embedder.backbone.weights_sha256},
-        },
-    )
+    trust.save(folder)
+    ModelConfig(
+        classes=tuple(classes),
+        trust=trust.record,
+        precision=embedder.device.precision,
+        engine=embedder.device.engine,
+        backbone=ModelBackbone(**vars(backbone.spec), weights_sha256=backbone.weights_sha256),
+    ).save(folder)
 
 
 def load_classifier(
@@ -77,17 +72,13 @@ def load_classifier(
         DeviceError: The device is not on this machine.
     """
     model, config = _config(Path(folder))
-    try:
-        embedder = _embedder(config, model, device, workspace)
-        head = load_head(model / "head.safetensors")
-        trust = Trust.load(model, config["trust"])
-        fits = head.shape == (len(config["classes"]), embedder.dimension)
-        fits = fits and trust.references.shape[1:] == (embedder.dimension,)
-    except (LookupError, TypeError, ValueError) as error:
-        raise StorageError(f"{model / 'config.json'} is damaged ({error}); train again.") from error
-    if not fits:
+    embedder = _embedder(config, model, device, workspace)
+    head = load_head(model / "head.safetensors")
+    trust = Trust.load(model, config.trust)
+    fits = head.shape == (len(config.classes), embedder.dimension)
+    if not fits or trust.references.shape[1:] != (embedder.dimension,):
         raise StorageError("The head in {folder} does not fit its config; train again.", folder=model)
-    return Classifier(head, embedder, tuple(config["classes"]), trust)
+    return Classifier(head, embedder, config.classes, trust)
 
 
 def load_trust(folder: Path) -> Trust:
@@ -101,10 +92,7 @@ def load_trust(folder: Path) -> Trust:
         StorageError: Its files are damaged, or of another version.
     """
     model, config = _config(folder)
-    try:
-        return Trust.load(model, config["trust"])
-    except (LookupError, TypeError) as error:
-        raise StorageError(f"{model / 'config.json'} is damaged ({error}); train again.") from error
+    return Trust.load(model, config.trust)
 
 
 def set_level(folder: Path, level: float) -> None:
@@ -121,56 +109,38 @@ def set_level(folder: Path, level: float) -> None:
     """
     load_trust(folder).at(level)
     model, config = _config(folder)
-    try:
-        write_json(model / "config.json", {**config, "trust": {**config["trust"], "level": level}})
-    except OSError as error:
-        raise StorageError(
-            f"{model} cannot be written ({error.strerror or error}); free some space."
-        ) from error
+    replace(config, trust=replace(config.trust, level=level)).save(model)
 
 
-def _config(folder: Path) -> tuple[Path, dict[str, Any]]:
+def _config(folder: Path) -> tuple[Path, ModelConfig]:
     """The folder of a classifier, and what its config says."""
     model = folder / "model" if (folder / "model").is_dir() else folder
     if not (model / "config.json").is_file() or not (model / "head.safetensors").is_file():
         raise NotFoundError(
             "There is no classifier in {folder}; give the folder of a finished run.", folder=folder
         )
-    config = read_json(model / "config.json")
-    if not isinstance(config, dict) or config.get("format") != _FORMAT:
-        raise StorageError(
-            "The classifier in {folder} is damaged or of another version of ViT Studio; train again.",
-            folder=folder,
-        )
-    return model, config
+    return model, ModelConfig.load(model)
 
 
-def _listed(value: Any) -> Any:
-    """As JSON gives it back."""
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _embedder(config: dict[str, Any], model: Path, device: str, workspace: Workspace | None) -> Embedder:
-    wanted = config["backbone"]
-    brought = model / Path(wanted["id"]).name
-    name = str(brought) if wanted["source"] == "file" and brought.is_file() else wanted["id"]
-    backbone = resolve_backbone(name, wanted["preprocessing"]["input_size"])
-    if backbone.weights_sha256 != wanted["weights_sha256"]:
+def _embedder(config: ModelConfig, model: Path, device: str, workspace: Workspace | None) -> Embedder:
+    wanted = config.backbone
+    brought = model / Path(wanted.id).name
+    name = str(brought) if wanted.source == "file" and brought.is_file() else wanted.id
+    backbone = resolve_backbone(name, wanted.preprocessing.input_size)
+    if backbone.weights_sha256 != wanted.weights_sha256:
         raise BackboneError(
             "The weights of {backbone} here are not those of the training; get the same ones, or train "
             "again.",
-            backbone=Message(wanted["title"]),
+            backbone=Message(wanted.title),
         )
-    preprocessing = {name: _listed(value) for name, value in asdict(backbone.spec.preprocessing).items()}
-    if preprocessing != wanted["preprocessing"] or list(backbone.spec.blocks) != wanted["blocks"]:
+    spec = backbone.spec
+    if (spec.preprocessing, spec.blocks) != (wanted.preprocessing, wanted.blocks):
         raise BackboneError(
             "{backbone} is prepared or read in another way here than in the training; train again.",
-            backbone=Message(wanted["title"]),
+            backbone=Message(wanted.title),
         )
     try:
-        # Classifiers of before there were others have no engine.
-        engine = config.get("engine", "torch")
-        chosen = choose_device(device, config["precision"], engine)
+        chosen = choose_device(device, config.precision, config.engine)
     except DeviceError:
         chosen = choose_device(device, "fp32")
     return Embedder(backbone, chosen, workspace)

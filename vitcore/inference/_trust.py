@@ -2,47 +2,35 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
 import safetensors.numpy
 
-from vitcore.errors import InputError, StorageError
-from vitcore.evaluation import DoubtRule, Verdicts, novelty, scaled_probabilities
+from vitcore.evaluation import Verdicts, novelty, scaled_probabilities
+from vitcore.inference._config import TRAIN_AGAIN, TrustRecord
+from vitcore.records import guard, replacing
 from vitcore.vectors import Vectors
 
 __all__ = ["USUAL_LEVEL", "Trust"]
+
+_FILE = "references.safetensors"
 
 USUAL_LEVEL = 0.5
 """Of doubt, where nobody chose another."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Trust:
+class Trust(TrustRecord):
     """Honest probabilities, and when to say "not sure".
 
     Attributes:
-        temperature: What logits are divided by (`vitcore.evaluation.fit_temperature`).
-        rule: When to say "not sure", at every level.
-        level: The one that was chosen, 0 (answers everything) … 1 (only what is beyond doubt).
         references: (R, D), embeddings of images that were learned from; what is far from all of them is
             unlike anything seen.
     """
 
-    temperature: float
-    rule: DoubtRule
-    level: float
     references: npt.NDArray[np.float16]
-
-    def __post_init__(self) -> None:
-        """Refuse a level that there is not.
-
-        Raises:
-            InputError: It is not from 0 to 1.
-        """
-        self.rule.at(self.level)
 
     def probabilities(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Of each class: (N, C) -> (N, C), rows adding up to 1."""
@@ -62,41 +50,25 @@ class Trust:
         """The same at another level."""
         return replace(self, level=level)
 
-    def save(self, folder: Path) -> dict[str, Any]:
-        """Write the references; what remains, for the config beside them."""
-        file = folder / "references.safetensors"
-        safetensors.numpy.save_file({"vectors": np.ascontiguousarray(self.references)}, file)
-        return self.to_dict()
+    @property
+    def record(self) -> TrustRecord:
+        """The same without the references."""
+        return TrustRecord(temperature=self.temperature, rule=self.rule, level=self.level)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: all but the references."""
-        return {"temperature": self.temperature, "level": self.level, "rule": self.rule.to_dict()}
+    def save(self, folder: Path) -> None:
+        """Write the references; the `record` belongs into the config beside them."""
+        path = folder / _FILE
+        with guard(path), replacing(path) as temporary:
+            tensors = {"vectors": np.ascontiguousarray(self.references)}
+            safetensors.numpy.save_file(tensors, temporary)
 
     @classmethod
-    def load(cls, folder: Path, config: dict[str, Any]) -> Self:
-        """Read what `save` wrote.
+    def load(cls, folder: Path, record: TrustRecord) -> Self:
+        """Read what `save` wrote, to what the config says.
 
         Raises:
             StorageError: Missing or damaged.
         """
-        try:
-            references = safetensors.numpy.load_file(folder / "references.safetensors")["vectors"]
-            return cls(
-                temperature=float(config["temperature"]),
-                rule=DoubtRule.from_dict(config["rule"]),
-                level=float(config["level"]),
-                references=references,
-            )
-        except (
-            OSError,
-            LookupError,
-            TypeError,
-            ValueError,
-            InputError,
-            safetensors.SafetensorError,
-        ) as error:
-            raise StorageError(
-                "What {folder} knows of doubt is damaged or missing ({error}); train again.",
-                folder=folder,
-                error=error,
-            ) from error
+        with guard(folder / _FILE, TRAIN_AGAIN):
+            references = safetensors.numpy.load_file(folder / _FILE)["vectors"]
+        return cls(**vars(record), references=references)

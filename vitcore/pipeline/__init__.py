@@ -3,7 +3,14 @@
 from vitcore.pipeline._batches import PhotoBatch, answer_batch, list_batches, load_batch, new_batch
 from vitcore.pipeline._comparing import RunComparison, compare_runs
 from vitcore.pipeline._elsewhere import Elsewhere, evaluate_elsewhere, load_elsewhere
-from vitcore.pipeline._exporting import Export, export_model, export_onnx, load_export, pack_export
+from vitcore.pipeline._exporting import (
+    Export,
+    ExportRecord,
+    export_model,
+    export_onnx,
+    load_export,
+    pack_export,
+)
 from vitcore.pipeline._judging import OtherSet, evaluate_on, match_classes
 from vitcore.pipeline._maps import check_maps, load_map_check
 from vitcore.pipeline._reporting import write_report
@@ -15,6 +22,7 @@ from vitcore.pipeline._tuning import Tuning, find_settings, load_tuning
 __all__ = [
     "Elsewhere",
     "Export",
+    "ExportRecord",
     "OtherSet",
     "PhotoBatch",
     "Review",

@@ -17,7 +17,6 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -35,9 +34,11 @@ from vitcore.dataset import (
 )
 from vitcore.errors import DatasetError, InputError, NotFoundError, StorageError
 from vitcore.inference import Classifier, predict_files, read_predictions
+from vitcore.messages import mark
 from vitcore.progress import Task
+from vitcore.records import guard, load_record, plain_values, save_record, timestamp, write_json
 from vitcore.runs import Run
-from vitcore.workspace import new_id, read_json, write_json
+from vitcore.workspace import new_id
 
 __all__ = ["Correction", "PhotoBatch", "answer_batch", "list_batches", "load_batch", "new_batch"]
 
@@ -101,7 +102,7 @@ class PhotoBatch:
         file = self.folder / "corrections.json"
         if not file.is_file():
             return {}
-        return {int(number): Correction(**what) for number, what in read_json(file).items()}
+        return load_record(dict[int, Correction], file, mark("delete it"))
 
     def probabilities(self, number: int) -> dict[str, float]:
         """Of each class for a photo that was answered, the most probable first."""
@@ -152,7 +153,7 @@ class PhotoBatch:
     def _keep(self, corrections: Mapping[int, "Correction"]) -> None:
         write_json(
             self.folder / "corrections.json",
-            {str(number): vars(what) for number, what in corrections.items()},
+            {str(number): plain_values(what) for number, what in corrections.items()},
         )
         self.__dict__.pop("corrections", None)
 
@@ -228,6 +229,16 @@ class PhotoBatch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Description:
+    """What stands in ``about.json``, as `Batch` has it."""
+
+    title: str
+    created: str
+    names: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class Correction:
     """The corrected class of a photo, and the version of the dataset that was made by adding it."""
@@ -259,20 +270,16 @@ def new_batch(
     """
     folder = run.folder / "batches" / new_id()
     try:
-        (folder / "photos").mkdir(parents=True)
-        found = unpack_photos(sources, lambda number: _photo(folder, number), task=task)
-        about = {
-            "title": title,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "names": [item.name for item in found if not item.reason],
-            "refused": [[item.name, item.reason] for item in found if item.reason],
-        }
-        write_json(folder / "about.json", about)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise StorageError(
-            "The photos cannot be kept in {folder} ({error}); free some space.", folder=folder, error=error
-        ) from error
+        with guard(folder):
+            (folder / "photos").mkdir(parents=True)
+            found = unpack_photos(sources, lambda number: _photo(folder, number), task=task)
+        about = _Description(
+            title=title,
+            created=timestamp(),
+            names=tuple(item.name for item in found if not item.reason),
+            refused=tuple((item.name, item.reason) for item in found if item.reason),
+        )
+        save_record(folder / "about.json", about)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -326,17 +333,8 @@ def load_batch(run: Run, batch_id: str) -> PhotoBatch:
         raise NotFoundError(
             "There are no photos '{batch_id}' any more; drop them again.", batch_id=batch_id[:80]
         )
-    about = read_json(folder / "about.json")
-    try:
-        return PhotoBatch(
-            folder=folder,
-            title=about["title"],
-            created=about["created"],
-            names=tuple(about["names"]),
-            refused=tuple((name, reason) for name, reason in about["refused"]),
-        )
-    except (LookupError, TypeError, ValueError) as error:
-        raise StorageError(f"The photos in {folder} are damaged ({error}); delete that folder.") from error
+    about = load_record(_Description, folder / "about.json", mark("drop the photos again"))
+    return PhotoBatch(folder=folder, **vars(about))
 
 
 def list_batches(run: Run) -> list[PhotoBatch]:

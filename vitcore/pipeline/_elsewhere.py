@@ -2,22 +2,45 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import pandas as pd
 
 from vitcore.dataset import Dataset
-from vitcore.errors import Stopped, StorageError
+from vitcore.errors import Stopped
 from vitcore.evaluation import Evaluation
 from vitcore.inference import load_classifier, load_trust
+from vitcore.messages import mark
 from vitcore.pipeline._judging import evaluate_on
 from vitcore.progress import Progress, Task
+from vitcore.records import TABLE, load_record, save_record
 from vitcore.runs import Run, load_run
-from vitcore.workspace import Workspace, read_json, write_json
+from vitcore.workspace import Workspace
 
 __all__ = ["Elsewhere", "evaluate_elsewhere", "load_elsewhere"]
 
 _PREFIX = "elsewhere-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Familiarity:
+    """How well a classifier knows images.
+
+    Attributes:
+        unlike: Share that is unlike anything learned from, at the level of doubt that was chosen.
+        confidence: Mean.
+    """
+
+    unlike: float
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """How well a classifier knows the validation images (here) and those of another set (there)."""
+
+    here: Familiarity
+    there: Familiarity
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,19 +55,17 @@ class Elsewhere:
         predictions: One row per image, as `OtherSet.predictions`.
         mapping: What each of its classes means to the classifier; None for those left out.
         left_out: Number of images of these.
-        drift: How much less the classifier knows these images than the validation images: of both,
-            ``here`` and ``there``, the share that is ``unlike`` anything learned from at the level of
-            doubt that was chosen, and the mean ``confidence``.
+        drift: How much less the classifier knows these images than the validation images.
     """
 
     dataset_id: str
     name: str
     version: int
     evaluation: Evaluation
-    predictions: pd.DataFrame
-    mapping: Mapping[str, str | None]
+    predictions: Annotated[pd.DataFrame, TABLE]
+    mapping: dict[str, str | None]
     left_out: int
-    drift: Mapping[str, Mapping[str, float]]
+    drift: Drift
 
 
 def evaluate_elsewhere(
@@ -84,32 +105,27 @@ def evaluate_elsewhere(
         raise Stopped("The judging was stopped; what was embedded is kept.")
     trust = load_trust(run.folder)
     here = trust.verdicts(run.probabilities.astype("float64"), run.predictions["novelty"].to_numpy())
-    values = {
-        "dataset_id": dataset.id,
-        "name": dataset.name,
-        "version": dataset.version,
-        "evaluation": other.evaluation.to_dict(),
-        "predictions": other.predictions.to_dict("list"),
-        "mapping": other.mapping,
-        "left_out": other.left_out,
-        "drift": {
-            "here": {
-                "unlike": float((here.reason == "unlike").mean()),
-                "confidence": float(run.predictions["confidence"].mean()),
-            },
-            "there": {
-                "unlike": float((other.predictions["reason"] == "unlike").mean()),
-                "confidence": float(other.predictions["confidence"].mean()),
-            },
-        },
-    }
-    try:
-        write_json(run.folder / f"{_PREFIX}{dataset.id}.json", values)
-    except OSError as error:
-        raise StorageError(
-            f"{run.folder} cannot be written ({error.strerror or error}); free some space."
-        ) from error
-    return _from_dict(values)
+    found = Elsewhere(
+        dataset_id=dataset.id,
+        name=dataset.name,
+        version=dataset.version,
+        evaluation=other.evaluation,
+        predictions=other.predictions,
+        mapping=other.mapping,
+        left_out=other.left_out,
+        drift=Drift(
+            here=Familiarity(
+                unlike=float((here.reason == "unlike").mean()),
+                confidence=float(run.predictions["confidence"].mean()),
+            ),
+            there=Familiarity(
+                unlike=float((other.predictions["reason"] == "unlike").mean()),
+                confidence=float(other.predictions["confidence"].mean()),
+            ),
+        ),
+    )
+    save_record(run.folder / f"{_PREFIX}{dataset.id}.json", found)
+    return found
 
 
 def load_elsewhere(run: Run) -> list[Elsewhere]:
@@ -118,23 +134,5 @@ def load_elsewhere(run: Run) -> list[Elsewhere]:
     Raises:
         StorageError: A file is damaged.
     """
-    found = []
-    for path in sorted(run.folder.glob(f"{_PREFIX}*.json")):
-        try:
-            found.append(_from_dict(read_json(path)))
-        except (LookupError, TypeError, ValueError) as error:
-            raise StorageError(f"{path} is damaged ({error}); judge it on that set again.") from error
-    return found
-
-
-def _from_dict(values: dict[str, Any]) -> Elsewhere:
-    return Elsewhere(
-        dataset_id=values["dataset_id"],
-        name=values["name"],
-        version=values["version"],
-        evaluation=Evaluation.from_dict(values["evaluation"]),
-        predictions=pd.DataFrame(values["predictions"]),
-        mapping=values["mapping"],
-        left_out=values["left_out"],
-        drift=values["drift"],
-    )
+    paths = sorted(run.folder.glob(f"{_PREFIX}*.json"))
+    return [load_record(Elsewhere, path, mark("judge it on that set again")) for path in paths]

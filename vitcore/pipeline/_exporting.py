@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vitcore.backbone import ONNX_OPSET, Embedder, choose_device
 from vitcore.dataset import Dataset, load_dataset
-from vitcore.errors import BackboneError, ImageError, InputError, SettingsError, Stopped, StorageError
+from vitcore.errors import BackboneError, ImageError, InputError, SettingsError, Stopped
 from vitcore.features import Unreadable
 from vitcore.inference import (
     Agreement,
@@ -32,16 +32,28 @@ from vitcore.inference import (
     write_onnx,
 )
 from vitcore.language import speaking
+from vitcore.messages import mark
 from vitcore.pipeline._material import class_numbers
 from vitcore.progress import Progress, Task
+from vitcore.records import guard, load_record, plain_values, replacing, save_record, write_json, write_text
 from vitcore.report import CardContents, model_card
 from vitcore.runs import Run
-from vitcore.workspace import Workspace, read_json, write_json, write_text
+from vitcore.workspace import Workspace
 
-__all__ = ["Export", "export_model", "export_onnx", "load_export", "pack_export"]
+__all__ = ["Export", "ExportRecord", "export_model", "export_onnx", "load_export", "pack_export"]
 
 _FILE = "agreement.json"
+_REMEDY = mark("export again")
 _IMAGES = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRecord:
+    """What is kept beside an export: its format, the opset of ONNX files, and how it agrees with the run."""
+
+    format: Literal["model", "onnx"]
+    opset: int | None
+    agreement: tuple[Agreement, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +80,7 @@ class Export:
             "folder": str(self.folder),
             "format": self.form,
             "files": [{"name": name, "bytes": size} for name, size in self.files.items()],
-            "agreement": [found.to_dict() for found in self.agreements],
+            "agreement": [plain_values(found) for found in self.agreements],
             "opset": self.opset,
         }
 
@@ -164,19 +176,12 @@ def load_export(folder: Path) -> Export:
     Raises:
         StorageError: It is none, or damaged.
     """
-    values = read_json(folder / _FILE)
-    try:
-        return Export(
-            folder=folder,
-            form=values["format"],
-            files={path.name: path.stat().st_size for path in sorted(folder.iterdir())},
-            agreements=tuple(Agreement(**found) for found in values["agreement"]),
-            opset=values["opset"],
-        )
-    except (LookupError, TypeError, OSError) as error:
-        raise StorageError(
-            "{folder} is not an export, or damaged ({error}); export again.", folder=folder, error=error
-        ) from error
+    record = load_record(ExportRecord, folder / _FILE, _REMEDY)
+    with guard(folder, _REMEDY):
+        files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    return Export(
+        folder=folder, form=record.format, files=files, agreements=record.agreement, opset=record.opset
+    )
 
 
 def pack_export(made: Export, file: Path) -> None:
@@ -189,19 +194,12 @@ def pack_export(made: Export, file: Path) -> None:
     Raises:
         StorageError: The disk is full or not writable.
     """
-    unfinished = file.with_suffix(".part")
-    try:
-        write_json(file.with_suffix(".json"), made.to_dict())
-        with zipfile.ZipFile(unfinished, "w") as archive:  # weights do not get smaller by packing
-            for name in made.files:
-                archive.write(made.folder / name, f"classifier-{made.form}/{name}")
-        unfinished.replace(file)
-        shutil.rmtree(made.folder)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise StorageError(
-            f"{file.parent} cannot be written ({error.strerror or error}); free some space."
-        ) from error
+    write_json(file.with_suffix(".json"), made.to_dict())
+    # Weights do not get smaller by packing.
+    with guard(file), replacing(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name in made.files:
+            archive.write(made.folder / name, f"classifier-{made.form}/{name}")
+    shutil.rmtree(made.folder, ignore_errors=True)
 
 
 class _Comparison:
@@ -275,8 +273,9 @@ class _Comparison:
         with speaking(self._language):
             card = model_card(_card(self._run, self._dataset), self._form, self._found)
         write_text(staged / "README.md", card)
-        agreement = [found.to_dict() for found in self._found]
-        write_json(staged / _FILE, {"format": self._form, "opset": opset, "agreement": agreement})
+        save_record(
+            staged / _FILE, ExportRecord(format=self._form, opset=opset, agreement=tuple(self._found))
+        )
 
     def _check_stop(self) -> None:
         if self._task.stopped:
@@ -338,7 +337,7 @@ def _staged(folder: Path) -> Iterator[Path]:
         InputError: The folder is there and not empty.
         StorageError: It cannot be written.
     """
-    try:
+    with guard(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError("{folder} is there already and not empty; give a new folder.", folder=folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -351,7 +350,3 @@ def _staged(folder: Path) -> Iterator[Path]:
             staged.replace(folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
-    except OSError as error:
-        raise StorageError(
-            f"{folder} cannot be written ({error.strerror or error}); free some space or give another folder."
-        ) from error

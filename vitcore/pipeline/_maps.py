@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from vitcore.dataset import load_dataset
-from vitcore.errors import InputError, Stopped, StorageError
+from vitcore.errors import InputError, Stopped
 from vitcore.inference import Deletion, deletion_test, load_classifier
+from vitcore.messages import mark
 from vitcore.progress import Task
+from vitcore.records import load_record, save_record
 from vitcore.runs import Run, load_run
-from vitcore.workspace import Workspace, read_json, write_json
+from vitcore.workspace import Workspace
 
 __all__ = ["check_maps", "load_map_check"]
 
@@ -62,12 +64,7 @@ def check_maps(
         found = deletion_test(classifier, told())
     except OSError as error:
         raise InputError(f"A photo of the validation part cannot be read ({error}); train again.") from error
-    try:
-        write_json(_file(run), found.to_dict())
-    except OSError as error:
-        raise StorageError(
-            f"{run.folder} cannot be written ({error.strerror or error}); free some space."
-        ) from error
+    save_record(_file(run), found)
     return found
 
 
@@ -79,10 +76,7 @@ def load_map_check(run: Run) -> Deletion | None:
     """
     if not _file(run).is_file():
         return None
-    try:
-        return Deletion.from_dict(read_json(_file(run)))
-    except (LookupError, TypeError, ValueError) as error:
-        raise StorageError(f"{_file(run)} is damaged ({error}); check the maps again.") from error
+    return load_record(Deletion, _file(run), mark("check the maps again"))
 
 
 def _file(run: Run) -> Path:

@@ -107,7 +107,7 @@ def _fit_each(
         return None
     judged = [result.history[min(best.best_epoch, len(result.history)) - 1] for result in results]
     figures: dict[str, Any] = {
-        name: tuple(None if math.isnan(record[name]) else record[name] for record in judged)
+        name: tuple(None if math.isnan(value := getattr(record, name)) else value for record in judged)
         for name in _FIGURES
     }
     histories = [pd.DataFrame(result.history).assign(number=n) for n, result in enumerate(results, start=1)]

@@ -12,9 +12,10 @@ from vitcore.messages import Message
 from vitcore.pipeline._maps import load_map_check
 from vitcore.pipeline._material import class_numbers
 from vitcore.pipeline._review import load_review
+from vitcore.records import write_text
 from vitcore.report import ReportContents, report_html
 from vitcore.runs import Run, load_run
-from vitcore.workspace import Workspace, write_text
+from vitcore.workspace import Workspace
 
 __all__ = ["write_report"]
 
@@ -48,13 +49,7 @@ def write_report(
     contents = _gathered(load_run(run_id, workspace=workspace), workspace)
     with speaking(language):
         page = report_html(contents)
-    try:
-        write_text(file, page)
-    except OSError as error:
-        raise StorageError(
-            f"{file} cannot be written ({error.strerror or error}); name a file in a folder that you may "
-            "write to."
-        ) from error
+    write_text(file, page)
     return file
 
 

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,10 @@ from vitcore.evaluation import (
 )
 from vitcore.features import FeatureStore
 from vitcore.inference import load_trust
+from vitcore.messages import mark
 from vitcore.pipeline._material import class_numbers
 from vitcore.progress import Progress, Task
+from vitcore.records import TABLE, guard, plain_values, read_json, record_of, write_json
 from vitcore.runs import Run, load_run
 from vitcore.training import (
     Hyperparameters,
@@ -34,12 +36,11 @@ from vitcore.training import (
     out_of_fold_logits,
 )
 from vitcore.vectors import Vectors
-from vitcore.workspace import Workspace, read_json, write_json
+from vitcore.workspace import Workspace
 
 __all__ = ["Review", "RunVectors", "load_review", "review_run", "run_vectors"]
 
 _FILE = "review.json"
-_TABLES = ("baselines", "labels", "points", "class_points")
 _FORMAT = 1
 _SHOWN_NEIGHBOURS = 4
 _CLASS_CURVES = 5  # at most: each costs half as much as one for all
@@ -87,10 +88,10 @@ class Review:
         seconds: How long it took.
     """
 
-    baselines: pd.DataFrame
-    labels: pd.DataFrame
-    points: pd.DataFrame
-    class_points: pd.DataFrame
+    baselines: Annotated[pd.DataFrame, TABLE]
+    labels: Annotated[pd.DataFrame, TABLE]
+    points: Annotated[pd.DataFrame, TABLE]
+    class_points: Annotated[pd.DataFrame, TABLE]
     seconds: float
 
 
@@ -183,7 +184,7 @@ def review_run(
         class_points=class_points,
         seconds=time.perf_counter() - started,
     )
-    _save(run, review)
+    write_json(run.folder / _FILE, {"format": _FORMAT, **plain_values(review)})
     return review
 
 
@@ -196,14 +197,9 @@ def load_review(run: Run) -> Review | None:
     path = run.folder / _FILE
     if not path.is_file():
         return None
-    values = read_json(path)
-    try:
-        if values["format"] != _FORMAT:
-            return None
-        tables = {name: pd.DataFrame(values[name]) for name in _TABLES}
-        return Review(**tables, seconds=float(values["seconds"]))
-    except (LookupError, TypeError, ValueError) as error:
-        raise StorageError(f"{path} is damaged ({error}); look closer again.") from error
+    with guard(path, mark("look closer again")):
+        values = read_json(path)
+        return record_of(Review, values) if values["format"] == _FORMAT else None
 
 
 def _groups(run: Run, dataset: Dataset, found: RunVectors) -> npt.NDArray[np.int64]:
@@ -272,21 +268,3 @@ def _weakest(run: Run) -> list[int]:
     per_class = run.evaluation.per_class()["recall"].to_numpy()
     order: list[int] = np.argsort(per_class, kind="stable")[:_CLASS_CURVES].tolist()
     return order
-
-
-def _save(run: Run, review: Review) -> None:
-    tables = {name: getattr(review, name) for name in _TABLES}
-    values = {
-        # What is not a number is null in JSON.
-        name: {
-            column: table[column].astype(object).where(table[column].notna(), None).tolist()
-            for column in table
-        }
-        for name, table in tables.items()
-    }
-    try:
-        write_json(run.folder / _FILE, {"format": _FORMAT, "seconds": review.seconds, **values})
-    except OSError as error:
-        raise StorageError(
-            f"{run.folder} cannot be written ({error.strerror or error}); free some space."
-        ) from error

@@ -4,9 +4,9 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,13 +20,15 @@ from vitcore.backbone import Backbone, BackboneSpec, Embedder, resolve_backbone
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, split_index, view_key
 from vitcore.engines import choose_engine
-from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
+from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped
 from vitcore.evaluation import compare
 from vitcore.features import FeatureStore, ImageFile, ImageView, embed_images, image_files, local_pass
+from vitcore.messages import mark
 from vitcore.pipeline._material import check_division, class_numbers, prepare_data
 from vitcore.progress import Meter, Progress, Task
+from vitcore.records import guard, load_record, save_record
 from vitcore.training import EpochRecord, Hyperparameters, out_of_fold_logits
-from vitcore.workspace import Workspace, read_json, write_json
+from vitcore.workspace import Workspace
 
 __all__ = ["SizeComparison", "SizeResult", "compare_sizes", "load_sizes"]
 
@@ -77,7 +79,7 @@ class SizeComparison:
     Attributes:
         version: Of the dataset.
         base: The settings of the heads.
-        requested: ``backbone``, ``device``, ``precision`` and ``engine``, as `train` takes them.
+        requested: With what the embeddings were computed, as it was asked for.
         backbone: What it is called.
         usual: Its own input size, for which `Hyperparameters.input_size` has 0.
         images: How many were compared with: some of the training part.
@@ -88,13 +90,18 @@ class SizeComparison:
 
     version: int
     base: Hyperparameters
-    requested: Mapping[str, str]
+    requested: Compute
     backbone: str
     usual: int
     images: int
     passes: int
     sizes: tuple[SizeResult, ...]
     seconds: float
+
+    @staticmethod
+    def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+        """Bring values of earlier versions to this form."""
+        return {**values, "base": Hyperparameters.upgraded(values["base"])}
 
     def suits(self, hyperparameters: Hyperparameters) -> bool:
         """Whether other settings would have given the same, but for chance in the speed."""
@@ -218,7 +225,7 @@ def compare_sizes(
     comparison = SizeComparison(
         version=dataset.version,
         base=h,
-        requested=compute.to_dict(),
+        requested=compute,
         backbone=resolved.spec.title,
         usual=usual,
         images=len(sample),
@@ -253,17 +260,7 @@ def load_sizes(
         raise NotFoundError(
             "No input sizes were compared on dataset '{dataset_id}' yet.", dataset_id=dataset.id
         )
-    values = read_json(path)
-    try:
-        return SizeComparison(
-            **{
-                **values,
-                "base": Hyperparameters.from_dict(values["base"]),
-                "sizes": tuple(SizeResult(**result) for result in values["sizes"]),
-            }
-        )
-    except (LookupError, TypeError, ValueError) as error:
-        raise StorageError(f"{path} is damaged ({error}); measure the input sizes again.") from error
+    return load_record(SizeComparison, path, mark("measure the input sizes again"))
 
 
 # --- which sizes -------------------------------------------------------------------------------
@@ -495,16 +492,10 @@ def _path(dataset: Dataset, backbone: str, h: Hyperparameters) -> Path:
 
 
 def _save(dataset: Dataset, comparison: SizeComparison) -> None:
-    path = _path(dataset, comparison.requested["backbone"], comparison.base)
-    try:
+    path = _path(dataset, comparison.requested.backbone, comparison.base)
+    with guard(path):
         path.parent.mkdir(exist_ok=True)
-        write_json(path, {**asdict(comparison), "base": comparison.base.to_dict()})
-    except OSError as error:
-        raise StorageError(
-            "The comparison of input sizes cannot be kept ({error}); free some disk space, then measure "
-            "again: what was embedded is kept.",
-            error=error,
-        ) from error
+    save_record(path, comparison)
 
 
 def _points(share: float) -> str:

@@ -2,21 +2,20 @@
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import filelock
-import numpy as np
-import pandas as pd
 
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset
 from vitcore.engines import prepare_embedder
 from vitcore.errors import NotFoundError, StorageError
 from vitcore.features import image_files
+from vitcore.messages import mark
 from vitcore.pipeline._material import check_division, prepare_data
 from vitcore.progress import Progress, Task
+from vitcore.records import Figure, load_record, save_record
 from vitcore.training import (
     Hyperparameters,
     LearningRateCurve,
@@ -24,12 +23,12 @@ from vitcore.training import (
     learning_rate_curve,
     search_settings,
 )
-from vitcore.workspace import Workspace, read_json, write_json
+from vitcore.workspace import Workspace
 
 __all__ = ["Tuning", "find_settings", "load_tuning"]
 
 _FILE = "tuning.json"
-_PLAIN = ("state", "version", "images", "asked", "seconds", "number")
+_REMEDY = mark("look for settings again")
 _ERRORS = ("value", "baseline", "logistic")
 
 
@@ -41,7 +40,7 @@ class Tuning:
         state: ``running``, ``complete``, ``stopped`` or ``interrupted``.
         version: Of the dataset.
         base: The settings that it began with.
-        requested: ``backbone``, ``device`` and ``precision``, as `train` takes them.
+        requested: With what the embeddings were computed, as it was asked for.
         images: How many it was made with: those of the training part.
         trials: What was tried, in order.
         rates: How the loss goes while the learning rate rises, with what else is in `base`; None with
@@ -55,19 +54,28 @@ class Tuning:
         logistic: That of the best logistic regression among those that it began with.
     """
 
-    state: str
+    state: Literal["running", "complete", "stopped", "interrupted"]
     version: int
     base: Hyperparameters
-    requested: Mapping[str, str]
+    requested: Compute
     images: int
     trials: tuple[SearchTrial, ...]
     rates: LearningRateCurve | None
     asked: int | None
     seconds: float
     number: int = 0
-    value: float = math.nan
-    baseline: float = math.nan
-    logistic: float = math.nan
+    value: Figure = math.nan
+    baseline: Figure = math.nan
+    logistic: Figure = math.nan
+
+    @staticmethod
+    def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+        """Bring values of earlier versions to this form."""
+        trials = [
+            {**trial, "hyperparameters": Hyperparameters.upgraded(trial["hyperparameters"])}
+            for trial in values["trials"]
+        ]
+        return {**values, "base": Hyperparameters.upgraded(values["base"]), "trials": trials}
 
     @property
     def best(self) -> SearchTrial:
@@ -137,7 +145,7 @@ def find_settings(
                 state="running",
                 version=dataset.version,
                 base=h,
-                requested=compute.to_dict(),
+                requested=compute,
                 images=len(truth),
                 trials=(),
                 rates=rates,
@@ -149,7 +157,7 @@ def find_settings(
                 nonlocal tuning
                 elapsed_s = time.perf_counter() - started
                 tuning = replace(tuning, trials=(*tuning.trials, trial), seconds=elapsed_s)
-                _save(dataset, tuning)
+                save_record(dataset.folder / _FILE, tuning)
                 task.report(_progress(trial.number, trials, elapsed_s, seconds))
 
             task.report(_progress(0, trials, 0.0, seconds))
@@ -172,7 +180,7 @@ def find_settings(
                 seconds=time.perf_counter() - started,
                 **{name: getattr(result, name) for name in ("number", *_ERRORS)},
             )
-            _save(dataset, tuning)
+            save_record(dataset.folder / _FILE, tuning)
     except filelock.Timeout as error:
         raise StorageError(
             "Settings for '{name}' are being looked for already; wait for that to end.", name=dataset.name
@@ -193,26 +201,12 @@ def load_tuning(dataset: Dataset, *, workspace: Workspace | None = None) -> Tuni
         raise NotFoundError(
             "No settings were looked for on dataset '{dataset_id}' yet.", dataset_id=dataset.id
         )
-    values = read_json(path)
-    try:
-        if values["state"] == "running" and not workspace.is_locked(_lock_name(dataset.id)):
-            values = read_json(path)  # it may have ended between the two looks
-            values["state"] = values["state"].replace("running", "interrupted")
-        return Tuning(
-            state=values["state"],
-            version=values["version"],
-            base=Hyperparameters.from_dict(values["base"]),
-            requested=values["requested"],
-            images=values["images"],
-            trials=tuple(_trial_from_dict(trial) for trial in values["trials"]),
-            rates=None if values["rates"] is None else _rates_from_dict(values["rates"]),
-            asked=values["asked"],
-            seconds=values["seconds"],
-            number=values["number"],
-            **{name: math.nan if values[name] is None else values[name] for name in _ERRORS},
-        )
-    except (LookupError, TypeError, ValueError) as error:
-        raise StorageError(f"{path} is damaged ({error}); look for settings again.") from error
+    tuning = load_record(Tuning, path, _REMEDY)
+    if tuning.state == "running" and not workspace.is_locked(_lock_name(dataset.id)):
+        tuning = load_record(Tuning, path, _REMEDY)  # it may have ended in between
+        if tuning.state == "running":
+            return replace(tuning, state="interrupted")
+    return tuning
 
 
 def _progress(done: int, trials: int | None, elapsed_s: float, seconds: float | None) -> Progress:
@@ -231,42 +225,3 @@ def _progress(done: int, trials: int | None, elapsed_s: float, seconds: float | 
 
 def _lock_name(dataset_id: str) -> str:
     return f"tuning-{dataset_id}"
-
-
-def _save(dataset: Dataset, tuning: Tuning) -> None:
-    rates = tuning.rates
-    write_json(
-        dataset.folder / _FILE,
-        {
-            **{name: getattr(tuning, name) for name in _PLAIN},
-            **{
-                name: None if math.isnan(getattr(tuning, name)) else getattr(tuning, name) for name in _ERRORS
-            },
-            "base": tuning.base.to_dict(),
-            "requested": dict(tuning.requested),
-            "trials": [_trial_to_dict(trial) for trial in tuning.trials],
-            "rates": rates and {"suggestion": rates.suggestion, "curve": rates.curve.to_dict("list")},
-        },
-    )
-
-
-def _trial_to_dict(trial: SearchTrial) -> dict[str, Any]:
-    """For JSON, which knows no infinity."""
-    figures = {name: getattr(trial, name) for name in ("value", "loss", "best", "seconds")}
-    return {
-        "number": trial.number,
-        "hyperparameters": trial.hyperparameters.to_dict(),
-        "pruned": trial.pruned,
-        "baseline": trial.baseline,
-        **{name: figure if np.isfinite(figure) else None for name, figure in figures.items()},
-    }
-
-
-def _trial_from_dict(values: dict[str, Any]) -> SearchTrial:
-    figures = {name: np.inf if values[name] is None else values[name] for name in ("value", "loss", "best")}
-    hyperparameters = Hyperparameters.from_dict(values["hyperparameters"])
-    return SearchTrial(**{**values, **figures, "hyperparameters": hyperparameters})
-
-
-def _rates_from_dict(values: dict[str, Any]) -> LearningRateCurve:
-    return LearningRateCurve(curve=pd.DataFrame(values["curve"]), suggestion=values["suggestion"])

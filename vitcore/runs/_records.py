@@ -9,6 +9,7 @@ from vitcore.engines import EngineRecord
 from vitcore.training import Hyperparameters
 
 __all__ = [
+    "About",
     "Calibration",
     "CrossValidation",
     "DatasetReference",
@@ -113,10 +114,7 @@ class RunConfig:
     @staticmethod
     def upgraded(values: dict[str, Any]) -> dict[str, Any]:
         """Bring values of earlier versions to this form."""
-        settings = values.get("hyperparameters")
-        if isinstance(settings, dict):
-            values = {**values, "hyperparameters": Hyperparameters.upgraded(settings)}
-        return values
+        return {**values, "hyperparameters": Hyperparameters.upgraded(values["hyperparameters"])}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +176,14 @@ class Repeats:
     accuracy: tuple[float | None, ...]
     balanced_accuracy: tuple[float | None, ...]
     cohen_kappa: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """The name and the note that somebody gave a run; empty where nobody did."""
+
+    name: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

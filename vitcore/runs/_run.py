@@ -18,10 +18,9 @@ lock was interrupted, whatever ended the process.
 """
 
 import json
-import math
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -36,10 +35,20 @@ import pandas as pd
 from vitcore.errors import NotFoundError, SettingsError, Stopped, StorageError, VitcoreError
 from vitcore.evaluation import Evaluation
 from vitcore.messages import Message, mark
-from vitcore.records import load_record, save_record, timestamp
-from vitcore.runs._records import ImageCounts, RunConfig, RunFacts, RunState, SplitRecord, State
+from vitcore.records import (
+    guard,
+    load_record,
+    plain_values,
+    record_of,
+    replacing,
+    save_record,
+    timestamp,
+    write_json,
+    write_text,
+)
+from vitcore.runs._records import About, ImageCounts, RunConfig, RunFacts, RunState, SplitRecord, State
 from vitcore.training import EpochRecord, Hyperparameters
-from vitcore.workspace import Workspace, new_id, read_json, write_json, write_text
+from vitcore.workspace import Workspace, new_id
 
 __all__ = [
     "CHECKPOINT",
@@ -57,17 +66,9 @@ CHECKPOINT = "checkpoint.safetensors"
 """Name of the file from which a training goes on."""
 
 _DAMAGED = mark("delete the run, then train again")
+_TRAIN_AGAIN = mark("train it again")
 
-HISTORY_COLUMNS = (
-    "epoch",
-    "training_loss",
-    "validation_loss",
-    "accuracy",
-    "balanced_accuracy",
-    "cohen_kappa",
-    "learning_rate",
-    "seconds",
-)
+HISTORY_COLUMNS = tuple(field.name for field in fields(EpochRecord))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,21 +95,20 @@ class Run:
     @property
     def name(self) -> str:
         """For people: what somebody called it, or else what it was called at the start."""
-        return str(self.about.get("name") or self.config.name)
+        return self.about.name or self.config.name
 
     @property
     def note(self) -> str:
         """What somebody wrote about it."""
-        return str(self.about.get("note", ""))
+        return self.about.note
 
     @cached_property
-    def about(self) -> Mapping[str, str]:
+    def about(self) -> About:
         """The name and the note that somebody gave it; empty if nobody did."""
         try:
-            about = read_json(self.folder / "about.json")
+            return load_record(About, self.folder / "about.json", _DAMAGED)
         except StorageError:  # nobody did; a damaged one is no reason to lose the run
-            return {}
-        return about if isinstance(about, dict) else {}
+            return About()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -132,14 +132,21 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per finished epoch so far, columns `HISTORY_COLUMNS`; read anew each time."""
+        """One row per finished epoch so far, columns `HISTORY_COLUMNS`; read anew each time.
+
+        Raises:
+            StorageError: The file is damaged.
+        """
+        path = self.folder / "history.jsonl"
         try:
-            lines = (self.folder / "history.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         except FileNotFoundError:
             lines = []
         # A line without its end is one that is being written, or was when the process was killed.
-        records = [json.loads(line) for line in lines if line.endswith("\n")]
-        history = pd.DataFrame(records, columns=list(HISTORY_COLUMNS)).astype("float64")
+        complete = [line for line in lines if line.endswith("\n")]
+        with guard(path, _DAMAGED):
+            records = record_of(tuple[EpochRecord, ...], [json.loads(line) for line in complete])
+        history = pd.DataFrame(list(records), columns=list(HISTORY_COLUMNS)).astype("float64")
         return history.astype({"epoch": "int64"})
 
     @cached_property
@@ -149,12 +156,11 @@ class Run:
         Empty if none were asked for.
         """
         columns = ["kind", "number", *HISTORY_COLUMNS]
-        try:
-            return pd.read_csv(self.folder / "repeats.csv", usecols=columns)[columns]
-        except FileNotFoundError:
+        path = self.folder / "repeats.csv"
+        if not path.is_file():
             return pd.DataFrame(columns=columns)
-        except (OSError, ValueError) as error:
-            raise self._damaged(error) from error
+        with guard(path, _TRAIN_AGAIN):
+            return pd.read_csv(path, usecols=columns)[columns]
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -164,10 +170,7 @@ class Run:
             StorageError: The run did not come that far.
         """
         self._needs_model()
-        try:
-            return Evaluation.from_dict(read_json(self.folder / "evaluation.json"))
-        except (LookupError, TypeError, ValueError) as error:
-            raise self._damaged(error) from error
+        return load_record(Evaluation, self.folder / "evaluation.json", _TRAIN_AGAIN)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -182,10 +185,9 @@ class Run:
         """
         self._needs_model()
         text = dict.fromkeys(("name", "sha256", "file", "true", "predicted"), "str")
-        try:
-            return pd.read_csv(self.folder / "predictions.csv", dtype=text, keep_default_na=False)
-        except (OSError, ValueError) as error:
-            raise self._damaged(error) from error
+        path = self.folder / "predictions.csv"
+        with guard(path, _TRAIN_AGAIN):
+            return pd.read_csv(path, dtype=text, keep_default_na=False)
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float32]:
@@ -195,14 +197,10 @@ class Run:
             StorageError: The run did not come that far.
         """
         self._needs_model()
-        try:
-            loaded: npt.NDArray[np.float32] = np.load(self.folder / "probabilities.npy", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise self._damaged(error) from error
+        path = self.folder / "probabilities.npy"
+        with guard(path, _TRAIN_AGAIN):
+            loaded: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)
         return loaded
-
-    def _damaged(self, error: Exception) -> StorageError:
-        return StorageError(f"The results of run '{self.id}' are damaged ({error}); train it again.")
 
     def _needs_model(self) -> None:
         if not self.has_model:
@@ -263,13 +261,14 @@ class RunWriter:
 
     def restart_history(self, records: Sequence[EpochRecord]) -> None:
         """Replace the history by that of the checkpoint from which the training goes on."""
-        lines = (json.dumps(_plain(record)) + "\n" for record in records)
+        lines = (json.dumps(plain_values(record)) + "\n" for record in records)
         write_text(self.folder / "history.jsonl", "".join(lines))
 
     def add_epoch(self, record: EpochRecord) -> None:
         """Append an epoch to the history."""
-        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_plain(record)) + "\n")
+        path = self.folder / "history.jsonl"
+        with guard(path), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(plain_values(record)) + "\n")
 
     def add_repeats(self, histories: pd.DataFrame) -> None:
         """Write the histories of further trainings, as `Run.repeats` has them."""
@@ -287,8 +286,9 @@ class RunWriter:
     ) -> None:
         """Write the figures and the rows they come from; the figures last, for they make it valid."""
         write_text(self.folder / "predictions.csv", predictions.to_csv(index=False))
-        with (self.folder / "probabilities.npy").open("wb") as file:
-            np.save(file, probabilities.astype(np.float32), allow_pickle=False)
+        path = self.folder / "probabilities.npy"
+        with guard(path), replacing(path) as temporary:
+            np.save(temporary, probabilities.astype(np.float32), allow_pickle=False)
         write_json(self.folder / "evaluation.json", evaluation.to_dict())
 
     def finish(self, state: State, facts: RunFacts) -> None:
@@ -316,14 +316,6 @@ class RunWriter:
             self._lock.release()
 
 
-def _plain(record: EpochRecord) -> EpochRecord:
-    """A record for JSON: a figure that is not defined becomes null."""
-    return {
-        key: None if isinstance(value, float) and math.isnan(value) else value
-        for key, value in record.items()
-    }
-
-
 def load_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
     """The run of that id, as it stands now.
 
@@ -349,8 +341,9 @@ def list_runs(workspace: Workspace | None = None) -> list[Run]:
     for run_id in workspace.ids(workspace.runs):
         try:
             run = load_run(run_id, workspace=workspace)
+            _ = run.history  # what is listed can be shown
             if run.has_model:
-                _ = run.evaluation  # what is listed can be shown
+                _ = run.evaluation
             runs.append(run)
         except (NotFoundError, StorageError):  # the first: deleted since the names were read
             continue
@@ -404,13 +397,8 @@ def describe_run(
                 count=len(text),
                 most=most,
             )
-    about = {**run.about, **{what: text.strip() for what, text in given.items() if text is not None}}
-    try:
-        write_json(run.folder / "about.json", about)
-    except OSError as error:
-        raise StorageError(
-            f"{run.folder} cannot be written ({error.strerror or error}); free some space."
-        ) from error
+    about = replace(run.about, **{what: text.strip() for what, text in given.items() if text is not None})
+    save_record(run.folder / "about.json", about)
     return load_run(run_id, workspace=workspace)
 
 

@@ -2,6 +2,7 @@
 
 from vitcore.training._checkpoint import Checkpoint
 from vitcore.training._head import Head, HiddenHead, LinearHead, load_head, softmax
+from vitcore.training._history import EpochRecord
 from vitcore.training._hyperparameters import (
     Augmentation,
     Balance,
@@ -13,7 +14,7 @@ from vitcore.training._hyperparameters import (
     settings_without_effect,
 )
 from vitcore.training._learning_curve import class_curve_points, learning_curve_points
-from vitcore.training._loop import EpochRecord, FitResult, fit_head, fit_heads
+from vitcore.training._loop import FitResult, fit_head, fit_heads
 from vitcore.training._out_of_fold import out_of_fold_logits
 from vitcore.training._presets import PRESETS, Preset
 from vitcore.training._rates import LearningRateCurve, learning_rate_curve

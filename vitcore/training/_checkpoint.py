@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import math
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +13,40 @@ import safetensors
 import safetensors.numpy
 import torch
 
-from vitcore.errors import SettingsError, StorageError
+from vitcore.errors import SettingsError
+from vitcore.messages import mark, message
+from vitcore.records import guard, plain_values, record_of, replacing
 from vitcore.training._head import HiddenHead, LinearHead
+from vitcore.training._history import EpochRecord
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._inputs import Inputs
 from vitcore.training._network import Network
 
 __all__ = ["Checkpoint", "data_digest", "optimizer_arrays", "restore"]
 
-EpochRecord = dict[str, Any]
 Arrays = dict[str, npt.NDArray[Any]]
 
 _FORMAT = 1
+_REMEDY = mark("train from the start")
 _LBFGS_LISTS = ("old_dirs", "old_stps", "ro")  # empty after the first iteration
 _LBFGS_SCRATCH = "al"  # written anew in every step, and as long as the memory may get
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Description:
+    """What stands in the file of a checkpoint besides the arrays."""
+
+    format: int
+    hyperparameters: Hyperparameters
+    data: str
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    sha256: str
+
+    @staticmethod
+    def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+        """Bring values of earlier versions to this form."""
+        return {**values, "hyperparameters": Hyperparameters.upgraded(values["hyperparameters"])}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,24 +83,17 @@ class Checkpoint:
             **{f"optimizer.{name}": array for name, array in self.optimizer.items()},
         }
         tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
-        about = {
-            "format": _FORMAT,
-            "hyperparameters": self.hyperparameters.to_dict(),
-            "data": self.data,
-            "history": [_without_nan(record) for record in self.history],
-            "best_epoch": self.best_epoch,
-            "sha256": _digest(tensors[name] for name in sorted(tensors)),
-        }
-        temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}")
-        try:
-            with temporary.open("wb") as file:
-                file.write(safetensors.numpy.save(tensors, {"checkpoint": json.dumps(about)}))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise StorageError(f"{path} cannot be written ({error.strerror}); free some space.") from error
+        about = _Description(
+            format=_FORMAT,
+            hyperparameters=self.hyperparameters,
+            data=self.data,
+            history=self.history,
+            best_epoch=self.best_epoch,
+            sha256=_digest(tensors[name] for name in sorted(tensors)),
+        )
+        data = safetensors.numpy.save(tensors, {"checkpoint": json.dumps(plain_values(about))})
+        with guard(path), replacing(path) as temporary:
+            temporary.write_bytes(data)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -92,34 +102,23 @@ class Checkpoint:
         Raises:
             StorageError: Missing, damaged, or not a checkpoint.
         """
-        try:
+        with guard(path, _REMEDY):
             with safetensors.safe_open(path, framework="numpy") as file:
-                about = json.loads(file.metadata()["checkpoint"])
+                about = record_of(_Description, json.loads(file.metadata()["checkpoint"]))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             best = _below("best", tensors)
-            intact = about["sha256"] == _digest(tensors[name] for name in sorted(tensors))
+            intact = about.sha256 == _digest(tensors[name] for name in sorted(tensors))
             checkpoint = cls(
-                hyperparameters=Hyperparameters.from_dict(about["hyperparameters"]),
-                data=about["data"],
-                history=tuple(_with_nan(record) for record in about["history"]),
-                best_epoch=about["best_epoch"],
+                hyperparameters=about.hyperparameters,
+                data=about.data,
+                history=about.history,
+                best_epoch=about.best_epoch,
                 best=HiddenHead(**best) if "hidden_weight" in best else LinearHead(**best),
                 parameters=_below("parameters", tensors),
                 optimizer=_below("optimizer", tensors),
             )
-        except (
-            OSError,
-            LookupError,
-            TypeError,
-            ValueError,
-            SettingsError,
-            safetensors.SafetensorError,
-        ) as error:
-            raise StorageError(
-                "{path} is not a checkpoint ({error}); train from the start.", path=path, error=error
-            ) from error
-        if not intact:
-            raise StorageError("{path} is damaged; train from the start.", path=path)
+            if not intact:
+                raise ValueError(message("its contents are not those of then"))
         return checkpoint
 
     def check(self, h: Hyperparameters, network: Network, data: str) -> None:
@@ -239,12 +238,3 @@ def _digest(arrays: Iterable[npt.NDArray[Any] | Inputs]) -> str:
             for part in array.parts():
                 digest.update(part.cpu().numpy().data)
     return digest.hexdigest()
-
-
-def _without_nan(record: EpochRecord) -> EpochRecord:
-    """A figure that is not defined becomes null, for JSON has no other word for it."""
-    return {name: None if math.isnan(value) else value for name, value in record.items()}
-
-
-def _with_nan(record: EpochRecord) -> EpochRecord:
-    return {name: math.nan if value is None else value for name, value in record.items()}

@@ -7,16 +7,17 @@ from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
 import safetensors.numpy
 
-from vitcore.errors import StorageError
+from vitcore.messages import mark, message
+from vitcore.records import guard, replacing
 from vitcore.vectors import Vectors, slices
 
 __all__ = ["Head", "HiddenHead", "LinearHead", "load_head", "softmax"]
 
 Floats = npt.NDArray[np.float32]
 
+_REMEDY = mark("train again")
 _ROWS = 1024  # whose answers are computed at once; 9 MB for embeddings of length 2304, some times over
 
 
@@ -58,7 +59,8 @@ class _Stored:
     def save(self, path: Path) -> None:
         """Write a safetensors file."""
         tensors = {name: np.ascontiguousarray(array) for name, array in vars(self).items()}
-        safetensors.numpy.save_file(tensors, path)
+        with guard(path), replacing(path) as temporary:
+            safetensors.numpy.save_file(tensors, temporary)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -67,15 +69,10 @@ class _Stored:
         Raises:
             StorageError: Missing, damaged, or not such a head.
         """
-        try:
+        with guard(path, _REMEDY):
             head = cls(**_read(path))
-            fits = head._fits()
-        except (ValueError, TypeError) as error:
-            raise StorageError(
-                "{path} is not a head ({error}); train again.", path=path, error=error
-            ) from error
-        if not fits:
-            raise StorageError("{path} is not a head (its shapes do not match); train again.", path=path)
+            if not head._fits():
+                raise ValueError(message("its shapes do not match"))
         return head
 
     def _standard(self, embeddings: npt.NDArray[np.floating]) -> Floats:
@@ -193,7 +190,5 @@ def _gelu(x: Floats) -> Floats:
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    try:
+    with guard(path, _REMEDY):
         return safetensors.numpy.load_file(path)
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise StorageError("{path} is not a head ({error}); train again.", path=path, error=error) from error

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from vitcore.errors import SettingsError
 from vitcore.evaluation import accuracy, balanced_accuracy, cohen_kappa, confusion_matrix
 from vitcore.training._checkpoint import Checkpoint, optimizer_arrays, restore
 from vitcore.training._head import HiddenHead, LinearHead
+from vitcore.training._history import EpochRecord
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._inputs import Inputs, inputs_of
 from vitcore.training._learners import FitData, new_learner
@@ -22,13 +23,7 @@ from vitcore.training._network import Network
 from vitcore.training._steps import moments, threads_for
 from vitcore.vectors import Vectors
 
-__all__ = ["EpochRecord", "FitResult", "fit_head", "fit_heads", "new_fit_data"]
-
-EpochRecord = dict[str, Any]
-"""One epoch: ``epoch`` (from 1), ``training_loss``, ``validation_loss`` (cross-entropy in nats, without
-smoothing and class weights, so that different settings compare), ``accuracy``, ``balanced_accuracy``,
-``cohen_kappa`` (on the validation images), ``learning_rate`` (of the last step; 1 for lbfgs), ``seconds``.
-The training loss is that of the batches as they were learned from: blended, noisy, drawn anew."""
+__all__ = ["FitResult", "fit_head", "fit_heads", "new_fit_data"]
 
 Ints = npt.NDArray[np.int64]
 Outcome = Literal["complete", "stopped"]
@@ -236,7 +231,7 @@ class _HeadTraining:
         return Checkpoint(
             hyperparameters=self._h,
             data=data,
-            history=tuple(dict(record) for record in self.history),
+            history=tuple(self.history),
             best_epoch=self._best_epoch,
             best=self._best,
             parameters={name: p.detach().cpu().numpy().copy() for name, p in parameters.items()},
@@ -245,7 +240,7 @@ class _HeadTraining:
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Stand where a checkpoint was made."""
-        self.history = [dict(record) for record in checkpoint.history]
+        self.history = list(checkpoint.history)
         self._best, self._best_epoch = checkpoint.best, checkpoint.best_epoch
 
     def _head(self) -> LinearHead | HiddenHead:
@@ -253,10 +248,10 @@ class _HeadTraining:
 
     def _rank(self, record: EpochRecord) -> tuple[float, float]:
         """Return the key by which epochs are ranked, lower is better; of equals the lower loss."""
-        loss = record["validation_loss"]
+        loss = record.validation_loss
         if self._h.monitor == "loss":
             return loss, loss
-        figure = record[self._h.monitor]
+        figure = getattr(record, self._h.monitor)
         return (math.inf if math.isnan(figure) else -figure), loss
 
 
@@ -294,14 +289,14 @@ def _fit(
                 outcome = "stopped" if stop.is_set() else "complete"
                 break
             for training in going:
-                record = {
-                    "epoch": epoch,
-                    "training_loss": losses[training.number],
+                record = EpochRecord(
+                    epoch=epoch,
+                    training_loss=losses[training.number],
                     **training.judge(classes),
-                    "learning_rate": learner.rate,
-                    "seconds": time.perf_counter() - started,
-                }
-                if not math.isfinite(record["validation_loss"]) or not math.isfinite(record["training_loss"]):
+                    learning_rate=learner.rate,
+                    seconds=time.perf_counter() - started,
+                )
+                if not math.isfinite(record.validation_loss) or not math.isfinite(record.training_loss):
                     raise SettingsError(
                         "The loss grew beyond all bounds in epoch {epoch}; the learning rate of "
                         "{learning_rate:g} is too high, try {lower:g}.",

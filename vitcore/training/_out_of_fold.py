@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vitcore.errors import SettingsError, Stopped
+from vitcore.training._history import EpochRecord
 from vitcore.training._hyperparameters import Hyperparameters
-from vitcore.training._loop import EpochRecord, fit_heads
+from vitcore.training._loop import fit_heads
 from vitcore.training._search import fold_parts
 from vitcore.vectors import Vectors
 

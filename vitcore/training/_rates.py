@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import pandas as pd
 import torch
 
 from vitcore.errors import SettingsError
+from vitcore.records import TABLE
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._learners import MiniBatches
 from vitcore.training._loop import new_fit_data
@@ -34,7 +36,7 @@ class LearningRateCurve:
         suggestion: A rate that learns fast and is safe.
     """
 
-    curve: pd.DataFrame
+    curve: Annotated[pd.DataFrame, TABLE]
     suggestion: float
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.errors import SettingsError, Stopped
+from vitcore.records import Bound
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._loop import FitResult, fit_heads
 from vitcore.vectors import Vectors
@@ -61,9 +62,9 @@ class SearchTrial:
 
     number: int
     hyperparameters: Hyperparameters
-    value: float
-    loss: float
-    best: float
+    value: Bound
+    loss: Bound
+    best: Bound
     pruned: bool
     baseline: bool
     seconds: float
@@ -439,8 +440,8 @@ def _score(result: FitResult, figure: str) -> Score:
     """
     if not result.history:  # stopped; nobody will look at it
         return math.inf, math.inf
-    figures = [record[figure] for record in result.history if not math.isnan(record[figure])]
-    return 1 - max(figures, default=0.0), min(record["validation_loss"] for record in result.history)
+    figures = [value for record in result.history if not math.isnan(value := getattr(record, figure))]
+    return 1 - max(figures, default=0.0), min(record.validation_loss for record in result.history)
 
 
 def _running_means(scores: list[Score]) -> list[float]:
