@@ -1,52 +1,5 @@
 """Training the output layer on stored embeddings, and looking for settings that suit them."""
 
-from vitcore.training._checkpoint import Checkpoint
-from vitcore.training._head import Head, HiddenHead, LinearHead, load_head, softmax
-from vitcore.training._history import EpochRecord
-from vitcore.training._hyperparameters import (
-    Augmentation,
-    Balance,
-    HeadKind,
-    Hyperparameters,
-    Monitor,
-    Optimizer,
-    Schedule,
-    settings_without_effect,
-)
-from vitcore.training._learning_curve import class_curve_points, learning_curve_points
-from vitcore.training._loop import FitResult, fit_head, fit_heads
-from vitcore.training._out_of_fold import out_of_fold_logits
-from vitcore.training._presets import PRESETS, Preset
-from vitcore.training._rates import LearningRateCurve, learning_rate_curve
-from vitcore.training._search import SearchResult, SearchTrial, search_settings
+import lazy_loader
 
-__all__ = [
-    "PRESETS",
-    "Augmentation",
-    "Balance",
-    "Checkpoint",
-    "EpochRecord",
-    "FitResult",
-    "Head",
-    "HeadKind",
-    "HiddenHead",
-    "Hyperparameters",
-    "LearningRateCurve",
-    "LinearHead",
-    "Monitor",
-    "Optimizer",
-    "Preset",
-    "Schedule",
-    "SearchResult",
-    "SearchTrial",
-    "class_curve_points",
-    "fit_head",
-    "fit_heads",
-    "learning_curve_points",
-    "learning_rate_curve",
-    "load_head",
-    "out_of_fold_logits",
-    "search_settings",
-    "settings_without_effect",
-    "softmax",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,57 @@
+from ._batches import PhotoBatch, answer_batch, list_batches, load_batch, new_batch
+from ._comparing import RunComparison, compare_runs
+from ._elsewhere import Elsewhere, evaluate_elsewhere, load_elsewhere
+from ._exporting import (
+    Export,
+    ExportRecord,
+    export_model,
+    export_onnx,
+    load_export,
+    pack_export,
+)
+from ._judging import OtherSet, evaluate_on, match_classes
+from ._maps import check_maps, load_map_check
+from ._reporting import write_report
+from ._review import Review, RunVectors, load_review, review_run, run_vectors
+from ._sizes import SizeComparison, SizeResult, compare_sizes, load_sizes
+from ._training import resume, train
+from ._tuning import Tuning, find_settings, load_tuning
+
+__all__ = [
+    "Elsewhere",
+    "Export",
+    "ExportRecord",
+    "OtherSet",
+    "PhotoBatch",
+    "Review",
+    "RunComparison",
+    "RunVectors",
+    "SizeComparison",
+    "SizeResult",
+    "Tuning",
+    "answer_batch",
+    "check_maps",
+    "compare_runs",
+    "compare_sizes",
+    "evaluate_elsewhere",
+    "evaluate_on",
+    "export_model",
+    "export_onnx",
+    "find_settings",
+    "list_batches",
+    "load_batch",
+    "load_elsewhere",
+    "load_export",
+    "load_map_check",
+    "load_review",
+    "load_sizes",
+    "load_tuning",
+    "match_classes",
+    "new_batch",
+    "pack_export",
+    "resume",
+    "review_run",
+    "run_vectors",
+    "train",
+    "write_report",
+]

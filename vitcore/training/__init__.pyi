@@ -1,0 +1,50 @@
+from ._checkpoint import Checkpoint
+from ._head import Head, HiddenHead, LinearHead, load_head, softmax
+from ._history import EpochRecord
+from ._hyperparameters import (
+    Augmentation,
+    Balance,
+    HeadKind,
+    Hyperparameters,
+    Monitor,
+    Optimizer,
+    Schedule,
+    settings_without_effect,
+)
+from ._learning_curve import class_curve_points, learning_curve_points
+from ._loop import FitResult, fit_head, fit_heads
+from ._out_of_fold import out_of_fold_logits
+from ._presets import PRESETS, Preset
+from ._rates import LearningRateCurve, learning_rate_curve
+from ._search import SearchResult, SearchTrial, search_settings
+
+__all__ = [
+    "PRESETS",
+    "Augmentation",
+    "Balance",
+    "Checkpoint",
+    "EpochRecord",
+    "FitResult",
+    "Head",
+    "HeadKind",
+    "HiddenHead",
+    "Hyperparameters",
+    "LearningRateCurve",
+    "LinearHead",
+    "Monitor",
+    "Optimizer",
+    "Preset",
+    "Schedule",
+    "SearchResult",
+    "SearchTrial",
+    "class_curve_points",
+    "fit_head",
+    "fit_heads",
+    "learning_curve_points",
+    "learning_rate_curve",
+    "load_head",
+    "out_of_fold_logits",
+    "search_settings",
+    "settings_without_effect",
+    "softmax",
+]
