@@ -17,8 +17,8 @@ from app.shared.messages import notify_error, reported
 from app.shared.state import chosen_dataset, runs_of, workspace
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
+from vitcore import charts
 from vitcore.audit import find_issues, load_measures
-from vitcore.charts import class_count_chart, size_chart
 from vitcore.dataset import Dataset, Finding, import_report, remarks, rename_dataset
 from vitcore.language import ntr, number, said, tr
 from vitcore.runs import delete_run
@@ -128,7 +128,7 @@ def overview(data: Dataset) -> None:
         with st.container(height=380 if len(data.classes) > TALL else "content", border=False):
             draw_chart(
                 ("classes", data.id, data.version),
-                lambda: class_count_chart(data.class_counts),
+                lambda: charts.class_count_chart(data.class_counts),
                 tr("Images per class"),
             )
         draw_class_editor(data)
@@ -136,7 +136,7 @@ def overview(data: Dataset) -> None:
         st.subheader(tr("Sizes"), anchor=False)
         draw_chart(
             ("sizes", data.id, data.version),
-            lambda: size_chart(data.index),
+            lambda: charts.size_chart(data.index),
             tr("Widths and heights of the images"),
         )
 

@@ -175,17 +175,42 @@ def test_ruff_finds_every_all_sorted():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_importing_the_library_is_quiet_and_loads_neither_streamlit_nor_what_is_slow_and_rarely_needed():
-    script = (
-        "import sys\n"
-        "import vitcore, vitcore.cli\n"
-        "unwanted = {'streamlit', 'timm', 'sklearn', 'onnx', 'altair', 'huggingface_hub'}\n"
-        "print(*sorted(unwanted & set(sys.modules)))\n"
+def loaded_by(*commands: str) -> set[str]:
+    """The heavy packages that a new process has imported after some lines of Python."""
+    heavy = {"streamlit", "torch", "timm", "sklearn", "scipy", "onnx", "altair", "huggingface_hub", "optuna"}
+    script = "\n".join(
+        ["import sys", *commands, f"print(*sorted({heavy} & set(sys.modules)), file=sys.stderr)"]
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def test_importing_the_library_is_quiet_and_light():
+    assert loaded_by("import vitcore, vitcore.cli") == set()
+
+
+@pytest.mark.parametrize("command", [["runs"], ["--help"], ["train", "--help"]], ids=" ".join)
+def test_listing_and_help_need_nothing_heavy(command):
+    run = f"try: main({command})\nexcept SystemExit: pass"
+    assert loaded_by("from vitcore.cli import main", run) == set()
+
+
+def test_importing_and_editing_a_dataset_need_no_torch(picture_folder):
+    folder = picture_folder(count=3)
+    assert "torch" not in loaded_by(
+        "import vitcore.dataset as d",
+        f"data = d.import_dataset({str(folder)!r})",
+        "d.rename_class(data, 'blue', 'sky')",
+    )
+
+
+def test_the_first_page_needs_no_torch():
+    page, frame = (imports(ROOT / name) for name in ("pages/dataset.py", "streamlit_app.py"))
+    modules = sorted({name.rpartition(".")[0] for name in page | frame if name.startswith("app.")})
+    assert "torch" not in loaded_by(f"import {', '.join(modules)}")
 
 
 def test_every_error_is_a_vitcore_error_and_is_drawn_in_the_tree():

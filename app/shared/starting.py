@@ -5,6 +5,7 @@ from collections.abc import Callable
 from app.shared.job_kinds import IMPORT, TRAINING
 from app.shared.jobs import start
 from app.shared.state import workspace
+from vitcore import pipeline
 from vitcore.backbone import choose_device
 from vitcore.compute import Compute
 from vitcore.dataset import (
@@ -17,7 +18,6 @@ from vitcore.dataset import (
     import_dataset,
 )
 from vitcore.jobs import Job
-from vitcore.pipeline import resume, train
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters
 
@@ -77,7 +77,7 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, compute: 
     start(
         TRAINING,
         dataset.name,
-        lambda job: train(
+        lambda job: pipeline.train(
             dataset,
             hyperparameters,
             compute=compute,
@@ -93,7 +93,7 @@ def start_resume(run: Run) -> None:
     start(
         TRAINING,
         run.config.dataset.name,
-        lambda job: resume(run.id, workspace=workspace(), task=job.task),
+        lambda job: pipeline.resume(run.id, workspace=workspace(), task=job.task),
         device=run.config.device.name,
     )
 

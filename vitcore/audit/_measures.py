@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitcore import engines, features
 from vitcore.audit._near_duplicates import find_near_duplicates, pair_table
 from vitcore.audit._quality import THRESHOLDS, quality_scores
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, IssueKind, load_image
-from vitcore.engines import prepare_embedder
 from vitcore.errors import ImageError, Stopped, StorageError
-from vitcore.features import embed_images, image_files
 from vitcore.progress import Task
 from vitcore.records import read_json, write_json
 from vitcore.workspace import Workspace
@@ -80,8 +79,8 @@ def measure(
     workspace, task = workspace or Workspace.default(), task or Task()
     measures = load_measures(dataset) or _nothing_measured()
     contents = dataset.index.drop_duplicates("sha256")
-    files = image_files(dataset, contents)
-    embedder, _ = prepare_embedder(
+    files = features.image_files(dataset, contents)
+    embedder, _ = engines.prepare_embedder(
         compute,
         files,
         list(contents["label"]),
@@ -89,7 +88,7 @@ def measure(
         task=task,
     )
     if measures.fingerprint != embedder.fingerprint or not measures.compared.issuperset(contents["sha256"]):
-        found = embed_images(embedder, files, task=task)
+        found = features.embed_images(embedder, files, task=task)
         pairs = find_near_duplicates(
             dataset,
             contents,
