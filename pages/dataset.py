@@ -20,7 +20,8 @@ from app.shared.variants import draw_variants
 from vitcore import charts
 from vitcore.audit import find_issues, load_measures
 from vitcore.dataset import Dataset, Finding, import_report, remarks, rename_dataset
-from vitcore.language import ntr, number, said, tr
+from vitcore.language import ntr, number, tr, translated
+from vitcore.messages import Message
 from vitcore.runs import delete_run
 
 TALL = 16  # classes, from which on their chart is scrolled
@@ -75,7 +76,7 @@ def summary(data: Dataset, findings: Sequence[Finding]) -> None:
     with st.container(border=True):
         for remark in remarks(data.index, findings=findings):
             icon = ":green[:material/check_circle:]" if remark.good else ":orange[:material/warning:]"
-            st.markdown(f"{icon} {escape_markdown(said(remark.sentence), 600)}")
+            st.markdown(f"{icon} {escape_markdown(translated(remark.sentence), 600)}")
     report(data)
 
 
@@ -108,16 +109,19 @@ def spoken(table: pd.DataFrame) -> pd.DataFrame:
         {
             tr("about"): table["about"].map(ABOUT),
             tr("what"): [subject(about, what) for about, what in rows],
-            tr("detail"): [said(detail) for detail in table["detail"]],
+            tr("detail"): [in_words(detail) for detail in table["detail"]],
         }
     )
 
 
-def subject(about: str, what: str) -> str:
+def subject(about: str, what: str | Message) -> str:
     """Return what a row of the import report is about."""
-    if about in {"skipped file", "class", "format", "size in pixels"}:
-        return what
-    return tr(PARTS[what]) if about == "split" else said(what)
+    return tr(PARTS[what]) if about == "split" else in_words(what)
+
+
+def in_words(text: str | Message) -> str:
+    """Return a message in the language of now, and a name as it is."""
+    return translated(text) if isinstance(text, Message) else text
 
 
 def overview(data: Dataset) -> None:

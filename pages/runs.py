@@ -9,7 +9,7 @@ from app.runs.actions import draw_actions, draw_undo
 from app.runs.comparison import differing, draw_side_by_side, figure, in_words
 from app.shared.layout import draw_empty_state, draw_opening
 from app.shared.state import workspace
-from vitcore.language import duration, file_size, local_time, number, said, tr
+from vitcore.language import duration, file_size, local_time, number, tr
 from vitcore.runs import Run, list_runs
 from vitcore.workspace import folder_bytes
 
@@ -45,7 +45,7 @@ def table_row(run: Run, settings: dict[str, Any]) -> dict[str, object]:
             done=number(len(run.history)), total=number(run.hyperparameters.epochs)
         ),
         tr("time"): duration(seconds.total) if seconds is not None else "",
-        tr("backbone"): said(run.config.backbone.title),
+        tr("backbone"): tr(run.config.backbone.title),
         tr("note"): run.note,
         tr("size"): file_size(folder_bytes(run.folder)),
     }

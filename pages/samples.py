@@ -17,9 +17,9 @@ from app.shared.layout import (
 from vitcore.language import tr
 
 SECTIONS = {
-    "gallery": f":material/grid_view: {tr('Gallery')}",
-    "map": f":material/scatter_plot: {tr('Map')}",
-    "labels": f":material/label: {tr('Labels')}",
+    "gallery": ":material/grid_view: " + tr("Gallery"),
+    "map": ":material/scatter_plot: " + tr("Map"),
+    "labels": ":material/label: " + tr("Labels"),
 }
 
 draw_opening(

@@ -15,7 +15,7 @@ from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.jobs import Job
-from vitcore.language import duration, number, percent, said, span_sentence, tr
+from vitcore.language import duration, number, percent, span_sentence, tr, translated
 from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
@@ -76,7 +76,7 @@ def result(last: Run) -> None:
             on_click=load_settings,
             args=(last.hyperparameters, vars(last.config.requested)),
         )
-        note = escape_markdown(said(last.config.backbone.note), 200)
+        note = escape_markdown(translated(last.config.backbone.note), 200)
         st.caption(f"{note} {computed_on(last)}")
     draw_engine(last)
     draw_next_page("evaluate", tr("See what it gets right and wrong"))

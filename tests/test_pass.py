@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_refused_and_the_others_are_not(backbone, files):
         view for number, view in enumerate(views) if number not in {1, 6, 10}
     ]
     assert all(isinstance(refusal, Unreadable) for batch in batches for refusal in batch.refused.values())
-    assert "cannot be opened" in batches[1].refused[2].reason
+    assert "cannot be opened" in str(batches[1].refused[2].reason)
 
 
 def test_a_batch_without_any_image_has_no_vectors(backbone, tmp_path):

@@ -18,9 +18,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 __all__ = [
+    "NOTHING",
     "English",
     "Message",
     "Value",
@@ -72,6 +73,9 @@ class Message:
     def __str__(self) -> str:
         return self.worded(English())
 
+    def __bool__(self) -> bool:
+        return bool(self.template)
+
     def __hash__(self) -> int:
         return hash((self.template, self.many, frozenset(self.values.items())))
 
@@ -122,7 +126,7 @@ def counted(one: str, many: str, /, count: int, **values: object) -> Message:
 
 def literal(text: str) -> Message:
     """Return a text that is shown as it is in every language, such as one that was stored as a sentence."""
-    return Message(_LITERAL, {"text": text})
+    return Message(_LITERAL, {"text": text}) if text else NOTHING
 
 
 def cause(error: Exception) -> Message:
@@ -154,6 +158,9 @@ def shortened(items: Sequence[object], most: int) -> tuple[Value, ...]:
     return tuple(map(_value, items[:most])) + ((message("{count} more", count=rest),) if rest > 0 else ())
 
 
+NOTHING = Message(str())  # noqa: UP018 - no text to be extracted
+"""A message that says nothing, and is false."""
+
 _OF_THE_SYSTEM = (  # what `OSError.strerror` says most often
     mark("Disk quota exceeded"),
     mark("Input/output error"),
@@ -178,3 +185,39 @@ def _value(value: object) -> Value:
     if isinstance(value, tuple | list):
         return tuple(map(_value, value))
     return str(value)
+
+
+# --- on disk -----------------------------------------------------------------------------------
+
+
+def packed(message: Message) -> dict[str, Any]:
+    """Return a message as values that JSON has."""
+    values = {name: _packed(value) for name, value in message.values.items()}
+    return {"template": message.template, "values": values} | ({"many": message.many} if message.many else {})
+
+
+def _packed(value: Value) -> Any:
+    if isinstance(value, Message):
+        return packed(value)
+    return [_packed(item) for item in value] if isinstance(value, tuple) else value
+
+
+def unpacked(value: object) -> Message:
+    """Return the message of what `packed` gave; a text, as earlier versions have it, is shown as it is.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(value, str):
+        return literal(value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("template"), str):
+        raise ValueError("Input should be a message")  # noqa: TRY004 - the value is wrong, not the call
+    template, many = value["template"], str(value.get("many", ""))
+    values = {str(name): _unpacked(item) for name, item in dict(value.get("values", {})).items()}
+    return Message(template, values, many)
+
+
+def _unpacked(value: object) -> Value:
+    if isinstance(value, Mapping):
+        return unpacked(value)
+    return tuple(map(_unpacked, value)) if isinstance(value, list) else _value(value)

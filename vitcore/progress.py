@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
+from vitcore.messages import NOTHING, Message
+
 __all__ = ["Meter", "OnProgress", "Progress", "Task"]
 
 
@@ -20,7 +22,7 @@ class Progress:
         unit: What is counted: ``images``, ``epochs``, ``trials`` or ``pairs``.
         per_second: Units finished per second, 0 when not known yet.
         remaining_s: Estimated seconds left in this phase, None when not known yet.
-        message: One sentence for the user, or an empty string.
+        message: One sentence for the user, if there is something to say.
     """
 
     phase: str
@@ -29,7 +31,7 @@ class Progress:
     unit: str = "images"
     per_second: float = 0.0
     remaining_s: float | None = None
-    message: str = ""
+    message: Message = NOTHING
 
     @property
     def fraction(self) -> float:

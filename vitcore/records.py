@@ -24,13 +24,14 @@ from typing import Annotated, Any, TypeVar
 from safetensors import SafetensorError
 
 from vitcore.errors import StorageError, VitcoreError
-from vitcore.messages import cause, mark, message
+from vitcore.messages import Message, cause, mark, message, packed, unpacked
 
 __all__ = [
     "TABLE",
     "TEMPORARY",
     "Bound",
     "Figure",
+    "StoredMessage",
     "array",
     "guard",
     "load_record",
@@ -95,6 +96,9 @@ Figure = Annotated[float, _number_or(math.nan)]
 
 Bound = Annotated[float, _number_or(math.inf)]
 """A number that is infinite where there is none."""
+
+StoredMessage = Annotated[Message, _Stored(unpacked, packed)]
+"""A sentence on disk."""
 
 
 def array(kind: str) -> _Stored:

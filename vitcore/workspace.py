@@ -38,7 +38,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from vitcore.errors import NotFoundError, StorageError
-from vitcore.messages import Message
+from vitcore.messages import Message, message
 from vitcore.records import TEMPORARY, guard
 
 __all__ = ["Scratch", "Workspace", "folder_bytes", "new_id"]
@@ -126,8 +126,12 @@ class Workspace:
         folder = parent / item_id
         if _ID.fullmatch(item_id) and folder.is_dir():
             return folder
-        known = ", ".join(self.ids(parent)[:3]) or "none yet"
-        raise NotFoundError(f"There is no {what} '{item_id[:80]}' (newest: {known}).")
+        raise NotFoundError(
+            "There is no {what} '{item_id}' (newest: {known}).",
+            what=Message(what),
+            item_id=item_id[:80],
+            known=self.ids(parent)[:3] or message("none yet"),
+        )
 
     def ids(self, parent: Path) -> list[str]:
         """The ids below `parent`, newest first."""

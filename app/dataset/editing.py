@@ -93,9 +93,9 @@ def draw_browser(data: Dataset) -> None:
 def _option(data: Dataset, name: str, place: int) -> str:
     """Return a class, or an entry that is none, with its count, for a selector, which shows plain text."""
     if place == 0:
-        return f"{tr('All classes')} ({number(len(data.index))})"
+        return tr("All classes") + f" ({number(len(data.index))})"
     if place > len(data.classes):
-        return f"{tr('Taken out')} ({number(len(data.excluded))})"
+        return tr("Taken out") + f" ({number(len(data.excluded))})"
     return f"{name} ({number(data.class_counts[name])})"
 
 

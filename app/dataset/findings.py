@@ -16,7 +16,7 @@ from app.shared.text import escape_markdown
 from vitcore.audit import Measures, measure
 from vitcore.backbone import choose_device
 from vitcore.dataset import Dataset, Finding, exclude, relabel
-from vitcore.language import mark, ntr, number, said, tr
+from vitcore.language import mark, ntr, number, tr, translated
 
 __all__ = ["draw_findings"]
 
@@ -83,7 +83,7 @@ def _start_check(data: Dataset) -> None:
 
 @st.fragment
 def _finding(data: Dataset, rows: pd.DataFrame, finding: Finding) -> None:
-    st.markdown(escape_markdown(said(finding.sentence), 500))
+    st.markdown(escape_markdown(translated(finding.sentence), 500))
     if "keep_one" in finding.remedies and len(finding.groups) > 1:
         extra = [image_id for group in finding.groups for image_id in group[1:]]
         label = tr("Keep the first of each, take out the other {count}").format(count=number(len(extra)))

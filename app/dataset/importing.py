@@ -26,7 +26,7 @@ from vitcore.dataset import (
     preview_source,
 )
 from vitcore.errors import VitcoreError
-from vitcore.language import listed, mark, ntr, number, said, tr
+from vitcore.language import listed, mark, ntr, number, tr, translated
 
 __all__ = ["draw_import"]
 
@@ -221,7 +221,7 @@ def _choice(staged: Staged, survey: Survey) -> Candidate | None:
             st.warning(
                 tr("This can be read in several ways. Which one is right?"), icon=":material/alt_route:"
             )
-        titles = [escape_markdown(said(candidate.title), 200) for candidate in candidates]
+        titles = [escape_markdown(translated(candidate.title), 200) for candidate in candidates]
         picked = st.radio(
             tr("How to read it"),
             range(len(candidates)),
@@ -303,7 +303,7 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
     """Draw counts and examples."""
     taken = sum(candidate.classes.values())
     if len(survey.candidates) == 1:
-        st.markdown(f"{escape_markdown(said(candidate.title), 200)}.")
+        st.markdown(f"{escape_markdown(translated(candidate.title), 200)}.")
     draw_metrics(
         [
             (tr("Photos to import"), number(taken), tr("Each one is opened and checked by the import.")),
@@ -343,8 +343,8 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
             tr("A ready-made split, which is kept: {parts}.").format(parts=split_in_words(candidate.splits)),
             icon=":material/call_split:",
         )
-    left_out = [(item.entry.name, said(item.reason)) for item in candidate.items if not item.label]
-    left_out += [(entry.name, said(reason)) for entry, reason in survey.skipped]
+    left_out = [(item.entry.name, translated(item.reason)) for item in candidate.items if item.reason]
+    left_out += [(entry.name, translated(reason)) for entry, reason in survey.skipped]
     if left_out:
         count = len(left_out)
         title = ntr("Not imported: {count} file", "Not imported: {count} files", count)

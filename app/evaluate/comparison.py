@@ -86,7 +86,7 @@ def _in_words(found: Comparison) -> str:
         wrong=number(found.both_wrong),
     )
     if found.only_first == found.only_second:
-        return f"#### {tr('They are right equally often.')}\n\n{alone}"
+        return "#### " + tr("They are right equally often.") + f"\n\n{alone}"
     by_luck = found.p_value >= _LUCK
     if found.difference > 0 and by_luck:
         verdict = tr("This one is right {points} more often; the difference may well be luck.")

@@ -148,7 +148,7 @@ def _result(run: Run, found: Elsewhere) -> None:
         confidence_here=percent(before.confidence),
     )
     if there.unlike > before.unlike + _NOTABLE:
-        st.warning(f"{tr('These photos differ from those it knows.')} {drift}", icon=":material/difference:")
+        st.warning(tr("These photos differ from those it knows.") + f" {drift}", icon=":material/difference:")
     else:
         st.caption(drift)
     if found.left_out:

@@ -11,7 +11,7 @@ from app.shared.text import escape_markdown
 from vitcore.charts import forecast_chart
 from vitcore.dataset import Dataset
 from vitcore.evaluation import class_forecast, forecast
-from vitcore.language import ntr, number, percent, said, tr
+from vitcore.language import ntr, number, percent, tr, translated
 from vitcore.pipeline import Review
 from vitcore.runs import Run
 
@@ -44,7 +44,10 @@ def draw_forecast(run: Run, data: Dataset) -> None:
     sizes = sorted({images, furthest, *np.linspace(least, furthest, 40).round().astype(int).tolist()})
     found = forecast(review.points, sizes)
     if found.too_few_to_say:
-        st.info(f"{tr('Too few to say.')} {escape_markdown(said(found.reason), 300)}", icon=":material/help:")
+        st.info(
+            tr("Too few to say.") + f" {escape_markdown(translated(found.reason), 300)}",
+            icon=":material/help:",
+        )
         table = pd.DataFrame(columns=["images", "accuracy", "low", "high"], dtype="float64")
     else:
         by_size = found.table.set_index("images")
@@ -84,7 +87,7 @@ def _class_forecasts(review: Review, classes: tuple[str, ...], more: int) -> Non
     lines = []
     for row in class_forecast(review.class_points, of_class).itertuples():
         if row.reason:
-            text = f"{tr('too few to say.')} {escape_markdown(said(row.reason), 200)}"
+            text = tr("too few to say.") + f" {escape_markdown(translated(row.reason), 200)}"
         else:
             text = tr("from {now} recognised to **{then}** ({low} to {high})").format(
                 now=percent(row.now), then=percent(row.then), low=percent(row.low), high=percent(row.high)

@@ -166,7 +166,7 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
         )
         guesses = tr("{first} or {second}?").format(first=first, second=second)
         icon = "check_circle" if row.true == row.predicted else "cancel"
-        truth = f":material/{icon}: {tr('truly {name}').format(name=escape_markdown(row.true, 20))}"
+        truth = f":material/{icon}: " + tr("truly {name}").format(name=escape_markdown(row.true, 20))
         return f"{guesses}  \n{truth}"
 
     draw_images(data, rows, caption, key=f"unanswered_{reason}")

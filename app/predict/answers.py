@@ -28,7 +28,7 @@ from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.inference import Trust, heatmap, load_trust
-from vitcore.language import listed, mark, ntr, number, percent, said, tr
+from vitcore.language import listed, mark, ntr, number, percent, tr, translated
 from vitcore.pipeline import PhotoBatch
 from vitcore.runs import Run
 
@@ -93,19 +93,19 @@ def _summary(batch: PhotoBatch, answers: pd.DataFrame) -> None:
 
 def _refusals(batch: PhotoBatch, answers: pd.DataFrame) -> None:
     """Draw what could not be used, by name, and why."""
-    bad = answers.loc[answers["label"] == "", ["name", "error"]].itertuples(index=False)
-    refused = [*batch.refused, *((str(name), str(reason)) for name, reason in bad)]
-    if not refused:
+    bad = answers.loc[answers["label"] == "", "name"]
+    count = len(batch.refused) + len(bad)
+    if not count:
         return
-    shown = refused[:5]
+    shown = list(batch.refused[:5])
+    shown += [(str(name), batch.problem(number)) for number, name in bad[: 5 - len(shown)].items()]
     lines = [
         tr("**{name}** cannot be used: {reason}.").format(
-            name=escape_markdown(name), reason=escape_markdown(said(reason), 200)
+            name=escape_markdown(name), reason=escape_markdown(translated(reason), 200)
         )
         for name, reason in shown
     ]
-    if len(refused) > len(shown):
-        more = len(refused) - len(shown)
+    if more := count - len(shown):
         lines.append(ntr("and {count} more file", "and {count} more files", more).format(count=number(more)))
     st.warning("  \n".join(lines), icon=":material/block:")
 

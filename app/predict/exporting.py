@@ -158,7 +158,7 @@ def _table(agreements: Sequence[Agreement]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             tr("what"): [
-                tr(_KINDS[found.kind]) + ("" if found.offered else f" ({tr('left out')})")
+                tr(_KINDS[found.kind]) + ("" if found.offered else " (" + tr("left out") + ")")
                 for found in agreements
             ],
             tr("photos"): [number(found.images) for found in agreements],

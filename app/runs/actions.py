@@ -12,7 +12,7 @@ from app.shared.state import select, workspace
 from app.shared.text import escape_markdown
 from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import said, tr
+from vitcore.language import tr, translated
 from vitcore.runs import Run, delete_run, describe_run, restore_run
 
 __all__ = ["delete_runs", "draw_actions", "draw_undo"]
@@ -21,7 +21,7 @@ __all__ = ["delete_runs", "draw_actions", "draw_undo"]
 def draw_actions(run: Run) -> None:
     """Draw what can be done with the chosen run."""
     st.subheader(escape_markdown(run.name, 120), anchor=False)
-    message = said(run.facts.message)
+    message = translated(run.facts.message)
     if run.state == "interrupted":
         message = tr(
             "The process that trained it ended before it was done. Go on: what was done so far is kept."
@@ -42,7 +42,7 @@ def draw_actions(run: Run) -> None:
         can_delete = run.state != "running"
         if can_delete and st.button(tr("Delete"), icon=":material/delete:", key=f"delete_{run.id}"):
             delete_runs([run])
-    note = escape_markdown(said(run.config.backbone.note), 200)
+    note = escape_markdown(translated(run.config.backbone.note), 200)
     st.caption(f"{note} {computed_on(run)}")
     draw_engine(run)
     with st.expander(tr("All settings")):

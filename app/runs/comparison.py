@@ -14,7 +14,7 @@ from app.shared.results import results_version
 from app.shared.state import distinct_names
 from vitcore.charts import comparison_chart
 from vitcore.evaluation import METRICS
-from vitcore.language import mark, number, said, tr
+from vitcore.language import mark, number, tr
 from vitcore.report import metric_figure, metric_name, setting_title, setting_value
 from vitcore.runs import Run
 
@@ -104,7 +104,7 @@ def _settings_of(run: Run) -> dict[str, Any]:
         "dataset": tr("{name}, version {version}").format(
             name=about.dataset.name, version=number(about.dataset.version)
         ),
-        "backbone": said(about.backbone.title),
+        "backbone": tr(about.backbone.title),
         "engine": engine_title(engine_of(run)),
         "precision": about.device.precision,
         **run.hyperparameters.to_dict(),

@@ -35,7 +35,7 @@ def draw_map(data: Dataset, run: Run, samples: Samples) -> npt.NDArray[np.int64]
         found = cached_vectors(run)
     except VitcoreError as error:
         reason = error_text(error)
-        st.info(f"{tr('There is no map of this run.')} {reason}", icon=":material/map:")
+        st.info(tr("There is no map of this run.") + f" {reason}", icon=":material/map:")
         return np.empty(0, dtype=np.int64)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         by = draw_switch(tr("Colour"), {"class": tr("By class"), "mistake": tr("By mistake")}, "map_by")

@@ -215,9 +215,9 @@ def _caption(row: Any, label: str | None) -> str:
         truth,
     ]
     if not getattr(row, "sure", True):
-        lines[1] += f" · {tr('not sure')}"
+        lines[1] += " · " + tr("not sure")
     if label is None:
-        lines.append(f":material/edit: {tr('now taken out')}")
+        lines.append(":material/edit: " + tr("now taken out"))
     elif label != row.true:
         state = tr("now labelled **{name}**").format(name=escape_markdown(label, 20))
         lines.append(f":material/edit: {state}")

@@ -19,7 +19,7 @@ from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, exclude, relabel, restore, undo
 from vitcore.errors import VitcoreError
 from vitcore.inference import heatmap
-from vitcore.language import number, said, tr
+from vitcore.language import number, tr, translated
 from vitcore.runs import Run
 
 __all__ = ["draw_opened_photo"]
@@ -140,7 +140,7 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
     ]
     label = present_labels(data, [row["image_id"]]).get(row["image_id"])
     if label is None:
-        facts.append(f":material/edit: {tr('By now it is **taken out** of the dataset.')}")
+        facts.append(":material/edit: " + tr("By now it is **taken out** of the dataset."))
     elif label != row["true"]:
         moved = tr("It is now labelled **{name}**; the run keeps what it learned.")
         facts.append(f":material/edit: {moved.format(name=escape_markdown(label))}")
@@ -170,7 +170,7 @@ def _doubt(run: Run, samples: Samples, row: pd.Series) -> str:
     possible = [run.classes[n] for n in ranked if samples.verdicts.sets[place, n]]
     if sentence := doubt_sentence(samples.verdicts.reason[place], possible):
         return f":material/help: {sentence}"
-    return f":material/verified: {tr('Sure enough to answer.')}"
+    return ":material/verified: " + tr("Sure enough to answer.")
 
 
 # --- mending -----------------------------------------------------------------------------------
@@ -205,13 +205,13 @@ def _mend(data: Dataset, row: pd.Series) -> None:
                 arguments = data, [image_id], target
                 _button(tr("Move"), "label", "detail_move", relabel, *arguments, disabled=blocked)
                 _button(tr("Take out"), "remove_circle", "detail_exclude", exclude, data, [image_id])
-            if data.can_undo:
-                change = escape_markdown(said(data.undoable), 60)
+            if data.undoable is not None:
+                change = escape_markdown(translated(data.undoable).removesuffix("."), 60)
                 _button(tr("Undo: {change}").format(change=change), "undo", "detail_undo", undo, data)
         if state == "failed":
             st.error(text, icon=":material/error:")
         elif state == "complete":
-            st.caption(escape_markdown(said(text), 300))
+            st.caption(escape_markdown(translated(text), 300))
         else:
             st.caption(tr("Kept in the dataset at once; the next training learns from it."))
 

@@ -7,7 +7,7 @@ import streamlit as st
 from app.shared.messages import notify, notify_error, reported
 from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset, undo
-from vitcore.language import said, tr
+from vitcore.language import tr, translated
 
 __all__ = ["apply_edit", "draw_undo_button"]
 
@@ -16,13 +16,14 @@ def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
     """Make an edit, which is on the disk at once, let the page say what it did, and draw the page anew."""
     with reported(notify_error):
         text = edit(*arguments).changes[-1].text
-        notify("complete", escape_markdown(said(text), 300))
+        notify("complete", escape_markdown(translated(text), 300))
     st.rerun()
 
 
 def draw_undo_button(data: Dataset, key: str = "undo") -> None:
     """Draw a button that takes back the last edit, and says which."""
-    if data.can_undo:
-        label = tr("Undo: {change}").format(change=escape_markdown(said(data.undoable), 80))
+    if data.undoable is not None:
+        change = translated(data.undoable).removesuffix(".")
+        label = tr("Undo: {change}").format(change=escape_markdown(change, 80))
         if st.button(label, icon=":material/undo:", key=key):
             apply_edit(undo, data)

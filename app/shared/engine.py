@@ -6,7 +6,7 @@ import streamlit as st
 from app.shared.text import escape_markdown
 from vitcore.compute import ENGINE_TITLES, ENGINES, engine_is_here
 from vitcore.engines import EngineTrial
-from vitcore.language import number, percent, said, tr
+from vitcore.language import number, percent, tr, translated
 from vitcore.runs import Run
 
 __all__ = ["computed_on", "draw_engine", "engine_of", "engine_title", "engines_here"]
@@ -31,7 +31,7 @@ def computed_on(run: Run) -> str:
     """Return where, with what and in which number format a run was computed: a sentence for Markdown."""
     device = run.config.device
     return tr("Computed on {device} by {engine} in {precision}.").format(
-        device=escape_markdown(said(device.title)),
+        device=escape_markdown(tr(device.title)),
         engine=engine_title(engine_of(run)),
         precision=device.precision,
     )
@@ -44,7 +44,7 @@ def draw_engine(run: Run) -> None:
         return
     candidates = choice.candidates
     with st.expander(tr("What computed the embeddings"), icon=":material/memory:"):
-        st.markdown(escape_markdown(said(choice.reason), 400))
+        st.markdown(escape_markdown(translated(choice.reason), 400))
         used = engine_of(run), run.config.device.precision
         st.table(
             pd.DataFrame([_row(candidate, used, candidates[0]) for candidate in candidates]),
@@ -64,7 +64,7 @@ def _row(candidate: EngineTrial, used: tuple[str, str], exact: EngineTrial) -> d
     own = candidate.engine, candidate.precision
     agrees = tr("yes") if candidate.agrees else tr("no")
     return {
-        tr("Engine"): engine_title(own[0]) + (f" · {tr('used')}" if own == used else ""),
+        tr("Engine"): engine_title(own[0]) + (" · " + tr("used") if own == used else ""),
         tr("Precision"): own[1],
         tr("Images per second"): number(candidate.images_per_second, 1),
         tr("Lowest likeness"): number(candidate.cosine, 5),

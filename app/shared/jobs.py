@@ -9,7 +9,7 @@ from app.shared.messages import notify
 from app.shared.state import job_queue, select
 from app.shared.text import escape_markdown
 from vitcore.jobs import Job, JobSnapshot, Work
-from vitcore.language import duration, mark, number, said, tr, translated
+from vitcore.language import duration, mark, number, tr, translated
 
 __all__ = ["draw_jobs", "is_active", "start", "watch_jobs"]
 
@@ -110,7 +110,7 @@ def _draw_chips() -> None:
 def _draw_chip(job: Job, snapshot: JobSnapshot) -> None:
     work = tr(JOB_KINDS[job.kind].running).format(title=escape_markdown(job.title, 30))
     if snapshot.state == "waiting":
-        st.caption(f":material/schedule: {tr('**{work}** waits in line').format(work=work)}")
+        st.caption(":material/schedule: " + tr("**{work}** waits in line").format(work=work))
         return
     fraction = snapshot.progress.fraction if snapshot.progress else 0.0
     st.progress(fraction, text=f"**{work}** · {_position(snapshot)}")
@@ -148,7 +148,7 @@ def _draw_waiting(job: Job) -> None:
         border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         text = tr("**{work}** waits in line").format(work=escape_markdown(job.title, 60))
-        leaving = f" · {tr('called off')}" if job.stop.is_set() else ""
+        leaving = " · " + tr("called off") if job.stop.is_set() else ""
         st.markdown(f":material/schedule: {text}{leaving}")
         _stop_button(tr("Stop"), job)
 
@@ -183,7 +183,7 @@ def _panel(kind: JobKind, below: Callable[[Job], None] | None) -> None:
             if progress.per_second and progress.phase == "embed":
                 parts.append(tr("{speed} images/s").format(speed=number(progress.per_second, 1)))
         if progress and progress.message:
-            parts.append(escape_markdown(said(progress.message), 200))
+            parts.append(escape_markdown(translated(progress.message), 200))
         if running.stop.is_set():
             parts.append(tr("stopping after this batch"))
         st.progress(progress.fraction if progress else 0.0, text=" · ".join(parts))

@@ -8,7 +8,7 @@ from app.shared.layout import draw_select
 from app.shared.messages import draw_notice
 from app.shared.process import device_title
 from app.shared.state import apply_selection, dataset_names, distinct_names, runs_of
-from vitcore.language import local_time, percent, said, tr
+from vitcore.language import local_time, percent, tr
 from vitcore.runs import Run
 
 __all__ = ["draw_sidebar"]
@@ -28,7 +28,7 @@ def draw_sidebar() -> None:
             draw_select(tr("Trained classifier"), labels, "run")
         watch_jobs()
         if title := device_title():
-            st.caption(tr(":material/memory: Computing on {device}").format(device=said(title)))
+            st.caption(tr(":material/memory: Computing on {device}").format(device=tr(title)))
         choose_language()
     draw_notice()
 

@@ -14,7 +14,7 @@ from app.shared.text import escape_markdown, signed
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
-from vitcore.language import duration, number, percent, said, tr
+from vitcore.language import duration, number, percent, tr, translated
 from vitcore.pipeline import SizeComparison, SizeResult, compare_sizes, load_sizes
 from vitcore.training import Hyperparameters
 
@@ -35,7 +35,7 @@ def draw_input_sizes(data: Dataset, values: dict[str, Any], requested: dict[str,
     st.session_state.setdefault("size_images", USUAL_IMAGES)
     running = is_active(SIZE_COMPARISON)
     with st.container(border=True, key="input_sizes"):
-        st.markdown(f"**{tr('Would a smaller input size do?')}**")
+        st.markdown("**" + tr("Would a smaller input size do?") + "**")
         st.caption(
             tr(
                 "Looking at each photo is what takes the time, and fewer pixels take less. How much faster "
@@ -103,7 +103,7 @@ def _result(data: Dataset, values: dict[str, Any], found: SizeComparison) -> Non
     )
     st.markdown(
         "\n".join(
-            f"- **{_pixels(result)}**: {escape_markdown(said(found.verdict(result)), 300)}"
+            f"- **{_pixels(result)}**: {escape_markdown(translated(found.verdict(result)), 300)}"
             for result in found.sizes[1:]
         )
     )
@@ -122,7 +122,7 @@ def _result(data: Dataset, values: dict[str, Any], found: SizeComparison) -> Non
         tr(
             "Cross-validation on {count} training photos, {backbone}. A training with all photos is more "
             "accurate than these figures; they are for comparing the sizes."
-        ).format(count=number(found.images), backbone=escape_markdown(said(found.backbone)))
+        ).format(count=number(found.images), backbone=escape_markdown(tr(found.backbone)))
     ]
     if found.version != data.version:
         notes.append(tr("The photos have been changed since."))

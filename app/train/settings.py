@@ -18,7 +18,7 @@ from vitcore.backbone import CATALOGUE
 from vitcore.compute import DEVICES, PRECISIONS, Compute
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import mark, said, tr
+from vitcore.language import mark, tr
 from vitcore.report import setting_title, setting_value, significant
 from vitcore.training import PRESETS, Hyperparameters, settings_without_effect
 
@@ -163,18 +163,18 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     with st.expander(tr("More settings"), icon=":material/tune:", key="settings_open", on_change="rerun"):
         learning, regularising, judging = st.columns(3, gap="medium")
         with learning:
-            st.markdown(f"**{tr('How it learns')}**")
+            st.markdown("**" + tr("How it learns") + "**")
             _draw(*LEARNING)
         with regularising:
-            st.markdown(f"**{tr('Against learning by heart')}**")
+            st.markdown("**" + tr("Against learning by heart") + "**")
             _draw(*REGULARISING)
             _draw_augmentations()
             _preview(data)
         with judging:
-            st.markdown(f"**{tr('Classes and figures')}**")
+            st.markdown("**" + tr("Classes and figures") + "**")
             _draw(*JUDGING)
             _draw_seed()
-        st.markdown(f"**{tr('Where and with what')}**")
+        st.markdown("**" + tr("Where and with what") + "**")
         _where()
         values, requested = chosen_settings(), requested_settings()
         draw_input_sizes(data, values, requested)
@@ -220,9 +220,9 @@ def _presets() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, preset in PRESETS.items():
             st.button(
-                said(preset.title),
+                tr(preset.title),
                 key=f"preset_{name}",
-                help=said(preset.sentence),
+                help=tr(preset.sentence),
                 on_click=load_settings,
                 args=(preset.hyperparameters,),
             )
@@ -354,7 +354,7 @@ def _where() -> None:
                 persist_state="session",
             )
         elif backbone in CATALOGUE:
-            st.caption(escape_markdown(said(CATALOGUE[backbone].good_for), 200))
+            st.caption(escape_markdown(tr(CATALOGUE[backbone].good_for), 200))
     with second:
         _draw("input_size")
     with third:
@@ -393,7 +393,7 @@ def _backbone_title(name: str) -> str:
     if name == FILE:
         return tr("A weights file on this computer")
     spec = CATALOGUE[name]
-    return f"{said(spec.title)} · {significant(spec.parameters_millions)} M · {spec.licence}"
+    return f"{tr(spec.title)} · {significant(spec.parameters_millions)} M · {spec.licence}"
 
 
 def _or_automatic(name: str) -> str:

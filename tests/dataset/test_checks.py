@@ -21,7 +21,7 @@ def test_exact_copies_are_found():
     (finding,) = check_index(index)
     assert (finding.kind, finding.remedies) == ("copies", ("keep_one",))
     assert finding.groups == ((2, 4, 8),)
-    assert "2 images are exact copies of others" in finding.sentence
+    assert "2 images are exact copies of others" in str(finding.sentence)
 
 
 def test_a_copy_under_two_labels_is_a_contradiction_and_reported_once():
@@ -30,7 +30,7 @@ def test_a_copy_under_two_labels_is_a_contradiction_and_reported_once():
     (finding,) = check_index(index)
     assert (finding.kind, finding.remedies) == ("contradiction", ("relabel", "exclude"))
     assert finding.groups == ((2, 5),)
-    assert finding.sentence.startswith("One picture (2 images) is in more than one class")
+    assert str(finding.sentence).startswith("One picture (2 images) is in more than one class")
     index.loc[5, "label"] = "a"
     (left,) = check_index(index)
     assert (left.kind, left.groups) == ("copies", finding.groups)
@@ -74,7 +74,7 @@ def test_odd_sizes_and_shapes_are_found():
     kinds = by_kind(check_index(index_of(["a", "b"] * 10, sizes=[*[SIZE] * 18, (3200, 2400), (640, 128)])))
     assert set(kinds) == {"odd_size", "odd_shape"}
     assert kinds["odd_size"].groups == ((18,),)
-    assert "most often 320 × 240 pixels" in kinds["odd_size"].sentence
+    assert "most often 320 × 240 pixels" in str(kinds["odd_size"].sentence)
     assert kinds["odd_shape"].groups == ((19,),)
     assert kinds["odd_size"].remedies == kinds["odd_shape"].remedies == ("exclude",)
 
@@ -91,8 +91,8 @@ def test_a_class_of_its_own_format_is_found(classes):
     labels = [f"class {n % classes:02}" for n in range(20 * classes)]
     formats = ["PNG" if label == "class 01" else "JPEG" for label in labels]
     finding = by_kind(check_index(index_of(labels, formats)))["format_tells"]
-    assert "right for 100%, where blind guessing is for 50%" in finding.sentence
-    assert "'class 01' PNG" in finding.sentence
+    assert "right for 100%, where blind guessing is for 50%" in str(finding.sentence)
+    assert "'class 01' PNG" in str(finding.sentence)
     assert finding.remedies == ()
     assert len(finding.groups) == classes
     assert {len(group) for group in finding.groups} == {2}
@@ -111,7 +111,7 @@ def test_a_class_of_its_own_size_is_found():
     labels = ["hat", "shoe"] * 30
     sizes = [(400, 300) if label == "hat" else (500 + n % 5, 300 + n) for n, label in enumerate(labels)]
     finding = by_kind(check_index(index_of(labels, sizes=sizes)))["size_tells"]
-    assert "'hat' 400 × 300" in finding.sentence
+    assert "'hat' 400 × 300" in str(finding.sentence)
 
 
 def test_a_class_of_its_own_shape_is_found_though_no_size_comes_twice():
@@ -119,7 +119,9 @@ def test_a_class_of_its_own_shape_is_found_though_no_size_comes_twice():
     labels = ["hat", "shoe"] * 30
     heights = random.permutation(range(200, 320))[:60].tolist()
     sizes = [(2 * h if label == "hat" else h, h) for label, h in zip(labels, heights, strict=True)]
-    assert "The shape alone" in by_kind(check_index(index_of(labels, sizes=sizes)))["size_tells"].sentence
+    assert "The shape alone" in str(
+        by_kind(check_index(index_of(labels, sizes=sizes)))["size_tells"].sentence
+    )
 
 
 def test_sizes_that_no_two_images_share_say_nothing():

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from vitcore.dataset import INDEX_COLUMNS, Change, import_dataset, list_datasets, load_dataset
+from vitcore.dataset import INDEX_COLUMNS, import_dataset, list_datasets, load_dataset
 from vitcore.errors import NotFoundError, StorageError
 
 
@@ -36,8 +36,10 @@ def test_an_unknown_version_is_not_found(dataset, version):
 
 
 def test_a_new_dataset_has_one_change_and_nothing_to_undo(dataset):
-    assert dataset.changes == (Change(1, 0, "Imported 6 images.", dataset.created),)
-    assert (dataset.can_undo, dataset.undoable) == (False, "")
+    [change] = dataset.changes
+    assert (change.version, change.base, change.created) == (1, 0, dataset.created)
+    assert str(change.text) == "Imported 6 images."
+    assert (dataset.can_undo, dataset.undoable) == (False, None)
     assert (dataset.excluded.columns.tolist(), len(dataset.excluded)) == (list(INDEX_COLUMNS), 0)
 
 

@@ -693,7 +693,7 @@ def outcome(import_it: Callable[[], Any]) -> dict[str, Any]:
         return {"refused": str(error)}
     return {
         "imported": sorted(map(list, zip(dataset.index["name"], dataset.index["label"], strict=True))),
-        "skipped": [[item.name, item.reason] for item in dataset.skipped],
+        "skipped": [[item.name, str(item.reason)] for item in dataset.skipped],
         "ignored": dataset.ignored,
     }
 
@@ -763,7 +763,7 @@ for folder in sys.argv[2:]:
     else:
         found = {
             "imported": sorted(zip(dataset.index["name"], dataset.index["label"])),
-            "skipped": [(item.name, item.reason) for item in dataset.skipped],
+            "skipped": [(item.name, str(item.reason)) for item in dataset.skipped],
             "ignored": dataset.ignored,
         }
     growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * scale

@@ -214,7 +214,7 @@ def labels(tree: Mapping[str, int], wrapping: str) -> list[tuple[str, str, str]]
     )
     if dataset is None:
         return None
-    skipped = [("", item.name.removeprefix(wrapping), item.reason) for item in dataset.skipped]
+    skipped = [("", item.name.removeprefix(wrapping), str(item.reason)) for item in dataset.skipped]
     rows = dataset.index[["sha256", "label", "split"]].itertuples(index=False, name=None)
     return sorted([*rows, *skipped])
 

@@ -39,7 +39,7 @@ def test_the_same_classes_below_several_folders_are_asked_about(pack, files):
     survey = inspect_source(pack(files(*TWO_ROOTS)))
     assert titles(survey) == ["a", "b", "*", "."]
     for word in ("'cats'", "'dogs'", "'a'", "'b'", "--root"):
-        assert word in survey.problem
+        assert word in str(survey.problem)
     with pytest.raises(ArchiveError, match="--root"):
         import_dataset(pack(files(*TWO_ROOTS)))
 
@@ -70,11 +70,11 @@ def test_each_candidate_gives_what_it_says(pack, files):
 def test_what_lies_outside_the_chosen_root_is_named(pack, files):
     dataset = import_dataset(pack(files(*TWO_ROOTS)), reading=Reading(root="a"))
     assert {item.name for item in dataset.skipped} == {name for name in TWO_ROOTS if name.startswith("b")}
-    assert {item.reason for item in dataset.skipped} == {"not inside the folder 'a'"}
+    assert {str(item.reason) for item in dataset.skipped} == {"not inside the folder 'a'"}
 
 
 def test_a_root_that_is_not_there_is_refused_with_those_that_are(pack, files):
-    with pytest.raises(ArchiveError, match=r"no folder 'c' .*'a', 'b'"):
+    with pytest.raises(ArchiveError, match=r"no folder 'c' .*'a' and 'b'"):
         inspect_source(pack(files(*TWO_ROOTS)), reading=Reading(root="c"))
 
 
@@ -160,7 +160,7 @@ TWO_COLUMNS = "file,kind,place\n1.png,cat,home\n2.png,dog,home\n3.png,cat,park\n
 
 def test_columns_that_may_both_hold_the_classes_are_asked_about(pack, files):
     source = pack(files(*FLAT, labels__csv=TWO_COLUMNS))
-    with pytest.raises(ArchiveError, match=r"'kind', 'place'.*--label-column"):
+    with pytest.raises(ArchiveError, match=r"'kind' and 'place'.*--label-column"):
         import_dataset(source)
     dataset = import_dataset(source, reading=Reading(label_column="place"))
     assert dataset.class_counts == {"home": 2, "park": 2}
@@ -168,7 +168,7 @@ def test_columns_that_may_both_hold_the_classes_are_asked_about(pack, files):
 
 def test_tables_that_both_name_the_images_are_asked_about(pack, files):
     source = pack(files(*FLAT, one__csv=TABLE, two__csv=TABLE.replace("cat", "cow")))
-    with pytest.raises(ArchiveError, match=r"'one.csv', 'two.csv'.*--labels"):
+    with pytest.raises(ArchiveError, match=r"'one.csv' and 'two.csv'.*--labels"):
         import_dataset(source)
     assert import_dataset(source, reading=Reading(labels="two.csv")).class_counts == {"cow": 2, "dog": 2}
 
@@ -191,7 +191,7 @@ def test_every_image_and_every_row_is_accounted_for(pack, files):
     table = "file,label\n1.png,cat\n2.png,dog\n3.png,\n4.png,cat\n4.png,dog\n9.png,dog\n"
     dataset = import_dataset(pack(files(*FLAT, "images/5.png", labels__csv=table)))
     assert dataset.class_counts == {"cat": 1, "dog": 1}
-    assert {item.name: item.reason for item in dataset.skipped} == {
+    assert {item.name: str(item.reason) for item in dataset.skipped} == {
         "9.png": "listed in labels.csv, but not there",
         "images/3.png": "listed in labels.csv without a label",
         "images/4.png": "listed in labels.csv with several labels",
@@ -307,7 +307,7 @@ def test_images_can_be_added(pack, animals, picture):
     added = add_images(dataset, more)
     assert added.version == 2
     assert added.class_counts == {"cats": 4, "dogs": 3, "emus": 1}
-    assert [(item.name, item.reason) for item in added.skipped] == [
+    assert [(item.name, str(item.reason)) for item in added.skipped] == [
         ("cats/old.png", "already in the dataset")
     ]
     assert all(added.path(file).is_file() for file in added.index["file"])

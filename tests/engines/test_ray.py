@@ -23,6 +23,7 @@ from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.engines import _ray, pass_for, ray_pass
 from vitcore.errors import BackboneError, InputError
 from vitcore.features import ImageFile, ImageView, Unreadable, embed_images, local_pass
+from vitcore.messages import message, packed
 
 ROOT = Path(__file__).parents[1]
 CPU = Device("cpu", "CPU", "fp32")
@@ -134,7 +135,7 @@ def test_a_shard_gives_what_the_usual_pass_gives_and_gives_it_again(embedder, vi
 def test_a_shard_without_an_image_has_no_vectors(embedder, views):
     batch = in_this_process(embedder, [views[50]])
     assert batch.vectors.shape == (0, 128)
-    assert batch.refused == {0: Unreadable("cannot be opened (No such file or directory)")}
+    assert batch.refused == {0: Unreadable(message("cannot be opened (gone)"))}
 
 
 def test_a_worker_without_the_weights_says_so(embedder, views, tmp_path):
@@ -161,7 +162,7 @@ def test_a_worker_with_other_weights_is_refused(embedder, views):
 
 
 def test_images_that_only_this_machine_can_read_are_told(embedder, views):
-    row = {"error": None, "vectors": b"", "reasons": ["cannot be opened (No such file or directory)"]}
+    row = {"error": None, "vectors": b"", "reasons": [json.dumps(packed(message("cannot be opened (gone)")))]}
     assert _ray._batch(embedder, [views[50]], row).refused
     with pytest.raises(InputError, match=r"1\.png can be read here, but not on a machine of the Ray cluster"):
         _ray._batch(embedder, [views[1]], row)

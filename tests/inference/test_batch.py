@@ -162,7 +162,7 @@ def test_rows_say_what_the_classifier_says(classifier, files, table):
     for file, row in zip(files, rows_of(table)[1:], strict=True):
         result = said[file]
         if row[5]:
-            assert row[1:] == ["", "", "", "", result.reason, "", "", ""]
+            assert row[1:] == ["", "", "", "", str(result.reason), "", "", ""]
             continue
         sure = "yes" if result.sure else "no"
         assert row[1:6] == [result.label, f"{result.confidence:.9g}", sure, result.reason, ""]

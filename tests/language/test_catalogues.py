@@ -1,42 +1,29 @@
-"""Every text that people see is in the catalogue of every language."""
+"""Every text that people see is extracted, and is in the catalogue of every language."""
 
+import ast
 import re
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Catalog, Message
-from babel.messages.pofile import read_po
+from babel.messages.catalog import Catalog
 
-from tests.language.texts import PUT_TOGETHER, ROOT, SILENT_TEXTS, Text, texts
-from vitcore.language import LANGUAGES
+from tests.language.extraction import (
+    KEYWORDS,
+    LOCALES,
+    OTHERS,
+    PLURALS,
+    ROOT,
+    load_catalogue,
+    po_file,
+    texts_of,
+)
+from vitcore.language import speaking, translated
+from vitcore.messages import Message
 
-CATALOGUES = {"vitcore": ROOT / "vitcore" / "language" / "locale", "app": ROOT / "app" / "locale"}
-OTHERS = [code for code in LANGUAGES if code != "en"]
-
-# The command line speaks English, and so does the script that goes with an exported model.
-ENGLISH = frozenset({"vitcore/cli/", "vitcore/inference/standalone/", "vitcore/__main__.py"})
-# These ask for the translation themselves: what they do not ask it for is no text.
-ASKING = ("vitcore/charts/", "vitcore/language/")
-
-SENTENCES = [
-    *(
-        text
-        for text in texts("vitcore", silent=ENGLISH)
-        if text.translated
-        or (not text.file.startswith(ASKING) and (text.is_sentence or (text.shown and text.reads)))
-        if (text.file, text.text) not in SILENT_TEXTS
-    ),
-    *(Text(text, "tests/language/texts.py:0", translated=False) for text in PUT_TOGETHER),
-]
-CHARTS = [text for text in texts("vitcore/charts") if text.is_sentence or (text.shown and text.reads)]
-PAGES = [text for text in texts("app", "pages", "streamlit_app.py") if text.reads or text.translated]
-
-
-def catalogue(name: str, language: str) -> Catalog:
-    file = CATALOGUES[name] / language / "LC_MESSAGES" / f"{name}.po"
-    with file.open("rb") as source:
-        return read_po(source, locale=language)
+UPDATE = "run 'python -m tests.language.extraction', then translate what is empty"
+EXTRACTED = {name: texts_of(name) for name in LOCALES}
+FILES = sorted(path for folder in ("vitcore", "app", "pages") for path in (ROOT / folder).rglob("*.py"))
+FIELD = re.compile(r"\{\w+(?::[^{}]*)?\}")
+each = pytest.mark.parametrize(("name", "language"), [(name, code) for name in LOCALES for code in OTHERS])
 
 
 def forms(text: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -44,126 +31,158 @@ def forms(text: str | tuple[str, ...]) -> tuple[str, ...]:
     return text if isinstance(text, tuple) else (text,)
 
 
-def stub(text: Text) -> str:
-    """What a translator has to fill in."""
-    one, many = (
-        form.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for form in (text.text, text.many)
-    )
-    plural = f'msgid_plural "{many}"\nmsgstr[0] ""\nmsgstr[1] ""' if many else 'msgstr ""'
-    return f'#: {text.file}\nmsgid "{one}"\n{plural}\n'
+def ids(catalog: Catalog) -> set[str | tuple[str, ...]]:
+    return {message.id for message in catalog if message.id}
 
 
-def untranslated(found: list[Text], known: Catalog) -> list[str]:
-    missing = {}
-    for text in found:
-        message = known.get(text.text)
-        if message is None or not all(forms(message.string)) or (text.many and not message.pluralizable):
-            missing.setdefault(text.text, stub(text))
-    return list(missing.values())
+def test_there_are_texts():
+    assert {name for name in EXTRACTED if len(EXTRACTED[name]) > 300} == set(LOCALES)
+    assert "Class '{name}' has {images}; {why}." in EXTRACTED["vitcore"]
+    assert EXTRACTED["vitcore"]["{count} image"].id == ("{count} image", "{count} images")
 
 
-def fields(text: str) -> set[str]:
-    """The names of the fields of a text, those of names without their mark."""
-    return set(re.findall(r"\{(\w+)(?::[^{}]*)?(?:!s)?\}", text))
+@each
+def test_every_text_is_translated(name, language):
+    known = load_catalogue(name, language)
+    missing = ids(EXTRACTED[name]) - {message.id for message in known if all(forms(message.string))}
+    assert not missing, UPDATE
 
 
-@pytest.mark.parametrize("language", OTHERS)
-def test_every_sentence_of_the_library_is_translated(language):
-    missing = untranslated(SENTENCES, catalogue("vitcore", language))
-    assert not missing, f"{len(missing)} texts are missing:\n\n" + "\n".join(missing)
+@each
+def test_a_catalogue_has_nothing_that_no_text_needs(name, language):
+    known = load_catalogue(name, language)
+    assert ids(known) - ids(EXTRACTED[name]) == set(), UPDATE
+    assert not known.obsolete
+    assert not [message.id for message in known if message.id and (message.fuzzy or message.context)]
 
 
-def test_a_chart_shows_no_text_without_asking_for_its_translation():
-    bare = [text for text in CHARTS if not text.translated]
-    assert not bare, "\n".join(f"{text.place}: {text.text!r}" for text in bare)
-
-
-@pytest.mark.parametrize("language", OTHERS)
-def test_every_text_of_the_pages_is_translated(language):
-    shared = catalogue("vitcore", language)
-    own = catalogue("app", language)
-    found = [text for text in PAGES if text.translated and not shared.get(text.text)]
-    missing = untranslated(found, own)
-    assert not missing, f"{len(missing)} texts are missing:\n\n" + "\n".join(missing)
-
-
-@pytest.mark.parametrize("file", sorted({text.file for text in PAGES}))
-def test_a_page_shows_no_text_without_asking_for_its_translation(file):
-    bare = [text for text in PAGES if text.file == file and not text.translated]
-    shown = [text for text in bare if text.is_sentence or text.text[:1].isupper()]
-    assert not shown, "\n".join(f"{text.place}: {text.text!r}" for text in shown)
-
-
-@pytest.mark.parametrize("language", OTHERS)
-@pytest.mark.parametrize("name", CATALOGUES)
+@each
 def test_a_translation_has_the_fields_of_its_text(name, language):
-    for message in catalogue(name, language):
-        ids, strings = forms(message.id), forms(message.string)
-        wanted = set().union(*map(fields, ids))
-        assert set().union(*map(fields, strings)) == wanted, message.id
+    for message in load_catalogue(name, language):
+        wanted = set(FIELD.findall(forms(message.id)[-1]))
+        assert set(FIELD.findall(forms(message.string)[-1])) == wanted, message.id
         # The form for one may say it without the number.
-        assert fields(strings[-1]) == wanted, message.id
+        assert set(FIELD.findall(forms(message.string)[0])) <= wanted, message.id
 
 
-@pytest.mark.parametrize("language", OTHERS)
-@pytest.mark.parametrize("name", CATALOGUES)
+@each
 def test_a_translation_has_the_space_around_its_text(name, language):
-    for message in catalogue(name, language):
+    for message in load_catalogue(name, language):
         for text, string in zip(forms(message.id), forms(message.string), strict=True):
             around = [text[:1].isspace(), text[-1:].isspace()]
             assert [string[:1].isspace(), string[-1:].isspace()] == around or not text, message.id
 
 
-@pytest.mark.parametrize("language", OTHERS)
-def test_names_keep_their_quotes(language):
-    for message in catalogue("vitcore", language):
-        if isinstance(message.id, str):
-            quoted = re.findall(r"'\{\w+\}'", message.id)
-            assert sorted(quoted) == sorted(re.findall(r"'\{\w+\}'", message.string)), message.id
+@each
+def test_names_keep_their_quotes(name, language):
+    for message in load_catalogue(name, language):
+        for text, string in zip(forms(message.id), forms(message.string), strict=True):
+            quoted = re.findall(r"'\{\w+\}'", text)
+            assert sorted(quoted) == sorted(re.findall(r"'\{\w+\}'", string)), message.id
 
 
-@pytest.mark.parametrize("language", OTHERS)
-@pytest.mark.parametrize("name", CATALOGUES)
-def test_a_catalogue_has_nothing_that_no_text_needs(name, language):
-    found = SENTENCES if name == "vitcore" else PAGES
-    needed = {text.text for text in found}
-    ids = [forms(message.id)[0] for message in catalogue(name, language)]
-    assert sorted(text for text in ids if text and text not in needed) == []
-
-
-@pytest.mark.parametrize("language", OTHERS)
-@pytest.mark.parametrize("name", CATALOGUES)
-def test_a_catalogue_is_in_order(name, language):
-    known = catalogue(name, language)
-    assert not known.obsolete
-    assert not [message.id for message in known if message.id and message.fuzzy]
-    assert not [message.id for message in known if message.id and message.context]
-    assert known.num_plurals == 2
-    assert known.plural_expr == "(n != 1)"
-    assert str(known.locale) == language
-
-
-@pytest.mark.parametrize("language", OTHERS)
-def test_the_texts_of_a_file_stand_together_without_numbers_of_lines(language):
-    places = [place(message) for message in catalogue("vitcore", language) if message.id]
-    assert [number for _, number in places if number is not None] == []
-    changes = [file for before, (file, _) in pairwise([("", None), *places]) if file != before[0]]
-    assert len(changes) == len(set(changes))
-
-
-@pytest.mark.parametrize("language", OTHERS)
-@pytest.mark.parametrize("name", CATALOGUES)
-def test_no_text_is_twice_in_a_catalogue(name, language):
-    file = CATALOGUES[name] / language / "LC_MESSAGES" / f"{name}.po"
-    ids = re.findall(r'^msgid ((?:".*"\n)+)', file.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(ids) == len(set(ids))
-
-
-def place(message: Message) -> tuple[str, int | None]:
-    """The first place where a text is said to be."""
-    return message.locations[0] if message.locations else ("", None)
+@each
+def test_a_catalogue_is_in_form(name, language):
+    text = po_file(name, language).read_text(encoding="utf-8")
+    assert f"Plural-Forms: {PLURALS}" in text
+    assert f"Language: {language}" in text
+    assert not re.search(r"^#: .*:\d", text, re.MULTILINE), "numbers of lines differ with every change"
 
 
 def test_languages_have_their_folders():
-    for folder in CATALOGUES.values():
-        assert sorted(path.name for path in folder.iterdir()) == sorted(OTHERS), Path(folder)
+    for folder in LOCALES.values():
+        assert sorted(path.name for path in folder.iterdir()) == sorted(OTHERS)
+
+
+# --- what can be extracted ---------------------------------------------------------------------
+
+
+def unextracted(code: str) -> list[str]:
+    """The texts of the code of a file that are asked a translation for, and put together before."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.JoinedStr):
+            found += [ast.unparse(call) for call in ast.walk(node) if gives_a_text(call, ast.Constant)]
+        elif gives_a_text(node, ast.JoinedStr | ast.BinOp):
+            found.append(ast.unparse(node))
+    return found
+
+
+def gives_a_text(node: ast.AST, kind: type) -> bool:
+    if not isinstance(node, ast.Call) or not node.args:
+        return False
+    function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return function in KEYWORDS and isinstance(node.args[0], kind)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_text_can_be_extracted(path):
+    assert unextracted(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("raise DatasetError('{name} is empty.', name=name)", []),
+        ("raise DatasetError(error.message)", []),
+        ("raise ValueError(f'{name} is empty.')", []),
+        ("raise DatasetError(f'{name} is empty.')", ["DatasetError(f'{name} is empty.')"]),
+        ("raise errors.Stopped('a' + name)", ["errors.Stopped('a' + name)"]),
+        ("x = f'{tr(title)}'", []),
+        # As babel sees it before Python 3.12, an f-string is one token.
+        ("x = f'{tr(\"a\")}'", ["tr('a')"]),
+    ],
+)
+def test_what_cannot_be_extracted_is_found(code, found):
+    assert unextracted(code) == found
+
+
+# --- names in every sentence -------------------------------------------------------------------
+
+NAMES = ("men's", "d'Artagnan's", "a, b and c", "{x}", "{count}", "training", "%(name)s", "\\g<0>")
+
+
+def messages() -> list[Message]:
+    """Every text of the library as a message, its fields without a format being names."""
+    found = []
+    for text in EXTRACTED["vitcore"]:
+        one, *many = forms(text.id)
+        fields = {field[1:-1].partition(":")[::2] for form in forms(text.id) for field in FIELD.findall(form)}
+        values = {field: value_for(style, number) for number, (field, style) in enumerate(sorted(fields))}
+        if many:
+            values["count"] = 3
+        found.append(Message(one, values, "".join(many)))
+    return [message for message in found if message.values]
+
+
+def value_for(style: str, number: int) -> str | float | tuple[str, ...]:
+    if style == "or":
+        return NAMES
+    if style:
+        return 7 if style.endswith("X") else 0.5
+    return NAMES[number % len(NAMES)]
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_names_come_through_every_sentence_untouched(language):
+    walked = messages()
+    assert len(walked) > 300
+    catalog = load_catalogue("vitcore", language)
+    for message in walked:
+        template = forms(catalog[message.template].string)[-1]
+        with speaking(language):
+            sentence = translated(message)
+        parts = re.split(rf"({FIELD.pattern})", template)
+        # What stands around the fields is that of the translation, and a name stands in its field as it is.
+        pattern = "".join(
+            shown_as(message, part) if number % 2 else re.escape(part) for number, part in enumerate(parts)
+        )
+        assert re.fullmatch(pattern, sentence, re.DOTALL), message.template
+
+
+def shown_as(message: Message, field: str) -> str:
+    """The pattern of what stands in a field."""
+    value = message.values[field[1:-1].partition(":")[0]]
+    if isinstance(value, tuple):
+        return ".+".join(map(re.escape, value))
+    return re.escape(value) if isinstance(value, str) else "[0-9.,]+.*"

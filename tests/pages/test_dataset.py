@@ -289,14 +289,14 @@ def test_the_report_names_every_file_that_was_skipped(open_page, picture_folder)
     (table,) = at.dataframe
     skipped = table.value[table.value["about"] == "skipped file"]
     assert list(skipped["what"]) == ["red/broken.png", "red/notes.txt"]
-    assert list(skipped["detail"]) == [item.reason for item in data.skipped]
+    assert list(skipped["detail"]) == [str(item.reason) for item in data.skipped]
 
 
 def test_what_is_good_and_bad_about_the_photos_is_said(open_page, ui, picture_folder):
     data = import_dataset(picture_folder(count=3))
     shown = ui.texts(open_page("dataset"))
     for remark in remarks(data.index):
-        assert any(escape_markdown(remark.sentence, 600) in text for text in shown)
+        assert any(escape_markdown(str(remark.sentence), 600) in text for text in shown)
 
 
 def test_a_ready_made_split_is_told(open_page, picture_folder, tmp_path):

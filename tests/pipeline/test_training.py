@@ -259,7 +259,7 @@ def test_the_phases_are_told_in_order(learn):
     last = {progress.phase: progress for progress in seen}
     assert (last["embed"].done, last["embed"].total, last["embed"].unit) == (36, 36, "images")
     assert (last["fit"].done, last["fit"].total, last["fit"].unit) == (4, 4, "epochs")
-    assert any("tiny.safetensors" in progress.message for progress in seen)
+    assert any("tiny.safetensors" in str(progress.message) for progress in seen)
 
 
 def test_the_run_can_be_watched_from_its_start(learn):

@@ -8,18 +8,9 @@ import pandas as pd
 from vitcore.audit._measures import Measures
 from vitcore.audit._quality import THRESHOLDS
 from vitcore.dataset import MAX_PREVALENCE, Dataset, Finding, IssueKind, check_index
+from vitcore.messages import Message, counted
 
 __all__ = ["find_issues"]
-
-_FAULTS: dict[IssueKind, tuple[str, str]] = {
-    "empty": (
-        "show next to nothing",
-        "Without anything to see in them, they teach what does not belong to the class.",
-    ),
-    "blurry": ("are blurred", "The details by which a class is told are missing in them."),
-    "dark": ("are very dark", "Little can be seen in them; brighter ones teach more."),
-    "bright": ("are nearly white", "Little can be seen in them; darker ones teach more."),
-}
 
 
 def find_issues(dataset: Dataset, measures: Measures | None = None) -> tuple[Finding, ...]:
@@ -47,13 +38,38 @@ def _fault(index: pd.DataFrame, kind: IssueKind, quality: pd.Series) -> Finding 
     count = int(faulty.sum())
     if not 0 < count <= MAX_PREVALENCE * len(index):
         return None
-    what, why = _FAULTS[kind]
-    one = what.replace("are ", "is ").replace("show ", "shows ")
-    found = f"{count:,} image{'s' * (count != 1)} {one if count == 1 else what}"
     worst = index["image_id"].to_numpy()[np.argsort(scores, kind="stable")[:count]]
     return Finding(
         kind=kind,
-        sentence=f"{found}. {why}",
+        sentence=_sentences(count)[kind],
         groups=tuple((int(image_id),) for image_id in worst),
         remedies=("exclude",),
     )
+
+
+def _sentences(count: int) -> dict[str, Message]:
+    """Return what to say of so many images, by the kind of fault."""
+    return {
+        "empty": counted(
+            "{count} image shows next to nothing. Without anything to see in them, they teach what does not "
+            "belong to the class.",
+            "{count} images show next to nothing. Without anything to see in them, they teach what does not "
+            "belong to the class.",
+            count,
+        ),
+        "blurry": counted(
+            "{count} image is blurred. The details by which a class is told are missing in them.",
+            "{count} images are blurred. The details by which a class is told are missing in them.",
+            count,
+        ),
+        "dark": counted(
+            "{count} image is very dark. Little can be seen in them; brighter ones teach more.",
+            "{count} images are very dark. Little can be seen in them; brighter ones teach more.",
+            count,
+        ),
+        "bright": counted(
+            "{count} image is nearly white. Little can be seen in them; darker ones teach more.",
+            "{count} images are nearly white. Little can be seen in them; darker ones teach more.",
+            count,
+        ),
+    }

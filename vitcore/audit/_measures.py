@@ -188,5 +188,7 @@ def _scores(dataset: Dataset, file: str) -> dict[IssueKind, float]:
         return quality_scores(load_image(dataset.thumbnail(file)))
     except (ImageError, OSError) as error:
         raise ImageError(
-            f"{dataset.path(file)} can no longer be read ({error}); import the dataset again."
+            "{file} can no longer be read ({error}); import the dataset again.",
+            file=dataset.path(file),
+            error=error,
         ) from error

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from vitcore.errors import BackboneError
+from vitcore.messages import mark
 
 __all__ = ["CATALOGUE", "BackboneSpec", "Preprocessing", "describe_backbone"]
 
@@ -95,7 +96,7 @@ def _hub(
 _ENTRIES = (
     BackboneSpec(
         id="embedded",
-        title="DINOv2 small (embedded)",
+        title=mark("DINOv2 small (embedded)"),
         architecture="vit_small_patch14_dinov2",
         source="embedded",
         licence="mit",
@@ -105,42 +106,42 @@ _ENTRIES = (
         # Its last block was tuned for another task (saliency) afterwards; these three together
         # classify best: 76.9 % on clothing photos against 73.2 % for the last block alone.
         blocks=(8, 10, 12),
-        good_for="No network at all: the weights come with the installation.",
+        good_for=mark("No network at all: the weights come with the installation."),
     ),
     _hub(
         "vit_small_patch14_dinov2.lvd142m",
-        "DINOv2 small",
-        "The best start: strong on any kind of photo, quick on a laptop.",
+        mark("DINOv2 small"),
+        mark("The best start: strong on any kind of photo, quick on a laptop."),
         parameters_millions=22.1,
         width=384,
     ),
     _hub(
         "vit_base_patch14_dinov2.lvd142m",
-        "DINOv2 base",
-        "A few points more accurate than small, about four times slower.",
+        mark("DINOv2 base"),
+        mark("A few points more accurate than small, about four times slower."),
         parameters_millions=86.6,
         width=768,
     ),
     _hub(
         "vit_small_patch16_dinov3.lvd1689m",
-        "DINOv3 small",
-        "Newer than DINOv2; fine structures and textures. Read its licence before you publish.",
+        mark("DINOv3 small"),
+        mark("Newer than DINOv2; fine structures and textures. Read its licence before you publish."),
         parameters_millions=21.6,
         width=384,
         licence="dinov3-license",
     ),
     _hub(
         "vit_base_patch16_dinov3.lvd1689m",
-        "DINOv3 base",
-        "The most accurate here on fine differences between classes; slow without a GPU.",
+        mark("DINOv3 base"),
+        mark("The most accurate here on fine differences between classes; slow without a GPU."),
         parameters_millions=85.6,
         width=768,
         licence="dinov3-license",
     ),
     _hub(
         "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
-        "AugReg tiny",
-        "The fastest: old computers, or a first look at thousands of photos.",
+        mark("AugReg tiny"),
+        mark("The fastest: old computers, or a first look at thousands of photos."),
         parameters_millions=5.7,
         width=192,
         mean=HALF,
@@ -148,8 +149,8 @@ _ENTRIES = (
     ),
     _hub(
         "vit_base_patch16_224.augreg2_in21k_ft_in1k",
-        "AugReg base",
-        "Everyday objects and animals as in ImageNet.",
+        mark("AugReg base"),
+        mark("Everyday objects and animals as in ImageNet."),
         parameters_millions=86.6,
         width=768,
         mean=HALF,
@@ -157,8 +158,8 @@ _ENTRIES = (
     ),
     _hub(
         "vit_base_patch16_clip_224.laion2b",
-        "CLIP base",
-        "Web pictures, products, drawings, signs and scenes.",
+        mark("CLIP base"),
+        mark("Web pictures, products, drawings, signs and scenes."),
         parameters_millions=86.6,
         width=768,
         mean=CLIP_MEAN,
@@ -166,8 +167,8 @@ _ENTRIES = (
     ),
     _hub(
         "vit_base_patch16_siglip_224.v2_webli",
-        "SigLIP 2 base",
-        "Like CLIP, trained later and on more languages; has no class token.",
+        mark("SigLIP 2 base"),
+        mark("Like CLIP, trained later and on more languages; has no class token."),
         parameters_millions=92.9,
         width=768,
         mean=HALF,
@@ -242,5 +243,5 @@ def _describe_timm(name: str) -> BackboneSpec:
         embedding_dimension=(1 + has_class_token) * model.embed_dim,
         preprocessing=Preprocessing(input_size=size, mean=cfg["mean"], std=cfg["std"]),
         blocks=(len(model.blocks),),
-        good_for="Chosen by name.",
+        good_for=mark("Chosen by name."),
     )

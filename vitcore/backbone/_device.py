@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitcore.compute import ENGINE_TITLES, check_precision, engine_is_here, missing_engine
 from vitcore.errors import DeviceError
+from vitcore.messages import mark
 
 __all__ = ["Device", "choose_device", "cpu_can", "cpu_name"]
 
@@ -82,7 +83,9 @@ def choose_device(device: str = "auto", precision: str = "auto", engine: str = "
     check_precision(precision, engine)
     if precision == "fp16" and device == "cpu":
         raise DeviceError("fp16 needs a GPU; on the CPU choose auto, fp32 or bf16.")
-    title = torch.cuda.get_device_name() if device == "cuda" else {"mps": "Apple GPU"}.get(device, "CPU")
+    title = (
+        torch.cuda.get_device_name() if device == "cuda" else {"mps": mark("Apple GPU")}.get(device, "CPU")
+    )
     return Device(device, title, precision, engine)
 
 

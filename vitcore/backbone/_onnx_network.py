@@ -51,8 +51,11 @@ def network_graph(network: nn.Module, spec: BackboneSpec) -> "onnx.ModelProto":
     size_bytes = sum(parameter.numel() for parameter in network.parameters()) * 4
     if size_bytes > _LARGEST_BYTES:
         raise BackboneError(
-            f"{spec.title} has {size_bytes / 1e9:.1f} GB of weights, an ONNX file can have "
-            f"{_LARGEST_BYTES / 1e9:.0f} GB; export the model folder, or train on a smaller backbone."
+            "{backbone} has {size:.1f} GB of weights, an ONNX file can have {largest:.0f} GB; export the "
+            "model folder, or train on a smaller backbone.",
+            backbone=Message(spec.title),
+            size=size_bytes / 1e9,
+            largest=_LARGEST_BYTES / 1e9,
         )
     size = spec.preprocessing.input_size
     example = torch.zeros(1, 3, size, size, device=next(network.parameters()).device)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from vitcore.backbone._catalogue import CATALOGUE, BackboneSpec, describe_backbone
 from vitcore.errors import BackboneError
+from vitcore.messages import Message, message
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,7 @@ class Backbone:
     spec: BackboneSpec
     weights_file: Path
     weights_sha256: str
-    note: str
+    note: Message
 
 
 def resolve_backbone(name: str = "auto", input_size: int | None = None) -> Backbone:
@@ -61,13 +62,17 @@ def resolve_backbone(name: str = "auto", input_size: int | None = None) -> Backb
         if _cached(spec) is not None or hub_answers():
             return _from_hub(spec)
         found = resolve_backbone("embedded", input_size)
-        note = f"The model hub cannot be reached, so the backbone is {found.spec.title}."
+        note = message(
+            "The model hub cannot be reached, so the backbone is {backbone}.",
+            backbone=message(found.spec.title),
+        )
         return replace(found, note=note)
     if name.endswith(".safetensors"):
         return _from_file(Path(name).expanduser().absolute(), input_size)
     spec = describe_backbone(name, input_size)
     if spec.source == "embedded":
-        return Backbone(spec, embedded_file(), EMBEDDED_SHA256, f"The backbone is {spec.title}.")
+        note = message("The backbone is {backbone}.", backbone=message(spec.title))
+        return Backbone(spec, embedded_file(), EMBEDDED_SHA256, note)
     return _from_hub(spec)
 
 
@@ -143,7 +148,8 @@ def _from_hub(spec: BackboneSpec) -> Backbone:
                 backbone=spec.id,
             )
         path = _download(spec)
-    return Backbone(spec, path, _sha256(path), f"The backbone is {spec.title} from the model hub.")
+    note = message("The backbone is {backbone} from the model hub.", backbone=message(spec.title))
+    return Backbone(spec, path, _sha256(path), note)
 
 
 def _download(spec: BackboneSpec) -> Path:
@@ -172,11 +178,11 @@ def _from_file(path: Path, input_size: int | None) -> Backbone:
         raise BackboneError("There is no weights file {path}; check the path.", path=path)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            said = (file.metadata() or {}).get("architecture")
+            written = (file.metadata() or {}).get("architecture")
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise BackboneError("{file} is not a safetensors file ({error}).", file=path, error=error) from error
-    name = said or _recognise(shapes)
+    name = written or _recognise(shapes)
     if name is None:
         raise BackboneError(
             "{name} fits none of the architectures in the catalogue; write the timm name into its metadata "
@@ -187,7 +193,8 @@ def _from_file(path: Path, input_size: int | None) -> Backbone:
     spec = replace(
         describe_backbone(name, input_size), id=str(path), source="file", licence="unknown", title=path.name
     )
-    return Backbone(spec, path, _sha256(path), f"The backbone is {name} with weights from {path.name}.")
+    note = message("The backbone is {backbone} with weights from {file}.", backbone=name, file=path.name)
+    return Backbone(spec, path, _sha256(path), note)
 
 
 def _recognise(shapes: dict[str, tuple[int, ...]]) -> str | None:

@@ -74,9 +74,9 @@ def _import(options: argparse.Namespace, task: Task) -> None:
             "classes": dataset.class_counts,
             "images": len(dataset.index),
             "splits": dataset.split_counts,
-            "skipped": [{"name": item.name, "reason": item.reason} for item in dataset.skipped],
+            "skipped": [{"name": item.name, "reason": str(item.reason)} for item in dataset.skipped],
             "ignored": dataset.ignored,
-            "warnings": list(dataset.warnings),
+            "warnings": list(map(str, dataset.warnings)),
         },
         f"{done}Dataset {dataset.id} '{dataset.name}': {len(dataset.index)} images in {len(dataset.classes)} "
         f"classes, {len(dataset.skipped)} files skipped.",
@@ -87,7 +87,7 @@ def _inspect(options: argparse.Namespace) -> None:
     survey = inspect_source(options.source, reading=reading_of(options))
     readings = [
         {
-            "title": candidate.title,
+            "title": str(candidate.title),
             "options": {key: value for key, value in asdict(candidate.reading).items() if value},
             "classes": dict(candidate.classes),
             "splits": dict(candidate.splits),
@@ -99,14 +99,14 @@ def _inspect(options: argparse.Namespace) -> None:
     for candidate in survey.candidates:
         counts = ", ".join(f"{label} {count}" for label, count in candidate.classes.items())
         lines.append(f"{candidate.title}: {counts}")
-    lines.append(survey.problem or "The first of these would be imported.")
+    lines.append(str(survey.problem or "The first of these would be imported."))
     answer(
         options,
         {
             "images": survey.images,
             "readings": readings,
-            "problem": survey.problem,
-            "skipped": [{"name": entry.name, "reason": reason} for entry, reason in survey.skipped],
+            "problem": str(survey.problem or ""),
+            "skipped": [{"name": entry.name, "reason": str(reason)} for entry, reason in survey.skipped],
             "ignored": survey.ignored,
         },
         "\n".join(lines),
@@ -129,17 +129,17 @@ def _audit(options: argparse.Namespace, task: Task) -> None:
     findings = [
         {
             "kind": finding.kind,
-            "sentence": finding.sentence,
+            "sentence": str(finding.sentence),
             "images": [[names[image_id] for image_id in group] for group in finding.groups],
             "remedies": list(finding.remedies),
         }
         for finding in found
     ]
     said = [
-        {"good": remark.good, "sentence": remark.sentence}
+        {"good": remark.good, "sentence": str(remark.sentence)}
         for remark in remarks(dataset.index, findings=found)
     ]
-    listed = {finding.sentence for finding in found}
+    listed = {str(finding.sentence) for finding in found}
     lines = [f"Dataset {dataset.id} '{dataset.name}':"]
     lines += [
         f"{'+' if remark['good'] else '-'} {remark['sentence']}"

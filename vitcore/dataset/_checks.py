@@ -5,7 +5,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.dataset._copies import find_copies
-from vitcore.dataset._findings import MAX_PREVALENCE, Finding, ImageGroups, IssueKind, count_images
+from vitcore.dataset._findings import MAX_PREVALENCE, Finding, ImageGroups, IssueKind
+from vitcore.messages import Message, counted, mark, message
 
 __all__ = ["check_index"]
 
@@ -44,8 +45,13 @@ def _odd_sizes(index: pd.DataFrame) -> Finding | None:
     width, height = index[["width", "height"]].value_counts().index[0]
     return Finding(
         kind="odd_size",
-        sentence=f"{count_images(int(odd.sum()), 'is', 'are')} much smaller or larger than the others (most "
-        f"often {width} × {height} pixels). Such images often come from elsewhere, and show something else.",
+        sentence=message(
+            "{images} much smaller or larger than the others (most often {width} × {height} pixels). Such "
+            "images often come from elsewhere, and show something else.",
+            images=_images_are(odd),
+            width=str(width),
+            height=str(height),
+        ),
         groups=_each_alone(index, odd, -np.abs(np.log(sides / middle))),
         remedies=("exclude",),
     )
@@ -59,11 +65,18 @@ def _odd_shapes(index: pd.DataFrame) -> Finding | None:
         return None
     return Finding(
         kind="odd_shape",
-        sentence=f"{count_images(int(odd.sum()), 'is', 'are')} very long or very tall. Only the square in "
-        "the middle is looked at, which leaves out most of such an image.",
+        sentence=message(
+            "{images} very long or very tall. Only the square in the middle is looked at, which leaves out "
+            "most of such an image.",
+            images=_images_are(odd),
+        ),
         groups=_each_alone(index, odd, narrow),
         remedies=("exclude",),
     )
+
+
+def _images_are(chosen: npt.NDArray[np.bool_]) -> Message:
+    return counted("{count} image is", "{count} images are", int(chosen.sum()))
 
 
 def _each_alone(
@@ -79,12 +92,12 @@ def _each_alone(
 
 
 def _format_tells(index: pd.DataFrame) -> Finding | None:
-    return _shortcut(index, "format_tells", {"file format": index["format"]}, "{format}")
+    return _shortcut(index, "format_tells", {mark("file format"): index["format"]}, "{format}")
 
 
 def _size_tells(index: pd.DataFrame) -> Finding | None:
     width, height = index["width"], index["height"]
-    clues = {"size in pixels": width * 2**24 + height, "shape": (width / height).round(2)}
+    clues = {mark("size in pixels"): width * 2**24 + height, mark("shape"): (width / height).round(2)}
     return _shortcut(index, "size_tells", clues, "{width} × {height}")
 
 
@@ -107,17 +120,24 @@ def _shortcut(
     usual = clues[clue].groupby(index["label"]).agg(lambda values: values.value_counts().index[0])
     typical = index[clues[clue] == index["label"].map(usual)]
     looks = typical.drop_duplicates("label").set_index("label").apply(lambda row: shown.format(**row), axis=1)
-    named = ", ".join(
-        f"'{label}' {looks[label]}" for label in [*telling.index, *looks.index.difference(telling.index)][:4]
-    )
-    more = f" and {len(telling) - 1} more" if len(telling) > 1 else ""
-    dots = ", …" if len(looks) > 4 else ""
+    first = [*telling.index, *looks.index.difference(telling.index)][:4]
+    examples = ", ".join(f"'{label}' {looks[label]}" for label in first) + ", …" * (len(looks) > 4)
+    given_away = message("class '{name}'", name=telling.index[0])
+    if len(telling) > 1:
+        given_away = message("class '{name}' and {count} more", name=telling.index[0], count=len(telling) - 1)
     return Finding(
         kind=kind,
-        sentence=f"The {clue} alone gives class '{telling.index[0]}'{more} away: guessing by it is right "
-        f"for {telling.iloc[0]:.0%}, where blind guessing is for 50%. Most often: "
-        f"{named}{dots}. A classifier may learn that instead of what is in the picture; give all classes the "
-        "same kind of images.",
+        sentence=message(
+            "The {clue} alone gives {classes} away: guessing by it is right for {share:.0%}, where blind "
+            "guessing is for {blind:.0%}. Most often: {examples}. A classifier may learn that instead of "
+            "what "
+            "is in the picture; give all classes the same kind of images.",
+            clue=message(clue),
+            classes=given_away,
+            share=telling.iloc[0],
+            blind=0.5,
+            examples=examples,
+        ),
         groups=tuple(tuple(map(int, ids.iloc[:2])) for _, ids in typical.groupby("label")["image_id"]),
         remedies=(),
     )

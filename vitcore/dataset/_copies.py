@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.dataset._findings import Finding, ImageGroups, IssueKind, count_images, groups_of_images
+from vitcore.dataset._findings import Finding, ImageGroups, IssueKind, groups_of_images
+from vitcore.messages import Message, counted, message
 
 __all__ = ["COPY_KINDS", "duplicate_groups", "find_copies", "group_pairs", "has_split"]
 
@@ -52,8 +53,11 @@ def _contradictions(groups: ImageGroups) -> Sequence[Finding]:
         return ()
     finding = Finding(
         kind="contradiction",
-        sentence=f"{_pictures(groups)} in more than one class, as the same file or nearly. Only one of the "
-        "labels can be right; the other teaches what is wrong.",
+        sentence=message(
+            "{pictures} in more than one class, as the same file or nearly. Only one of the labels can be "
+            "right; the other teaches what is wrong.",
+            pictures=_pictures(groups),
+        ),
         groups=groups,
         remedies=("relabel", "exclude"),
     )
@@ -71,8 +75,11 @@ def _leaks(index: pd.DataFrame, codes: Ints, links: Ints) -> Sequence[Finding]:
         return ()
     finding = Finding(
         kind="leak",
-        sentence=f"{_pictures(groups)} in more than one part of the ready-made split. What was learned from "
-        "is recognised easily, so the figures will be too good.",
+        sentence=message(
+            "{pictures} in more than one part of the ready-made split. What was learned from is recognised "
+            "easily, so the figures will be too good.",
+            pictures=_pictures(groups),
+        ),
         groups=groups,
         remedies=("keep_one", "exclude"),
     )
@@ -83,10 +90,15 @@ def _copies(groups: ImageGroups) -> Sequence[Finding]:
     if not groups:
         return ()
     extra = sum(map(len, groups)) - len(groups)
-    found = count_images(extra, "is an exact copy of another", "are exact copies of others")
+    images = counted(
+        "{count} image is an exact copy of another", "{count} images are exact copies of others", extra
+    )
     finding = Finding(
         kind="copies",
-        sentence=f"{found}. They teach nothing new, and make what they show count more than the rest.",
+        sentence=message(
+            "{images}. They teach nothing new, and make what they show count more than the rest.",
+            images=images,
+        ),
         groups=groups,
         remedies=("keep_one",),
     )
@@ -98,8 +110,11 @@ def _near_duplicates(groups: ImageGroups) -> Sequence[Finding]:
         return ()
     finding = Finding(
         kind="near_duplicates",
-        sentence=f"{_pictures(groups)} there more than once in other sizes, cuts or light, or nearly so. "
-        "They are never divided by a split, but what they show counts more than the rest.",
+        sentence=message(
+            "{pictures} there more than once in other sizes, cuts or light, or nearly so. They are never "
+            "divided by a split, but what they show counts more than the rest.",
+            pictures=_pictures(groups),
+        ),
         groups=groups,
         remedies=("keep_one", "exclude"),
     )
@@ -111,9 +126,13 @@ def has_split(index: pd.DataFrame) -> bool:
     return bool((index["split"] != "").any())
 
 
-def _pictures(groups: ImageGroups) -> str:
-    images = f"({sum(map(len, groups)):,} images)"
-    return f"One picture {images} is" if len(groups) == 1 else f"{len(groups):,} pictures {images} are"
+def _pictures(groups: ImageGroups) -> Message:
+    return counted(
+        "One picture ({images} images) is",
+        "{count} pictures ({images} images) are",
+        len(groups),
+        images=sum(map(len, groups)),
+    )
 
 
 # --- groups ------------------------------------------------------------------------------------

@@ -22,10 +22,11 @@ import pandas as pd
 from PIL import ImageOps
 
 from vitcore.dataset._decode import load_image
+from vitcore.dataset._findings import count_images
 from vitcore.dataset._remarks import warnings_of
 from vitcore.errors import NotFoundError, StorageError
-from vitcore.messages import mark, message
-from vitcore.records import guard, load_record, replacing, save_record, write_text
+from vitcore.messages import Message, mark, message
+from vitcore.records import StoredMessage, guard, load_record, replacing, save_record, write_text
 from vitcore.workspace import Workspace
 
 __all__ = ["INDEX_COLUMNS", "Change", "Dataset", "Skipped", "list_datasets", "load_dataset"]
@@ -62,7 +63,7 @@ class Skipped:
     """A file that was not imported, and why."""
 
     name: str
-    reason: str
+    reason: StoredMessage
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,13 @@ class Change:
         version: What it led to, from 1.
         base: The version that undoing leads back to; 0 if there is nothing to undo. An edit has the
             version before it; an undo has whatever the version it restored has.
-        text: What was done, one sentence for people.
+        text: What was done, one sentence.
         created: When, ISO 8601, UTC.
     """
 
     version: int
     base: int
-    text: str
+    text: StoredMessage
     created: str
 
 
@@ -145,7 +146,7 @@ class Dataset:
         return self.rows[self.rows["excluded"]].reset_index(drop=True)
 
     @cached_property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Message, ...]:
         """Return the warnings on the images that take part, one sentence each."""
         return tuple(warnings_of(self.index))
 
@@ -155,13 +156,13 @@ class Dataset:
         return self.changes[-1].base > 0
 
     @property
-    def undoable(self) -> str:
-        """The edit that `undo` takes back, ``Moved 3 images to 'dogs'``; empty if there is nothing."""
+    def undoable(self) -> Message | None:
+        """The edit that `undo` takes back, ``Moved 3 images to 'dogs'.``; None if there is nothing."""
         # A version has the images of the one after its base: an edit is that one, and an undo restored
         # a version with the same base.
         edit = self.changes[-1].base + 1
         texts = {change.version: change.text for change in self.changes}
-        return texts[edit].removesuffix(".") if self.can_undo else ""
+        return texts[edit] if self.can_undo else None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -196,14 +197,9 @@ class Dataset:
         return path
 
 
-def count_of(images: int) -> str:
-    """A number of images in words: ``1 image``, ``1,200 images``."""
-    return f"{images:,} image{'s' * (images != 1)}"
-
-
 def first_change(images: int, created: str) -> Change:
     """The import of that many images, as the change that made version 1."""
-    return Change(1, 0, f"Imported {count_of(images)}.", created)
+    return Change(1, 0, message("Imported {images}.", images=count_images(images)), created)
 
 
 def numbered(rows: pd.DataFrame, first_id: int) -> pd.DataFrame:
@@ -264,7 +260,7 @@ def load_dataset(
         StorageError: Its files are damaged.
     """
     workspace = workspace or Workspace.default()
-    folder = workspace.find(workspace.datasets, dataset_id, "dataset")
+    folder = workspace.find(workspace.datasets, dataset_id, mark("dataset"))
     about = load_description(folder)
     version = about.version if version is None else version
     if not 1 <= version <= about.version:

@@ -12,11 +12,14 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, features
 
 from vitcore.errors import ImageError
+from vitcore.messages import Message, message
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "probe_image"]
 
 MAX_PIXELS = 80_000_000
 """Largest image that is decoded, in pixels; below the limit at which Pillow warns."""
+
+_TOO_LARGE = message("more than {most} megapixels; make it smaller", most=MAX_PIXELS // 1_000_000)
 
 # Without thumbnails, depth maps and the like: less of a file that is not trusted gets parsed.
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
@@ -107,31 +110,31 @@ def _open(source: Path | bytes) -> Image.Image:
     try:
         image = Image.open(file, formats=_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller") from error
+        raise ImageError(_TOO_LARGE) from error
     except MemoryError:
         raise
     except Exception as error:
         raise ImageError(_why_not(source, error)) from error
     if _pixels(image, source) > MAX_PIXELS:
         image.close()
-        raise ImageError(f"more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller")
+        raise ImageError(_TOO_LARGE)
     return image
 
 
-def _why_not(source: Path | bytes, error: Exception) -> str:
+def _why_not(source: Path | bytes, error: Exception) -> Message:
     """Return why no reader could open a file."""
     start = _bytes_of(source, 32)
     if not start:
-        return "the file is empty"
+        return message("the file is empty")
     Image.init()  # Pillow loads its readers when they are first needed
     accepts = [Image.OPEN[name][1] for name in _FORMATS]
     if not any(accept is not None and accept(start) for accept in accepts):
-        return "not an image of a known format"
-    return "damaged or cut short" if isinstance(error, UnidentifiedImageError) else _damage(error)
+        return message("not an image of a known format")
+    return message("damaged or cut short") if isinstance(error, UnidentifiedImageError) else _damage(error)
 
 
-def _damage(error: Exception) -> str:
-    return f"damaged or cut short ({' '.join(str(error).split())[:80]})"
+def _damage(error: Exception) -> Message:
+    return message("damaged or cut short ({error})", error=" ".join(str(error).split())[:80])
 
 
 def _bytes_of(source: Path | bytes, size: int = -1) -> bytes:

@@ -16,14 +16,15 @@ from vitcore.dataset._dataset import (
     Change,
     Dataset,
     Skipped,
-    count_of,
     load_dataset,
     load_description,
     numbered,
     save_dataset,
     save_description,
 )
+from vitcore.dataset._findings import count_images
 from vitcore.errors import DatasetError
+from vitcore.messages import Message, message, quoted, shortened
 from vitcore.records import guard, timestamp
 from vitcore.workspace import Workspace
 
@@ -65,8 +66,11 @@ def rename_class(dataset: Dataset, old: str, new: str) -> Dataset:
     label = dataset.rows["label"]
     rows = dataset.rows.assign(label=label.mask(label == old, new))
     if new in dataset.classes:
-        return _commit(replace(dataset, rows=rows), f"Merged '{old}' into '{new}' ({count_of(count)}).")
-    return _commit(replace(dataset, rows=rows), f"Renamed '{old}' to '{new}'.")
+        return _commit(
+            replace(dataset, rows=rows),
+            message("Merged '{old}' into '{new}' ({images}).", old=old, new=new, images=count_images(count)),
+        )
+    return _commit(replace(dataset, rows=rows), message("Renamed '{old}' to '{new}'.", old=old, new=new))
 
 
 def delete_class(dataset: Dataset, label: str) -> Dataset:
@@ -86,7 +90,9 @@ def delete_class(dataset: Dataset, label: str) -> Dataset:
     count = _count_of_class(dataset, label)
     taken = dataset.rows["excluded"] | (dataset.rows["label"] == label)
     edited = replace(dataset, rows=dataset.rows.assign(excluded=taken))
-    return _commit(edited, f"Took out class '{label}' ({count_of(count)}).")
+    return _commit(
+        edited, message("Took out class '{name}' ({images}).", name=label, images=count_images(count))
+    )
 
 
 def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
@@ -110,7 +116,8 @@ def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
     out = int((chosen & dataset.rows["excluded"]).sum())
     if out:
         raise DatasetError(
-            "The choice has {images} that had been taken out; restore first, then move.", images=count_of(out)
+            "The choice has {images} that had been taken out; restore first, then move.",
+            images=count_images(out),
         )
     moved = chosen & (dataset.rows["label"] != label)
     if not moved.any():
@@ -118,7 +125,10 @@ def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
             "The chosen images are in '{label}' already; choose others or another class.", label=label
         )
     rows = dataset.rows.assign(label=dataset.rows["label"].mask(moved, label))
-    return _commit(replace(dataset, rows=rows), f"Moved {count_of(int(moved.sum()))} to '{label}'.")
+    return _commit(
+        replace(dataset, rows=rows),
+        message("Moved {images} to '{name}'.", images=count_images(int(moved.sum())), name=label),
+    )
 
 
 def exclude(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
@@ -141,7 +151,7 @@ def exclude(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
     if not taken.any():
         raise DatasetError("The chosen images were taken out already; choose others.")
     edited = replace(dataset, rows=dataset.rows.assign(excluded=out | taken))
-    return _commit(edited, f"Took out {count_of(int(taken.sum()))}.")
+    return _commit(edited, message("Took out {images}.", images=count_images(int(taken.sum()))))
 
 
 def restore(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
@@ -163,11 +173,11 @@ def restore(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
     if not brought.any():
         raise DatasetError("None of the chosen images was taken out; choose from those that were.")
     edited = replace(dataset, rows=dataset.rows.assign(excluded=out & ~brought))
-    return _commit(edited, f"Brought back {count_of(int(brought.sum()))}.")
+    return _commit(edited, message("Brought back {images}.", images=count_images(int(brought.sum()))))
 
 
 def append_images(
-    dataset: Dataset, rows: pd.DataFrame, skipped: Iterable[Skipped], ignored: int, text: str
+    dataset: Dataset, rows: pd.DataFrame, skipped: Iterable[Skipped], ignored: int, text: Message
 ) -> Dataset:
     """Add images whose files are in place below the dataset's folder.
 
@@ -215,7 +225,7 @@ def undo(dataset: Dataset) -> Dataset:
         raise DatasetError("There is nothing to undo; the images are as they were imported.")
     base = load_dataset(dataset.id, version=dataset.changes[-1].base, workspace=_workspace(dataset))
     edited = replace(dataset, rows=base.rows)
-    return _commit(edited, f"Undid: {dataset.undoable}.", base=base.changes[-1].base)
+    return _commit(edited, message("Undid: {change}", change=dataset.undoable), base=base.changes[-1].base)
 
 
 def rename_dataset(dataset: Dataset, name: str) -> Dataset:
@@ -249,9 +259,11 @@ def _count_of_class(dataset: Dataset, label: str) -> int:
     """
     counts = dataset.class_counts
     if label not in counts:
-        shown = ", ".join(f"'{name}'" for name in list(counts)[:5])
-        more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
-        raise DatasetError(f"There is no class '{label[:_MAX_NAME]}'; there are {shown}{more}.")
+        raise DatasetError(
+            "There is no class '{name}'; there are {classes}.",
+            name=label[:_MAX_NAME],
+            classes=shortened(quoted(counts), 5),
+        )
     return counts[label]
 
 
@@ -299,7 +311,7 @@ def _chosen(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:
     return chosen
 
 
-def _commit(edited: Dataset, text: str, *, base: int | None = None) -> Dataset:
+def _commit(edited: Dataset, text: Message, *, base: int | None = None) -> Dataset:
     """Write a version whose rows were edited as the next one, `base` being what undoing leads to."""
     if edited.rows["excluded"].all():
         raise DatasetError(

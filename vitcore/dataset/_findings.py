@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vitcore.messages import Message, counted
+
 __all__ = [
     "MAX_PREVALENCE",
     "Finding",
@@ -47,13 +49,13 @@ class Finding:
             parts of a ready-made split), ``format_tells`` or ``size_tells`` (the class can be told
             without looking at the picture), ``copies`` (the same file), ``near_duplicates`` (the
             same picture), ``empty``, ``blurry``, ``dark``, ``bright``, ``odd_size``, ``odd_shape``.
-        sentence: What it is, of how many images, and why it matters; plain text.
+        sentence: What it is, of how many images, and why it matters.
         groups: Ids of images to be shown side by side. The first of a group is the one to keep.
         remedies: What helps: ``keep_one`` of each group, ``exclude`` images, ``relabel`` them.
     """
 
     kind: IssueKind
-    sentence: str
+    sentence: Message
     groups: ImageGroups
     remedies: tuple[Remedy, ...]
 
@@ -74,6 +76,6 @@ def groups_of_images(
     return tuple(sorted(groups, key=min))
 
 
-def count_images(count: int, one: str = "", many: str = "") -> str:
-    """A number of images, and what it or they do."""
-    return f"{count:,} image{'s' * (count != 1)} {one if count == 1 else many}".rstrip()
+def count_images(count: int) -> Message:
+    """Return a number of images in words: ``1 image``, ``1,200 images``."""
+    return counted("{count} image", "{count} images", count)

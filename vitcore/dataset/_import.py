@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 from vitcore.dataset._dataset import (
     Dataset,
     Skipped,
-    count_of,
     first_change,
     list_datasets,
     load_dataset,
@@ -24,12 +23,14 @@ from vitcore.dataset._dataset import (
 )
 from vitcore.dataset._decode import load_image, probe_image
 from vitcore.dataset._edit import append_images
+from vitcore.dataset._findings import count_images
 from vitcore.dataset._layout import Labelled
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._sources import Entry, Reader, clean_name
 from vitcore.dataset._survey import Candidate, NamedFile, Reading, Survey, open_parts, survey_parts
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
 from vitcore.errors import ArchiveError, ImageError, Stopped
+from vitcore.messages import Message, message
 from vitcore.progress import Task
 from vitcore.records import timestamp
 from vitcore.workspace import Workspace, new_id
@@ -194,7 +195,11 @@ def add_images(
             place.parent.mkdir(parents=True, exist_ok=True)
             (scratch.folder / file).replace(place)
         return append_images(
-            dataset, rows, importer.skipped, importer.ignored, f"Added {count_of(len(rows))}."
+            dataset,
+            rows,
+            importer.skipped,
+            importer.ignored,
+            message("Added {images}.", images=count_images(len(rows))),
         )
     finally:
         scratch.close()
@@ -261,7 +266,7 @@ class _Importer:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._skipped: list[tuple[str, str]] = []
+        self._skipped: list[Skipped] = []
         self._ignored = 0
         self._rows: list[dict[str, object]] = []
         self._copier = Copier()
@@ -269,7 +274,7 @@ class _Importer:
     @property
     def skipped(self) -> tuple[Skipped, ...]:
         """The files that were not taken, by name."""
-        return tuple(Skipped(*pair) for pair in sorted(self._skipped))
+        return tuple(sorted(self._skipped, key=lambda item: (item.name, str(item.reason))))
 
     @property
     def ignored(self) -> int:
@@ -282,12 +287,15 @@ class _Importer:
             survey = survey_parts(parts, reading, _title(paths))
             chosen = survey.certain()
             self._ignored = survey.ignored
-            self._skipped += [(entry.name, reason) for entry, reason in survey.skipped]
-            self._skipped += [(item.entry.name, item.reason) for item in chosen.items if not item.label]
+            for entry, reason in survey.skipped:
+                self._skip(entry.name, reason)
+            for item in chosen.items:
+                if item.reason is not None:
+                    self._skip(item.entry.name, item.reason)
             if chosen.table is not None:
-                self._skipped += [
-                    (name, f"listed in {chosen.table.name}, but not there") for name in chosen.missing
-                ]
+                not_there = message("listed in {table}, but not there", table=chosen.table.name)
+                for name in chosen.missing:
+                    self._skip(name, not_there)
             wanted = {item.entry.number: item for item in chosen.items if item.label}
             files = (
                 (replace(wanted[entry.number], entry=entry), file) for entry, file in parts.read(set(wanted))
@@ -300,7 +308,8 @@ class _Importer:
         keys = list(zip(rows["sha256"], rows["label"], strict=True))
         known = set(zip(dataset.index["sha256"], dataset.index["label"], strict=True))
         new = np.array([key not in known for key in keys], dtype=bool)
-        self._skipped += [(name, "already in the dataset") for name in rows.loc[~new, "name"]]
+        for name in rows.loc[~new, "name"]:
+            self._skip(name, message("already in the dataset"))
         if not new.any():
             raise ArchiveError(
                 "All {count} images are in the dataset already; nothing was added.", count=len(rows)
@@ -338,9 +347,11 @@ class _Importer:
                 self._settle(folder, *pending.popleft())
         incoming.rmdir()
         if not self._rows:
-            name, reason = self._skipped[-1]
+            last = self._skipped[-1]
             raise ArchiveError(
-                "None of the images can be used (for example '{name}': {reason}).", name=name, reason=reason
+                "None of the images can be used (for example '{name}': {reason}).",
+                name=last.name,
+                reason=last.reason,
             )
 
     def dataset(self, folder: Path, dataset_id: str, name: str, digest: str) -> Dataset:
@@ -361,15 +372,15 @@ class _Importer:
             ignored=self.ignored,
         )
 
-    def _skip(self, entry: Entry, reason: str) -> None:
-        self._skipped.append((entry.name, reason))
+    def _skip(self, name: str, reason: Message) -> None:
+        self._skipped.append(Skipped(name, reason))
 
     def _copy(self, item: Labelled, file: Reader, incoming: Path) -> _Arrived | None:
         """Copy one file into `incoming`, or note why not."""
         path = incoming / str(item.entry.number)
         copied = self._copier.copy(item.entry, file, path)
-        if isinstance(copied, str):
-            self._skip(item.entry, copied)
+        if isinstance(copied, Message):
+            self._skip(item.entry.name, copied)
             return None
         return _Arrived(item, path, copied.sha256, copied.size_bytes)
 
@@ -379,7 +390,7 @@ class _Importer:
             kind, width, height = probe.result()
         except ImageError as error:
             arrived.path.unlink()
-            self._skip(arrived.item.entry, str(error))
+            self._skip(arrived.item.entry.name, error.message)
             return
         file = PurePosixPath("images", arrived.sha256[:2], f"{arrived.sha256}.{kind.lower()}")
         place = folder / file

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
+from vitcore.messages import Message, message, quoted, shortened
 
 __all__ = ["EVERY_FOLDER", "SPLITS", "WHOLE", "Labelled", "Layout", "folder_layouts", "split_name"]
 
@@ -28,7 +29,7 @@ WHOLE = "."
 EVERY_FOLDER = "*"
 """The root that takes the classes below every top folder together, by their own names."""
 
-NO_FOLDER = "not inside a class folder"
+NO_FOLDER = message("not inside a class folder")
 
 Path = tuple[str, ...]
 
@@ -41,13 +42,13 @@ class Labelled:
         entry: The file.
         label: Class name, or an empty string when it has none.
         split: ``train``, ``validation`` or ``test`` in a ready-made split, else an empty string.
-        reason: Why it has no label.
+        reason: Why it has no label, if it has none.
     """
 
     entry: Entry
     label: str
     split: str = ""
-    reason: str = ""
+    reason: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class Layout:
     """One way to read classes off a source.
 
     Attributes:
-        title: What it takes for what, for people; plain text.
+        title: What it takes for what, for people.
         root: The root that picks this reading; empty if it needs none.
         items: Every image, in order.
     """
 
-    title: str
+    title: Message
     root: str
     items: tuple[Labelled, ...]
 
@@ -113,21 +114,22 @@ def folder_layouts(entries: Sequence[Entry], root: str = "") -> list[Layout]:
             tops[path[0]].add(path[1:])
     if root not in {WHOLE, EVERY_FOLDER}:
         if _parts_above(tops):
-            return [reader.split_above("A ready-made split, with one folder per class in each part")]
+            return [reader.split_above(message("A ready-made split, with one folder per class in each part"))]
         if _parts_below(tops):
-            return [reader.split_below("One folder per class, with a ready-made split in each")]
+            return [reader.split_below(message("One folder per class, with a ready-made split in each"))]
     candidates = [] if root == WHOLE else _sharing(tops)
     if candidates and root == EVERY_FOLDER:
-        return [reader.every_folder("The classes of all folders together")]
+        return [reader.every_folder(message("The classes of all folders together"))]
     if candidates:
         shown = "/".join(base)
         return [
             *(reader.only(name, f"{shown}/{name}".lstrip("/")) for name in candidates),
-            reader.every_folder("The classes of all folders together"),
-            reader.nested("Each inner folder a class of its own", WHOLE),
+            reader.every_folder(message("The classes of all folders together")),
+            reader.nested(message("Each inner folder a class of its own"), WHOLE),
         ]
     nested = any(len(path) > 1 for path in below.values())
-    return [reader.nested("Classes inside folders" if nested else "One folder per class", root)]
+    title = message("Classes inside folders") if nested else message("One folder per class")
+    return [reader.nested(title, root)]
 
 
 @dataclass(frozen=True)
@@ -138,35 +140,36 @@ class _Reader:
     below: Mapping[int, Path]
     root: str
 
-    def nested(self, title: str, root: str) -> Layout:
+    def nested(self, title: Message, root: str) -> Layout:
         return self._layout(title, root, lambda path: ("/".join(path), ""))
 
-    def split_above(self, title: str) -> Layout:
+    def split_above(self, title: Message) -> Layout:
         def read(path: Path) -> tuple[str, str]:
             split = split_name(path[0])
             return ("/".join(path[1:]), split) if split else ("", "")
 
         return self._layout(title, self.root, read)
 
-    def split_below(self, title: str) -> Layout:
+    def split_below(self, title: Message) -> Layout:
         return self._layout(title, self.root, lambda path: (path[0], split_name(path[1])))
 
-    def every_folder(self, title: str) -> Layout:
+    def every_folder(self, title: Message) -> Layout:
         return self._layout(title, EVERY_FOLDER, lambda path: ("/".join(path[1:]), ""))
 
     def only(self, top: str, root: str) -> Layout:
         def read(path: Path) -> tuple[str, str]:
             return ("/".join(path[1:]), "") if path[0] == top else ("", "")
 
-        return self._layout(f"Only the classes in '{root}'", root, read)
+        return self._layout(message("Only the classes in '{root}'", root=root), root, read)
 
-    def _layout(self, title: str, root: str, read: Callable[[Path], tuple[str, str]]) -> Layout:
+    def _layout(self, title: Message, root: str, read: Callable[[Path], tuple[str, str]]) -> Layout:
         items = []
+        elsewhere = message("not inside the folder '{root}'", root=root)
         for entry in self.entries:
             path = self.below.get(entry.number)
             label, split = read(path) if path else ("", "")
             outside = path is None and root not in {"", WHOLE, EVERY_FOLDER}
-            reason = "" if label else f"not inside the folder '{root}'" if outside else NO_FOLDER
+            reason = None if label else elsewhere if outside else NO_FOLDER
             items.append(Labelled(entry, label, split if label else "", reason))
         return Layout(title, root, tuple(items))
 
@@ -180,7 +183,11 @@ def _find(paths: Iterable[Path], root: str) -> Path:
     if wanted and found:
         return min(found, key=lambda path: (len(path), path))
     tops = sorted({path[0] for path in paths if path})
-    raise ArchiveError(f"There is no folder '{root}' with images in it; there is {_listed(tops)}.")
+    raise ArchiveError(
+        "There is no folder '{root}' with images in it; there is {folders}.",
+        root=root,
+        folders=shortened(quoted(tops), 5) or message("none"),
+    )
 
 
 def _wrapping(base: Path, paths: set[Path]) -> Path:
@@ -229,9 +236,3 @@ def _sharing(tops: Mapping[str, set[Path]]) -> list[str]:
     if not any(count > 1 for count in counts.values()):
         return []
     return sorted(name for name, names in seconds.items() if names)
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    """Names for a sentence: the first ones, and how many more there are."""
-    shown = ", ".join(f"'{name}'" for name in names[:most]) or "none"
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -9,6 +9,7 @@ import pandas as pd
 
 from vitcore.dataset._copies import COPY_KINDS, find_copies, has_split
 from vitcore.dataset._findings import Finding, count_images
+from vitcore.messages import Message, counted, mark, message
 
 __all__ = ["Remark", "remarks", "warnings_of"]
 
@@ -25,30 +26,44 @@ class Remark:
 
     Attributes:
         good: Whether it is as one would wish.
-        sentence: For people; names of classes are in it as they are.
+        sentence: For people.
     """
 
     good: bool
-    sentence: str
+    sentence: Message
 
 
-def warnings_of(index: pd.DataFrame) -> Iterator[str]:
+def warnings_of(index: pd.DataFrame) -> Iterator[Message]:
     """Yield what to know about the images before anything is trained on them."""
     counts = Counter(index["label"])
     smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     if len(counts) == 1:
-        yield f"There is only one class, '{smallest}'; training needs at least two."
+        yield message("There is only one class, '{name}'; training needs at least two.", name=smallest)
     elif counts[largest] >= 5 * counts[smallest]:
-        yield (
-            f"The classes are uneven: '{largest}' has {counts[largest]} images, '{smallest}' only "
-            f"{counts[smallest]}; balanced class weights help."
+        yield message(
+            "The classes are uneven: '{largest}' has {most} images, '{smallest}' only {least}; balanced "
+            "class "
+            "weights help.",
+            largest=largest,
+            most=counts[largest],
+            smallest=smallest,
+            least=counts[smallest],
         )
     few = sorted((count, label) for label, count in counts.items() if count < FEW)
     for count, label in sorted(few[:_NAMED], key=lambda item: item[1]):
-        yield f"'{label}' has only {count} images; with fewer than {FEW}, expect poor results."
+        yield message(
+            "'{name}' has only {images} images; with fewer than {few}, expect poor results.",
+            name=label,
+            images=count,
+            few=FEW,
+        )
     if len(few) > _NAMED:
-        more = len(few) - _NAMED
-        yield f"And {more} more class{'es have' if more > 1 else ' has'} fewer than {FEW} images."
+        yield counted(
+            "And {count} more class has fewer than {few} images.",
+            "And {count} more classes have fewer than {few} images.",
+            len(few) - _NAMED,
+            few=FEW,
+        )
     for finding in find_copies(index):
         yield finding.sentence
 
@@ -83,17 +98,24 @@ def remarks(
 def _about_classes(counts: pd.Series) -> Iterator[Remark]:
     least, most = int(counts.min()), int(counts.max())
     if len(counts) == 1:
-        yield Remark(False, f"There is only one class, '{counts.index[0]}'; training needs at least two.")
-    elif most >= 5 * least:
-        yield Remark(
-            False,
-            f"The classes are uneven: '{counts.idxmax()}' has {count_images(most)}, '{counts.idxmin()}' only "
-            f"{least:,}; rare ones are overlooked easily, balanced class weights help.",
+        sentence = message(
+            "There is only one class, '{name}'; training needs at least two.", name=counts.index[0]
         )
+        yield Remark(False, sentence)
+    elif most >= 5 * least:
+        sentence = message(
+            "The classes are uneven: '{largest}' has {images}, '{smallest}' only {least}; rare ones are "
+            "overlooked easily, balanced class weights help.",
+            largest=counts.idxmax(),
+            images=count_images(most),
+            smallest=counts.idxmin(),
+            least=least,
+        )
+        yield Remark(False, sentence)
     elif most <= 2 * least:
-        yield Remark(True, "The classes are of about the same size.")
+        yield Remark(True, message("The classes are of about the same size."))
     if least >= ENOUGH:
-        yield Remark(True, f"Every class has at least {ENOUGH} images.")
+        yield Remark(True, message("Every class has at least {least} images.", least=ENOUGH))
 
 
 def _about_judging(counts: pd.Series, judging: pd.Series) -> Iterator[Remark]:
@@ -102,24 +124,37 @@ def _about_judging(counts: pd.Series, judging: pd.Series) -> Iterator[Remark]:
     if len(small) and len(counts) > 1:
         label, images = small.index[0], int(small.iloc[0])
         judges = int(judging.get(label, 0))
-        others = _listed([f"'{name}' ({count})" for name, count in small.iloc[1:].items()])
-        more = f" Few images as well: {others}." if others else ""
-        why = "none of them judges it"
+        why = message("none of them judges it")
         if judges:
-            why = (
-                f"about {judges} of them judge{'s' * (judges == 1)} it, so one mistake more or less moves "
-                f"its figure by {100 / judges:.0f} points"
+            why = counted(
+                "about {count} of them judges it, so one mistake more or less moves its figure by "
+                "{points:.0f} points",
+                "about {count} of them judge it, so one mistake more or less moves its figure by "
+                "{points:.0f} points",
+                judges,
+                points=100 / judges,
             )
-        yield Remark(False, f"Class '{label}' has {count_images(images)}; {why}.{more}")
+        sentence = message(
+            "Class '{name}' has {images}; {why}.", name=label, images=count_images(images), why=why
+        )
+        others = [f"'{name}' ({count})" for name, count in small.iloc[1:].items()]
+        if others:
+            sentence = message(
+                "{sentence} Few images as well: {classes}.",
+                sentence=sentence,
+                classes=_listed(others),
+            )
+        yield Remark(False, sentence)
     total = int(judging.sum())
     if total and len(counts) > 1:
         points = 100 * _half_width(0.8, total)
-        known = f"an accuracy of 80 % is known to about ±{points:.0f} points"
-        if points <= 5:
-            yield Remark(True, f"About {total:,} images judge the classifier; {known}.")
-        else:
-            few = f"Only about {total:,} images judge the classifier; {known}"
-            yield Remark(False, f"{few}, so small differences mean nothing.")
+        known = message("an accuracy of 80 % is known to about ±{points:.0f} points", points=points)
+        template = mark("About {images} images judge the classifier; {known}.")
+        if points > 5:
+            template = mark(
+                "Only about {images} images judge the classifier; {known}, so small differences mean nothing."
+            )
+        yield Remark(points <= 5, message(template, images=total, known=known))
 
 
 def _about_sizes(index: pd.DataFrame) -> Iterator[Remark]:
@@ -127,12 +162,18 @@ def _about_sizes(index: pd.DataFrame) -> Iterator[Remark]:
     small = int((sides < SMALL_SIDE).sum())
     if small:
         least = index.iloc[int(sides.to_numpy().argmin())]
-        which = "All images are" if small == len(index) else count_images(small, "is", "are")
-        yield Remark(
-            False,
-            f"{which} less than {SMALL_SIDE} pixels wide or high (the smallest {least['width']} × "
-            f"{least['height']}); details that small photos do not show cannot be learned.",
+        which = counted("{count} image is", "{count} images are", small)
+        if small == len(index):
+            which = message("All images are")
+        sentence = message(
+            "{images} less than {side} pixels wide or high (the smallest {width} × {height}); details that "
+            "small photos do not show cannot be learned.",
+            images=which,
+            side=SMALL_SIDE,
+            width=least["width"],
+            height=least["height"],
         )
+        yield Remark(False, sentence)
 
 
 def _about_copies(findings: Sequence[Finding]) -> Iterator[Remark]:
@@ -140,7 +181,7 @@ def _about_copies(findings: Sequence[Finding]) -> Iterator[Remark]:
     for finding in several:
         yield Remark(False, finding.sentence)
     if not several:
-        yield Remark(True, "No image is there twice.")
+        yield Remark(True, message("No image is there twice."))
 
 
 def _judging(index: pd.DataFrame, validation_fraction: float) -> pd.Series:
@@ -158,9 +199,8 @@ def _half_width(share: float, total: int) -> float:
     return _Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> list[str | Message]:
     """Some names, and how many more there are."""
-    if len(names) <= _NAMED:
-        return ", ".join(names)
-    more = len(names) - _NAMED
-    return f"{', '.join(names[:_NAMED])} and {more} more class{'es' * (more > 1)}"
+    rest = len(names) - _NAMED
+    more = [counted("{count} more class", "{count} more classes", rest)] if rest > 0 else []
+    return [*names[:_NAMED], *more]

@@ -3,6 +3,8 @@
 import pandas as pd
 
 from vitcore.dataset._dataset import Dataset
+from vitcore.dataset._findings import count_images
+from vitcore.messages import Message, message
 
 __all__ = ["import_report"]
 
@@ -16,17 +18,23 @@ def import_report(dataset: Dataset) -> pd.DataFrame:
     Returns:
         One row per statement; columns ``about`` (what kind of statement), ``what`` and ``detail``.
     """
+    rows: list[tuple[str, str | Message, str | Message]]
     rows = [("skipped file", item.name, item.reason) for item in dataset.skipped]
     if dataset.ignored:
-        rows.append(("ignored", f"{dataset.ignored} system files", "left by an operating system or a tool"))
+        files = message("{count} system files", count=dataset.ignored)
+        rows.append(("ignored", files, message("left by an operating system or a tool")))
     rows += [("warning", warning, "") for warning in dataset.warnings]
-    rows += [("class", label, f"{count} images") for label, count in dataset.class_counts.items()]
-    rows += [("split", part, f"{count} images") for part, count in sorted(dataset.split_counts.items())]
+    rows += [("class", label, count_images(count)) for label, count in dataset.class_counts.items()]
+    rows += [("split", part, count_images(count)) for part, count in sorted(dataset.split_counts.items())]
     if len(dataset.excluded):
-        rows.append(("taken out", f"{len(dataset.excluded)} images", "taken out by hand; they can come back"))
+        taken_out = message("taken out by hand; they can come back")
+        rows.append(("taken out", count_images(len(dataset.excluded)), taken_out))
     formats = dataset.index["format"].value_counts()
-    rows += [("format", str(kind), f"{count} images") for kind, count in formats.items()]
+    rows += [("format", str(kind), count_images(count)) for kind, count in formats.items()]
     sizes = (dataset.index["width"].astype(str) + " × " + dataset.index["height"].astype(str)).value_counts()
-    rows += [("size in pixels", str(size), f"{count} images") for size, count in sizes.items()]
-    rows += [("change", f"version {change.version}", change.text) for change in dataset.changes]
+    rows += [("size in pixels", str(size), count_images(count)) for size, count in sizes.items()]
+    rows += [
+        ("change", message("version {number}", number=change.version), change.text)
+        for change in dataset.changes
+    ]
     return pd.DataFrame(rows, columns=["about", "what", "detail"])

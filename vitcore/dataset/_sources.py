@@ -29,6 +29,7 @@ else:
     from backports import zstd
 
 from vitcore.errors import ArchiveError
+from vitcore.messages import Message, message
 
 __all__ = ["MAX_ENTRIES", "Entry", "Reader", "Source", "clean_name", "is_junk", "open_files", "open_source"]
 
@@ -36,6 +37,7 @@ MAX_ENTRIES = 500_000
 """Most entries that a source may have, folders included."""
 
 _MAX_NAME = 1024  # characters; few disks could hold a longer path
+_NO_FILE = message("a link or device, not a file")
 _MAX_TAR_HEADER_BYTES = 64 * 2**10
 _ZIP_HEADER_BYTES = 30  # at least, in front of each file
 
@@ -76,13 +78,13 @@ class Entry:
         number: Position in the source, from 0.
         name: Its path in the source, ``/`` between the parts; text for display, never a path here.
         size_bytes: What the source says its size is.
-        problem: Why it cannot be read, or an empty string.
+        problem: Why it cannot be read, if it cannot.
     """
 
     number: int
     name: str
     size_bytes: int
-    problem: str = ""
+    problem: Message | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -191,7 +193,9 @@ def _reading(name: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        raise ArchiveError(f"{name} is damaged ({error}); make the archive again.") from error
+        raise ArchiveError(
+            "{name} is damaged ({error}); make the archive again.", name=name, error=error
+        ) from error
 
 
 class _Reader:
@@ -206,10 +210,10 @@ class _Reader:
             return self._file.read(size)
 
 
-def _entry(number: int, name: str, size_bytes: int, problem: str = "") -> Entry:
+def _entry(number: int, name: str, size_bytes: int, problem: Message | None = None) -> Entry:
     """An entry of that name, which is not trusted."""
-    if not problem and len(name) > _MAX_NAME:
-        problem = f"a name of over {_MAX_NAME:,} characters"
+    if problem is None and len(name) > _MAX_NAME:
+        problem = message("a name of over {most} characters", most=_MAX_NAME)
     return Entry(number, clean_name(name), size_bytes, problem)
 
 
@@ -218,8 +222,9 @@ def _check_count(count: int) -> None:
         raise ArchiveError("The archive has over {most} entries; split it into several.", most=MAX_ENTRIES)
 
 
-def _unreadable(entry: Entry, error: BaseException) -> tuple[Entry, Reader]:
-    return replace(entry, problem=entry.problem or f"damaged in the archive ({error})"), io.BytesIO()
+def _unreadable(entry: Entry, error: Exception) -> tuple[Entry, Reader]:
+    problem = entry.problem or message("damaged in the archive ({error})", error=error)
+    return replace(entry, problem=problem), io.BytesIO()
 
 
 def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -246,8 +251,8 @@ class _Files:
         try:
             status = path.lstat()
         except OSError as error:
-            return _entry(number, name, 0, f"cannot be read ({error.strerror})")
-        problem = "" if stat.S_ISREG(status.st_mode) else "a link or device, not a file"
+            return _entry(number, name, 0, message("cannot be read ({error})", error=error))
+        problem = None if stat.S_ISREG(status.st_mode) else _NO_FILE
         return _entry(number, name, status.st_size, problem)
 
     def entries(self) -> list[Entry]:
@@ -287,7 +292,7 @@ class _Unpacked:
         self._left -= len(data)
         self._crc = zlib.crc32(data, self._crc)
         if (not data or self._left == 0) and size != 0 and self._crc != self._info.CRC:
-            raise zipfile.BadZipFile("wrong checksum")
+            raise zipfile.BadZipFile(message("wrong checksum"))
         return data
 
 
@@ -331,16 +336,16 @@ class _Zip:
         return file.read(4) == b"PK\3\4"
 
     @staticmethod
-    def _problem(info: zipfile.ZipInfo, overlaps: bool) -> str:
+    def _problem(info: zipfile.ZipInfo, overlaps: bool) -> Message | None:
         if info.flag_bits & 0x1:
-            return "protected by a password"
+            return message("protected by a password")
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in {0, stat.S_IFREG}:
-            return "a link or device, not a file"
+            return _NO_FILE
         if overlaps:
-            return "damaged in the archive (it overlaps the next file)"
+            return message("damaged in the archive (it overlaps the next file)")
         known = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
-        return "" if info.compress_type in known else "compressed in an unknown way"
+        return None if info.compress_type in known else message("compressed in an unknown way")
 
     def entries(self) -> list[Entry]:
         return self._entries
@@ -390,7 +395,7 @@ class _TarFile(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         if self._left is not None:
             if not 0 <= size <= self._left:
-                raise tarfile.ReadError("a header of impossible size")
+                raise tarfile.ReadError(message("a header of impossible size"))
             self._left -= size
         self.last = self._file.read(size)
         return self.last
@@ -440,7 +445,7 @@ class _Tar:
                 return
             _check_count(count)
             if not member.isdir():
-                problem = "" if member.isreg() else "a link or device, not a file"
+                problem = None if member.isreg() else _NO_FILE
                 yield _entry(number, member.name, member.size, problem), member
                 number += 1
 
@@ -449,9 +454,9 @@ class _Tar:
         member = tar.next()
         # The archive ends with zeros or where the file does. `tarfile` takes any nonsense for the end.
         if member is None and file.last.strip(b"\0"):
-            raise tarfile.ReadError("something that is no header between two files")
+            raise tarfile.ReadError(message("something that is no header between two files"))
         if member is not None and member.size < 0:
-            raise tarfile.ReadError("a file of negative size")
+            raise tarfile.ReadError(message("a file of negative size"))
         return member
 
     @contextmanager

@@ -8,7 +8,7 @@ import pandas as pd
 
 from vitcore.dataset._copies import group_pairs
 from vitcore.errors import DatasetError, SettingsError
-from vitcore.messages import shortened
+from vitcore.messages import Message, counted, mark, message, shortened
 
 __all__ = ["fold_index", "split_index"]
 
@@ -57,8 +57,10 @@ def split_index(
     for label, own in by_class.items():
         if len(own) < 2:
             raise DatasetError(
-                f"{_too_few(index, numbers, label, len(own))}; add at least {2 - len(own)} more, one to "
-                "learn from and one to be judged on, or remove the class."
+                "{what}; add at least {missing} more, one to learn from and one to be judged on, or remove "
+                "the class.",
+                what=_too_few(index, numbers, label, len(own)),
+                missing=2 - len(own),
             )
         sizes = group_size[own].to_numpy()
         wanted = max(1, round(validation_fraction * sizes.sum()))
@@ -100,10 +102,20 @@ def fold_index(index: pd.DataFrame, folds: int, *, seed: int = 0, groups: Groups
     by_class = _groups_of_classes(index, numbers)
     label, own = min(by_class.items(), key=lambda item: len(item[1]))
     if len(own) < folds:
-        fewer = f"choose {len(own)} folds or " if len(own) > 1 else ""
+        template = mark(
+            "{what}, and each of {folds} folds needs one; add at least {missing} more, or remove the class."
+        )
+        if len(own) > 1:
+            template = mark(
+                "{what}, and each of {folds} folds needs one; choose {possible} folds or add at least "
+                "{missing} more, or remove the class."
+            )
         raise DatasetError(
-            f"{_too_few(index, numbers, label, len(own))}, and each of {folds} folds needs one; {fewer}add "
-            f"at least {folds - len(own)} more, or remove the class."
+            template,
+            what=_too_few(index, numbers, label, len(own)),
+            folds=folds,
+            possible=len(own),
+            missing=folds - len(own),
         )
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -149,20 +161,26 @@ def _groups_of_classes(index: pd.DataFrame, numbers: Ints) -> dict[str, Ints]:
     }
 
 
-def _too_few(index: pd.DataFrame, numbers: Ints, label: str, count: int) -> str:
+def _too_few(index: pd.DataFrame, numbers: Ints, label: str, count: int) -> Message:
     """That a class has only so many different images, and why where that is not plain."""
     rows = (index["label"] == label).to_numpy()
     images = int(rows.sum())
+    found = counted(
+        "Class '{name}' has {count} different image",
+        "Class '{name}' has {count} different images",
+        count,
+        name=label,
+    )
     if images == count:
-        why = ""
-    elif len(set(numbers[rows])) > count:
-        why = " (what else it has is in other classes too)"
-    else:
-        alike = "copies" if index.loc[rows, "sha256"].nunique() == count else "near-duplicates"
-        why = f" (its {images} images are all {alike} of each other)"
-        if count > 1:
-            why = f" (many of its {images} images are {alike} of each other)"
-    return f"Class '{label}' has {count} different image{'s' * (count != 1)}{why}"
+        return found
+    if len(set(numbers[rows])) > count:
+        return message("{found} (what else it has is in other classes too)", found=found)
+    exact = index.loc[rows, "sha256"].nunique() == count
+    alike = message("copies") if exact else message("near-duplicates")
+    template = mark("{found} (its {images} images are all {alike} of each other)")
+    if count > 1:
+        template = mark("{found} (many of its {images} images are {alike} of each other)")
+    return message(template, found=found, images=images, alike=alike)
 
 
 def _ready_made(index: pd.DataFrame) -> pd.Series:

@@ -25,12 +25,14 @@ from vitcore.dataset._table import (
     table_layout,
 )
 from vitcore.errors import ArchiveError
+from vitcore.messages import NOTHING, Message, message, quoted, shortened
 
 __all__ = ["Candidate", "NamedFile", "Parts", "Reading", "Survey", "open_parts", "survey_parts", "unfit"]
 
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _MAX_TABLES = 50
 _SHOWN = 5  # names in a sentence
+_MAX_COLUMNS = 12  # of a table, in a message
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Candidate:
         table: The table it reads, if it reads one.
     """
 
-    title: str
+    title: Message
     reading: Reading
     items: tuple[Labelled, ...]
     missing: tuple[str, ...] = ()
@@ -92,12 +94,12 @@ class Candidate:
     @cached_property
     def classes(self) -> Mapping[str, int]:
         """Number of images by class, sorted by name."""
-        return Layout("", "", self.items).classes
+        return Layout(NOTHING, "", self.items).classes
 
     @cached_property
     def splits(self) -> Mapping[str, int]:
         """Number of images of each part of a ready-made split; empty if there is none."""
-        return Layout("", "", self.items).splits
+        return Layout(NOTHING, "", self.items).splits
 
     def examples(self, count: int = 3) -> dict[str, list[str]]:
         """The names of the first images of each class."""
@@ -119,16 +121,16 @@ class Survey:
         tables: The tables in it that name its images.
         skipped: The other files, and why each is none: name and reason.
         ignored: Number of files left by operating systems, not worth a reason.
-        problem: Why the first candidate is not certain, and how to pick one; empty if it is.
+        problem: Why the first candidate is not certain, and how to pick one; None if it is.
     """
 
     title: str
     images: int
     candidates: tuple[Candidate, ...]
     tables: tuple[TableLayout, ...]
-    skipped: tuple[tuple[Entry, str], ...]
+    skipped: tuple[tuple[Entry, Message], ...]
     ignored: int
-    problem: str
+    problem: Message | None
 
     def certain(self) -> Candidate:
         """The only possible reading, or the one that was asked for.
@@ -136,7 +138,7 @@ class Survey:
         Raises:
             ArchiveError: There are several, or none; the message names them and how to pick one.
         """
-        if self.problem:
+        if self.problem is not None:
             raise ArchiveError(self.problem)
         return self.candidates[0]
 
@@ -220,11 +222,12 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
     if not candidates:
-        others = len(found.skipped)
-        problem = problem or (
-            f"No images in class folders were found ({len(images)} images, {others} other files); put the "
-            "images of each class into a folder with the name of the class, or add a CSV file with the "
-            "names of the files in one column and their classes in another."
+        problem = problem or message(
+            "No images in class folders were found ({images} images, {others} other files); put the images "
+            "of each class into a folder with the name of the class, or add a CSV file with the names of the "
+            "files in one column and their classes in another.",
+            images=len(images),
+            others=len(found.skipped),
         )
     read = {candidate.table.name for candidate in candidates[:1] if candidate.table and not problem}
     return Survey(
@@ -244,7 +247,7 @@ class _Found:
 
     images: list[tuple[str, list[Entry]]] = field(default_factory=list)
     tables: list[Entry] = field(default_factory=list)
-    skipped: list[tuple[Entry, str]] = field(default_factory=list)
+    skipped: list[tuple[Entry, Message]] = field(default_factory=list)
     ignored: int = 0
 
     def sort(self, title: str, entries: Iterable[Entry]) -> None:
@@ -262,13 +265,13 @@ class _Found:
         self.images.append((title, images))
 
 
-def unfit(suffix: str) -> str:
-    """Why a file is no candidate, by the ending of its name; an empty string if it is one."""
+def unfit(suffix: str) -> Message | None:
+    """Return why a file is no candidate, by the ending of its name; None if it is one."""
     if suffix in IMAGE_SUFFIXES:
-        return ""
+        return None
     if suffix in _ARCHIVES:
-        return "an archive inside the archive; unpack it first"
-    return f"not an image file ({suffix or 'no file name ending'})"
+        return message("an archive inside the archive; unpack it first")
+    return message("not an image file ({ending})", ending=suffix or message("no file name ending"))
 
 
 def _read_tables(parts: Parts, entries: Sequence[Entry], images: Sequence[Entry]) -> list[Table]:
@@ -290,12 +293,12 @@ def _candidates(
     images: Sequence[Entry],
     tables: Sequence[Table],
     reading: Reading,
-) -> tuple[list[Candidate], list[TableLayout], str]:
+) -> tuple[list[Candidate], list[TableLayout], Message | None]:
     """The ways to read the images, what the tables say, and why the first way is not certain."""
     if reading.label:
         items = tuple(Labelled(entry, reading.label) for entry in images)
-        title = f"All images are '{reading.label}'"
-        return [Candidate(title=title, reading=reading, items=items)], [], ""
+        title = message("All images are '{name}'", name=reading.label)
+        return [Candidate(title=title, reading=reading, items=items)], [], None
     layouts = _table_layouts(tables, images, reading)
     by_table = _by_table(layouts)
     if reading.by_table:
@@ -308,23 +311,36 @@ def _candidates(
     if len(by_folder[0].classes) < 2:
         return [*by_table, *by_folder], layouts, _table_problem(layouts)
     if len(by_folder) == 1 and layouts[0].certain and _differ(by_folder[0], by_table[0]):
-        problem = (
-            f"The folders and the table '{by_table[0].reading.labels}' say different things of the images; "
-            f"pick the folders with --root '{WHOLE}', or the table with "
-            f"--labels '{by_table[0].reading.labels}'."
+        problem = message(
+            "The folders and the table '{table}' say different things of the images; pick the folders with "
+            "--root '{root}', or the table with --labels '{table}'.",
+            table=by_table[0].reading.labels,
+            root=WHOLE,
         )
         folders = replace(by_folder[0], reading=Reading(root=WHOLE))
         return [by_table[0], folders, *by_table[1:]], layouts, problem
     return [*by_folder, *by_table], layouts, _folder_problem(by_folder)
 
 
-def _no_table(tables: Sequence[Table], reading: Reading) -> str:
-    wanted = [f"'{reading.labels}'"] if reading.labels else []
-    wanted += [f"column '{name}'" for name in (reading.file_column, reading.label_column) if name]
-    there = "; ".join(f"'{table.name}' with {_listed(table.columns, 12)}" for table in tables[:_SHOWN])
-    return (
-        f"No CSV file with {' and '.join(wanted)} names the images and their classes; CSV files and columns "
-        f"there are: {there or 'none'}."
+def _no_table(tables: Sequence[Table], reading: Reading) -> Message:
+    columns = [name for name in (reading.file_column, reading.label_column) if name]
+    wanted = [
+        *([f"'{reading.labels}'"] if reading.labels else []),
+        *(message("column '{name}'", name=name) for name in columns),
+    ]
+    there = [
+        message(
+            "'{table}' with {columns}",
+            table=table.name,
+            columns=shortened(quoted(table.columns), _MAX_COLUMNS),
+        )
+        for table in tables[:_SHOWN]
+    ]
+    return message(
+        "No CSV file with {wanted} names the images and their classes; CSV files and columns there are: "
+        "{tables}.",
+        wanted=wanted,
+        tables=there or message("none"),
     )
 
 
@@ -374,26 +390,27 @@ def _joined(
     items: list[Labelled] = []
     for (title, entries), layout in zip(parts, layouts, strict=True):
         if layout is None:
-            items.extend(Labelled(entry, "", reason=f"not inside the folder '{root}'") for entry in entries)
+            reason = message("not inside the folder '{root}'", root=root)
+            items.extend(Labelled(entry, "", reason=reason) for entry in entries)
             continue
         flat = bool(title) and not layout.classes and not ready_made
         for entry, item in zip(entries, layout.items, strict=True):
             split = split_name(title) if ready_made and item.label else item.split
             items.append(Labelled(entry, title) if flat else replace(item, entry=entry, split=split))
     titles = [layout.title for layout in layouts if layout is not None]
-    title = titles[0] if len(set(titles)) == 1 else "One folder or archive per class"
+    combined = titles[0] if len(set(titles)) == 1 else message("One folder or archive per class")
     if ready_made:
-        title = "A ready-made split, with one archive per part"
-    return Candidate(title=title, reading=Reading(root=root), items=tuple(items))
+        combined = message("A ready-made split, with one archive per part")
+    return Candidate(title=combined, reading=Reading(root=root), items=tuple(items))
 
 
 def _from_layout(layout: Layout) -> Candidate:
     return Candidate(title=layout.title, reading=Reading(root=layout.root), items=layout.items)
 
 
-def _folder_problem(candidates: Sequence[Candidate]) -> str:
+def _folder_problem(candidates: Sequence[Candidate]) -> Message | None:
     if len(candidates) < 2:
-        return ""
+        return None
     roots = [
         candidate.reading.root
         for candidate in candidates
@@ -402,10 +419,16 @@ def _folder_problem(candidates: Sequence[Candidate]) -> str:
     shared = sorted(
         label for label in candidates[0].classes if any(label in other.classes for other in candidates[1:-2])
     ) or list(candidates[0].classes)
-    return (
-        f"Several folders hold classes of the same name ({_listed(shared)}): {_listed(roots)}; pick one with "
-        f"--root, such as --root '{roots[0]}', or take the classes of all together with "
-        f"--root '{EVERY_FOLDER}', or each inner folder as a class of its own with --root '{WHOLE}'."
+    return message(
+        "Several folders hold classes of the same name ({shared}): {roots}; pick one with --root, such as "
+        "--root '{first}', or take the classes of all together with --root '{every}', or each inner folder "
+        "as "
+        "a class of its own with --root '{whole}'.",
+        shared=shortened(quoted(shared), _SHOWN),
+        roots=shortened(quoted(roots), _SHOWN),
+        first=roots[0],
+        every=EVERY_FOLDER,
+        whole=WHOLE,
     )
 
 
@@ -463,13 +486,18 @@ def _together(layouts: Sequence[TableLayout], parts: Sequence[str]) -> Candidate
         if len(listed) == 1:
             items.append(replace(listed[0][0], split=listed[0][1]))
         else:
-            reason = "listed in several tables" if listed else "not listed in any of the tables"
+            reason = message("not listed in any of the tables")
+            if listed:
+                reason = message("listed in several tables")
             items.append(replace(same[0], label="", split="", reason=reason))
     missing = tuple(name for layout in layouts for name in layout.missing)
-    names = ", ".join(layout.table.name for layout in layouts)
     first = layouts[0]
     return Candidate(
-        title=f"A ready-made split; the classes in column '{first.label_columns[0]}' of {names}",
+        title=message(
+            "A ready-made split; the classes in column '{column}' of {tables}",
+            column=first.label_columns[0],
+            tables=[layout.table.name for layout in layouts],
+        ),
         reading=Reading(file_column=first.file_column, label_column=first.label_columns[0]),
         items=tuple(items),
         missing=missing,
@@ -477,18 +505,25 @@ def _together(layouts: Sequence[TableLayout], parts: Sequence[str]) -> Candidate
     )
 
 
-def _table_problem(layouts: Sequence[TableLayout]) -> str:
+def _table_problem(layouts: Sequence[TableLayout]) -> Message | None:
     usable = [layout for layout in layouts if layout.layout is not None]
     if len(usable) > 1 and len(_by_table(layouts)) > 1:
         names = [layout.table.name for layout in usable]
-        return f"Several tables name the images: {_listed(names)}; pick one with --labels '{names[0]}'."
+        return message(
+            "Several tables name the images: {tables}; pick one with --labels '{first}'.",
+            tables=shortened(quoted(names), _SHOWN),
+            first=names[0],
+        )
     if not usable[0].certain:
         columns = list(usable[0].label_columns)
-        return (
-            f"Several columns of {usable[0].table.name} may hold the classes: {_listed(columns, 12)}; "
-            f"pick one with --label-column '{columns[0]}'."
+        return message(
+            "Several columns of {table} may hold the classes: {columns}; pick one with --label-column "
+            "'{first}'.",
+            table=usable[0].table.name,
+            columns=shortened(quoted(columns), _MAX_COLUMNS),
+            first=columns[0],
         )
-    return ""
+    return None
 
 
 def _differ(folders: Candidate, table: Candidate) -> bool:
@@ -502,8 +537,3 @@ def _differ(folders: Candidate, table: Candidate) -> bool:
     pairs = set(both)
     agree = len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
     return bool(both) and not agree
-
-
-def _listed(names: Sequence[str], most: int = _SHOWN) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

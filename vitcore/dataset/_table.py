@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from vitcore.dataset._layout import Labelled, Layout, split_name
 from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
-from vitcore.messages import quoted, shortened
+from vitcore.messages import message, quoted, shortened
 
 __all__ = ["MAX_TABLE_BYTES", "TABLE_SUFFIXES", "Table", "TableLayout", "parse_table", "table_layout"]
 
@@ -231,18 +231,22 @@ def _labelled(table: Table, entries: Sequence[Entry], numbers: Sequence[int], la
             parts[number] = split_name(part)
     folder_parts = _folder_splits(entries)
     items = []
+    unlisted = message("not listed in {table}", table=table.name)
+    several = message("listed in {table} with several labels", table=table.name)
+    unlabelled = message("listed in {table} without a label", table=table.name)
     for entry in entries:
         given = labels.get(entry.number)
         if given is None:
-            items.append(Labelled(entry, "", reason=f"not listed in {table.name}"))
+            items.append(Labelled(entry, "", reason=unlisted))
         elif len(given) > 1:
-            items.append(Labelled(entry, "", reason=f"listed in {table.name} with several labels"))
+            items.append(Labelled(entry, "", reason=several))
         elif given == {""}:
-            items.append(Labelled(entry, "", reason=f"listed in {table.name} without a label"))
+            items.append(Labelled(entry, "", reason=unlabelled))
         else:
             split = parts[entry.number] or folder_parts.get(entry.number, "")
             items.append(Labelled(entry, given.pop(), split))
-    return Layout(f"The classes in column '{label_column}' of {table.name}", "", tuple(items))
+    title = message("The classes in column '{column}' of {table}", column=label_column, table=table.name)
+    return Layout(title, "", tuple(items))
 
 
 def _folder_splits(entries: Sequence[Entry]) -> dict[int, str]:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from vitcore.dataset._sources import Entry, Reader, is_junk
 from vitcore.dataset._survey import NamedFile, Parts, open_parts, unfit
 from vitcore.errors import ArchiveError, Stopped
+from vitcore.messages import Message, message
 from vitcore.progress import Task
 
 __all__ = ["MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "Copier", "Unpacked", "unpack_photos"]
@@ -38,7 +39,7 @@ class Copier:
     def __init__(self) -> None:
         self._total_bytes = 0
 
-    def copy(self, entry: Entry, file: Reader, place: Path) -> Copied | str:
+    def copy(self, entry: Entry, file: Reader, place: Path) -> Copied | Message:
         """Copy one file, or say why it cannot be taken; then there is nothing at `place`.
 
         Raises:
@@ -48,18 +49,18 @@ class Copier:
             return entry.problem
         digest = hashlib.sha256()
         size_bytes = 0
-        reason = ""
+        reason: Message | None = None
         with place.open("wb") as copy:
             try:
                 while chunk := file.read(_CHUNK_BYTES):
                     size_bytes += len(chunk)
                     if size_bytes > MAX_FILE_BYTES:
-                        reason = f"larger than {MAX_FILE_BYTES // 2**20} MB"
+                        reason = message("larger than {most} MB", most=MAX_FILE_BYTES // 2**20)
                         break
                     digest.update(chunk)
                     copy.write(chunk)
             except ArchiveError as error:
-                reason = f"damaged in the archive ({error.__cause__})"
+                reason = message("damaged in the archive ({error})", error=error.__cause__)
         self._total_bytes += size_bytes
         if self._total_bytes > MAX_TOTAL_BYTES:
             raise ArchiveError(
@@ -79,11 +80,11 @@ class Unpacked:
 
     Attributes:
         name: Its name there; text, never used as a path.
-        reason: Why it was not taken; empty if it was.
+        reason: Why it was not taken, if it was not.
     """
 
     name: str
-    reason: str = ""
+    reason: Message | None = None
 
 
 def unpack_photos(
@@ -119,7 +120,7 @@ def unpack_photos(
             try:
                 parts = stack.enter_context(open_parts([source]))
             except ArchiveError as error:  # a damaged archive is no reason to lose the photos beside it
-                found.append(Unpacked(source.name, str(error)))
+                found.append(Unpacked(source.name, error.message))
             else:
                 opened.append((parts, _wanted(parts)))
         meter = task.meter("import", sum(len(wanted) for _, wanted in opened))
@@ -128,8 +129,8 @@ def unpack_photos(
                 if task.stopped:
                     raise Stopped("It was stopped while the photos were copied; drop them again.")
                 copied = copier.copy(entry, file, place(taken))
-                found.append(Unpacked(entry.name, copied if isinstance(copied, str) else ""))
-                taken += not found[-1].reason
+                found.append(Unpacked(entry.name, copied if isinstance(copied, Message) else None))
+                taken += isinstance(copied, Copied)
                 meter.add(1)
     if not found:
         raise ArchiveError("There is no image in it; give photos, or an archive of photos.")

@@ -20,6 +20,7 @@ from vitcore.dataset import view_key
 from vitcore.engines._records import EngineRecord, EngineTrial
 from vitcore.errors import BackboneError, DeviceError, Stopped, StorageError
 from vitcore.features import FeatureStore, ImageFile, ImageView, Unreadable, load_pixels
+from vitcore.messages import Message, message
 from vitcore.progress import Progress, Task
 from vitcore.records import plain_values, read_json, record_of, write_json
 from vitcore.workspace import Workspace
@@ -62,7 +63,7 @@ class EngineChoice:
     """
 
     device: Device
-    reason: str
+    reason: Message
     candidates: tuple[EngineTrial, ...] = ()
 
     @property
@@ -153,9 +154,11 @@ def choose_engine(
     """
     usual = choose_device(compute.device, compute.precision, compute.engine)
     if compute.engine != "auto" or compute.precision == "int8":  # which only one engine has
-        return EngineChoice(device=usual, reason=f"{usual.engine_title} was asked for.")
+        return EngineChoice(
+            device=usual, reason=message("{engine} was asked for.", engine=usual.engine_title)
+        )
     if usual.name != "cpu":
-        return EngineChoice(device=usual, reason=f"{usual.engine_title} suits {usual.title}.")
+        return EngineChoice(device=usual, reason=_suits(usual))
     workspace, task = workspace or Workspace.default(), task or Task()
     exact = Embedder(backbone, choose_device("cpu", "fp32"), workspace)
     keys = [(image.sha256, view_key(0)) for image in images]
@@ -168,7 +171,10 @@ def choose_engine(
             return choice
     others = [Device("cpu", "CPU", *pair) for pair in _worth_trying(missing, compute.precision)]
     if not others:
-        reason = f"{usual.engine_title} is used: for so few images no other engine is worth trying here."
+        reason = message(
+            "{engine} is used: for so few images no other engine is worth trying here.",
+            engine=usual.engine_title,
+        )
         return EngineChoice(device=usual, reason=reason)
     sample = _sample(images, labels)
     mark = _mark(exact, others, [image for image, _ in sample])
@@ -233,7 +239,10 @@ def _measured(
     # What cannot be read is named when the images are embedded.
     readable = [(image, label, pixels) for image, label, pixels in seen if not isinstance(pixels, Unreadable)]
     if not readable:
-        return EngineChoice(device=usual, reason=f"{usual.engine_title} is used: no image could be tried.")
+        return EngineChoice(
+            device=usual,
+            reason=message("{engine} is used: no image could be tried.", engine=usual.engine_title),
+        )
     pixels = np.stack([pixels for _, _, pixels in readable])
     keys = [(image.sha256, view_key(0)) for image, _, _ in readable]
     labels = [label for _, label, _ in readable]
@@ -273,6 +282,10 @@ def _measured(
     return _picked(candidates, usual)
 
 
+def _suits(device: Device) -> Message:
+    return message("{engine} suits {device}.", engine=device.engine_title, device=message(device.title))
+
+
 def _fastest(candidates: Sequence[EngineTrial]) -> EngineTrial:
     """Of those that agree; torch in fp32 does with itself."""
     return max((c for c in candidates if c.agrees), key=lambda c: c.images_per_second)
@@ -286,14 +299,22 @@ def _picked(candidates: Sequence[EngineTrial], usual: Device) -> EngineChoice:
     if ratio < _WORTH_IT:
         return EngineChoice(
             device=usual,
-            reason=f"{usual.engine_title} is used: no other engine that agrees with it is faster here.",
+            reason=message(
+                "{engine} is used: no other engine that agrees with it is faster here.",
+                engine=usual.engine_title,
+            ),
             candidates=tuple(candidates),
         )
     device = Device("cpu", "CPU", best.precision, best.engine)
     return EngineChoice(
         device=device,
-        reason=f"{device.engine_title} is {ratio:.1f} times as fast here as PyTorch (fp32), and agrees with "
-        f"it on {best.images} of your images.",
+        reason=message(
+            "{engine} is {ratio:.1f} times as fast here as PyTorch (fp32), and agrees with it on {images} of "
+            "your images.",
+            engine=device.engine_title,
+            ratio=ratio,
+            images=best.images,
+        ),
         candidates=tuple(candidates),
     )
 

@@ -12,6 +12,7 @@ Ray is not among the requirements (``requirements-ray.txt``), and only imported 
 """
 
 import importlib
+import json
 import logging
 import os
 import signal
@@ -32,6 +33,7 @@ import vitcore.errors as errors
 from vitcore.backbone import Backbone, Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, InputError, VitcoreError
 from vitcore.features import EmbeddedBatch, ImageView, Pass, Unreadable, load_pixels, local_pass
+from vitcore.messages import Message, message, packed, unpacked
 from vitcore.workspace import Workspace
 
 __all__ = ["pass_for", "ray_pass"]
@@ -358,8 +360,9 @@ def _batch(embedder: Embedder, shard: list[ImageView], row: dict[str, Any]) -> E
         VitcoreError: The worker cannot compute, or does not see a file that is here.
     """
     if row["error"]:
-        raise getattr(errors, row["error"])(row["message"])
-    refused = {place: Unreadable(reason) for place, reason in enumerate(row["reasons"]) if reason is not None}
+        raise getattr(errors, row["error"])(_message(row["message"]))
+    reasons = enumerate(row["reasons"])
+    refused = {place: Unreadable(_message(reason)) for place, reason in reasons if reason is not None}
     for place, refusal in refused.items():
         view = shard[place]
         if isinstance(view.source, Path) and not isinstance(load_pixels(embedder, view), Unreadable):
@@ -461,7 +464,9 @@ def _decoded(table: Any, recipe: _Recipe) -> Any:
         rows.append(
             {
                 "pixels": np.stack(pixels).tobytes() if pixels else b"",
-                "reasons": [result.reason if isinstance(result, Unreadable) else None for result in seen],
+                "reasons": [
+                    _text(result.reason) if isinstance(result, Unreadable) else None for result in seen
+                ],
             }
         )
     schema = pa.schema({"pixels": pa.large_binary(), "reasons": pa.list_(pa.string())})
@@ -503,8 +508,10 @@ class _Model:
         try:
             vectors = self._vectors(row["pixels"])
         except VitcoreError as error:
-            message = f"The worker on {socket.gethostname()} cannot embed: {error}"
-            return {"error": type(error).__name__, "message": message}
+            failed = message(
+                "The worker on {host} cannot embed: {error}", host=socket.gethostname(), error=error
+            )
+            return {"error": type(error).__name__, "message": _text(failed)}
         return {"vectors": vectors, "reasons": row["reasons"]}
 
     def _vectors(self, content: bytes) -> bytes:
@@ -516,6 +523,14 @@ class _Model:
 
 
 # --- what travels ----------------------------------------------------------------------------------
+
+
+def _text(reason: Message) -> str:
+    return json.dumps(packed(reason))
+
+
+def _message(text: str) -> Message:
+    return unpacked(json.loads(text))
 
 
 def _arrow() -> Any:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from vitcore.records import StoredMessage
+
 __all__ = ["EngineRecord", "EngineTrial"]
 
 
@@ -41,5 +43,5 @@ class EngineRecord:
 
     engine: str
     precision: str
-    reason: str
+    reason: StoredMessage
     candidates: tuple[EngineTrial, ...] = ()

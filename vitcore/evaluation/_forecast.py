@@ -9,6 +9,7 @@ import pandas as pd
 
 from vitcore.errors import InputError
 from vitcore.evaluation._intervals import wilson_interval
+from vitcore.messages import NOTHING, Message, message
 
 __all__ = ["Forecast", "class_forecast", "forecast"]
 
@@ -31,11 +32,11 @@ class Forecast:
     Attributes:
         table: One row per number of images: ``images``, ``accuracy`` (0 … 1), and ``low`` and ``high``,
             its 95 % prediction interval. No rows if there is too little to tell.
-        reason: Why there is too little to tell; empty if there is not.
+        reason: Why there is too little to tell, if so.
     """
 
     table: pd.DataFrame
-    reason: str = ""
+    reason: Message = NOTHING
 
     @property
     def too_few_to_say(self) -> bool:
@@ -99,7 +100,7 @@ def class_forecast(points: pd.DataFrame, more: int, *, seed: int = 0) -> pd.Data
     Returns:
         One row per class, those that gain most first: ``class`` (number), ``now`` and ``then`` (recall
         by the fitted curve), ``low`` and ``high`` (95 % interval of the recall then), ``gain`` (then −
-        now), and ``reason``: why there is too little to tell, with NaN in all the figures, else empty.
+        now), and ``reason``: why there is too little to tell, with NaN in all the figures, else `NOTHING`.
 
     Raises:
         InputError: `more` is out of its range.
@@ -112,7 +113,11 @@ def class_forecast(points: pd.DataFrame, more: int, *, seed: int = 0) -> pd.Data
         images = curve.most + more
         reason = curve.too_few(_FEWEST_JUDGED_OF_CLASS)
         if not reason and images > _FURTHEST * curve.most:
-            reason = f"{curve.most} images are too few to tell what {more} more would bring."
+            reason = message(
+                "{images} images are too few to tell what {more} more would bring.",
+                images=curve.most,
+                more=more,
+            )
         if not reason:
             reason = curve.too_vague(images, _MOST_OFF_OF_CLASS)
         now, then, low, high = (np.nan,) * 4 if reason else (curve.at(curve.most)[0], *curve.at(images))
@@ -157,28 +162,43 @@ class _Curve:
                 furthest=furthest,
             )
 
-    def too_few(self, fewest_judged: int) -> str:
+    def too_few(self, fewest_judged: int) -> Message:
         """Why no law can be fitted, if so."""
         if len(self.sizes) < _FEWEST_SIZES:
-            return f"The curve has {len(self.sizes)} sizes, and a forecast needs {_FEWEST_SIZES}."
+            return message(
+                "The curve has {sizes} sizes, and a forecast needs {least}.",
+                sizes=len(self.sizes),
+                least=_FEWEST_SIZES,
+            )
         if self.judged < fewest_judged:
-            return f"{self.judged} images are too few to judge by; a forecast needs {fewest_judged}."
+            return message(
+                "{images} images are too few to judge by; a forecast needs {least}.",
+                images=self.judged,
+                least=fewest_judged,
+            )
         rise = self._errors[0, 0] - self._errors[0, -1]
         spread = self._spread * np.std(self._errors[1:, 0] - self._errors[1:, -1])
         if rise <= 2 * spread:
-            return (
-                f"With {self.most} images it is not clearly better than with {self.sizes[0]}; "
-                "what more would bring cannot be told."
+            return message(
+                "With {images} images it is not clearly better than with {fewer}; what more would bring "
+                "cannot "
+                "be told.",
+                images=self.most,
+                fewer=self.sizes[0],
             )
-        return ""
+        return NOTHING
 
-    def too_vague(self, images: int, most_off: float) -> str:
+    def too_vague(self, images: int, most_off: float) -> Message:
         """Why a forecast would say nothing, if so."""
         _, low, high = self.at(images)
         off = (high - low) / 2
         if off <= most_off:
-            return ""
-        return f"A forecast for {images} images may be off by {100 * off:.0f} points; more images are needed."
+            return NOTHING
+        return message(
+            "A forecast for {images} images may be off by {points:.0f} points; more images are needed.",
+            images=images,
+            points=100 * off,
+        )
 
     def at(self, images: int, judged: int | None = None) -> tuple[float, float, float]:
         """The share that is right, and its 95 % interval, when measured on so many images."""

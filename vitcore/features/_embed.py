@@ -111,8 +111,9 @@ def embed_images(
                 write(batch)
                 for place, refusal in batch.refused.items():
                     raise ImageError(
-                        f"{batch.views[place].name} can no longer be read ({refusal.reason}); "
-                        "import the dataset again."
+                        "{file} can no longer be read ({error}); import the dataset again.",
+                        file=batch.views[place].name,
+                        error=refusal.reason,
                     )
         seconds = meter.elapsed_s
         rows = store.rows(keys)

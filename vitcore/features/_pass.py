@@ -16,6 +16,7 @@ from PIL import Image
 from vitcore.backbone import Embedder
 from vitcore.dataset import load_image, make_view
 from vitcore.errors import ImageError
+from vitcore.messages import Message, message
 
 __all__ = [
     "EmbeddedBatch",
@@ -35,7 +36,7 @@ _AHEAD = 3  # batches that are decoded or wait to be, counting the one at work
 class Unreadable:
     """Why nothing could be made of an image."""
 
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +56,9 @@ class ImageView:
     augmentations: tuple[str, ...] = ()
 
     @property
-    def name(self) -> str:
+    def name(self) -> str | Message:
         """What to call it in a message."""
-        return "An image" if isinstance(self.source, bytes) else str(self.source)
+        return message("An image") if isinstance(self.source, bytes) else str(self.source)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,7 +127,7 @@ def load_pixels(embedder: Embedder, view: ImageView) -> npt.NDArray[np.uint8] | 
     try:
         image = open_image(embedder, view.source)
     except ImageError as error:
-        return Unreadable(str(error))
+        return Unreadable(error.message)
     return embedder.prepare(make_view(image, view.sha256, view.number, view.augmentations))
 
 
@@ -139,7 +140,7 @@ def open_image(embedder: Embedder, source: Path | bytes) -> Image.Image:
     try:
         return load_image(source, at_least=embedder.input_size)
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        raise ImageError(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+        raise ImageError("cannot be opened ({reason})", reason=error) from error
 
 
 def embed_batch(

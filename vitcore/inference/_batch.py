@@ -37,7 +37,7 @@ except ImportError:  # Windows
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
 from vitcore.features import Pass, Unreadable, local_pass
 from vitcore.inference._classifier import Classifier, Prediction
-from vitcore.messages import mark
+from vitcore.messages import mark, message
 from vitcore.progress import Progress, Task
 from vitcore.records import guard, load_record, plain_values, save_record
 
@@ -76,7 +76,7 @@ class PredictedFile:
     def of(cls, path: Path, result: Prediction | Unreadable) -> Self:
         """The answer of `Classifier.predict_each` for a file."""
         if isinstance(result, Unreadable):
-            return cls(path=_text(path), error=result.reason, probabilities={})
+            return cls(path=_text(path), error=str(result.reason), probabilities={})
         return cls(
             path=_text(path),
             label=result.label,
@@ -456,14 +456,16 @@ def _lines(file: IO[bytes], end: int) -> Iterator[str]:
 
 def _classes(header: Sequence[str]) -> tuple[str, ...]:
     if tuple(header[:_WIDTH]) != _COLUMNS:
-        raise ValueError(f"its columns are {', '.join(header)[:80]}")
+        raise ValueError(message("its columns are {columns}", columns=", ".join(header)[:80]))
     return tuple(header[_WIDTH:])
 
 
 def _of_width(width: int, rows: Iterable[list[str]]) -> Iterator[list[str]]:
     for cells in rows:
         if len(cells) != width:
-            raise ValueError(f"a row has {len(cells)} cells, the first one {width}")
+            raise ValueError(
+                message("a row has {cells} cells, the first one {width}", cells=len(cells), width=width)
+            )
         yield cells
 
 

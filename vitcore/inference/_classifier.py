@@ -15,6 +15,7 @@ from vitcore.backbone import Embedder
 from vitcore.errors import ImageError
 from vitcore.features import ImageView, Pass, Unreadable, local_pass, open_image
 from vitcore.inference._trust import Trust
+from vitcore.messages import message
 from vitcore.training import Head
 
 __all__ = ["Classifier", "ImageSource", "Prediction"]
@@ -72,8 +73,8 @@ class Classifier:
         predictions = []
         for source, result in self.predict_each(images):
             if isinstance(result, Unreadable):
-                name = "An image" if isinstance(source, bytes) else str(source)
-                raise ImageError(f"{name} cannot be predicted: {result.reason}.")
+                name = message("An image") if isinstance(source, bytes) else str(source)
+                raise ImageError("{name} cannot be predicted: {reason}.", name=name, reason=result.reason)
             predictions.append(result)
         return predictions
 

@@ -67,7 +67,7 @@ def onnx_probabilities(file: Path, images: Sequence[Path]) -> Iterator[npt.NDArr
         try:
             pixels = prepare(load_image(image, model.input_size), model.input_size)
         except Unreadable as error:
-            raise ImageError(f"{image} cannot be predicted: {error}.") from error
+            raise ImageError("{name} cannot be predicted: {reason}.", name=image, reason=error) from error
         return model.probabilities(pixels)
 
     return map(answer, images)

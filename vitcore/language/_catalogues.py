@@ -15,10 +15,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from vitcore.language._sentences import Sentences
 from vitcore.messages import English, Message
 
-__all__ = ["LANGUAGES", "current", "install", "ntr", "said", "speaking", "speech", "tr", "translated"]
+__all__ = ["LANGUAGES", "current", "install", "ntr", "speaking", "speech", "tr", "translated"]
 
 LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
 """What each language calls itself, by its code."""
@@ -38,7 +37,7 @@ def install(folder: Path, chosen: Callable[[], str]) -> None:
     """
     if folder not in _folders:
         _folders.append(folder)
-        for cache in (_translations, _sentences, _said, speech):
+        for cache in (_translations, speech):
             cache.cache_clear()
     _chosen[:] = [chosen]
 
@@ -70,19 +69,7 @@ def ntr(one: str, many: str, count: int) -> str:
 
 def translated(message: Message) -> str:
     """A message in the language of now; what no catalogue has stays English."""
-    if not message.values:
-        return said(message.template)  # until all sentences are templates
     return message.worded(speech(current()))
-
-
-def said(sentence: str) -> str:
-    """A sentence with its figures and names filled in, in the language of now; itself if it is not known."""
-    return _said(sentence, current())
-
-
-@lru_cache(maxsize=4096)
-def _said(sentence: str, language: str) -> str:
-    return _sentences(language).said(sentence)
 
 
 class _Speech(English):
@@ -97,7 +84,7 @@ class _Speech(English):
         self._signs = str.maketrans({",": symbols["group"], ".": symbols["decimal"], "%": percent})
 
     def template(self, message: Message) -> str:
-        if message.is_literal:
+        if not message or message.is_literal:
             return message.template
         if message.many:
             return self._translations.ngettext(message.template, message.many, message.count)
@@ -128,20 +115,6 @@ def _translations(language: str) -> gettext.NullTranslations:
         translations.add_fallback(merged)
         merged = translations
     return merged
-
-
-@lru_cache(maxsize=8)
-def _sentences(language: str) -> Sentences:
-    """The texts of all catalogues of a language, those of plurals left out."""
-    return Sentences(
-        {
-            message.id: message.string
-            for catalogue in _catalogues(language)
-            for message in catalogue
-            if isinstance(message.id, str) and isinstance(message.string, str) and message.id
-        },
-        language,
-    )
 
 
 def _catalogues(language: str) -> Iterator[Catalog]:

@@ -29,14 +29,23 @@ from vitcore.dataset import (
     NamedFile,
     Reading,
     add_images,
+    load_image,
     undo,
     unpack_photos,
 )
-from vitcore.errors import DatasetError, InputError, NotFoundError, StorageError
+from vitcore.errors import DatasetError, ImageError, InputError, NotFoundError, StorageError
 from vitcore.inference import Classifier, predict_files, read_predictions
-from vitcore.messages import mark
+from vitcore.messages import Message, cause, literal, mark
 from vitcore.progress import Task
-from vitcore.records import guard, load_record, plain_values, save_record, timestamp, write_json
+from vitcore.records import (
+    StoredMessage,
+    guard,
+    load_record,
+    plain_values,
+    save_record,
+    timestamp,
+    write_json,
+)
 from vitcore.runs import Run
 from vitcore.workspace import new_id
 
@@ -64,7 +73,7 @@ class PhotoBatch:
     title: str
     created: str
     names: tuple[str, ...]
-    refused: tuple[tuple[str, str], ...]
+    refused: tuple[tuple[str, Message], ...]
 
     @property
     def id(self) -> str:
@@ -109,6 +118,16 @@ class PhotoBatch:
         _, shares = self._table
         row = shares.iloc[number].sort_values(ascending=False, kind="stable")
         return {str(label): float(share) for label, share in row.items()}
+
+    def problem(self, number: int) -> Message:
+        """Return why a photo cannot be used; the table has it in English alone, so it is found out anew."""
+        try:
+            load_image(self.photo(number))
+        except ImageError as error:
+            return error.message
+        except OSError as error:
+            return cause(error)
+        return literal(str(self.answers.loc[number, "error"]))
 
     def label(self, number: int) -> str:
         """Return the class of a photo: its correction, or else the answer."""
@@ -206,7 +225,7 @@ class PhotoBatch:
         for name, reason in self.refused:
             yield {
                 "file": name, "label": "", "confidence": 0.0, "sure": False, "reason": "", "corrected": "",
-                "error": reason, "probabilities": {},
+                "error": str(reason), "probabilities": {},
             }  # fmt: skip
 
     def write_sorted(self, file: Path | IO[bytes], *, unsure_apart: bool) -> None:
@@ -236,7 +255,7 @@ class _Description:
     title: str
     created: str
     names: tuple[str, ...]
-    refused: tuple[tuple[str, str], ...]
+    refused: tuple[tuple[str, StoredMessage], ...]
 
 
 @dataclass(frozen=True)
@@ -277,7 +296,7 @@ def new_batch(
             title=title,
             created=timestamp(),
             names=tuple(item.name for item in found if not item.reason),
-            refused=tuple((item.name, item.reason) for item in found if item.reason),
+            refused=tuple((item.name, item.reason) for item in found if item.reason is not None),
         )
         save_record(folder / "about.json", about)
     except BaseException:

@@ -299,7 +299,7 @@ def _answers(classifier: Classifier, files: Sequence[Path]) -> Iterator[npt.NDAr
 
     def answer(source: ImageSource, result: Prediction | Unreadable) -> npt.NDArray[np.floating]:
         if isinstance(result, Unreadable):
-            raise ImageError(f"{source!s} cannot be predicted: {result.reason}.")
+            raise ImageError("{name} cannot be predicted: {reason}.", name=source, reason=result.reason)
         return np.array([result.probabilities[label] for label in classifier.classes])
 
     return starmap(answer, classifier.predict_each(files))

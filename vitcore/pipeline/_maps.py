@@ -63,7 +63,9 @@ def check_maps(
     try:
         found = deletion_test(classifier, told())
     except OSError as error:
-        raise InputError(f"A photo of the validation part cannot be read ({error}); train again.") from error
+        raise InputError(
+            "A photo of the validation part cannot be read ({error}); train again.", error=error
+        ) from error
     save_record(_file(run), found)
     return found
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vitcore.messages import message
 from vitcore.pipeline._material import TrainingData
 from vitcore.progress import Progress, Task
 from vitcore.runs import CrossValidation, Repeats
@@ -50,7 +51,9 @@ def cross_validate(
         task: Where progress is reported, and what stops it.
     """
     count = int(folds.max()) + 1
-    task.report(Progress(phase="fit", message=f"Cross-validation: {count} more trainings."))
+    task.report(
+        Progress(phase="fit", message=message("Cross-validation: {count} more trainings.", count=count))
+    )
     parts = [(np.flatnonzero(folds != number), np.flatnonzero(folds == number)) for number in range(count)]
     found = _fit_each(_Heads(vectors=data.views, labels=data.truth, parts=parts), data, best, task)
     if found is None:
@@ -71,7 +74,9 @@ def repeat(data: TrainingData, best: FitResult, task: Task) -> tuple[Repeats, pd
         task: Where progress is reported, and what stops it.
     """
     h = data.hyperparameters
-    task.report(Progress(phase="fit", message=f"{h.repeats} more trainings from other seeds."))
+    task.report(
+        Progress(phase="fit", message=message("{count} more trainings from other seeds.", count=h.repeats))
+    )
     seeds = [(h.seed + number) % 2**32 for number in range(1, h.repeats + 1)]
     part = np.arange(len(data.train)), np.arange(len(data.validation))
     heads = _Heads(

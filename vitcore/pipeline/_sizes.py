@@ -23,7 +23,7 @@ from vitcore.engines import choose_engine
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped
 from vitcore.evaluation import compare
 from vitcore.features import FeatureStore, ImageFile, ImageView, embed_images, image_files, local_pass
-from vitcore.messages import mark
+from vitcore.messages import Message, mark, message
 from vitcore.pipeline._material import check_division, class_numbers, prepare_data
 from vitcore.progress import Meter, Progress, Task
 from vitcore.records import guard, load_record, save_record
@@ -111,17 +111,23 @@ class SizeComparison:
         """Whether the images are enough to tell about what a size costs in accuracy."""
         return result.high < 0 or result.low > 0 or result.high - result.low <= 2 * _TELLING
 
-    def verdict(self, result: SizeResult) -> str:
+    def verdict(self, result: SizeResult) -> Message:
         """What a size gains and costs, one sentence."""
         if result == self.sizes[0]:
-            return "The full size, with which the others are compared."
-        speed = f"{result.speed:.1f}"
-        difference, low, high = (_points(value) for value in (result.difference, result.low, result.high))
-        if self.telling(result):
-            return f"{speed} times as fast; accuracy {difference} (95 % interval: {low} to {high})."
-        return (
-            f"{speed} times as fast; accuracy {difference}, but {self.images} images are too few to tell "
-            f"(95 % interval: {low} to {high})."
+            return message("The full size, with which the others are compared.")
+        template = mark("{speed:.1f} times as fast; accuracy {difference} (95 % interval: {low} to {high}).")
+        if not self.telling(result):
+            template = mark(
+                "{speed:.1f} times as fast; accuracy {difference}, but {images} images are too few to tell "
+                "(95 % interval: {low} to {high})."
+            )
+        return message(
+            template,
+            speed=result.speed,
+            difference=_points(result.difference),
+            images=self.images,
+            low=_points(result.low),
+            high=_points(result.high),
         )
 
 
@@ -300,8 +306,12 @@ def _checked_sizes(sizes: Sequence[int], patch: int) -> list[int]:
     for size in chosen:
         if not low <= size <= high or size % patch:
             raise SettingsError(
-                f"An input of {size} pixels cannot be compared; give sizes from {low} to {high} that are "
-                f"multiples of {patch}, the side of a patch."
+                "An input of {size} pixels cannot be compared; give sizes from {low} to {high} that are "
+                "multiples of {patch}, the side of a patch.",
+                size=size,
+                low=low,
+                high=high,
+                patch=patch,
             )
     if len(chosen) < 2:
         raise SettingsError(
@@ -498,9 +508,10 @@ def _save(dataset: Dataset, comparison: SizeComparison) -> None:
     save_record(path, comparison)
 
 
-def _points(share: float) -> str:
-    """A difference of two accuracies in words."""
-    points = f"{100 * abs(share):.1f}"
-    if points == "0.0":
-        return "the same"
-    return f"{points} points lower" if share < 0 else f"{points} points higher"
+def _points(share: float) -> Message:
+    """Return a difference in points of 100, rounded, in words."""
+    points = round(abs(100 * share), 1)
+    if points == 0:
+        return message("the same")
+    template = mark("{points:.1f} points lower") if share < 0 else mark("{points:.1f} points higher")
+    return message(template, points=points)

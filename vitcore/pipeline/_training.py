@@ -15,7 +15,7 @@ from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
 from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
-from vitcore.messages import Message
+from vitcore.messages import Message, message
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import TrainingData, check_division, prepare_data
 from vitcore.pipeline._repeats import cross_validate, repeat
@@ -284,7 +284,7 @@ def _fit_further(writer: RunWriter, data: TrainingData, best: FitResult, task: T
                 facts = replace(facts, repeats=repeated[0])
                 histories.append(repeated[1])
     except SettingsError as error:  # in one of them; the run itself went well
-        return RunFacts(message=f"The further trainings were given up. {error}")
+        return RunFacts(message=message("The further trainings were given up. {error}", error=error))
     writer.add_repeats(pd.concat(histories))
     return facts
 

@@ -178,7 +178,7 @@ def _agreement(agreements: "Sequence[Agreement]") -> list[Block]:
     ]
     rows = [
         (
-            tr(_KINDS[found.kind]) + ("" if found.offered else f" ({tr('left out')})"),
+            tr(_KINDS[found.kind]) + ("" if found.offered else " (" + tr("left out") + ")"),
             Figure(found.images, "count"),
             Figure(found.same_labels, "share"),
             number(found.largest_difference, 6),

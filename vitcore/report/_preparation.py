@@ -6,7 +6,7 @@ import pandas as pd
 
 from vitcore.charts import class_count_chart
 from vitcore.dataset import Dataset
-from vitcore.language import decimals, images, ntr, number, said, tr, translated
+from vitcore.language import decimals, images, ntr, number, tr, translated
 from vitcore.report._blocks import Block, Chart, Figure, Heading, Items, Paragraph, Table
 from vitcore.report._contents import ReportContents
 from vitcore.report._names import shortened
@@ -76,7 +76,7 @@ def _classes(contents: ReportContents, dataset: Dataset) -> list[Block]:
     ]
     if dataset.warnings:
         blocks.append(Paragraph(tr("What there is to know about these photos:")))
-        blocks.append(Items([said(warning) for warning in dataset.warnings]))
+        blocks.append(Items([translated(warning) for warning in dataset.warnings]))
     return blocks
 
 
@@ -104,7 +104,7 @@ def _left_out(dataset: Dataset) -> list[Block]:
     """Files that were not taken, and why, in numbers; images that were taken out."""
     blocks: list[Block] = [Heading(tr("What was left out"))]
     if dataset.skipped:
-        reasons = Counter(said(item.reason) for item in dataset.skipped).most_common()
+        reasons = Counter(translated(item.reason) for item in dataset.skipped).most_common()
         rows = [(reason, Figure(count, "count")) for reason, count in reasons[:_MOST_REASONS]]
         if more := sum(count for _, count in reasons[_MOST_REASONS:]):
             rows.append((tr("other reasons"), Figure(more, "count")))
@@ -143,7 +143,7 @@ def _preparation(contents: ReportContents) -> str:
         deviation=" · ".join(map(decimals, preprocessing.std)),
     )
     if h.views == 1:
-        return f"{text} {tr('Photos were learned from as they are, without variants.')}"
+        return f"{text} " + tr("Photos were learned from as they are, without variants.")
     varied = tr(
         "Of each training photo {views} versions were learned from: the photo itself, and others that vary "
         "it at random ({what}). Validation photos were judged as they are."

@@ -54,7 +54,7 @@ def division_sentences(config: RunConfig, *, ready_made: bool) -> str:
             "of each class, drawn at random with the seed {seed}. Nothing was learned from them."
         ).format(**parts, fraction=percent(split.validation_fraction), seed=split.seed)
     if not split.groups:
-        return f"{text} {tr('No two of them are near-duplicates of each other.')}"
+        return f"{text} " + tr("No two of them are near-duplicates of each other.")
     if ready_made:
         alike = tr("{images} of the images are near-duplicates of each other, in {groups} groups.")
     else:

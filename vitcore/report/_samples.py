@@ -67,7 +67,7 @@ def _tile(row: Any, pictures: list[tuple[str, str]]) -> Tile:
     )
     truth = tr("as labelled") if row.right else tr("truly: {name}").format(name=shortened(row.true, _LONGEST))
     if not getattr(row, "sure", True):
-        truth = f"{truth} · {tr('not sure')}"
+        truth = f"{truth} · " + tr("not sure")
     return Tile(pictures, answer, truth, bool(row.right))
 
 

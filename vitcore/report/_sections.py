@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vitcore.language import decimals, local_time, number, percent, said, span_sentence, tr
+from vitcore.language import decimals, local_time, number, percent, span_sentence, tr, translated
 from vitcore.report._blocks import Block, Heading, Items, Paragraph, Section
 from vitcore.report._contents import ReportContents
 from vitcore.report._evaluation import evaluation, results
@@ -65,8 +65,8 @@ def _introduction(contents: ReportContents) -> list[Block]:
         ),
         headline(figures),
     ]
-    if message := run.facts.message:
-        blocks.append(Paragraph(said(message), "note"))
+    if run.facts.message:
+        blocks.append(Paragraph(translated(run.facts.message), "note"))
     if run.note:
         blocks.append(Heading(tr("Note on this run")))
         blocks += [Paragraph(line) for line in run.note.splitlines() if line.strip()]

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from vitcore.backbone import BackboneSpec, Device
 from vitcore.compute import Compute
 from vitcore.engines import EngineRecord
+from vitcore.messages import NOTHING, mark
+from vitcore.records import StoredMessage
 from vitcore.training import Hyperparameters
 
 __all__ = [
@@ -24,6 +26,9 @@ __all__ = [
     "SplitRecord",
     "State",
 ]
+
+STATE_WORDS = (mark("running"), mark("complete"), mark("stopped"), mark("failed"), mark("interrupted"))
+"""The states of a run, the last one that of a run whose process is gone."""
 
 State = Literal["running", "complete", "stopped", "failed"]
 """What stands on disk; a run that says ``running`` and has no process was interrupted."""
@@ -50,7 +55,7 @@ class RunBackbone(BackboneSpec):
 
     weights_sha256: str
     fingerprint: str
-    note: str = ""
+    note: StoredMessage = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +207,7 @@ class RunFacts:
         repeats: If they were asked for.
     """
 
-    message: str = ""
+    message: StoredMessage = NOTHING
     best_epoch: int | None = None
     epochs_run: int | None = None
     images_per_second: float | None = None

@@ -34,7 +34,7 @@ import pandas as pd
 
 from vitcore.errors import NotFoundError, SettingsError, Stopped, StorageError, VitcoreError
 from vitcore.evaluation import Evaluation
-from vitcore.messages import Message, mark
+from vitcore.messages import Message, literal, mark
 from vitcore.records import (
     guard,
     load_record,
@@ -308,10 +308,10 @@ class RunWriter:
         try:
             # When the process is ending under a background job, the run was interrupted, as if killed.
             if not self._finished and threading.main_thread().is_alive():
-                message = (
-                    str(error) if isinstance(error, VitcoreError) else f"{kind and kind.__name__}: {error}"
-                )
-                self.finish("stopped" if isinstance(error, Stopped) else "failed", RunFacts(message=message))
+                reason = literal(f"{kind and kind.__name__}: {error}")
+                if isinstance(error, VitcoreError):
+                    reason = error.message
+                self.finish("stopped" if isinstance(error, Stopped) else "failed", RunFacts(message=reason))
         finally:
             self._lock.release()
 
@@ -324,7 +324,7 @@ def load_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
         StorageError: Its files are damaged.
     """
     workspace = workspace or Workspace.default()
-    folder = workspace.find(workspace.runs, run_id, "run")
+    folder = workspace.find(workspace.runs, run_id, mark("run"))
     config = load_record(RunConfig, folder / "config.json", _DAMAGED)
     facts = load_record(RunState, folder / "state.json", _DAMAGED)
     state: str = facts.state
@@ -388,7 +388,7 @@ def describe_run(
     workspace = workspace or Workspace.default()
     run = load_run(run_id, workspace=workspace)
     given = {"name": name, "note": note}
-    for what, most in (("name", 200), ("note", 10_000)):
+    for what, most in ((mark("name"), 200), (mark("note"), 10_000)):
         text = given[what]
         if text is not None and len(text) > most:
             raise SettingsError(

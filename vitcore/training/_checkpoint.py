@@ -18,7 +18,7 @@ from vitcore.messages import mark, message
 from vitcore.records import guard, plain_values, record_of, replacing
 from vitcore.training._head import HiddenHead, LinearHead
 from vitcore.training._history import EpochRecord
-from vitcore.training._hyperparameters import Hyperparameters
+from vitcore.training._hyperparameters import Hyperparameters, as_given
 from vitcore.training._inputs import Inputs
 from vitcore.training._network import Network
 
@@ -143,10 +143,19 @@ class Checkpoint:
                 before=before["epochs"],
             )
         if differing:
-            changes = ", ".join(f"{name} was {before[name]!r} and is {now[name]!r}" for name in differing)
+            changes = [
+                message(
+                    "{name} was {before} and is {now}",
+                    name=name,
+                    before=as_given(before[name]),
+                    now=as_given(now[name]),
+                )
+                for name in differing
+            ]
             raise SettingsError(
-                f"The checkpoint does not fit the settings: {changes}; give the same ones, or train from the "
-                "start."
+                "The checkpoint does not fit the settings: {changes}; give the same ones, or train from the "
+                "start.",
+                changes=changes,
             )
         if len(self.history) > h.epochs:
             raise SettingsError(

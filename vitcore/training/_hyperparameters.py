@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 from vitcore.errors import SettingsError
+from vitcore.messages import mark
 
 __all__ = [
     "Augmentation",
@@ -221,8 +222,11 @@ class Hyperparameters:
             value, usual = getattr(self, name), getattr(type(self), name)
             if value != usual:
                 raise SettingsError(
-                    f"{name} is {value!r}, of which the optimizer lbfgs makes no use; leave it at {usual!r}, "
-                    "or choose another optimizer."
+                    "{name} is {value}, of which the optimizer lbfgs makes no use; leave it at {usual}, or "
+                    "choose another optimizer.",
+                    name=name,
+                    value=as_given(value),
+                    usual=as_given(usual),
                 )
         if self.balance == "sampler":
             raise SettingsError(
@@ -234,22 +238,42 @@ class Hyperparameters:
         """Take a list, as JSON has it, as well as a tuple."""
         value, choices = self.augmentations, get_args(Augmentation)
         if not isinstance(value, list | tuple) or any(name not in choices for name in value):
-            raise SettingsError(f"augmentations is {value!r}; give a list of any of {', '.join(choices)}.")
+            raise SettingsError(
+                "augmentations is {value}; give a list of any of {choices}.",
+                value=repr(value),
+                choices=choices,
+            )
         object.__setattr__(self, "augmentations", tuple(sorted(set(value))))
 
     def _check_whole(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise SettingsError(f"{name} is {value!r}; give a whole number from {low} to {high}.")
+            raise SettingsError(
+                "{name} is {value}; give a whole number from {low} to {high}.",
+                name=name,
+                value=as_given(value),
+                low=low,
+                high=high,
+            )
 
     def _check_number(self, name: str, low: float, high: float, *, open_low: bool = False) -> None:
         value = getattr(self, name)
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not number or not low <= value <= high or (open_low and value == low):
-            bound = f"above {low}" if open_low else f"from {low}"
-            raise SettingsError(f"{name} is {value!r}; give a number {bound} up to {high}.")
+            template = mark("{name} is {value}; give a number from {low} up to {high}.")
+            if open_low:
+                template = mark("{name} is {value}; give a number above {low} up to {high}.")
+            raise SettingsError(template, name=name, value=as_given(value), low=low, high=high)
 
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         value = getattr(self, name)
         if value not in choices:
-            raise SettingsError(f"{name} is {value!r}; choose {', '.join(choices[:-1])} or {choices[-1]}.")
+            raise SettingsError(
+                "{name} is {value}; choose {choices:or}.", name=name, value=as_given(value), choices=choices
+            )
+
+
+def as_given(value: object) -> object:
+    """Return a value for a message: a number as one, anything else as it is written in code."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else repr(value)

@@ -187,7 +187,7 @@ def _confusions(
 def _counts(most: int, smallest: float, sizes: int) -> list[int]:
     """Numbers of images, each more than the one before by the same factor."""
     if sizes < 2:
-        raise SettingsError(f"sizes is {sizes}; a curve needs 2 or more.")
+        raise SettingsError("sizes is {sizes}; a curve needs 2 or more.", sizes=sizes)
     counts = np.geomspace(max(most * smallest, 1), max(most, 1), sizes).round().astype(np.int64)
     found: list[int] = np.unique(counts).tolist()
     return found

@@ -67,7 +67,9 @@ def out_of_fold_logits(
     """
     h, stop = hyperparameters, stop or Event()
     if not 1 <= epochs <= h.epochs:
-        raise SettingsError(f"epochs is {epochs}; give 1 to {h.epochs}, those of the settings.")
+        raise SettingsError(
+            "epochs is {epochs}; give 1 to {most}, those of the settings.", epochs=epochs, most=h.epochs
+        )
     different = len(labels) if groups is None else len(np.unique(groups))
     parts = fold_parts(labels, groups, max(2, min(folds, different)), classes, seed=seed)
     results = fit_heads(

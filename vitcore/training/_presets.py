@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vitcore.messages import mark
 from vitcore.training._hyperparameters import Hyperparameters
 
 __all__ = ["PRESETS", "Preset"]
@@ -25,18 +26,20 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "quick": Preset(
-        title="Quick",
-        sentence="Logistic regression, all photos at once: a first answer within moments, and a good one.",
+        title=mark("Quick"),
+        sentence=mark(
+            "Logistic regression, all photos at once: a first answer within moments, and a good one."
+        ),
         hyperparameters=Hyperparameters(optimizer="lbfgs", epochs=30),
     ),
     "balanced": Preset(
-        title="Balanced",
-        sentence="Twenty epochs over the photos as they are; suits most sets.",
+        title=mark("Balanced"),
+        sentence=mark("Twenty epochs over the photos as they are; suits most sets."),
         hyperparameters=Hyperparameters(),
     ),
     "thorough": Preset(
-        title="Thorough",
-        sentence=(
+        title=mark("Thorough"),
+        sentence=mark(
             "Each photo in four variants, blended with others, for more epochs; the first training with "
             "it takes four times as long."
         ),

@@ -491,5 +491,7 @@ def _check(base: Hyperparameters, views: int, trials: int | None, seconds: float
         raise SettingsError("folds is {folds}; give a whole number from 2 to 20.", folds=folds)
     if base.views > views:
         raise SettingsError(
-            f"views is {base.views} and there are {views} of each image; embed more, or ask for fewer."
+            "views is {views} and there are {there} of each image; embed more, or ask for fewer.",
+            views=base.views,
+            there=views,
         )
