@@ -1,6 +1,5 @@
 """The forecasts of the accuracy with more images, against the truth."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from benchmarks._material import Material, materials
 from benchmarks._rows import Row
 from benchmarks._setting import Setting
 from vitcore.evaluation import forecast
+from vitcore.folds import deal_folds
 from vitcore.training import Hyperparameters, fit_heads, learning_curve_points
 
 __all__ = ["more_images"]
@@ -18,7 +18,7 @@ SEEDS = range(10)
 _FOLDS = 5
 _H = Hyperparameters()
 
-Parts = Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+Parts = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 
 def more_images(setting: Setting) -> list[Row]:
@@ -108,8 +108,5 @@ def _outcome(setting: Setting, material: Material, seed: int) -> _Outcome | None
 
 def _divided(material: Material, folds: int, seed: int) -> Parts:
     """Stratified folds that divide no group."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    parts: Parts = dealer.split(material.vectors, material.labels, material.groups)
-    return parts
+    fold = deal_folds(material.labels, material.groups, folds, seed=seed)
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]

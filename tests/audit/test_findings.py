@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 from tests._pictures import soft_photo
@@ -34,6 +35,7 @@ def test_blurred_dark_bright_and_empty_images_are_found(flawed, look):
         assert not sound.intersection(*zip(*names(flawed, kinds[kind]), strict=True))
 
 
+@pytest.mark.thorough
 def test_what_most_images_are_like_is_no_fault(pile, look):
     images = {
         f"{label}/{n}.png": Image.new("RGB", (64, 48), (0, 0, 3 * n)) for label in "ab" for n in range(9)
@@ -43,6 +45,7 @@ def test_what_most_images_are_like_is_no_fault(pile, look):
     assert not {"dark", "empty", "blurry"} & set(by_kind(find_issues(dataset, look(dataset))))
 
 
+@pytest.mark.thorough
 def test_near_duplicates_are_found_the_largest_first(pile, look):
     images = plain_pile()
     images |= {"a/again.jpg": images["a/1.png"], "a/small.png": smaller(images["a/1.png"])}
@@ -67,6 +70,7 @@ def test_near_duplicates_under_two_labels_and_in_two_parts_are_found(pile, look)
     assert names(dataset, kinds["near_duplicates"]) == [["train/a/3.png", "train/a/twin.png"]]
 
 
+@pytest.mark.thorough
 def test_the_findings_are_always_about_the_present_version(flawed, look):
     measures = look(flawed)
     dark = by_kind(find_issues(flawed, measures))["dark"].groups[0]

@@ -94,6 +94,7 @@ def test_pictures_without_structure_are_told_by_their_colour():
     assert like(picture(soft_photo(0)), white) == 0
 
 
+@pytest.mark.thorough
 def test_digits_of_one_kind_are_not_taken_for_one():
     zeros = [file for _, label, file in islice(sample_images(), 200) if label == "0"]
     pictures = [picture(load_image(file.read())) for file in zeros[:12]]

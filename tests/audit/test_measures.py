@@ -46,6 +46,7 @@ def test_only_images_that_were_added_are_measured(pile, look, work_done, tmp_pat
     assert finding.kind == "contradiction"
 
 
+@pytest.mark.thorough
 def test_taking_images_out_and_bringing_them_back_costs_nothing(pile, look, work_done):
     images = plain_pile()
     dataset = pile(images | {"a/small.png": smaller(images["a/1.png"])})
@@ -59,6 +60,7 @@ def test_taking_images_out_and_bringing_them_back_costs_nothing(pile, look, work
     assert work_done == before
 
 
+@pytest.mark.thorough
 def test_pairs_outlive_the_exclusion_of_one_of_them_when_more_images_come(pile, look, tmp_path):
     images = plain_pile()
     dataset = pile(images | {"a/small.png": smaller(images["a/1.png"])})
@@ -73,6 +75,7 @@ def test_pairs_outlive_the_exclusion_of_one_of_them_when_more_images_come(pile, 
     assert find_issues(dataset, load_measures(dataset))[0].groups == (group,)
 
 
+@pytest.mark.thorough
 def test_another_backbone_compares_anew(flawed, look, work_done):
     first = look(flawed)
     second = look(flawed, precision="bf16")
@@ -117,6 +120,7 @@ def test_a_stopped_check_keeps_what_it_found(flawed, look, phase, work_done, mon
     assert before != work_done
 
 
+@pytest.mark.thorough
 def test_a_check_uses_the_embeddings_of_the_engine_that_suits_the_images(flawed, look, tiny_backbone):
     reduced = Device("cpu", "CPU", "bf16")
 
@@ -136,6 +140,7 @@ def test_an_image_that_is_gone_is_said_so(flawed, look):
         look(flawed)
 
 
+@pytest.mark.thorough
 def test_measuring_prints_nothing_and_starts_no_process(flawed, look, capfd, monkeypatch):
     def no_fork() -> int:
         raise AssertionError("a process was started")

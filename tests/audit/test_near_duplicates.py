@@ -146,6 +146,7 @@ def test_near_duplicates_are_found_again_without_comparing(pile, monkeypatch):
         find_near_duplicates(dataset, dataset.index, vectors, fingerprint="other")
 
 
+@pytest.mark.thorough
 def test_few_pictures_are_in_memory_however_many_are_compared(pile, monkeypatch):
     dataset = pile(plain_pile(12))
     alive: weakref.WeakSet[Picture] = weakref.WeakSet()

@@ -47,7 +47,7 @@ def test_each_head_is_the_one_after_the_last_epoch_of_a_training_on_the_other_fo
     h = settings(**changes)
     found = judge(images, h, epochs=3, seed=7)
     assert found.shape == (60, CLASSES)
-    for learned, judged in fold_parts(labels, None, 4, CLASSES, seed=7):
+    for learned, judged in fold_parts(labels, None, 4, seed=7):
         reached = []
         fit_head(
             vectors[learned],
@@ -72,7 +72,7 @@ def test_an_image_has_no_part_in_what_is_said_of_its_group(images):
     changed = vectors.copy()
     changed[10] += 1
     same = (judge(images, settings(), groups) == judge((changed, labels), settings(), groups)).all(axis=1)
-    [fold] = [judged for _, judged in fold_parts(labels, groups, 4, CLASSES, seed=0) if 10 in judged]
+    [fold] = [judged for _, judged in fold_parts(labels, groups, 4, seed=0) if 10 in judged]
     assert {9, 11} <= set(fold)
     assert set(np.flatnonzero(same)) == set(fold) - {10}
 

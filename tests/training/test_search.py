@@ -109,14 +109,14 @@ def test_a_search_that_cannot_be_made_is_refused(search, options):
 def test_a_group_is_never_divided_between_folds():
     random = np.random.default_rng(1)
     labels, groups = random.integers(0, 3, 90), random.integers(0, 25, 90)
-    for learned, judged in fold_parts(labels, groups, 5, 3, seed=0):
+    for learned, judged in fold_parts(labels, groups, 5, seed=0):
         assert not set(groups[learned]) & set(groups[judged])
         assert sorted([*learned, *judged]) == list(range(90))
 
 
 def test_every_class_is_spread_evenly_over_the_folds():
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(3), [50, 20, 7]))
-    for _, judged in fold_parts(labels, None, 5, 3, seed=0):
+    for _, judged in fold_parts(labels, None, 5, seed=0):
         assert np.array_equal(np.bincount(labels[judged], minlength=3)[:2], [10, 4])
         assert np.bincount(labels[judged], minlength=3)[2] in {1, 2}
         assert len(judged) in {15, 16}
@@ -124,7 +124,7 @@ def test_every_class_is_spread_evenly_over_the_folds():
 
 def test_another_seed_deals_the_folds_anew():
     labels = np.repeat(np.arange(3), 20)
-    first, again, other = (fold_parts(labels, None, 4, 3, seed=seed)[0][1] for seed in (1, 1, 2))
+    first, again, other = (fold_parts(labels, None, 4, seed=seed)[0][1] for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -137,7 +137,7 @@ def test_a_trial_is_judged_as_its_settings_are_trained(clusters, search):
         results = fit_heads(
             vectors,
             labels,
-            fold_parts(labels, None, 3, CLASSES, seed=3),
+            fold_parts(labels, None, 3, seed=3),
             classes=CLASSES,
             hyperparameters=trial.hyperparameters,
         )
@@ -152,7 +152,7 @@ def test_what_is_monitored_is_what_is_searched_for(clusters, search, monitor):
     results = fit_heads(
         vectors,
         labels,
-        fold_parts(labels, None, 3, CLASSES, seed=0),
+        fold_parts(labels, None, 3, seed=0),
         classes=CLASSES,
         hyperparameters=found.hyperparameters,
     )
@@ -167,7 +167,7 @@ def test_the_leading_settings_are_judged_on_further_divisions(clusters, search):
     assert found.number in {1, *leading[:5], *(number for number in leading if 2 <= number <= 5)}
     errors = []
     for seed in range(3):
-        parts = fold_parts(labels, None, 3, CLASSES, seed=seed)
+        parts = fold_parts(labels, None, 3, seed=seed)
         h = found.hyperparameters
         results = fit_heads(vectors[:, : h.views], labels, parts, classes=CLASSES, hyperparameters=h)
         errors += [1 - max(record.accuracy for record in result.history) for result in results]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from vitcore.dataset._copies import group_pairs
 from vitcore.errors import DatasetError, SettingsError
+from vitcore.folds import deal_folds
 from vitcore.messages import Message, counted, mark, message, shortened
 
 __all__ = ["fold_index", "split_index"]
@@ -117,12 +118,7 @@ def fold_index(index: pd.DataFrame, folds: int, *, seed: int = 0, groups: Groups
             possible=len(own),
             missing=folds - len(own),
         )
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    fold = np.zeros(len(index), dtype=np.int64)
-    for number, (_, held_out) in enumerate(dealer.split(numbers, index["label"], numbers)):
-        fold[held_out] = number
+    fold = deal_folds(index["label"].to_numpy(), numbers, folds, seed=seed)
     return pd.Series(fold, index=index.index, name="fold")
 
 

@@ -73,7 +73,7 @@ def learning_curve_points(
         SettingsError: Fewer groups than folds, or the loss is not finite any more.
         Stopped: `stop` was set before the last head was finished.
     """
-    divided = fold_parts(labels, groups, folds, classes, seed=seed)
+    divided = fold_parts(labels, groups, folds, seed=seed)
     random = np.random.default_rng(seed)
     orders = [_stratified_order(learned, labels, groups, random) for learned, _ in divided]
     counts = _counts(min(len(order) for order in orders), _SMALLEST, sizes)
@@ -135,7 +135,7 @@ def class_curve_points(
         SettingsError: Fewer groups than folds, or the loss is not finite any more.
         Stopped: `stop` was set before the last head was finished.
     """
-    divided = fold_parts(labels, groups, folds, classes, seed=seed)
+    divided = fold_parts(labels, groups, folds, seed=seed)
 
     def judge(parts: Parts) -> list[Ints]:
         confusions = _confusions(vectors, labels, parts, classes, hyperparameters, device, stop)

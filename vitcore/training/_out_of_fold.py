@@ -71,7 +71,7 @@ def out_of_fold_logits(
             "epochs is {epochs}; give 1 to {most}, those of the settings.", epochs=epochs, most=h.epochs
         )
     different = len(labels) if groups is None else len(np.unique(groups))
-    parts = fold_parts(labels, groups, max(2, min(folds, different)), classes, seed=seed)
+    parts = fold_parts(labels, groups, max(2, min(folds, different)), seed=seed)
     results = fit_heads(
         vectors,
         labels,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.errors import SettingsError, Stopped
+from vitcore.folds import deal_folds
 from vitcore.records import Bound
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._loop import FitResult, fit_heads
@@ -149,7 +150,7 @@ def search_settings(
     """
     _check(base, training.shape[1], trials, seconds, folds)
     started, stop = time.perf_counter(), stop or Event()
-    parts = fold_parts(labels, groups, folds, classes, seed=seed)
+    parts = fold_parts(labels, groups, folds, seed=seed)
     study = _Study(base, training.shape[1], seed)
     tried: list[SearchTrial] = []
     while not (stop.is_set() or _is_over(tried, trials, seconds, started)):
@@ -181,7 +182,7 @@ def search_settings(
             on_trial(tried[-1])
     if not tried:
         raise Stopped("The search was stopped before its first trial was finished.")
-    divisions = [fold_parts(labels, groups, folds, classes, seed=seed + number) for number in (1, 2)]
+    divisions = [fold_parts(labels, groups, folds, seed=seed + number) for number in (1, 2)]
 
     def judge(h: Hyperparameters, division: Parts) -> list[Score]:
         return _scores(training, labels, division, classes, h, device, stop, must_end=False)
@@ -234,35 +235,23 @@ def _finalists(tried: Sequence[SearchTrial]) -> list[SearchTrial]:
 
 
 def fold_parts(
-    labels: Ints, groups: npt.NDArray[Any] | None, folds: int, classes: int, *, seed: int
+    labels: Ints, groups: npt.NDArray[Any] | None, folds: int, *, seed: int
 ) -> list[tuple[Ints, Ints]]:
-    """Row numbers to learn from and to be judged on, for each fold.
-
-    The groups are dealt, the largest first and else in random order, each to the fold that has the
-    fewest images of its classes so far: every class is spread as evenly as the groups allow.
+    """Return the row numbers to learn from and those to be judged on, for each fold of `deal_folds`.
 
     Raises:
         SettingsError: Fewer groups than folds.
     """
-    numbers = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    counts = np.zeros((numbers.max() + 1, classes), dtype=np.int64)  # (groups, C)
-    np.add.at(counts, (numbers, labels), 1)
-    if len(counts) < folds:
+    names = np.arange(len(labels)) if groups is None else groups
+    count = len(np.unique(names))
+    if count < folds:
         raise SettingsError(
             "{folds} folds need as many different images, and there are {count}; add images, or choose fewer "
             "folds.",
             folds=folds,
-            count=len(counts),
+            count=count,
         )
-    order = np.random.default_rng(seed).permutation(len(counts))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    filled = np.zeros((folds, classes), dtype=np.int64)
-    fold_of = np.zeros(len(counts), dtype=np.int64)
-    for group in order:
-        alike, size = filled @ counts[group], filled.sum(axis=1)
-        fold_of[group] = np.lexsort((size, alike))[0]
-        filled[fold_of[group]] += counts[group]
-    fold = fold_of[numbers]
+    fold = deal_folds(labels, names, folds, seed=seed)
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
 
 
