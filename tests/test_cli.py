@@ -12,6 +12,7 @@ from tests._archives import zip_of_folder
 from vitcore import load_classifier
 from vitcore.cli import main
 from vitcore.dataset import load_dataset
+from vitcore.records import plain_values
 from vitcore.runs import list_runs, load_run
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
@@ -206,7 +207,7 @@ def test_train_takes_its_options(train, photos):
     ]
     answer = train(photos, *flags, "--device", "cpu", "--precision", "bf16", "--name", "Mine")
     run = load_run(answer["run_id"])
-    assert run.hyperparameters.to_dict() == options
+    assert plain_values(run.hyperparameters) == options
     assert run.name == "Mine"
     assert (answer["device"], answer["dtype"]) == ("cpu", "bf16")
     assert answer["images"]["validation"] == 9

@@ -4,11 +4,14 @@ import pytest
 
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
 from vitcore.errors import DeviceError
+from vitcore.records import plain_values
 
 
 def test_by_default_everything_is_chosen():
     assert Compute() == DEFAULT_COMPUTE == Compute("auto", "auto", "auto", "auto")
-    assert Compute(**Compute("embedded", precision="bf16").to_dict()) == Compute("embedded", precision="bf16")
+    assert Compute(**plain_values(Compute("embedded", precision="bf16"))) == Compute(
+        "embedded", precision="bf16"
+    )
 
 
 @pytest.mark.parametrize("device", DEVICES)

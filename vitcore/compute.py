@@ -1,6 +1,6 @@
 """The options that say with what embeddings are computed."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import util
 from types import MappingProxyType
 
@@ -69,10 +69,6 @@ class Compute:
             )
         if self.precision != "auto" and (self.engine, self.precision) != ("auto", "int8"):
             check_precision(self.precision, "torch" if self.engine == "auto" else self.engine)
-
-    def to_dict(self) -> dict[str, str]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 DEFAULT_COMPUTE = Compute()

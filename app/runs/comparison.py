@@ -15,6 +15,7 @@ from app.shared.state import distinct_names
 from vitcore.charts import comparison_chart
 from vitcore.evaluation import METRICS
 from vitcore.language import mark, number, tr
+from vitcore.records import plain_values
 from vitcore.report import metric_figure, metric_name, setting_title, setting_value
 from vitcore.runs import Run
 
@@ -107,5 +108,5 @@ def _settings_of(run: Run) -> dict[str, Any]:
         "backbone": tr(about.backbone.title),
         "engine": engine_title(engine_of(run)),
         "precision": about.device.precision,
-        **run.hyperparameters.to_dict(),
+        **plain_values(run.hyperparameters),
     }

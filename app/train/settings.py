@@ -19,6 +19,7 @@ from vitcore.compute import DEVICES, PRECISIONS, Compute
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import mark, tr
+from vitcore.records import plain_values
 from vitcore.report import setting_title, setting_value, significant
 from vitcore.training import PRESETS, Hyperparameters, settings_without_effect
 
@@ -149,7 +150,7 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     Args:
         data: What is learned from, to show its photos in the variants that are chosen.
     """
-    for name, value in DEFAULTS.to_dict().items():
+    for name, value in plain_values(DEFAULTS).items():
         st.session_state.setdefault(name, value)
     _presets()
     left, right = st.columns(2)
@@ -183,14 +184,14 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def chosen_settings() -> dict[str, Any]:
     """Return the chosen hyperparameters; those without effect are at their defaults, and not forgotten."""
-    shown = {name: st.session_state.get(name, value) for name, value in DEFAULTS.to_dict().items()}
+    shown = {name: st.session_state.get(name, value) for name, value in plain_values(DEFAULTS).items()}
     idle = settings_without_effect(shown)
     return {name: getattr(DEFAULTS, name) if name in idle else value for name, value in shown.items()}
 
 
 def load_settings(hyperparameters: Hyperparameters, requested: Mapping[str, Any] | None = None) -> None:
     """Put settings into the widgets; to be called before these are drawn, as from a callback."""
-    for name, value in hyperparameters.to_dict().items():
+    for name, value in plain_values(hyperparameters).items():
         st.session_state[name] = list(value) if isinstance(value, tuple) else value
     for name, value in (requested or {}).items():
         st.session_state[name] = value

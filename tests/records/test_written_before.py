@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vitcore.audit import load_measures
+from vitcore.audit._near_duplicates import NearDuplicate
 from vitcore.dataset import confirmed, list_datasets, load_dataset
 from vitcore.dataset._dataset import load_description
 from vitcore.engines import EngineRecord
@@ -25,7 +27,7 @@ from vitcore.pipeline import (
     load_tuning,
 )
 from vitcore.pipeline._batches import Correction
-from vitcore.records import plain_values, record_of
+from vitcore.records import load_record, plain_values, record_of
 from vitcore.runs import CHECKPOINT, list_runs, load_run
 from vitcore.runs._records import About
 from vitcore.training import Checkpoint
@@ -172,3 +174,13 @@ def test_the_memory_of_engines_is_read():
     (network,) = json_of(WRITTEN / "engines" / "choices.json").values()
     for values in network.values():
         assert plain_values(record_of(EngineRecord, values)) == values
+
+
+def test_measures_and_near_duplicates_are_read(old):
+    measures = load_measures(load_dataset("photos", workspace=old))
+    before = json_of(old.datasets / "photos" / "measures.json")
+    assert measures.fingerprint == before["fingerprint"]
+    assert measures.compared == set(before["compared"])
+    assert len(measures.quality) == len(before["quality"]["sha256"]) == 36
+    for file in (old.datasets / "photos" / "duplicates").iterdir():
+        assert load_record(tuple[NearDuplicate, ...], file, "delete it") == tuple(map(tuple, json_of(file)))

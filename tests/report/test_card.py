@@ -7,7 +7,7 @@ import numpy as np
 
 from vitcore.evaluation import evaluate
 from vitcore.language import speaking
-from vitcore.records import record_of
+from vitcore.records import plain_values, record_of
 from vitcore.report import CardContents, model_card
 from vitcore.runs import Leak, Repeats, RunConfig, RunFacts
 from vitcore.training import Hyperparameters
@@ -26,7 +26,7 @@ def contents(**changes: object) -> CardContents:
         "name": "",
         "classes": list(HOSTILE),
         "dataset": {"id": "1", "name": "![d](http://evil)", "version": 3},
-        "hyperparameters": Hyperparameters().to_dict(),
+        "hyperparameters": plain_values(Hyperparameters()),
         "requested": {"backbone": "/home/somebody/`w`.safetensors", "device": "auto", "precision": "auto"},
         "backbone": {
             "id": "/home/somebody/w.safetensors",

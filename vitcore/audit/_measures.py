@@ -5,23 +5,26 @@ Kept in the dataset's folder, by content, so that edits of the dataset cost noth
     measures.json               quality and near-duplicates of all that was ever measured
 """
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
 from vitcore import engines, features
-from vitcore.audit._near_duplicates import find_near_duplicates, pair_table
+from vitcore.audit._near_duplicates import NearDuplicate, find_near_duplicates, pair_table
 from vitcore.audit._quality import THRESHOLDS, quality_scores
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, IssueKind, load_image
 from vitcore.errors import ImageError, Stopped, StorageError
+from vitcore.messages import mark
 from vitcore.progress import Task
-from vitcore.records import read_json, write_json
+from vitcore.records import TABLE, guard, record_of, save_record
 from vitcore.workspace import Workspace
 
 __all__ = ["Measures", "load_measures", "measure"]
@@ -51,6 +54,17 @@ class Measures:
         """Return how many images of the present version were not measured."""
         measured = self.compared.intersection(self.quality.index)
         return int((~dataset.index["sha256"].isin(measured)).sum())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Record:
+    """The file of `Measures`."""
+
+    revision: int
+    fingerprint: str
+    compared: tuple[str, ...]
+    pairs: tuple[NearDuplicate, ...]
+    quality: Annotated[pd.DataFrame, TABLE]
 
 
 def measure(
@@ -122,18 +136,19 @@ def load_measures(dataset: Dataset) -> Measures | None:
 @lru_cache(maxsize=4)  # a page asks at every draw
 def _read_measures(path: Path, _version: tuple[int, int, int]) -> Measures | None:
     try:
-        values = read_json(path)
-        if values["revision"] != _REVISION:
-            return None
-        quality = pd.DataFrame(values["quality"]).set_index("sha256")
-        return Measures(
-            fingerprint=values["fingerprint"],
-            compared=frozenset(values["compared"]),
-            pairs=pair_table(values["pairs"]),
-            quality=quality[list(THRESHOLDS)].astype("float64"),
-        )
-    except (StorageError, LookupError, TypeError, ValueError):
+        with guard(path, mark("delete it")):
+            record = record_of(_Record, json.loads(path.read_bytes()))
+            if record.revision != _REVISION:
+                return None
+            quality = record.quality.set_index("sha256")[list(THRESHOLDS)].astype("float64")
+    except StorageError:  # it can be measured again
         return None
+    return Measures(
+        fingerprint=record.fingerprint,
+        compared=frozenset(record.compared),
+        pairs=pair_table(record.pairs),
+        quality=quality,
+    )
 
 
 def _nothing_measured() -> Measures:
@@ -157,15 +172,14 @@ def _compared(before: Measures, fingerprint: str, contents: pd.Series, pairs: pd
 
 
 def _save(dataset: Dataset, measures: Measures) -> None:
-    quality = measures.quality.round(4)
-    values = {
-        "revision": _REVISION,
-        "fingerprint": measures.fingerprint,
-        "compared": sorted(measures.compared),
-        "pairs": measures.pairs.to_numpy().tolist(),
-        "quality": {"sha256": list(quality.index)} | {name: quality[name].tolist() for name in quality},
-    }
-    write_json(dataset.folder / "measures.json", values)
+    record = _Record(
+        revision=_REVISION,
+        fingerprint=measures.fingerprint,
+        compared=tuple(sorted(measures.compared)),
+        pairs=tuple(measures.pairs.itertuples(index=False, name=None)),
+        quality=measures.quality.round(4).rename_axis("sha256").reset_index(),
+    )
+    save_record(dataset.folder / "measures.json", record)
 
 
 def _quality(dataset: Dataset, contents: pd.DataFrame, task: Task) -> Iterator[pd.DataFrame]:

@@ -9,9 +9,9 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,15 @@ import pandas as pd
 from vitcore.audit._likeness import SAME_PICTURE, Picture, likeness
 from vitcore.dataset import Dataset, duplicate_groups, load_image
 from vitcore.errors import ImageError, Stopped, StorageError
+from vitcore.messages import mark
 from vitcore.progress import Task
-from vitcore.records import read_json, write_json
+from vitcore.records import load_record, write_json
 from vitcore.vectors import Vectors, mean_and_deviation, slices
 
-__all__ = ["find_near_duplicates", "near_duplicate_groups", "pair_table", "similar_pairs"]
+__all__ = ["NearDuplicate", "find_near_duplicates", "near_duplicate_groups", "pair_table", "similar_pairs"]
+
+NearDuplicate = tuple[str, str, float, float]
+"""Content hashes of two images, the similarity of their embeddings, and the likeness of their pixels."""
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -145,13 +149,13 @@ def find_near_duplicates(
     hashes = contents["sha256"].tolist()
     key = hashlib.sha256(json.dumps([_REVISION, fingerprint, hashes]).encode()).hexdigest()[:32]
     kept = dataset.folder / "duplicates" / f"{key}.json"
-    with contextlib.suppress(StorageError, LookupError, TypeError, ValueError):
-        return pair_table(read_json(kept))
+    with contextlib.suppress(StorageError):
+        return pair_table(load_record(tuple[NearDuplicate, ...], kept, mark("delete it")))
     numbers = order[~rows["sha256"].iloc[order].duplicated().to_numpy()]
     pairs, similarities = similar_pairs(vectors[numbers], most=_PARTNERS, task=task)
     likes = _likeness(dataset, contents["file"].tolist(), pairs, task)
     found = [
-        [hashes[first], hashes[second], round(float(similarity), 4), round(float(like), 4)]
+        (hashes[first], hashes[second], round(float(similarity), 4), round(float(like), 4))
         for (first, second), similarity, like in zip(pairs.tolist(), similarities, likes, strict=True)
         if like >= SAME_PICTURE
     ]
@@ -228,7 +232,7 @@ def _neighbours_together(count: int, pairs: Ints) -> Ints:
     return np.lexsort((place.min(axis=1), place.max(axis=1)))
 
 
-def pair_table(values: list[list[Any]]) -> pd.DataFrame:
+def pair_table(values: Sequence[NearDuplicate]) -> pd.DataFrame:
     """Return near-duplicates as a table: first, second (content hashes), similarity, likeness."""
     types = {"first": "str", "second": "str", "similarity": "float64", "likeness": "float64"}
     return pd.DataFrame(values, columns=list(types)).astype(types)

@@ -26,7 +26,7 @@ from vitcore.features import FeatureStore, ImageFile, ImageView, embed_images, i
 from vitcore.messages import Message, mark, message
 from vitcore.pipeline._material import check_division, class_numbers, prepare_data
 from vitcore.progress import Meter, Progress, Task
-from vitcore.records import guard, load_record, save_record
+from vitcore.records import guard, load_record, plain_values, save_record
 from vitcore.training import EpochRecord, Hyperparameters, out_of_fold_logits
 from vitcore.workspace import Workspace
 
@@ -490,7 +490,7 @@ def _answers(
 
 def _settings(h: Hyperparameters) -> dict[str, Any]:
     """The settings that matter here."""
-    return {name: value for name, value in h.to_dict().items() if name not in _UNUSED}
+    return {name: value for name, value in plain_values(h).items() if name not in _UNUSED}
 
 
 def _path(dataset: Dataset, backbone: str, h: Hyperparameters) -> Path:

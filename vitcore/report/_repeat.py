@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vitcore.language import local_time, tr
+from vitcore.records import plain_values
 from vitcore.report._blocks import Block, Code, Paragraph, Table
 from vitcore.report._contents import ReportContents
 from vitcore.report._names import shortened
@@ -53,7 +54,7 @@ def command_of(run: Run) -> str:
 
     It names what the run came to use, not ``auto``, and of the settings all that are not the usual ones.
     """
-    config, usual = run.config, Hyperparameters().to_dict()
+    config, usual = run.config, plain_values(Hyperparameters())
     requested = config.requested.backbone
     options = {
         "--backbone": config.backbone.id if requested == "auto" else requested,
@@ -61,7 +62,7 @@ def command_of(run: Run) -> str:
         "--precision": config.device.precision,
         "--engine": config.device.engine,
     }
-    for name, value in run.hyperparameters.to_dict().items():
+    for name, value in plain_values(run.hyperparameters).items():
         if value != usual[name] or name in _ALWAYS_GIVEN:
             text = ",".join(value) if isinstance(value, list) else str(value)
             options[f"--{name.replace('_', '-')}"] = text

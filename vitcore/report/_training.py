@@ -3,6 +3,7 @@
 from vitcore.charts import loss_chart, score_chart
 from vitcore.compute import ENGINE_TITLES
 from vitcore.language import images, listed, mark, ntr, number, percent, tr
+from vitcore.records import plain_values
 from vitcore.report._blocks import Block, Chart, Figure, Flow, Paragraph, Table
 from vitcore.report._contents import ReportContents
 from vitcore.report._names import shortened
@@ -116,7 +117,7 @@ def training(contents: ReportContents) -> list[Block]:
     if seconds := run.facts.seconds:
         rows = [(tr(_PHASES[phase]), Figure(took_s, "seconds")) for phase, took_s in vars(seconds).items()]
         blocks.append(Table([tr("step"), tr("time")], rows, tr("How long it took")))
-    values = h.to_dict()
+    values = plain_values(h)
     idle = settings_without_effect(values) | ({"augmentations"} if h.views == 1 else set())
     settings = [
         (setting_title(name), setting_value(name, value))

@@ -130,7 +130,7 @@ class Checkpoint:
         Raises:
             SettingsError: They differ; the message says in what.
         """
-        before, now = self.hyperparameters.to_dict(), h.to_dict()
+        before, now = plain_values(self.hyperparameters), plain_values(h)
         may_differ = {"folds", "repeats"}
         if h.schedule == "constant" or h.optimizer == "lbfgs":
             may_differ.add("epochs")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 from vitcore.errors import SettingsError
@@ -154,7 +154,7 @@ class Hyperparameters:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Settings from what `to_dict` gave, or from part of it.
+        """Settings by name, as JSON has them, all or some.
 
         Raises:
             SettingsError: An unknown name, or a value out of its range.
@@ -174,10 +174,6 @@ class Hyperparameters:
             values = {**values, "balance": balance}
             del values["class_weights"]
         return dict(values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values by name, as JSON gives them back."""
-        return {**asdict(self), "augmentations": list(self.augmentations)}
 
     def _check_together(self) -> None:
         """Refuse what contradicts itself, and what would have no effect."""
