@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks._material import embedded
+from benchmarks._embedded import embedded
 from benchmarks._rows import Row
 from benchmarks._setting import PassCounter, Setting
 from vitcore.compute import Compute
@@ -33,15 +33,15 @@ def accuracy_balanced(setting: Setting) -> list[Row]:
     training part alone.
     """
     dataset, workspace = setting.photo_dataset()
-    material = _Material(setting, dataset, workspace)
+    data = _PhotoSet(setting, dataset, workspace)
     preset, searched, baseline = [], [], []
     for seed in SEEDS:
         h = replace(PRESETS["balanced"].hyperparameters, seed=seed)
         run = train(dataset, h, compute=Compute(setting.backbone), workspace=workspace)
         preset.append(run.evaluation.accuracy)
-        learned, judged = material.parts(run)
-        baseline.append(material.logistic_regression(learned, judged, seed))
-        best = material.search(learned, seed)
+        learned, judged = data.parts(run)
+        baseline.append(data.logistic_regression(learned, judged, seed))
+        best = data.search(learned, seed)
         run = train(dataset, best, compute=Compute(setting.backbone), workspace=workspace)
         searched.append(run.evaluation.accuracy)
         setting.say(
@@ -87,7 +87,7 @@ def _compared(name: str, ours: Sequence[float], baseline: Sequence[float]) -> li
     ]
 
 
-class _Material:
+class _PhotoSet:
     """The embeddings of a dataset, as scikit-learn and the search want them."""
 
     def __init__(self, setting: Setting, dataset: Dataset, workspace: Workspace) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks._material import Material, materials
+from benchmarks._embedded import EmbeddedSet, embedded_sets
 from benchmarks._rows import Row
 from benchmarks._setting import Setting
 from vitcore.evaluation import forecast
@@ -29,10 +29,10 @@ def more_images(setting: Setting) -> list[Row]:
     of expecting the accuracy of the half. Seeds with too few images to say count as not held.
     """
     rows = []
-    for material in materials(setting):
-        outcomes = [_outcome(setting, material, seed) for seed in SEEDS]
+    for data in embedded_sets(setting):
+        outcomes = [_outcome(setting, data, seed) for seed in SEEDS]
         told = [outcome for outcome in outcomes if outcome is not None]
-        name = f"forecast: {material.name}"
+        name = f"forecast: {data.name}"
         held = sum(outcome.low <= outcome.reached <= outcome.high for outcome in told)
         rows.append(Row(name=name, value=held, unit=f"of {len(outcomes)} held"))
         if not told:
@@ -63,33 +63,33 @@ class _Outcome:
     reached: float
 
 
-def _outcome(setting: Setting, material: Material, seed: int) -> _Outcome | None:
-    half, unseen = next(_divided(material, 2, seed))
+def _outcome(setting: Setting, data: EmbeddedSet, seed: int) -> _Outcome | None:
+    half, unseen = next(_divided(data, 2, seed))
     points = learning_curve_points(
-        material.vectors[half, np.newaxis],  # (N, D) -> (N, 1, D)
-        material.labels[half],
-        material.groups[half],
-        classes=material.classes,
+        data.vectors[half, np.newaxis],  # (N, D) -> (N, 1, D)
+        data.labels[half],
+        data.groups[half],
+        classes=data.classes,
         hyperparameters=_H,
         seed=seed,
     )
-    images = round(len(material.labels) * (1 - 1 / _FOLDS))
+    images = round(len(data.labels) * (1 - 1 / _FOLDS))
     told = forecast(points, [images], judged=len(unseen))
     if told.too_few_to_say:
-        setting.say(f"  forecast: {material.name}, seed {seed}: {told.reason}")
+        setting.say(f"  forecast: {data.name}, seed {seed}: {told.reason}")
         return None
-    parts = list(_divided(material, _FOLDS, seed))
+    parts = list(_divided(data, _FOLDS, seed))
     results = fit_heads(
-        material.vectors[:, np.newaxis],
-        material.labels,
+        data.vectors[:, np.newaxis],
+        data.labels,
         parts,
-        classes=material.classes,
+        classes=data.classes,
         hyperparameters=_H,
     )
-    right = np.zeros(len(material.labels), dtype=np.bool_)
+    right = np.zeros(len(data.labels), dtype=np.bool_)
     for result, (_, judged) in zip(results, parts, strict=True):
-        predicted = result.head.logits(material.vectors[judged]).argmax(axis=1)
-        right[judged] = predicted == material.labels[judged]
+        predicted = result.head.logits(data.vectors[judged]).argmax(axis=1)
+        right[judged] = predicted == data.labels[judged]
     largest = points[points["images"] == points["images"].max()]
     [(expected, low, high)] = told.table[["accuracy", "low", "high"]].to_numpy().tolist()
     outcome = _Outcome(
@@ -100,13 +100,13 @@ def _outcome(setting: Setting, material: Material, seed: int) -> _Outcome | None
         reached=float(right[unseen].mean()),
     )
     setting.say(
-        f"  forecast: {material.name}, seed {seed}, with half {outcome.before:.1%}, with all "
+        f"  forecast: {data.name}, seed {seed}, with half {outcome.before:.1%}, with all "
         f"{outcome.low:.1%} … {outcome.high:.1%} expected, {outcome.reached:.1%} reached"
     )
     return outcome
 
 
-def _divided(material: Material, folds: int, seed: int) -> Parts:
+def _divided(data: EmbeddedSet, folds: int, seed: int) -> Parts:
     """Stratified folds that divide no group."""
-    fold = deal_folds(material.labels, material.groups, folds, seed=seed)
+    fold = deal_folds(data.labels, data.groups, folds, seed=seed)
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks._material import Material, materials
+from benchmarks._embedded import EmbeddedSet, embedded_sets
 from benchmarks._rows import Row
 from benchmarks._setting import Setting
 from vitcore.evaluation import rank_labels
@@ -22,10 +22,10 @@ def label_audit(setting: Setting) -> list[Row]:
     wrong has no baseline: those that are not are often as hard for the heads.
     """
     rows = []
-    for material in materials(setting):
-        found = np.mean([_found(setting, material, seed) for seed in SEEDS], axis=0)
+    for data in embedded_sets(setting):
+        found = np.mean([_found(setting, data, seed) for seed in SEEDS], axis=0)
         ours, neighbours, suspects, wrong = 100 * found
-        name = f"label-audit: {material.name}"
+        name = f"label-audit: {data.name}"
         rows += [
             Row(name=name, value=ours, unit="% found", baseline=neighbours),
             Row(name=f"{name}, suspects", value=suspects, unit="% found"),
@@ -34,24 +34,24 @@ def label_audit(setting: Setting) -> list[Row]:
     return rows
 
 
-def _found(setting: Setting, material: Material, seed: int) -> tuple[float, float, float, float]:
+def _found(setting: Setting, data: EmbeddedSet, seed: int) -> tuple[float, float, float, float]:
     """Shares: found by the rank, by neighbours, and among the suspects; suspects that are wrong."""
     random = np.random.default_rng(seed)
-    images, h = len(material.labels), Hyperparameters()
+    images, h = len(data.labels), Hyperparameters()
     changed = random.choice(images, round(_WRONG * images), replace=False)
-    labels = material.labels.copy()
-    labels[changed] += random.integers(1, material.classes, len(changed))
-    labels %= material.classes
+    labels = data.labels.copy()
+    labels[changed] += random.integers(1, data.classes, len(changed))
+    labels %= data.classes
     logits = out_of_fold_logits(
-        material.vectors[:, np.newaxis],  # (N, D) -> (N, 1, D)
+        data.vectors[:, np.newaxis],  # (N, D) -> (N, 1, D)
         labels,
-        material.groups,
-        classes=material.classes,
+        data.groups,
+        classes=data.classes,
         hyperparameters=h,
         epochs=h.epochs,
         seed=seed,
     )
-    table = rank_labels(labels, softmax(logits), material.vectors, material.groups)
+    table = rank_labels(labels, softmax(logits), data.vectors, data.groups)
     wrong = table["position"].isin(changed)
     first = round(_LOOKED_AT * images)
     by_neighbours = wrong[table["knn_agreement"].argsort(kind="stable")]
@@ -62,5 +62,5 @@ def _found(setting: Setting, material: Material, seed: int) -> tuple[float, floa
         float(wrong[suspects].sum() / len(changed)),
         float(wrong[suspects].sum() / max(int(suspects.sum()), 1)),
     )
-    setting.say(f"  label-audit: {material.name}, seed {seed}, {shares[0]:.1%}, neighbours {shares[1]:.1%}")
+    setting.say(f"  label-audit: {data.name}, seed {seed}, {shares[0]:.1%}, neighbours {shares[1]:.1%}")
     return shares

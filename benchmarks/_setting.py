@@ -30,7 +30,7 @@ class MissingData(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """The place where a benchmark works, and its material.
+    """The place where a benchmark works, and its data.
 
     Attributes:
         scratch: A folder for all it leaves behind.

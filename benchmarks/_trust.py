@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks._material import embedded
+from benchmarks._embedded import embedded
 from benchmarks._rows import Row
 from benchmarks._setting import Setting
 from vitcore.dataset import import_dataset, split_index

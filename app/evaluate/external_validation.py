@@ -16,7 +16,7 @@ from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, ntr, number, percent, span_sentence, tr
-from vitcore.pipeline import Elsewhere, evaluate_elsewhere, load_elsewhere, match_classes
+from vitcore.pipeline import ExternalEvaluation, evaluate_external, load_external, match_classes
 from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run
 
@@ -44,7 +44,7 @@ def draw_external_validation(run: Run, data: Dataset) -> None:
                 tr("There is no other dataset yet; bring one in on the Dataset page."), icon=":material/info:"
             )
     try:
-        known = load_elsewhere(run)
+        known = load_external(run)
     except VitcoreError as error:
         draw_error(error)
         return
@@ -116,13 +116,13 @@ def _start(run: Run, other: Dataset, mapping: Mapping[str, str | None]) -> None:
     start(
         EXTERNAL_VALIDATION,
         other.name,
-        lambda job: evaluate_elsewhere(run.id, other, mapping, workspace=workspace(), task=job.task),
+        lambda job: evaluate_external(run.id, other, mapping, workspace=workspace(), task=job.task),
         device=run.config.device.name,
         result_id=run.id,
     )
 
 
-def _result(run: Run, found: Elsewhere) -> None:
+def _result(run: Run, found: ExternalEvaluation) -> None:
     metrics, here = found.evaluation.metrics, run.evaluation.metrics
     accuracy = metrics["accuracy"]
     st.markdown(f"#### {span_sentence(accuracy.low, accuracy.high)}")
@@ -183,7 +183,7 @@ def _result(run: Run, found: Elsewhere) -> None:
     )
 
 
-def _mistakes(found: Elsewhere) -> None:
+def _mistakes(found: ExternalEvaluation) -> None:
     """Draw the most confident mistakes, as long as their pictures are there."""
     wrong = found.predictions[found.predictions["true"] != found.predictions["predicted"]]
     if wrong.empty:

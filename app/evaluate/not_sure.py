@@ -91,7 +91,7 @@ def _curve(key: Hashable, _run: Run, _rule: DoubtRule) -> pd.DataFrame:  # noqa:
 
 
 def _reasons(run: Run, rule: DoubtRule, level: float) -> npt.NDArray[np.str_]:
-    """Return why each image is not answered, ``close`` or ``unlike``, empty where it is: (M,)."""
+    """Return why each image is not answered, ``ambiguous`` or ``novel``, empty where it is: (M,)."""
     result = cached_run(run)
     confidences = result.probabilities.max(axis=1).astype(np.float64)
     return rule.reasons(confidences, result.predictions["novelty"].to_numpy(), level)
@@ -112,8 +112,8 @@ def _say(rows: pd.DataFrame, reasons: npt.NDArray[np.str_]) -> None:
     whys = [
         text.format(share=of_100((reasons == reason).mean()))
         for reason, text in (
-            ("close", tr("{share} as close calls between classes")),
-            ("unlike", tr("{share} as unlike anything it has seen")),
+            ("ambiguous", tr("{share} as close calls between classes")),
+            ("novel", tr("{share} as unlike anything it has seen")),
         )
         if (reasons == reason).any()
     ]
@@ -143,8 +143,8 @@ def _keep(run: Run, step: int, now: int) -> None:
 def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
     """Draw examples of photos that it would not answer."""
     st.subheader(tr("What it would not answer"), anchor=False)
-    counts = {reason: int((reasons == reason).sum()) for reason in ("close", "unlike")}
-    titles = {"close": tr("Close calls"), "unlike": tr("Unlike anything seen")}
+    counts = {reason: int((reasons == reason).sum()) for reason in ("ambiguous", "novel")}
+    titles = {"ambiguous": tr("Close calls"), "novel": tr("Unlike anything seen")}
     offered = [reason for reason, count in counts.items() if count]
     if not offered:
         st.caption(tr("It answers every photo."))
@@ -153,7 +153,7 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
     reason = draw_switch(tr("Why"), options, f"why_{'_'.join(offered)}")
     result = cached_run(run)
     positions = np.flatnonzero(reasons == reason)
-    column, rising = ("confidence", True) if reason == "close" else ("novelty", False)
+    column, rising = ("confidence", True) if reason == "ambiguous" else ("novelty", False)
     rows = result.predictions.iloc[positions].assign(position=positions)
     rows = rows.sort_values(column, ascending=rising, kind="stable")
 

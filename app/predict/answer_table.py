@@ -26,7 +26,7 @@ def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
     """Draw answers as a table with pictures, sorted by a click on a head; return the chosen photo, if any."""
     rows = rows.iloc[list(draw_pagination(len(rows), f"answers_rows_{batch.id}", ROWS))]
     numbers = [int(value) for value in rows.index]
-    reasons = {"close": tr("close call"), "unlike": tr("unlike the training photos")}
+    reasons = {"ambiguous": tr("close call"), "novel": tr("unlike the training photos")}
     corrected = {number: what.label for number, what in batch.corrections.items()}
     event = st.dataframe(
         pd.DataFrame(

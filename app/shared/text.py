@@ -45,12 +45,12 @@ def doubt_sentence(reason: str, possible: Sequence[str]) -> str:
     """Return why an answer is not sure, for Markdown; empty if it is.
 
     Args:
-        reason: ``close``, ``unlike`` or nothing, as `vitcore.evaluation.Verdicts.reason` has it.
+        reason: ``ambiguous``, ``novel`` or nothing, as `vitcore.evaluation.Verdicts.reason` has it.
         possible: The classes that it may be, the most probable first.
     """
     if reason == "":
         return ""
-    if reason == "unlike":
+    if reason == "novel":
         return tr("Not sure: it is unlike all photos that were learned from.")
     names = [f"**{escape_markdown(name, 40)}**" for name in possible[:_MOST_NAMES]]
     if more := len(possible) - len(names):

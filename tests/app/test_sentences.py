@@ -40,19 +40,21 @@ def test_a_sure_answer_needs_no_sentence():
 
 
 def test_an_unlike_photo_is_said_to_be_unlike_whatever_it_may_be():
-    assert "unlike" in doubt_sentence("unlike", ["cat", "dog"])
-    assert "cat" not in doubt_sentence("unlike", ["cat", "dog"])
+    assert "unlike" in doubt_sentence("novel", ["cat", "dog"])
+    assert "cat" not in doubt_sentence("novel", ["cat", "dog"])
 
 
 def test_a_close_call_names_the_classes_and_counts_those_that_are_too_many():
     names = [f"class{number}" for number in range(9)]
-    assert doubt_sentence("close", names[:2]) == "Not sure: a close call between **class0** and **class1**."
-    five = doubt_sentence("close", names[:5])
+    assert (
+        doubt_sentence("ambiguous", names[:2]) == "Not sure: a close call between **class0** and **class1**."
+    )
+    five = doubt_sentence("ambiguous", names[:5])
     assert all(f"**{name}**" in five for name in names[:5])
     assert "more" not in five
-    assert doubt_sentence("close", names).endswith("**class4** and 4 more.")
+    assert doubt_sentence("ambiguous", names).endswith("**class4** and 4 more.")
 
 
 def test_names_in_a_close_call_do_no_harm():
-    assert "![" not in doubt_sentence("close", ["![x](http://evil/p.png)", "{count}"])
-    assert "count" in doubt_sentence("close", ["a", "{count}"])
+    assert "![" not in doubt_sentence("ambiguous", ["![x](http://evil/p.png)", "{count}"])
+    assert "count" in doubt_sentence("ambiguous", ["a", "{count}"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import BENCHMARKS, Setting
-from benchmarks._material import Material
+from benchmarks._embedded import EmbeddedSet
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def test_forecasts_are_compared_with_what_came(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 80)
     vectors = random.normal(size=(3, 24))[labels] + random.normal(0, 2.5, (240, 24))
-    material = Material(
+    data = EmbeddedSet(
         name="blobs", vectors=vectors.astype(np.float16), labels=labels, groups=np.arange(240), classes=3
     )
-    monkeypatch.setattr("benchmarks._forecast.materials", lambda _: [material])
+    monkeypatch.setattr("benchmarks._forecast.embedded_sets", lambda _: [data])
     monkeypatch.setattr("benchmarks._forecast.SEEDS", range(2))
     held, half_width, error = BENCHMARKS["forecast"](Setting(scratch=tmp_path))
     assert (held.name, held.unit, held.value) == ("forecast: blobs", "of 2 held", 2)

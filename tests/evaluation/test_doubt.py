@@ -115,7 +115,7 @@ def test_the_reasons_are_those_of_the_two_bounds(rule):
     distances = np.array([distance, distance, distance + 0.01, distance + 0.01])
     verdicts = rule.judge(probabilities, distances, 0.5)
     assert 0.5 < mass < 1
-    assert verdicts.reason.tolist() == ["", "close", "unlike", "unlike"]
+    assert verdicts.reason.tolist() == ["", "ambiguous", "novel", "novel"]
     assert verdicts.sure.tolist() == [True, False, False, False]
     assert verdicts.sets[0].tolist() == [True, False, False, False]
     assert verdicts.sets[1, :2].all()
@@ -125,7 +125,7 @@ def test_the_reasons_are_those_of_the_two_bounds(rule):
 def test_what_is_familiar_is_taken_for_unlike_as_rarely_as_is_said(level):
     rule = fit_doubt_rule(*guesses(2000))
     _, probabilities, distances = guesses(2000, seed=1)
-    unlike = rule.judge(probabilities, distances, level).reason == "unlike"
+    unlike = rule.judge(probabilities, distances, level).reason == "novel"
     assert unlike.mean() == pytest.approx(0.1 * math.sqrt(level), abs=0.02)
 
 
@@ -154,7 +154,7 @@ def test_of_few_images_the_surest_are_still_answered():
 def test_images_with_nothing_to_compare_with_are_no_obstacle():
     true, probabilities, _ = guesses(5)
     rule = fit_doubt_rule(true, probabilities, np.full(5, 2.0))
-    assert "unlike" not in rule.judge(probabilities, np.full(5, 2.0), 1).reason
+    assert "novel" not in rule.judge(probabilities, np.full(5, 2.0), 1).reason
 
 
 def test_a_rule_comes_back_from_json(rule):
@@ -210,5 +210,5 @@ def test_the_confidence_alone_tells_what_all_probabilities_do(rule, level):
     verdicts = rule.judge(probabilities, distances, level)
     reasons = rule.reasons(probabilities.max(axis=1), distances, level)
     assert verdicts.reason.tolist() == reasons.tolist()
-    near = reasons != "unlike"
-    assert ((verdicts.sets.sum(axis=1) > 1) == (reasons == "close"))[near].all()
+    near = reasons != "novel"
+    assert ((verdicts.sets.sum(axis=1) > 1) == (reasons == "ambiguous"))[near].all()

@@ -123,7 +123,7 @@ def test_no_images_have_no_predictions(classifier):
 
 @pytest.mark.parametrize(
     ("mass", "far", "reason"),
-    [(0.0, 2.0, ""), (1.0, 2.0, "close"), (0.0, 0.0, "unlike"), (1.0, 0.0, "unlike")],
+    [(0.0, 2.0, ""), (1.0, 2.0, "ambiguous"), (0.0, 0.0, "novel"), (1.0, 0.0, "novel")],
 )
 def test_what_is_not_sure_has_a_reason(head, embedder, files, mass, far, reason):
     classifier = Classifier(head, embedder, CLASSES, trust(mass, far))
@@ -135,7 +135,7 @@ def test_a_close_call_names_the_classes_between_which_it_is(head, embedder, file
     [plain] = Classifier(head, embedder, CLASSES, trust(0.0)).predict(files[:1])
     assert plain.possible == (plain.label,)
     [close] = Classifier(head, embedder, CLASSES, trust(plain.confidence)).predict(files[:1])
-    assert close.reason == "close"
+    assert close.reason == "ambiguous"
     assert close.possible == tuple(close.probabilities)[:2]
 
 
@@ -153,7 +153,7 @@ def test_what_was_learned_from_is_not_unlike(head, embedder, files):
     known = Classifier(head, embedder, CLASSES, trust(0.0, 1e-3, references=vectors[:1]))
     answers = known.predict(files)
     assert answers[0].reason == ""
-    assert {answer.reason for answer in answers[1:]} == {"unlike"}
+    assert {answer.reason for answer in answers[1:]} == {"novel"}
 
 
 def test_a_level_that_there_is_not_is_refused():

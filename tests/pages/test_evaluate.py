@@ -15,7 +15,7 @@ from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
 from vitcore.inference import load_trust
 from vitcore.language import decimals, of_100, percent
-from vitcore.pipeline import evaluate_elsewhere, review_run, train
+from vitcore.pipeline import evaluate_external, review_run, train
 from vitcore.progress import Task
 from vitcore.records import plain_values
 from vitcore.runs import load_run
@@ -402,8 +402,8 @@ def all_there(trained, picture_folder, tiny_backbone):
     retrained(trained, tiny_backbone)
     run = retrained(trained, tiny_backbone, folds=2)
     review_run(run.id)
-    other = import_dataset(picture_folder(("red", "green"), count=5, name="other"), name="Elsewhere")
-    evaluate_elsewhere(run.id, other, {"red": "red", "green": None})
+    other = import_dataset(picture_folder(("red", "green"), count=5, name="other"), name="ExternalEvaluation")
+    evaluate_external(run.id, other, {"red": "red", "green": None})
     return run
 
 
@@ -417,7 +417,7 @@ def test_no_section_is_left_in_english(open_page, ui, all_there, section):
     english = spoken(at)
     spanish = spoken(choose(at, "language", "es"))
     assert len(spanish) == len(english)
-    names = (*all_there.classes, "My photos", "Elsewhere", "tiny.safetensors")
+    names = (*all_there.classes, "My photos", "ExternalEvaluation", "tiny.safetensors")
     assert left_in_english(english, spanish, names) == []
 
 

@@ -8,7 +8,7 @@ from tests._variants import first_of
 from vitcore.compute import Compute
 from vitcore.dataset import confirmed, import_dataset, load_dataset, relabel, rename_class
 from vitcore.language import percent
-from vitcore.pipeline import load_elsewhere, load_review, review_run, train
+from vitcore.pipeline import load_external, load_review, review_run, train
 from vitcore.runs import load_run
 
 MODULES = {
@@ -163,18 +163,18 @@ def test_without_another_dataset_there_is_nothing_to_judge_on(draw, ui):
 
 
 def test_a_run_is_judged_on_another_dataset(draw, trained, picture_folder, ui, finish):
-    import_dataset(picture_folder(count=5, name="other"), name="Elsewhere")
+    import_dataset(picture_folder(count=5, name="other"), name="ExternalEvaluation")
     at = draw("draw_external_validation")
     finish(ui.press(at, "elsewhere"))
     assert job_queue().jobs()[0].snapshot.state == "complete"
-    (found,) = load_elsewhere(trained.run)
+    (found,) = load_external(trained.run)
     assert found.evaluation.images == 15
     assert any(percent(found.evaluation.accuracy) in element.label for element in at.expander)
     assert len(at.get("vega_lite_chart")) == 1
 
 
 def test_classes_that_the_classifier_does_not_know_cannot_be_judged(draw, picture_folder, ui):
-    data = import_dataset(picture_folder(("red",), count=5, name="other"), name="Elsewhere")
+    data = import_dataset(picture_folder(("red",), count=5, name="other"), name="ExternalEvaluation")
     rename_class(data, "red", "magenta")
     at = draw("draw_external_validation")
     assert ui.find_button(at, "elsewhere").disabled

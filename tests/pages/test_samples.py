@@ -264,7 +264,7 @@ def test_a_picture_opens_with_the_answer_and_the_arrows_lead_on(open_page, train
     assert at.button(key="step_left").disabled
 
 
-@pytest.mark.parametrize(("reason", "words"), [("close", "close call between"), ("unlike", "unlike all")])
+@pytest.mark.parametrize(("reason", "words"), [("ambiguous", "close call between"), ("novel", "unlike all")])
 def test_it_says_why_it_is_not_sure(open_page, trained, reason, words):
     rows = trained.run.predictions
     trust = load_trust(trained.run.folder)
@@ -281,7 +281,7 @@ def test_it_says_why_it_is_not_sure(open_page, trained, reason, words):
     at.run()
     (text,) = [text for text in dialog(at) if isinstance(text, str) and "Not sure" in text]
     assert words in text
-    if reason == "close":
+    if reason == "ambiguous":
         assert all(
             f"**{name}**" in text
             for name, possible in zip(trained.run.classes, verdicts.sets[found[0]], strict=True)

@@ -15,7 +15,7 @@ from vitcore.inference import load_classifier
 from vitcore.pipeline import (
     check_maps,
     compare_sizes,
-    evaluate_elsewhere,
+    evaluate_external,
     export_model,
     export_onnx,
     find_settings,
@@ -89,7 +89,7 @@ def test_nothing_else_that_is_asked_of_a_run_is_written_anywhere_else(
     [run] = list_runs(given)
     run = resume(run.id, workspace=given)
     review_run(run.id, workspace=given)
-    evaluate_elsewhere(run.id, dataset, workspace=given)
+    evaluate_external(run.id, dataset, workspace=given)
     check_maps(run.id, images=1, workspace=given)
     export_onnx(run, tmp_path / "onnx", images=3, workspace=given)
     write_report(run.id, tmp_path / "report.html", workspace=given)

@@ -14,13 +14,13 @@ from vitcore.engines import EngineRecord
 from vitcore.inference import Deletion, load_trust, set_level
 from vitcore.inference._config import ModelConfig
 from vitcore.pipeline import (
-    Elsewhere,
     ExportRecord,
+    ExternalEvaluation,
     Review,
     SizeComparison,
     Tuning,
     list_batches,
-    load_elsewhere,
+    load_external,
     load_map_check,
     load_review,
     load_sizes,
@@ -121,7 +121,7 @@ def test_datasets_are_listed_and_all_their_versions_load(old):
         (Deletion, "runs/spread/model/maps.json"),
         (ModelConfig, "runs/spread/model/config.json"),
         (ModelConfig, "exported-model/config.json"),
-        (Elsewhere, "runs/complete/elsewhere-others.json"),
+        (ExternalEvaluation, "runs/complete/elsewhere-others.json"),
         (ExportRecord, "exported-model/agreement.json"),
         (ExportRecord, "exported-onnx/agreement.json"),
         (About, "runs/spread/about.json"),
@@ -143,7 +143,7 @@ def test_what_belongs_to_a_run_is_found_where_it_lies(old):
     assert load_review(spread).labels["suspect"].dtype == bool
     assert load_review(complete) is None
     assert load_map_check(spread).images == 2
-    assert [found.dataset_id for found in load_elsewhere(complete)] == ["others"]
+    assert [found.dataset_id for found in load_external(complete)] == ["others"]
     (batch,) = list_batches(complete)
     assert batch.names == ("a/x.png", "y.png", "bad.png")
     assert batch.corrections[1].label == "green"

@@ -94,8 +94,8 @@ def cpu_can(*abilities: str) -> bool:
 
     Where torch is too old to tell, it counts as having none.
     """
-    told = _capabilities()
-    return any(told.get(ability, False) for ability in abilities)
+    capabilities = _capabilities()
+    return any(capabilities.get(ability, False) for ability in abilities)
 
 
 def cpu_name() -> str:

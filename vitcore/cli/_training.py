@@ -178,7 +178,7 @@ def _spread_text(run: Run) -> str:
     ):
         if (found := getattr(run.facts, name)) is not None:
             figures = [
-                f"{figure.replace('_', ' ')} {_spread(figure, values)}"
+                f"{figure.replace('_', ' ')} {_mean_and_deviation(figure, values)}"
                 for figure in ("accuracy", "balanced_accuracy", "cohen_kappa")
                 if len(values := [value for value in getattr(found, figure) if value is not None]) > 1
             ]
@@ -186,6 +186,6 @@ def _spread_text(run: Run) -> str:
     return text
 
 
-def _spread(figure: str, values: Sequence[float]) -> str:
+def _mean_and_deviation(figure: str, values: Sequence[float]) -> str:
     mean, spread = statistics.fmean(values), statistics.stdev(values)
     return f"{mean:.3f} ± {spread:.3f}" if figure == "cohen_kappa" else f"{mean:.1%} ± {spread:.1%}"

@@ -104,7 +104,7 @@ def ray_pass(
     def forward_pass(embedder: Embedder, views: Iterable[ImageView]) -> Generator[EmbeddedBatch]:
         waiting = iter(views)
         while shards := _shards(waiting, embedder.batch_size):
-            with _told_plainly(cluster):
+            with _ray_errors(cluster):
                 rows = iter(_results(cluster, embedder, shards, workers, decoders))
                 with closing(rows):  # ends the work on the cluster, however this one ends
                     for shard, row in zip(shards, rows, strict=True):
@@ -377,7 +377,7 @@ def _batch(embedder: Embedder, shard: list[ImageView], row: dict[str, Any]) -> E
 
 
 @contextmanager
-def _told_plainly(cluster: _Cluster) -> Iterator[None]:
+def _ray_errors(cluster: _Cluster) -> Iterator[None]:
     """Turn an error of Ray itself into one sentence."""
     try:
         yield

@@ -2,6 +2,7 @@ from ._calibration import fit_temperature, scaled_probabilities
 from ._comparison import Comparison, compare
 from ._curves import precision_recall_curves, roc_curves
 from ._doubt import (
+    FORMER_REASONS,
     DoubtRule,
     Verdicts,
     conformal_threshold,
@@ -37,6 +38,7 @@ from ._projection import project
 from ._reliability import calibration_noise_floor, reliability
 
 __all__ = [
+    "FORMER_REASONS",
     "METRICS",
     "Comparison",
     "DoubtRule",

@@ -2,7 +2,7 @@
 
 Two reasons, and one slider, the level, for both: 0 answers everything, 1 only what is beyond doubt.
 
-``close``: several classes are possible. Those that are make up a conformal prediction set: the most
+``ambiguous``: several classes are possible. Those that are make up a conformal prediction set: the most
 probable classes, up to a mass of probability that is just large enough for the set to contain the truth as
 often as wanted. The score is that of the adaptive sets of Romano et al., "Classification with Valid and
 Adaptive Coverage", 2020: the probability of all classes before the one in question. Without their random
@@ -11,7 +11,7 @@ exactly if its confidence is above a bound. On 600 photos of clothes (five split
 classes above a bound of probability (Sadinle et al., "Least Ambiguous Set-Valued Classifiers", 2019) were as
 small, 1.9 classes, but 46 % of the photos had only one, against 49 % here.
 
-``unlike``: the image is farther from those that were learned from than these are from each other (`novelty`).
+``novel``: the image is farther from those that were learned from than these are from each other (`novelty`).
 
 The bound is taken from images of the training part, each judged by a head that did not learn from it
 (V. Vovk, "Cross-conformal predictors", 2015), so that no image is set aside. It then applies to a head that
@@ -23,6 +23,7 @@ is covered than wanted, for the head that learned from more knows more: of those
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ import pandas as pd
 from vitcore.errors import InputError
 
 __all__ = [
+    "FORMER_REASONS",
     "DoubtRule",
     "Verdicts",
     "conformal_threshold",
@@ -39,6 +41,9 @@ __all__ = [
     "prediction_sets",
     "set_coverage",
 ]
+
+FORMER_REASONS = MappingProxyType({"close": "ambiguous", "unlike": "novel"})
+"""Reasons as tables of earlier versions have them, and their names now."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -56,7 +61,7 @@ class Verdicts:
 
     Attributes:
         sure: (N,), whether the most probable class is the answer.
-        reason: (N,), why it is not: ``close``, ``unlike``, which goes before it, or nothing.
+        reason: (N,), why it is not: ``ambiguous``, ``novel``, which goes before it, or nothing.
         sets: (N, C), the classes that are possible; the most probable one always is.
     """
 
@@ -107,7 +112,7 @@ class DoubtRule:
         return Verdicts(sure=reason == "", reason=reason, sets=sets)
 
     def reasons(self, confidences: Floats, distances: Floats, level: float) -> npt.NDArray[np.str_]:
-        """Return why images are not answered, ``close`` or ``unlike``; empty if they are: (N,), (N,) -> (N,).
+        """Return the reasons to leave images unanswered; empty for those that are: (N,), (N,) -> (N,).
 
         The confidence is all that counts of the probabilities: a second class is possible exactly if the
         first one's is not above the bound.
@@ -116,7 +121,7 @@ class DoubtRule:
             InputError: The level is not from 0 to 1.
         """
         mass, distance = self.at(level)
-        return np.where(distances > distance, "unlike", np.where(confidences <= mass, "close", ""))
+        return np.where(distances > distance, "novel", np.where(confidences <= mass, "ambiguous", ""))
 
 
 def fit_doubt_rule(true: Ints, probabilities: Floats, distances: Floats) -> DoubtRule:

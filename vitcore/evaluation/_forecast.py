@@ -148,7 +148,7 @@ class _Curve:
         drawn = np.concatenate([np.ones((1, repeats), dtype=np.int64), drawn])  # first, each fold once
         self._errors = (drawn @ wrong) / np.maximum(drawn @ judged, 1)  # (1 + B, S)
         # Folds drawn from R of them vary less than new folds would, by this factor.
-        self._spread = np.sqrt(repeats / max(repeats - 1, 1))
+        self._bessel = np.sqrt(repeats / max(repeats - 1, 1))
         share = (self._errors[0] * self.judged + 1) / (self.judged + 2)  # never exactly 0 or 1
         self._law = _power_laws(self.sizes / self.most, self._errors, 1 / (share * (1 - share)))
 
@@ -177,7 +177,7 @@ class _Curve:
                 least=fewest_judged,
             )
         rise = self._errors[0, 0] - self._errors[0, -1]
-        spread = self._spread * np.std(self._errors[1:, 0] - self._errors[1:, -1])
+        spread = self._bessel * np.std(self._errors[1:, 0] - self._errors[1:, -1])
         if rise <= 2 * spread:
             return message(
                 "With {images} images it is not clearly better than with {fewer}; what more would bring "
@@ -205,7 +205,7 @@ class _Curve:
         a, b, c = self._law
         found = 1 - (a + b * (images / self.most) ** -c)  # (1 + B,)
         share = float(np.clip(found[0], 0, 1))
-        drawn = np.clip(share + self._spread * (found[1:] - found[1:].mean()), 0, 1)
+        drawn = np.clip(share + self._bessel * (found[1:] - found[1:].mean()), 0, 1)
         if judged is not None:
             drawn = self._random.binomial(judged, drawn) / judged
         low, high = np.percentile(drawn, [2.5, 97.5])

@@ -35,6 +35,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
+from vitcore.evaluation import FORMER_REASONS
 from vitcore.features import Pass, Unreadable, local_pass
 from vitcore.inference._classifier import Classifier, Prediction
 from vitcore.messages import mark, message
@@ -436,7 +437,7 @@ def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]
         try:
             rows = csv.reader(_lines(file, end), strict=True)
             header = next(rows, list(_COLUMNS))
-            yield _classes(header), _of_width(len(header), rows)
+            yield _classes(header), _with_present_reasons(_of_width(len(header), rows))
         except (csv.Error, ValueError) as error:
             raise InputError(
                 "{table} is no table of predictions ({error}); give one that 'vitcore predict --csv' wrote.",
@@ -475,6 +476,13 @@ def _cells(row: PredictedFile, classes: Sequence[str]) -> list[str]:
     sure = _YES if row.sure else "no"
     shares = (f"{row.probabilities[label]:.9g}" for label in classes)
     return [row.path, row.label, f"{row.confidence:.9g}", sure, row.reason, "", *shares]
+
+
+def _with_present_reasons(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    reason = _COLUMNS.index("reason")
+    for cells in rows:
+        cells[reason] = FORMER_REASONS.get(cells[reason], cells[reason])
+        yield cells
 
 
 def _predicted(cells: Sequence[str], classes: Sequence[str]) -> PredictedFile:

@@ -34,7 +34,7 @@ class Prediction:
         label: The most probable class.
         confidence: Its probability, 0 … 1.
         sure: Whether it is beyond the doubt that is tolerated.
-        reason: Why it is not: ``close``, several classes are possible; ``unlike``, it is unlike all that
+        reason: Why it is not: ``ambiguous``, several classes are possible; ``novel``, it is unlike all that
             was learned from; empty if it is sure.
         possible: The classes among which the truth is; the label alone if it is no close call.
         probabilities: Of every class, most probable first.

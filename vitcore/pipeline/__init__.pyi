@@ -1,6 +1,5 @@
 from ._batches import PhotoBatch, answer_batch, list_batches, load_batch, new_batch
 from ._comparing import RunComparison, compare_runs
-from ._elsewhere import Elsewhere, evaluate_elsewhere, load_elsewhere
 from ._exporting import (
     Export,
     ExportRecord,
@@ -9,6 +8,7 @@ from ._exporting import (
     load_export,
     pack_export,
 )
+from ._external import ExternalEvaluation, evaluate_external, load_external
 from ._judging import OtherSet, evaluate_on, match_classes
 from ._maps import check_maps, load_map_check
 from ._reporting import write_report
@@ -18,9 +18,9 @@ from ._training import resume, train
 from ._tuning import Tuning, find_settings, load_tuning
 
 __all__ = [
-    "Elsewhere",
     "Export",
     "ExportRecord",
+    "ExternalEvaluation",
     "OtherSet",
     "PhotoBatch",
     "Review",
@@ -33,15 +33,15 @@ __all__ = [
     "check_maps",
     "compare_runs",
     "compare_sizes",
-    "evaluate_elsewhere",
+    "evaluate_external",
     "evaluate_on",
     "export_model",
     "export_onnx",
     "find_settings",
     "list_batches",
     "load_batch",
-    "load_elsewhere",
     "load_export",
+    "load_external",
     "load_map_check",
     "load_review",
     "load_sizes",

@@ -52,7 +52,7 @@ def check_maps(
     files = [dataset.path(file) for file in rows["file"].iloc[drawn]]
     classifier = load_classifier(run.folder, device=device, workspace=workspace)
 
-    def told() -> Iterator[Path]:
+    def counted() -> Iterator[Path]:
         meter = task.meter("maps", len(files))
         for file in files:
             if task.stopped:
@@ -61,7 +61,7 @@ def check_maps(
             meter.add(1)
 
     try:
-        found = deletion_test(classifier, told())
+        found = deletion_test(classifier, counted())
     except OSError as error:
         raise InputError(
             "A photo of the validation part cannot be read ({error}); train again.", error=error

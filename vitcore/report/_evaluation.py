@@ -151,7 +151,7 @@ def _reasons(contents: ReportContents, trust: Trust) -> list[str]:
     reasons = trust.verdicts(
         contents.probabilities, contents.rows["novelty"].to_numpy(dtype=np.float64)
     ).reason
-    close, unlike = int((reasons == "close").sum()), int((reasons == "unlike").sum())
+    close, unlike = int((reasons == "ambiguous").sum()), int((reasons == "novel").sum())
     if not close + unlike:
         return []
     text = tr(

@@ -7,7 +7,7 @@ import pytest
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, rename_class
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
-from vitcore.pipeline import evaluate_elsewhere, load_elsewhere, match_classes, train
+from vitcore.pipeline import evaluate_external, load_external, match_classes, train
 from vitcore.progress import Task
 from vitcore.runs import list_runs
 from vitcore.training import Hyperparameters
@@ -25,16 +25,16 @@ def run(picture_folder, tiny_backbone, prepared_home):
 
 @pytest.fixture
 def other(picture_folder):
-    return import_dataset(picture_folder(count=5, name="other"), name="Elsewhere")
+    return import_dataset(picture_folder(count=5, name="other"), name="ExternalEvaluation")
 
 
 def test_it_is_judged_and_that_is_kept_with_the_run(run, other):
-    assert load_elsewhere(run) == []
-    found = evaluate_elsewhere(run.id, other)
+    assert load_external(run) == []
+    found = evaluate_external(run.id, other)
     assert found.evaluation.images == 15
     assert found.mapping == {"blue": "blue", "green": "green", "red": "red"}
-    assert (found.name, found.version, found.left_out) == ("Elsewhere", other.version, 0)
-    (again,) = load_elsewhere(run)
+    assert (found.name, found.version, found.left_out) == ("ExternalEvaluation", other.version, 0)
+    (again,) = load_external(run)
     assert again.evaluation.to_dict() == found.evaluation.to_dict()
     assert again.predictions.to_dict("list") == found.predictions.to_dict("list")
     right = again.predictions["true"] == again.predictions["predicted"]
@@ -42,44 +42,44 @@ def test_it_is_judged_and_that_is_kept_with_the_run(run, other):
     for side in ("here", "there"):
         assert 0 <= getattr(again.drift, side).unlike <= 1
         assert 0 < getattr(again.drift, side).confidence <= 1
-    evaluate_elsewhere(run.id, other)
-    assert len(load_elsewhere(run)) == 1
+    evaluate_external(run.id, other)
+    assert len(load_external(run)) == 1
 
 
 def test_classes_may_have_other_names(run, other):
     other = rename_class(rename_class(other, "red", "scarlet"), "blue", "sky")
     expected = "does not know 'scarlet' and 'sky'; it knows 'blue', 'green' and 'red'"
     with pytest.raises(InputError, match=expected):
-        evaluate_elsewhere(run.id, other)
-    with_some = evaluate_elsewhere(run.id, other, match_classes(other.classes, run.classes))
+        evaluate_external(run.id, other)
+    with_some = evaluate_external(run.id, other, match_classes(other.classes, run.classes))
     assert with_some.mapping == {"green": "green", "scarlet": None, "sky": None}
     assert (with_some.evaluation.images, with_some.left_out) == (5, 10)
-    with_all = evaluate_elsewhere(run.id, other, {"green": "green", "scarlet": "red", "sky": "blue"})
+    with_all = evaluate_external(run.id, other, {"green": "green", "scarlet": "red", "sky": "blue"})
     assert with_all.evaluation.images == 15
     assert set(with_all.predictions["true"]) == {"red", "green", "blue"}
 
 
 def test_classes_that_are_not_known_are_refused(run, other):
     with pytest.raises(InputError, match="does not know 'purple'"):
-        evaluate_elsewhere(run.id, other, {"red": "purple"})
+        evaluate_external(run.id, other, {"red": "purple"})
     with pytest.raises(InputError, match="All images are left out"):
-        evaluate_elsewhere(run.id, other, {})
+        evaluate_external(run.id, other, {})
 
 
 def test_stopped_it_keeps_nothing(run, other):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        evaluate_elsewhere(run.id, other, task=Task(stop=stop))
-    assert load_elsewhere(run) == []
+        evaluate_external(run.id, other, task=Task(stop=stop))
+    assert load_external(run) == []
 
 
 def test_what_is_missing_or_damaged_is_said(run, other):
     with pytest.raises(NotFoundError):
-        evaluate_elsewhere("20260101-000000-000000-aaaaaa", other)
+        evaluate_external("20260101-000000-000000-aaaaaa", other)
     (run.folder / "elsewhere-x.json").write_text("{}")
     with pytest.raises(StorageError, match="judge it on that set again"):
-        load_elsewhere(run)
+        load_external(run)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from vitcore.dataset import Dataset
 from vitcore.errors import Stopped
-from vitcore.evaluation import Evaluation
+from vitcore.evaluation import FORMER_REASONS, Evaluation
 from vitcore.inference import load_classifier, load_trust
 from vitcore.messages import mark
 from vitcore.pipeline._judging import evaluate_on
@@ -17,7 +17,7 @@ from vitcore.records import TABLE, load_record, save_record
 from vitcore.runs import Run, load_run
 from vitcore.workspace import Workspace
 
-__all__ = ["Elsewhere", "evaluate_elsewhere", "load_elsewhere"]
+__all__ = ["ExternalEvaluation", "evaluate_external", "load_external"]
 
 _PREFIX = "elsewhere-"
 
@@ -44,7 +44,7 @@ class Drift:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Elsewhere:
+class ExternalEvaluation:
     """A run, judged on another dataset.
 
     Attributes:
@@ -68,14 +68,14 @@ class Elsewhere:
     drift: Drift
 
 
-def evaluate_elsewhere(
+def evaluate_external(
     run_id: str,
     dataset: Dataset,
     mapping: Mapping[str, str | None] | None = None,
     *,
     workspace: Workspace | None = None,
     task: Task | None = None,
-) -> Elsewhere:
+) -> ExternalEvaluation:
     """Judge a run on another labelled dataset, and keep that with the run.
 
     Args:
@@ -105,7 +105,7 @@ def evaluate_elsewhere(
         raise Stopped("The judging was stopped; what was embedded is kept.")
     trust = load_trust(run.folder)
     here = trust.verdicts(run.probabilities.astype("float64"), run.predictions["novelty"].to_numpy())
-    found = Elsewhere(
+    found = ExternalEvaluation(
         dataset_id=dataset.id,
         name=dataset.name,
         version=dataset.version,
@@ -115,11 +115,11 @@ def evaluate_elsewhere(
         left_out=other.left_out,
         drift=Drift(
             here=Familiarity(
-                unlike=float((here.reason == "unlike").mean()),
+                unlike=float((here.reason == "novel").mean()),
                 confidence=float(run.predictions["confidence"].mean()),
             ),
             there=Familiarity(
-                unlike=float((other.predictions["reason"] == "unlike").mean()),
+                unlike=float((other.predictions["reason"] == "novel").mean()),
                 confidence=float(other.predictions["confidence"].mean()),
             ),
         ),
@@ -128,11 +128,14 @@ def evaluate_elsewhere(
     return found
 
 
-def load_elsewhere(run: Run) -> list[Elsewhere]:
+def load_external(run: Run) -> list[ExternalEvaluation]:
     """All other datasets that a run was judged on.
 
     Raises:
         StorageError: A file is damaged.
     """
     paths = sorted(run.folder.glob(f"{_PREFIX}*.json"))
-    return [load_record(Elsewhere, path, mark("judge it on that set again")) for path in paths]
+    found = [load_record(ExternalEvaluation, path, mark("judge it on that set again")) for path in paths]
+    for external in found:
+        external.predictions["reason"] = external.predictions["reason"].replace(dict(FORMER_REASONS))
+    return found

@@ -12,11 +12,11 @@ from vitcore.dataset import Dataset
 from vitcore.features import embed_images, image_files
 from vitcore.workspace import Workspace
 
-__all__ = ["Material", "embedded", "materials"]
+__all__ = ["EmbeddedSet", "embedded", "embedded_sets"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Material:
+class EmbeddedSet:
     """A dataset, embedded.
 
     Attributes:
@@ -34,7 +34,7 @@ class Material:
     classes: int
 
 
-def materials(setting: Setting) -> Iterator[Material]:
+def embedded_sets(setting: Setting) -> Iterator[EmbeddedSet]:
     """The sample set, and the photos if there are any.
 
     Raises:
@@ -47,11 +47,11 @@ def materials(setting: Setting) -> Iterator[Material]:
         yield embedded(setting, "photos", *setting.photo_dataset())
 
 
-def embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace) -> Material:
+def embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace) -> EmbeddedSet:
     """A dataset with its embeddings; those that the workspace has are not computed again."""
     embedder, rows = setting.embedder(workspace), dataset.index
     vectors = embed_images(embedder, image_files(dataset, rows)).vectors[:, 0]
-    return Material(
+    return EmbeddedSet(
         name=name,
         vectors=vectors,
         labels=np.array([dataset.classes.index(label) for label in rows["label"]]),
