@@ -89,7 +89,7 @@ def open_page() -> Callable[..., AppTest]:
         at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=PATIENCE_S)
         at._bidi_component_manager = BidiComponentManager()  # else all packages are searched for components
         at.context["theme"] = theme
-        return go_to(at.run(), name)
+        return go_to(at, name)
 
     return open_page
 
