@@ -230,10 +230,11 @@ def test_only_what_was_taken_stays_on_the_disk(pack, animals):
 )
 def test_hostile_names_write_nothing_outside(pack, animals, picture, tmp_path, workspace, kind, name):
     source = pack(animals | {name: picture(50)}, kind)
-    outside = everything(tmp_path.parent) - {"home"}
+    before, beside = everything(tmp_path), set(tmp_path.parent.iterdir())
     dataset = import_dataset(source)
-    inside = {str(path.relative_to(tmp_path.parent)) for path in workspace.root.rglob("*")}
-    assert everything(tmp_path.parent) - outside <= inside
+    inside = {str(path.relative_to(tmp_path)) for path in workspace.root.rglob("*")}
+    assert everything(tmp_path) - before - {"home"} <= inside
+    assert set(tmp_path.parent.iterdir()) == beside
     assert not Path("/tmp/evil").exists()
     assert not any("escaped" in path or "evil" in path for path in everything(workspace.root))
     assert sum(dataset.index["name"].str.endswith("escaped.png")) == 1

@@ -194,6 +194,7 @@ def test_a_training_waits_for_the_one_before_it(page, finish, ui, hold):
     assert second.snapshot.state == "complete"
 
 
+@pytest.mark.thorough
 def test_two_sessions_train_at_once_and_neither_touches_the_choice_of_the_other(
     open_page, picture_folder, tiny_backbone, finish, ui
 ):
@@ -332,6 +333,7 @@ def test_settings_that_are_found_can_be_used(page, finish, ui):
     assert shown(at) == tuning.best.hyperparameters
 
 
+@pytest.mark.thorough
 def test_the_learning_rate_alone_can_be_used(page, finish, ui):
     at = find(page, finish, ui)
     before = shown(at)
@@ -351,6 +353,7 @@ def test_any_session_sees_the_search_and_can_stop_it(open_page, ui, hold, finish
     assert ui.find_button(at, "stop_") is None
 
 
+@pytest.mark.thorough
 def test_a_search_of_other_photos_than_now_says_so(page, open_page, finish, ui):
     at = find(page, finish, ui)
     data = load_dataset(at.session_state["dataset"])
