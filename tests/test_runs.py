@@ -250,6 +250,16 @@ def test_a_figure_that_is_not_defined_is_null_on_disk_and_nan_again(workspace):
     assert kappa[1] == 0.25
 
 
+@pytest.mark.parametrize("line", ["{", "{}", '{"epoch": "1"}', "[]"])
+def test_a_damaged_history_is_a_storage_error_and_not_listed(workspace, line):
+    run = load_run(write_run(workspace))
+    with (run.folder / "history.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(StorageError, match=r"history\.jsonl is damaged"):
+        _ = run.history
+    assert list_runs() == []
+
+
 # --- results ---------------------------------------------------------------------------------
 
 

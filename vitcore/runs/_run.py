@@ -131,22 +131,29 @@ class Run:
         return self.state in {"stopped", "interrupted"}
 
     @property
+    def epochs(self) -> tuple[EpochRecord, ...]:
+        """The finished epochs so far; read anew each time.
+
+        Raises:
+            StorageError: The file is damaged.
+        """
+        path = self.folder / "history.jsonl"
+        if not path.is_file():
+            return ()
+        with guard(path, _DAMAGED):
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            # A line without its end is one that is being written, or was when the process was killed.
+            complete = [json.loads(line) for line in lines if line.endswith("\n")]
+            return record_of(tuple[EpochRecord, ...], complete)
+
+    @property
     def history(self) -> pd.DataFrame:
         """One row per finished epoch so far, columns `HISTORY_COLUMNS`; read anew each time.
 
         Raises:
             StorageError: The file is damaged.
         """
-        path = self.folder / "history.jsonl"
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        except FileNotFoundError:
-            lines = []
-        # A line without its end is one that is being written, or was when the process was killed.
-        complete = [line for line in lines if line.endswith("\n")]
-        with guard(path, _DAMAGED):
-            records = record_of(tuple[EpochRecord, ...], [json.loads(line) for line in complete])
-        history = pd.DataFrame(list(records), columns=list(HISTORY_COLUMNS)).astype("float64")
+        history = pd.DataFrame(list(self.epochs), columns=list(HISTORY_COLUMNS)).astype("float64")
         return history.astype({"epoch": "int64"})
 
     @cached_property
@@ -341,7 +348,7 @@ def list_runs(workspace: Workspace | None = None) -> list[Run]:
     for run_id in workspace.ids(workspace.runs):
         try:
             run = load_run(run_id, workspace=workspace)
-            _ = run.history  # what is listed can be shown
+            _ = run.epochs  # what is listed can be shown
             if run.has_model:
                 _ = run.evaluation
             runs.append(run)

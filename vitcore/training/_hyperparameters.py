@@ -43,7 +43,7 @@ def settings_without_effect(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the names of the settings that have no effect beside the others, and so stay at their defaults.
 
     Args:
-        values: All settings by name, as `Hyperparameters.to_dict` gives them; they may contradict each other.
+        values: All settings by name; they may contradict each other.
     """
     if values["optimizer"] == "lbfgs":
         return frozenset({*_WITHOUT_EFFECT_UNDER_LBFGS, "hidden_units"})
