@@ -30,13 +30,15 @@ __all__ = [
     "literal",
     "mark",
     "message",
+    "packed",
     "quoted",
     "shortened",
+    "unpacked",
 ]
 
 Value: TypeAlias = "str | int | float | Message | tuple[Value, ...]"
 
-_FIELD = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
+_FIELD = re.compile(r"\{(\w+)(?::([^{}]{0,6}))?\}")
 _LITERAL = "{text}"
 
 
