@@ -31,15 +31,15 @@ def more_images(setting: Setting) -> list[Row]:
     rows = []
     for data in embedded_sets(setting):
         outcomes = [_outcome(setting, data, seed) for seed in SEEDS]
-        told = [outcome for outcome in outcomes if outcome is not None]
+        expectation = [outcome for outcome in outcomes if outcome is not None]
         name = f"forecast: {data.name}"
-        held = sum(outcome.low <= outcome.reached <= outcome.high for outcome in told)
+        held = sum(outcome.low <= outcome.reached <= outcome.high for outcome in expectation)
         rows.append(Row(name=name, value=held, unit=f"of {len(outcomes)} held"))
-        if not told:
+        if not expectation:
             continue
-        half_width = np.mean([outcome.high - outcome.low for outcome in told]) / 2
-        error = np.mean([abs(outcome.expected - outcome.reached) for outcome in told])
-        unchanged = np.mean([abs(outcome.before - outcome.reached) for outcome in told])
+        half_width = np.mean([outcome.high - outcome.low for outcome in expectation]) / 2
+        error = np.mean([abs(outcome.expected - outcome.reached) for outcome in expectation])
+        unchanged = np.mean([abs(outcome.before - outcome.reached) for outcome in expectation])
         rows += [
             Row(name=f"{name}, half width", value=100 * float(half_width), unit="points"),
             Row(
@@ -64,7 +64,7 @@ class _Outcome:
 
 
 def _outcome(setting: Setting, data: EmbeddedSet, seed: int) -> _Outcome | None:
-    half, unseen = next(_divided(data, 2, seed))
+    half, unseen = _divided(data, 2, seed)[0]
     points = learning_curve_points(
         data.vectors[half, np.newaxis],  # (N, D) -> (N, 1, D)
         data.labels[half],
@@ -74,11 +74,11 @@ def _outcome(setting: Setting, data: EmbeddedSet, seed: int) -> _Outcome | None:
         seed=seed,
     )
     images = round(len(data.labels) * (1 - 1 / _FOLDS))
-    told = forecast(points, [images], judged=len(unseen))
-    if told.too_few_to_say:
-        setting.say(f"  forecast: {data.name}, seed {seed}: {told.reason}")
+    expectation = forecast(points, [images], judged=len(unseen))
+    if expectation.too_few_to_say:
+        setting.say(f"  forecast: {data.name}, seed {seed}: {expectation.reason}")
         return None
-    parts = list(_divided(data, _FOLDS, seed))
+    parts = _divided(data, _FOLDS, seed)
     results = fit_heads(
         data.vectors[:, np.newaxis],
         data.labels,
@@ -91,7 +91,7 @@ def _outcome(setting: Setting, data: EmbeddedSet, seed: int) -> _Outcome | None:
         predicted = result.head.logits(data.vectors[judged]).argmax(axis=1)
         right[judged] = predicted == data.labels[judged]
     largest = points[points["images"] == points["images"].max()]
-    [(expected, low, high)] = told.table[["accuracy", "low", "high"]].to_numpy().tolist()
+    [(expected, low, high)] = expectation.table[["accuracy", "low", "high"]].to_numpy().tolist()
     outcome = _Outcome(
         before=float(np.average(largest["accuracy"], weights=largest["judged"])),
         expected=expected,

@@ -22,13 +22,13 @@ def test_a_device_need_not_be_here(device):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "tpu"}, "Device 'tpu' is not here; choose auto or cpu or cuda or mps."),
+        ({"device": "tpu"}, "Device 'tpu' is not here; choose auto or cpu, cuda or mps."),
         ({"engine": "tensorrt"}, "Engine 'tensorrt' is not here; choose auto or torch"),
-        ({"precision": "fp8"}, "Precision 'fp8' is unknown to PyTorch; choose auto or fp32 or bf16 or fp16."),
+        ({"precision": "fp8"}, "Precision 'fp8' is unknown to PyTorch; choose auto or fp32, bf16 or fp16."),
         ({"precision": ""}, "Precision '' is unknown to PyTorch"),
         (
             {"precision": "int8", "engine": "torch"},
-            "Precision 'int8' is unknown to PyTorch; choose auto or fp32 or bf16 or fp16.",
+            "Precision 'int8' is unknown to PyTorch; choose auto or fp32, bf16 or fp16.",
         ),
         (
             {"precision": "fp16", "engine": "onnxruntime"},

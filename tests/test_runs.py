@@ -17,6 +17,7 @@ import pytest
 
 from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped, StorageError
 from vitcore.evaluation import evaluate
+from vitcore.messages import literal
 from vitcore.records import load_record
 from vitcore.runs import (
     HISTORY_COLUMNS,
@@ -123,7 +124,7 @@ def test_a_run_that_ends_early_says_why(workspace, error, state, message):
         work()
     run = load_run(writer.id)
     assert run.state == state
-    assert run.facts.message.startswith(message)
+    assert str(run.facts.message).startswith(message)
     assert not run.has_model
 
 
@@ -132,12 +133,12 @@ def test_an_error_after_the_end_does_not_change_it(workspace):
 
     def work() -> None:
         with writer:
-            writer.finish("complete", RunFacts(message="fine"))
+            writer.finish("complete", RunFacts(message=literal("fine")))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         work()
-    assert (load_run(writer.id).state, load_run(writer.id).facts.message) == ("complete", "fine")
+    assert (load_run(writer.id).state, str(load_run(writer.id).facts.message)) == ("complete", "fine")
 
 
 @pytest.fixture

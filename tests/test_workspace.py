@@ -112,7 +112,7 @@ def test_what_is_no_id_is_not_found(workspace, item_id):
 def test_an_unknown_id_is_answered_with_the_newest_ones(workspace):
     for name in ("a1", "a2", "a3", "a4"):
         (workspace.datasets / name).mkdir()
-    with pytest.raises(NotFoundError, match=re.escape("There is no dataset 'b' (newest: a4, a3, a2).")):
+    with pytest.raises(NotFoundError, match=re.escape("There is no dataset 'b' (newest: a4, a3 and a2).")):
         workspace.find(workspace.datasets, "b", "dataset")
 
 

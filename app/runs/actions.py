@@ -1,7 +1,6 @@
 """The actions on runs: open, resume, repeat, name, delete, and bring back."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import streamlit as st
 
@@ -13,6 +12,7 @@ from app.shared.text import escape_markdown
 from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import tr, translated
+from vitcore.records import plain_values
 from vitcore.runs import Run, delete_run, describe_run, restore_run
 
 __all__ = ["delete_runs", "draw_actions", "draw_undo"]
@@ -46,7 +46,7 @@ def draw_actions(run: Run) -> None:
     st.caption(f"{note} {computed_on(run)}")
     draw_engine(run)
     with st.expander(tr("All settings")):
-        st.json(asdict(run.config))
+        st.json(plain_values(run.config))
 
 
 def delete_runs(runs: Sequence[Run]) -> None:

@@ -22,10 +22,10 @@ from PIL import Image
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.engines import _ray, pass_for, ray_pass
 from vitcore.errors import BackboneError, InputError
-from vitcore.features import ImageFile, ImageView, Unreadable, embed_images, local_pass
+from vitcore.features import ImageFile, ImageView, embed_images, local_pass
 from vitcore.messages import message, packed
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CPU = Device("cpu", "CPU", "fp32")
 SHARD = 8
 
@@ -91,7 +91,7 @@ def views(tmp_path) -> list[ImageView]:
     strange.write_bytes(b"")
     found[99] = replace(found[99], source=strange)
     found[20] = replace(found[20], source=found[20].source.read_bytes())
-    found[21] = replace(found[21], view=2, augmentations=("crop", "flip"))
+    found[21] = replace(found[21], number=2, augmentations=("crop", "flip"))
     return found
 
 
@@ -135,7 +135,7 @@ def test_a_shard_gives_what_the_usual_pass_gives_and_gives_it_again(embedder, vi
 def test_a_shard_without_an_image_has_no_vectors(embedder, views):
     batch = in_this_process(embedder, [views[50]])
     assert batch.vectors.shape == (0, 128)
-    assert batch.refused == {0: Unreadable(message("cannot be opened (gone)"))}
+    assert str(batch.refused[0].reason) == "cannot be opened (No such file or directory)"
 
 
 def test_a_worker_without_the_weights_says_so(embedder, views, tmp_path):

@@ -154,7 +154,11 @@ def test_the_class_that_gains_most_comes_first():
     assert known["gain"].to_numpy() == pytest.approx(known["then"] - known["now"])
     assert (known["low"] < known["then"]).all()
     assert (known["then"] < known["high"]).all()
-    assert table["reason"].tolist() == ["", "", "10 images are too few to judge by; a forecast needs 20."]
+    assert table["reason"].map(str).tolist() == [
+        "",
+        "",
+        "10 images are too few to judge by; a forecast needs 20.",
+    ]
     assert table.loc[2, ["now", "then", "low", "high", "gain"]].isna().all()
 
 
@@ -169,6 +173,6 @@ def test_folds_without_images_of_a_class_count_for_nothing():
 
 def test_many_more_images_than_there_are_cannot_be_judged():
     [reason] = class_forecast(of_class(exact(law(SIZES)), 0), 1201)["reason"]
-    assert reason == "300 images are too few to tell what 1201 more would bring."
+    assert str(reason) == "300 images are too few to tell what 1,201 more would bring."
     with pytest.raises(InputError, match="more is 0; give 1 or more"):
         class_forecast(of_class(exact(law(SIZES)), 0), 0)

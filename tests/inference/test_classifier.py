@@ -182,7 +182,7 @@ def test_bad_files_are_refused_in_their_place_and_the_rest_predicted(classifier,
     ]
     results = list(classifier.predict_each(sources))
     assert [source for source, _ in results] == sources
-    found = [result.reason if isinstance(result, Unreadable) else result for _, result in results]
+    found = [str(result.reason) if isinstance(result, Unreadable) else result for _, result in results]
     good = classifier.predict(files[:3])
     assert [found[0], found[2], found[8]] == good
     assert found[1] == "not an image of a known format"

@@ -225,7 +225,7 @@ def test_some_classes_can_be_explained_in_any_order(plain):
 
 
 def test_a_class_that_there_is_not_is_refused(plain):
-    with pytest.raises(InputError, match="no class 'cow'; choose one of cat, dog, owl"):
+    with pytest.raises(InputError, match="no class 'cow'; choose one of cat, dog and owl"):
         explain(plain, encoded(photo(150, 90)), classes=["cat", "cow"])
 
 

@@ -87,7 +87,9 @@ def test_why_it_was_chosen_and_how_the_others_did_is_told(open_page, ui, chosen,
     assert "used" in second[0]
     assert second[2:] == ["10.0", "0.99951", "100.0\N{NO-BREAK SPACE}%", "yes"]
     assert third[-1] == "no"
-    assert plain_values(chosen.config.engine) == CHOICE
+    kept = plain_values(chosen.config.engine)
+    assert kept["reason"]["values"] == {"text": CHOICE["reason"]}
+    assert {**kept, "reason": CHOICE["reason"]} == CHOICE
 
 
 def test_a_run_of_before_there_was_a_choice_was_computed_by_torch(open_page, ui, trained):

@@ -272,4 +272,4 @@ def judged(difference: float, low: float, high: float) -> str:
     ],
 )
 def test_the_verdict_says_what_is_gained_and_lost_and_whether_that_is_known(figures, sentence):
-    assert judged(*figures) == f"2.1 times as fast; {sentence}"
+    assert str(judged(*figures)) == f"2.1 times as fast; {sentence}"

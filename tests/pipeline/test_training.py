@@ -291,7 +291,7 @@ def test_stopped_while_embedding_there_is_nothing_to_keep(learn):
         learn(task=Task(stop=stop))
     [run] = list_runs()
     assert (run.state, run.has_model) == ("stopped", False)
-    assert run.facts.message == "The embedding was stopped; what was computed is kept."
+    assert str(run.facts.message) == "The embedding was stopped; what was computed is kept."
 
 
 def test_stopped_before_the_first_epoch_there_is_nothing_to_keep(learn):
@@ -337,7 +337,7 @@ def test_weights_that_do_not_fit_make_a_failed_run(dataset, tmp_path, tiny_backb
         train(dataset, SHORT, compute=Compute(str(path)))
     [run] = list_runs()
     assert run.state == "failed"
-    assert "does not fit" in run.facts.message
+    assert "does not fit" in str(run.facts.message)
 
 
 def test_a_learning_rate_that_is_too_high_makes_a_failed_run_that_says_so(learn):
@@ -348,7 +348,7 @@ def test_a_learning_rate_that_is_too_high_makes_a_failed_run_that_says_so(learn)
         learn(wild)
     [run] = list_runs()
     assert (run.state, run.has_model) == ("failed", False)
-    assert "too high" in run.facts.message
+    assert "too high" in str(run.facts.message)
     assert run.history["training_loss"].notna().all()
 
 

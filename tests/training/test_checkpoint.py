@@ -66,7 +66,7 @@ def test_a_training_that_goes_on_ends_as_one_without_a_break(data, tmp_path, kin
         ({"epochs": 7}, "cosine cannot be"),
         ({"seed": 1}, "seed was 0 and is 1"),
         ({"dropout": 0.1}, "dropout"),
-        ({"epochs": 7, "seed": 1}, "epochs was 6 and is 7, seed was 0 and is 1"),
+        ({"epochs": 7, "seed": 1}, "epochs was 6 and is 7 and seed was 0 and is 1"),
         ({"head": "hidden"}, "head was 'linear' and is 'hidden'"),
         ({"optimizer": "lbfgs", "weight_decay": 0.1}, "optimizer was 'adamw' and is 'lbfgs'"),
     ],

@@ -79,7 +79,7 @@ def test_values_out_of_their_range_are_refused_by_name(name, value):
 
 
 def test_a_message_says_what_was_received_and_what_is_allowed():
-    with pytest.raises(SettingsError, match="epochs is 0; give a whole number from 1 to 1000"):
+    with pytest.raises(SettingsError, match="epochs is 0; give a whole number from 1 to 1,000"):
         Hyperparameters(epochs=0)
     with pytest.raises(SettingsError, match="learning_rate is -1; give a number above 0 up to 10"):
         Hyperparameters(learning_rate=-1)

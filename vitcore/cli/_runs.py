@@ -83,7 +83,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         "epochs_run": len(run.history),
         "accuracy": plain_values(metrics["accuracy"])["value"] if metrics else None,
         "cohen_kappa": plain_values(metrics["cohen_kappa"])["value"] if metrics else None,
-        "message": run.facts.message,
+        "message": str(run.facts.message),
     }
 
 

@@ -75,7 +75,7 @@ def _sizes(options: argparse.Namespace, task: Task) -> None:
             "usual": found.usual,
             "images": found.images,
             "passes": found.passes,
-            "sizes": [{**asdict(result), "verdict": found.verdict(result)} for result in found.sizes],
+            "sizes": [{**asdict(result), "verdict": str(found.verdict(result))} for result in found.sizes],
             "seconds": found.seconds,
         },
         "\n".join(lines),
