@@ -22,17 +22,17 @@ def test_a_device_need_not_be_here(device):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "tpu"}, "Device 'tpu' is not here; choose auto or cpu, cuda or mps."),
-        ({"engine": "tensorrt"}, "Engine 'tensorrt' is not here; choose auto or torch"),
-        ({"precision": "fp8"}, "Precision 'fp8' is unknown to PyTorch; choose auto or fp32, bf16 or fp16."),
+        ({"device": "tpu"}, "Device 'tpu' is not here; choose auto, cpu, cuda or mps."),
+        ({"engine": "tensorrt"}, "Engine 'tensorrt' is not here; choose auto, torch"),
+        ({"precision": "fp8"}, "Precision 'fp8' is unknown to PyTorch; choose auto, fp32, bf16 or fp16."),
         ({"precision": ""}, "Precision '' is unknown to PyTorch"),
         (
             {"precision": "int8", "engine": "torch"},
-            "Precision 'int8' is unknown to PyTorch; choose auto or fp32, bf16 or fp16.",
+            "Precision 'int8' is unknown to PyTorch; choose auto, fp32, bf16 or fp16.",
         ),
         (
             {"precision": "fp16", "engine": "onnxruntime"},
-            "Precision 'fp16' is unknown to ONNX Runtime; choose auto or fp32 or int8.",
+            "Precision 'fp16' is unknown to ONNX Runtime; choose auto, fp32 or int8.",
         ),
     ],
 )

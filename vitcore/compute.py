@@ -63,9 +63,9 @@ class Compute:
             raise missing_engine(self.engine)
         if self.device not in DEVICES:
             raise DeviceError(
-                "Device '{device}' is not here; choose auto or {devices:or}.",
+                "Device '{device}' is not here; choose {devices:or}.",
                 device=self.device,
-                devices=DEVICES[1:],
+                devices=DEVICES,
             )
         if self.precision != "auto" and (self.engine, self.precision) != ("auto", "int8"):
             check_precision(self.precision, "torch" if self.engine == "auto" else self.engine)
@@ -81,10 +81,10 @@ def check_precision(precision: str, engine: str) -> None:
     if precision not in possible:
         title = ENGINE_TITLES[engine]
         raise DeviceError(
-            "Precision '{precision}' is unknown to {title}; choose auto or {known:or}.",
+            "Precision '{precision}' is unknown to {title}; choose {known:or}.",
             precision=precision,
             title=title,
-            known=possible,
+            known=("auto", *possible),
         )
 
 
@@ -95,7 +95,7 @@ def engine_is_here(name: str) -> bool:
 
 def missing_engine(name: str) -> DeviceError:
     """The error that names the engines that are here."""
-    here = [engine for engine in ENGINES[1:] if engine_is_here(engine)]
+    here = [engine for engine in ENGINES if engine_is_here(engine)]
     return DeviceError(
-        "Engine '{engine}' is not here; choose auto or {engines:or}.", engine=name, engines=here
+        "Engine '{engine}' is not here; choose {engines:or}.", engine=name, engines=here
     )

@@ -181,7 +181,7 @@ def test_torch_keeps_the_fingerprint_that_it_had_when_there_was_no_other(tiny):
 
 def test_an_engine_that_is_not_here_is_refused_with_those_that_are():
     with pytest.raises(
-        DeviceError, match=r"Engine 'tensorrt' is not here; choose auto or torch, onnxruntime"
+        DeviceError, match=r"Engine 'tensorrt' is not here; choose auto, torch(, | or )onnxruntime"
     ):
         choose_device("cpu", "auto", "tensorrt")
 

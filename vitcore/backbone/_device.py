@@ -70,7 +70,7 @@ def choose_device(device: str = "auto", precision: str = "auto", engine: str = "
         device = present[-1] if engine == "torch" else "cpu"
     if device not in present:
         raise DeviceError(
-            "Device '{device}' is not here; choose auto or {devices:or}.", device=device, devices=present
+            "Device '{device}' is not here; choose {devices:or}.", device=device, devices=["auto", *present]
         )
     if engine != "torch" and device != "cpu":
         raise DeviceError(
