@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +11,13 @@ import pytest
 
 from tests._archives import zip_of_folder
 from vitcore import load_classifier
+from vitcore.backbone import Device, Embedder
 from vitcore.cli import main
+from vitcore.cli._main import _parser
+from vitcore.cli._settings import compute_of
+from vitcore.compute import Compute
 from vitcore.dataset import load_dataset
+from vitcore.engines import _choice
 from vitcore.records import plain_values
 from vitcore.runs import list_runs, load_run
 from vitcore.training import Hyperparameters
@@ -303,6 +309,72 @@ def test_further_seeds_are_said(train, photos, capsys, tiny_backbone):
     assert capsys.readouterr().out.splitlines()[-1].startswith("From 2 other seeds: accuracy ")
 
 
+@pytest.fixture
+def bf16_is_faster(monkeypatch):
+    """A CPU on which torch in bf16 is measured as twice as fast, and agrees."""
+    rates = {"fp32": 1.0, "bf16": 2.0}
+    monkeypatch.setattr(
+        _choice, "_worth_trying", lambda *wish: [("bf16", "torch")] if wish[1] in ("auto", "bf16") else []
+    )
+    monkeypatch.setattr(
+        _choice,
+        "_timed",
+        lambda embedder, pixels: (
+            Embedder(embedder.backbone, Device("cpu", "CPU", "fp32")).embed(pixels),
+            rates[embedder.device.precision],
+        ),
+    )
+
+
+WISHES = {"auto": (), "fp32": ("--precision", "fp32"), "torch": ("--engine", "torch")}
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("bf16_is_faster")
+@pytest.mark.parametrize("order", [("auto", "fp32", "torch"), ("torch", "fp32", "auto")])
+def test_what_is_asked_for_is_done_whatever_was_before(train, ask, photos, tmp_path, order):
+    """A training after each other one in one workspace; the export of what was asked for exactly agrees."""
+    dataset = ask("import", photos)["dataset_id"]
+    for wish in order:
+        answer = train(dataset, "--epochs", 2, "--device", "cpu", *WISHES[wish])
+        assert (answer["dtype"], answer["engine"]["engine"]) == (
+            "bf16" if wish == "auto" else "fp32",
+            "torch",
+        )
+        if wish == "fp32":
+            exported = ask("export", answer["run_id"], "--format", "onnx", "--out", tmp_path / "out")
+            exact = {found["kind"]: found["largest_difference"] for found in exported["agreement"]}
+            assert exact["onnx"] <= 1e-3
+
+
+def test_a_settings_file_says_what_to_compute_with_and_options_come_over_it(
+    train, photos, tiny_backbone, tmp_path
+):
+    file = tmp_path / "settings.json"
+    requested = {"backbone": tiny_backbone, "precision": "bf16", "device": "cpu"}
+    file.write_text(json.dumps({"hyperparameters": {"epochs": 1}, "requested": requested}), encoding="utf-8")
+    options = _parser().parse_args(["train", str(photos), "--settings", str(file)])
+    assert compute_of(options) == Compute(**requested)
+    options = _parser().parse_args(["train", str(photos), "--settings", str(file), "--precision", "fp32"])
+    assert compute_of(options) == Compute(**{**requested, "precision": "fp32"})
+    assert compute_of(_parser().parse_args(["train", str(photos)])) == Compute()
+    assert train(photos, "--settings", file)["dtype"] == "bf16"
+
+
+def test_a_division_that_cannot_be_asked_for_is_said(tiny_backbone, photos, capsys):
+    for part in ("train", "val"):
+        for folder in ("blue", "green"):
+            (photos.parent / "split" / part / folder).mkdir(parents=True)
+            for number in range(3):
+                name = f"{number + 3 * (part == 'val'):03}.png"
+                shutil.copy(photos / folder / name, photos.parent / "split" / part / folder / name)
+    command = ["train", str(photos.parent / "split"), "--backbone", tiny_backbone, "--epochs", "1"]
+    assert main([*command, "--validation-fraction", "0.4"]) == 0
+    assert "which is kept; --validation-fraction has no effect." in capsys.readouterr().err
+    assert main(command) == 0
+    assert "--validation-fraction" not in capsys.readouterr().err
+
+
 # --- tune --------------------------------------------------------------------------------------
 
 
@@ -319,7 +391,16 @@ def test_settings_that_are_found_can_be_trained_with(ask, train, photos, tiny_ba
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"[]", b'{"hyperparameters": {"magic": 1}}', b'{"epochs": 0}']
+    "content",
+    [
+        None,
+        b"",
+        b"[]",
+        b'{"hyperparameters": {"magic": 1}}',
+        b'{"epochs": 0}',
+        b'{"requested": {"device": "tpu"}}',
+        b'{"requested": []}',
+    ],
 )
 def test_a_settings_file_without_settings_is_an_error(photos, capsys, tmp_path, content):
     file = tmp_path / "settings.json"

@@ -200,7 +200,7 @@ def test_what_was_embedded_to_measure_is_kept(backbone, images):
 def test_nothing_is_measured_where_it_cannot_pay(backbone, images):
     choice = choose_engine(backbone, images, LABELS, CPU)
     assert (chosen(choice), choice.candidates) == (EXACT, ())
-    assert str(choice.reason).startswith("PyTorch (fp32) is used: for so few images")
+    assert str(choice.reason).startswith("PyTorch (fp32) is used: with so few images left")
 
 
 def test_what_is_asked_for_is_taken_unmeasured(backbone, images, bench):
@@ -290,3 +290,51 @@ def test_a_choice_comes_back_from_json(backbone, images):
     choice = choose_engine(backbone, images, LABELS, CPU)
     record = record_of(EngineRecord, json.loads(json.dumps(plain_values(choice.record))))
     assert EngineChoice.recalled(record) == choice
+
+
+# --- explicit wishes ---------------------------------------------------------------------------
+
+WISHES = {
+    "auto": (CPU, SMALL),
+    "fp32": (Compute(device="cpu", precision="fp32"), EXACT),
+    "bf16": (Compute(device="cpu", precision="bf16"), BF16),
+    "int8": (Compute(device="cpu", precision="int8"), SMALL),
+    "torch": (Compute(device="cpu", engine="torch"), EXACT),
+    "onnxruntime": (Compute(device="cpu", engine="onnxruntime"), ("onnxruntime", "fp32")),
+}
+
+
+@pytest.mark.parametrize("first", WISHES)
+def test_no_memory_goes_before_a_wish(backbone, images, bench, monkeypatch, first):
+    """Each wish after each other one, in one workspace in which the first one's work is done."""
+    monkeypatch.setattr(
+        _choice,
+        "_worth_trying",
+        lambda missing, precision: [
+            pair
+            for pair in [("int8", "onnxruntime"), ("bf16", "torch")]
+            if missing and precision in ("auto", pair[0])
+        ],
+    )
+    bench.rates[("onnxruntime", "fp32")] = 0.1
+    choice = choose_engine(backbone, images, LABELS, WISHES[first][0])
+    assert chosen(choice) == WISHES[first][1]
+    done = FeatureStore.of(Embedder(backbone, choice.device))
+    done.write([(image.sha256, "plain") for image in images], np.ones((COUNT, 128), dtype=np.float32))
+    for name, (wish, expected) in WISHES.items():
+        found = chosen(choose_engine(backbone, images, LABELS, wish))
+        if name == "auto":  # where all is embedded exactly there is nothing to gain
+            assert found in {EXACT, SMALL}
+        else:
+            assert found == expected
+
+
+@pytest.mark.usefixtures("bench")
+def test_what_was_asked_for_although_it_does_not_agree_is_no_later_choice(backbone, images, bench):
+    bench.errors.update({BF16: 0.3, SMALL: 0.3})
+    wish = Compute(device="cpu", precision="bf16")
+    choice = choose_engine(backbone, images, LABELS, wish)
+    assert chosen(choice) == BF16
+    store = FeatureStore.of(Embedder(backbone, choice.device))
+    store.write([(image.sha256, "plain") for image in images], np.ones((COUNT, 128), dtype=np.float32))
+    assert chosen(choose_engine(backbone, images, LABELS, CPU)) == EXACT

@@ -11,6 +11,7 @@ from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compu
 from vitcore.dataset import Dataset, Reading, import_dataset, load_dataset
 from vitcore.errors import SettingsError
 from vitcore.progress import Task
+from vitcore.records import record_of
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
@@ -59,21 +60,29 @@ def open_workspace() -> Workspace:
 
 def hyperparameters_of(options: argparse.Namespace) -> Hyperparameters:
     """Those of the settings file, if there is one, and over them what the options say."""
-    given: dict[str, Any] = {}
-    if options.settings is not None:
-        try:
-            values = json.loads(Path(options.settings).read_text(encoding="utf-8"))
-            given = {**values.get("hyperparameters", values)}
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise SettingsError(
-                "{file} has no settings ({error}); give a file that the Train page or 'vitcore tune --out' "
-                "made.",
-                file=options.settings,
-                error=error,
-            ) from error
-    names = {field.name for field in fields(Hyperparameters)}
-    said = {name: value for name, value in vars(options).items() if name in names and value is not None}
-    return Hyperparameters.from_dict({**given, **said})
+    given, _ = _settings_file(options)
+    return Hyperparameters.from_dict({**given, **_said(options, Hyperparameters)})
+
+
+def _settings_file(options: argparse.Namespace) -> tuple[dict[str, Any], Compute]:
+    """The hyperparameters of the settings file, if there is one, and with what it asks to compute."""
+    if getattr(options, "settings", None) is None:
+        return {}, DEFAULT_COMPUTE
+    try:
+        values = json.loads(Path(options.settings).read_text(encoding="utf-8"))
+        return {**values.get("hyperparameters", values)}, record_of(Compute, values.get("requested", {}))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise SettingsError(
+            "{file} has no settings ({error}); give a file that the Train page or 'vitcore tune --out' made.",
+            file=options.settings,
+            error=error,
+        ) from error
+
+
+def _said(options: argparse.Namespace, kind: type[Hyperparameters | Compute]) -> dict[str, Any]:
+    """The values of a record that the options give."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in vars(options).items() if name in names and value is not None}
 
 
 def reading_of(options: argparse.Namespace) -> Reading:
@@ -137,8 +146,9 @@ def add_cluster(sub: argparse.ArgumentParser, engines: Sequence[str] = ENGINES) 
 
 
 def compute_of(options: argparse.Namespace) -> Compute:
-    """What the options of `add_compute` say; each machine of a cluster computes with torch."""
-    given = {field.name: getattr(options, field.name) for field in fields(Compute)}
+    """What the options of `add_compute` say, over the settings file; each machine of a cluster uses torch."""
+    _, requested = _settings_file(options)
+    given = {**vars(requested), **_said(options, Compute)}
     return Compute(**{**given, "engine": "torch"} if options.engine == CLUSTER else given)
 
 
@@ -147,6 +157,8 @@ def add_settings(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--settings", metavar="FILE", help="a JSON file with settings; the options below come over them"
     )
+    # What to compute with may stand in that file too, and counts unless an option says something else.
+    sub.set_defaults(**dict.fromkeys(field.name for field in fields(Compute)))
     defaults = Hyperparameters()
     for flag, kind, text in (
         ("--epochs", int, "passes over the training images"),

@@ -49,13 +49,13 @@ def add_commands(add: Add) -> None:
 def _sizes(options: argparse.Namespace, task: Task) -> None:
     from vitcore.pipeline import compare_sizes
 
-    hyperparameters = hyperparameters_of(options)
+    hyperparameters, compute = hyperparameters_of(options), compute_of(options)
     workspace = open_workspace()
     dataset = find_dataset(options, workspace, task)
     found = compare_sizes(
         dataset,
         hyperparameters,
-        compute=compute_of(options),
+        compute=compute,
         workspace=workspace,
         sizes=options.sizes,
         images=options.images,

@@ -20,7 +20,9 @@ from vitcore.cli._settings import (
     hyperparameters_of,
     open_workspace,
 )
-from vitcore.progress import Task
+from vitcore.dataset import Dataset
+from vitcore.messages import literal
+from vitcore.progress import Progress, Task
 from vitcore.records import plain_values, write_json
 from vitcore.runs import Run
 
@@ -54,15 +56,17 @@ def _train(options: argparse.Namespace, task: Task) -> None:
     from vitcore.pipeline import train
 
     started = time.perf_counter()
-    hyperparameters = hyperparameters_of(options)
+    hyperparameters, compute = hyperparameters_of(options), compute_of(options)
     workspace = open_workspace()
     dataset = find_dataset(options, workspace, task)
     imported = time.perf_counter()
-    with pass_for(options.engine, options.address, workers=options.workers) as forward_pass:
+    _mention_ready_made_split(options, dataset, task)
+    engine = options.engine or compute.engine
+    with pass_for(engine, options.address, workers=options.workers) as forward_pass:
         run = train(
             dataset,
             hyperparameters,
-            compute=compute_of(options),
+            compute=compute,
             forward_pass=forward_pass,
             name=options.name,
             workspace=workspace,
@@ -71,10 +75,24 @@ def _train(options: argparse.Namespace, task: Task) -> None:
     _tell_run(options, run, imported - started, time.perf_counter() - started)
 
 
+def _mention_ready_made_split(options: argparse.Namespace, dataset: Dataset, task: Task) -> None:
+    """Say so if a division was asked for that the dataset leaves no room for."""
+    if options.validation_fraction is not None and dataset.split_counts:
+        task.report(
+            Progress(
+                phase="prepare",
+                message=literal(
+                    "The dataset comes with a division of its own, which is kept; "
+                    "--validation-fraction has no effect."
+                ),
+            )
+        )
+
+
 def _tune(options: argparse.Namespace, task: Task) -> None:
     from vitcore.pipeline import find_settings
 
-    base = hyperparameters_of(options)
+    base, compute = hyperparameters_of(options), compute_of(options)
     workspace = open_workspace()
     dataset = find_dataset(options, workspace, task)
     tuning = find_settings(
@@ -82,7 +100,7 @@ def _tune(options: argparse.Namespace, task: Task) -> None:
         base,
         trials=options.trials,
         seconds=None if options.minutes is None else 60 * options.minutes,
-        compute=compute_of(options),
+        compute=compute,
         workspace=workspace,
         task=task,
     )

@@ -164,7 +164,9 @@ def choose_engine(
     keys = [(image.sha256, view_key(0)) for image in images]
     missing = int((FeatureStore.of(exact).rows(keys) < 0).sum())
     memory = workspace.engines / "choices.json"
-    remembered = _recall(memory, exact.fingerprint)
+    # Of another wish, a choice is no answer to this one.
+    wish = f"{exact.fingerprint} {compute.precision}"
+    remembered = _recall(memory, wish)
     for choice in remembered.values():
         left = int((FeatureStore.of(Embedder(backbone, choice.device, workspace)).rows(keys) < 0).sum())
         if left < min(missing, _FROM_TORCH):  # most of the work is done
@@ -172,7 +174,7 @@ def choose_engine(
     others = [Device("cpu", "CPU", *pair) for pair in _worth_trying(missing, compute.precision)]
     if not others:
         reason = message(
-            "{engine} is used: for so few images no other engine is worth trying here.",
+            "{engine} is used: with so few images left to embed, no other engine is worth trying here.",
             engine=usual.engine_title,
         )
         return EngineChoice(device=usual, reason=reason)
@@ -182,7 +184,7 @@ def choose_engine(
         remembered[mark] = _measured(exact, others, sample, missing, usual, task)
         workspace.engines.mkdir(exist_ok=True)
         choices = {mark: plain_values(choice.record) for mark, choice in remembered.items()}
-        write_json(memory, {**_read(memory), exact.fingerprint: choices})
+        write_json(memory, {**_read(memory), wish: choices})
     return remembered[mark]
 
 
@@ -382,10 +384,10 @@ def _mark(exact: Embedder, others: Sequence[Device], images: Sequence[ImageFile]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
-def _recall(memory: Path, network: str) -> dict[str, EngineChoice]:
-    """What is remembered of a network, by what it depends on; what is of no use any more is forgotten."""
+def _recall(memory: Path, wish: str) -> dict[str, EngineChoice]:
+    """What is remembered of a wish, by what it depends on; what is of no use any more is forgotten."""
     choices = {}
-    for mark, values in _read(memory).get(network, {}).items():
+    for mark, values in _read(memory).get(wish, {}).items():
         with suppress(ValueError, DeviceError):  # of another version, or an engine that is gone
             choices[mark] = EngineChoice.recalled(record_of(EngineRecord, values))
     return choices
