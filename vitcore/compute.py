@@ -96,6 +96,4 @@ def engine_is_here(name: str) -> bool:
 def missing_engine(name: str) -> DeviceError:
     """The error that names the engines that are here."""
     here = [engine for engine in ENGINES if engine_is_here(engine)]
-    return DeviceError(
-        "Engine '{engine}' is not here; choose {engines:or}.", engine=name, engines=here
-    )
+    return DeviceError("Engine '{engine}' is not here; choose {engines:or}.", engine=name, engines=here)
