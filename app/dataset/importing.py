@@ -11,7 +11,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.dataset.editing import split_in_words
 from app.shared.layout import draw_metrics, draw_switch
-from app.shared.messages import draw_error
+from app.shared.messages import draw_error, reported
+from app.shared.server_paths import paths_are_open, server_path
 from app.shared.starting import start_import, start_sample
 from app.shared.text import escape_markdown
 from app.shared.uploads import Uploads
@@ -86,7 +87,8 @@ def draw_import(data: Dataset | None, *, expanded: bool) -> None:
                 "works too."
             )
         )
-        way = draw_switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "way")
+        ways = {key: tr(title) for key, title in WAYS.items() if key != "path" or paths_are_open()}
+        way = draw_switch(tr("From where"), ways, "way")
         {"files": _files, "folder": _folder, "path": _path, "camera": _camera}[way]()
         with st.container(horizontal=True, vertical_alignment="center"):
             kind = "primary" if data is None else "secondary"
@@ -127,7 +129,8 @@ def _path() -> None:
         left, right = st.columns([4, 1], vertical_alignment="bottom")
         path = left.text_input(tr("Folder or archive on this computer"), placeholder="/home/me/photos")
         if right.form_submit_button(tr("Look"), width="stretch") and path.strip():
-            _stage([Path(path.strip()).expanduser()])
+            with reported(draw_error):
+                _stage([server_path(path.strip())])
 
 
 def _camera() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.shared.job_kinds import IMPORT, TRAINING
 from app.shared.jobs import start
+from app.shared.server_paths import server_path
 from app.shared.state import workspace
 from vitcore import pipeline
 from vitcore.backbone import choose_device
@@ -73,6 +74,7 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, compute: 
 
     Raises:
         DeviceError: The device, the precision or the engine is not here.
+        InputError: The backbone is a file that is not open to the app.
     """
     start(
         TRAINING,
@@ -103,5 +105,8 @@ def device_of(compute: Compute) -> str:
 
     Raises:
         DeviceError: The device, the precision or the engine is not here.
+        InputError: The backbone is a file that is not open to the app.
     """
+    if compute.backbone.endswith(".safetensors"):
+        server_path(compute.backbone)
     return choose_device(compute.device, compute.precision, compute.engine).name

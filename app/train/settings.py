@@ -11,6 +11,7 @@ from app.shared.engine import engine_title, engines_here
 from app.shared.job_kinds import SIZE_COMPARISON
 from app.shared.jobs import is_active
 from app.shared.messages import notify, notify_error
+from app.shared.server_paths import paths_are_open
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from app.train.input_sizes import draw_input_sizes
@@ -344,7 +345,7 @@ def _where() -> None:
     with first:
         backbone = _select(
             "backbone",
-            {name: _backbone_title(name) for name in (*BACKBONES, FILE)},
+            {name: _backbone_title(name) for name in _backbones()},
             tr("The pre-trained Vision Transformer that looks at the images. It stays as it is."),
         )
         if backbone == FILE:
@@ -375,6 +376,12 @@ def _where() -> None:
     with fifth:
         titles = {name: _or_automatic(name) for name in PRECISIONS}
         _select("precision", titles, tr("Number format of the backbone. int8 goes with ONNX Runtime only."))
+
+
+def _backbones() -> tuple[str, ...]:
+    """Return what can be chosen; a file from a run that was loaded stays, and is refused at the start."""
+    chosen = st.session_state.get("backbone") == FILE
+    return (*BACKBONES, FILE) if chosen or paths_are_open() else BACKBONES
 
 
 def _select(name: str, titles: Mapping[str, str], meaning: str) -> str:

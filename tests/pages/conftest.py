@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+import streamlit.config
 import streamlit.runtime.pages_manager
 import streamlit.testing.v1.app_test
 from streamlit.components.v2.component_manager import BidiComponentManager
@@ -57,6 +58,9 @@ def app_without_past(workspace, monkeypatch):  # noqa: ARG001 - no app without i
 
     monkeypatch.setattr(streamlit.testing.v1.app_test, "PagesManager", PagesManager)
     monkeypatch.setattr(streamlit.runtime.pages_manager.PagesManager, "uses_pages_directory", False)
+    # As in .streamlit/config.toml, which is not found when the first page is opened in another folder.
+    streamlit.config.set_option("server.address", "localhost")
+    streamlit.config.set_option("server.allowedHosts", ["localhost"])
     _clear()
     yield
     for job in job_queue().active():

@@ -267,3 +267,32 @@ def test_the_reason_of_a_failed_run_is_shown_as_it_is(open_page, ui, hostile):
     facts = {"state": "failed", "since": "2026-11-23T10:00:00+00:00", "message": "Class '![x](http://evil)'"}
     (hostile.run.folder / "state.json").write_text(json.dumps(facts))
     assert ui.live(open_page("runs")) == []
+
+
+# --- the door ----------------------------------------------------------------------------------
+
+
+def test_a_path_of_the_server_that_is_not_open_is_refused(open_page, ui, picture_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("VITSTUDIO_FOLDERS", str(tmp_path / "open"))
+    at = ui.look_at_path(open_page("dataset"), picture_folder())
+    assert "in no folder that is open" in at.error[0].value
+    assert ui.find_button(at, "import") is None
+
+
+@pytest.mark.usefixtures("trained")
+def test_visitors_from_elsewhere_are_offered_no_path_of_the_server(open_page, ui, monkeypatch):
+    assert "computer" in " ".join(open_page("dataset").button_group(key="way").options)
+    monkeypatch.setenv("VITSTUDIO_FOLDERS", "")
+    assert "computer" not in " ".join(open_page("dataset").button_group(key="way").options)
+    at = open_page("train")
+    assert "computer" not in " ".join(at.selectbox(key="backbone").options)
+
+
+def test_weights_that_are_not_open_are_not_trained_with(open_page, ui, trained, monkeypatch):
+    at = open_page("train")
+    ui.choose_weights(at, trained.run.config.requested.backbone)
+    at.run()
+    monkeypatch.setenv("VITSTUDIO_FOLDERS", "")
+    ui.press(at, "start training")
+    assert "closed to its visitors" in at.error[0].value
+    assert job_queue().jobs() == []
