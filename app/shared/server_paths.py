@@ -1,8 +1,8 @@
 """Files of the computer that the app runs on: open to who sits at it, and otherwise where that is allowed.
 
-Whoever reaches the app could name any file that its process may read. Nobody but those who sit at this computer
-reach it if it listens here alone and answers to no other name. ``VITSTUDIO_FOLDERS`` names the folders that are
-open to everybody, separated as in ``PATH``; all others are closed then.
+Whoever reaches the app could name any file that its process may read. Nobody reaches it but those who sit at
+this computer if it listens here alone and answers to no other name. ``VITSTUDIO_FOLDERS`` names the folders
+that are open to everybody, separated as in ``PATH``; all others are closed then.
 """
 
 import ipaddress

@@ -61,7 +61,7 @@ def test_named_folders_are_open_to_everybody_and_all_others_are_closed(listening
     for path in ("open", "open/photos.zip", "open too"):
         assert server_path(str(tmp_path / path)) == tmp_path / path
     for path in ("closed", "open-not", "open/../closed", "open/link", "."):
-        with pytest.raises(InputError, match="in no folder that is open to this app; give one in .*open"):
+        with pytest.raises(InputError, match=r"in no folder that is open to this app; give one in .*open"):
             server_path(str(tmp_path / path))
 
 

@@ -272,7 +272,7 @@ def test_the_reason_of_a_failed_run_is_shown_as_it_is(open_page, ui, hostile):
 # --- the door ----------------------------------------------------------------------------------
 
 
-def test_a_path_of_the_server_that_is_not_open_is_refused(open_page, ui, picture_folder, tmp_path, monkeypatch):
+def test_a_path_of_the_server_that_is_closed_is_refused(open_page, ui, picture_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("VITSTUDIO_FOLDERS", str(tmp_path / "open"))
     at = ui.look_at_path(open_page("dataset"), picture_folder())
     assert "in no folder that is open" in at.error[0].value
@@ -280,7 +280,7 @@ def test_a_path_of_the_server_that_is_not_open_is_refused(open_page, ui, picture
 
 
 @pytest.mark.usefixtures("trained")
-def test_visitors_from_elsewhere_are_offered_no_path_of_the_server(open_page, ui, monkeypatch):
+def test_visitors_from_elsewhere_are_offered_no_path_of_the_server(open_page, monkeypatch):
     assert "computer" in " ".join(open_page("dataset").button_group(key="way").options)
     monkeypatch.setenv("VITSTUDIO_FOLDERS", "")
     assert "computer" not in " ".join(open_page("dataset").button_group(key="way").options)
