@@ -145,6 +145,23 @@ class Workspace:
     def _lock_file(self, name: str) -> Path:
         return self._locks / f"{name}.lock"
 
+    @contextmanager
+    def changing(self, file: Path) -> Iterator[None]:
+        """Nobody else reads, changes and writes a file of the workspace in such a block meanwhile.
+
+        Raises:
+            StorageError: Somebody else does so for long; the disk is full or not writable.
+        """
+        name = "-".join(file.relative_to(self.root).with_suffix("").parts)
+        with guard(file):
+            try:
+                with self.lock(name):
+                    yield
+            except filelock.Timeout as error:
+                raise StorageError(
+                    "{path} is being changed elsewhere; try again in a moment.", path=file
+                ) from error
+
     def is_locked(self, name: str) -> bool:
         """Return whether somebody, in this process or another, holds the lock of that name."""
         if fcntl is None:

@@ -156,6 +156,37 @@ def test_a_corrected_photo_is_in_the_dataset_and_can_be_taken_back(run, answered
     assert load_batch(run, answered.id).corrections == {}
 
 
+def test_corrections_by_several_people_at_once_are_all_kept(run, answered):
+    before = load_dataset(run.config.dataset.id)
+    begin = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        seen = load_batch(run, answered.id)
+        assert seen.corrections == {}
+        begin.wait()
+        seen.correct(number, "brand new", before)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = load_dataset(before.id)
+    assert after.class_counts == {**before.class_counts, "brand new": 2}
+    corrections = load_batch(run, answered.id).corrections
+    assert {corrections[number].version for number in (0, 2)} == {2, 3}
+
+
+def test_a_photo_that_was_corrected_elsewhere_is_not_added_again(run, answered):
+    data = load_dataset(run.config.dataset.id)
+    seen = load_batch(run, answered.id)
+    assert seen.corrections == {}
+    answered.correct(0, "blue too", data)
+    with pytest.raises(DatasetError, match="corrected already, to 'blue too'"):
+        seen.correct(0, "green too", data)
+    assert load_dataset(data.id).version == data.version + 1
+
+
 def test_a_correction_that_the_dataset_refuses_is_not_kept(run, answered):
     with pytest.raises(DatasetError, match="no name"):
         answered.correct(0, " " * 3, load_dataset(run.config.dataset.id))

@@ -1,10 +1,12 @@
 """Labels that somebody looked at and found right, whatever a classifier thinks of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from vitcore.dataset._dataset import Dataset
 from vitcore.messages import mark
 from vitcore.records import load_record, write_json
+from vitcore.workspace import Workspace
 
 __all__ = ["confirm", "confirmed", "unconfirm"]
 
@@ -28,7 +30,8 @@ def confirm(dataset: Dataset, image_ids: Iterable[int]) -> None:
         StorageError: The disk is full or not writable.
     """
     labels = dict(zip(dataset.rows["image_id"].tolist(), dataset.rows["label"], strict=True))
-    _write(dataset, _read(dataset) | {image_id: labels[image_id] for image_id in image_ids})
+    with _changed(dataset) as found:
+        found.update((image_id, labels[image_id]) for image_id in image_ids)
 
 
 def unconfirm(dataset: Dataset, image_ids: Iterable[int]) -> None:
@@ -37,8 +40,19 @@ def unconfirm(dataset: Dataset, image_ids: Iterable[int]) -> None:
     Raises:
         StorageError: The disk is full or not writable.
     """
-    dropped = set(image_ids)
-    _write(dataset, {key: label for key, label in _read(dataset).items() if key not in dropped})
+    with _changed(dataset) as found:
+        for image_id in image_ids:
+            found.pop(image_id, None)
+
+
+@contextmanager
+def _changed(dataset: Dataset) -> Iterator[dict[int, str]]:
+    """Give the labels to change, which are written at its end; nobody else changes them meanwhile."""
+    path = dataset.folder / _FILE
+    with Workspace(dataset.folder.parent.parent).changing(path):
+        labels = _read(dataset)
+        yield labels
+        write_json(path, sorted([image_id, label] for image_id, label in labels.items()))
 
 
 def _read(dataset: Dataset) -> dict[int, str]:
@@ -46,7 +60,3 @@ def _read(dataset: Dataset) -> dict[int, str]:
     if not path.is_file():
         return {}
     return dict(load_record(tuple[tuple[int, str], ...], path, mark("delete it")))
-
-
-def _write(dataset: Dataset, labels: dict[int, str]) -> None:
-    write_json(dataset.folder / _FILE, sorted([image_id, label] for image_id, label in labels.items()))

@@ -32,6 +32,8 @@ __all__ = [
     "append_images",
     "delete_class",
     "exclude",
+    "extend",
+    "latest",
     "relabel",
     "rename_class",
     "rename_dataset",
@@ -195,6 +197,14 @@ def append_images(
         DatasetError: There are no rows, or the dataset was changed elsewhere.
         StorageError: The disk is full or not writable.
     """
+    with _as_current(dataset) as name:
+        return extend(replace(dataset, name=name), rows, skipped, ignored, text)
+
+
+def extend(
+    dataset: Dataset, rows: pd.DataFrame, skipped: Iterable[Skipped], ignored: int, text: Message
+) -> Dataset:
+    """Add images as `append_images` does, for those who hold the `latest` version."""
     if rows.empty:
         raise DatasetError("There is no image to add; choose others.")
     first_id = dataset.next_image_id
@@ -205,7 +215,7 @@ def append_images(
         skipped=tuple(dict.fromkeys([*dataset.skipped, *skipped])),  # the same may be added again
         ignored=dataset.ignored + ignored,
     )
-    return _commit(edited, text)
+    return _write(edited, text, base=dataset.version)
 
 
 def undo(dataset: Dataset) -> Dataset:
@@ -317,13 +327,30 @@ def _commit(edited: Dataset, text: Message, *, base: int | None = None) -> Datas
         raise DatasetError(
             "Not a single image would be left; keep at least one, or delete the whole dataset instead."
         )
-    version = edited.version + 1
-    created = timestamp()
-    change = Change(version, edited.version if base is None else base, text, created)
     with _as_current(edited) as name:
-        edited = replace(edited, name=name, version=version, changes=(*edited.changes, change))
-        save_dataset(edited)
+        return _write(replace(edited, name=name), text, base=edited.version if base is None else base)
+
+
+def _write(edited: Dataset, text: Message, *, base: int) -> Dataset:
+    """Write a version whose rows were edited as the next one; nobody else writes meanwhile."""
+    version = edited.version + 1
+    change = Change(version, base, text, timestamp())
+    edited = replace(edited, version=version, changes=(*edited.changes, change))
+    save_dataset(edited)
     return edited
+
+
+@contextmanager
+def latest(dataset: Dataset) -> Iterator[Dataset]:
+    """Nobody else writes to the dataset during the block; gives its latest version.
+
+    Raises:
+        DatasetError: Somebody else is writing to it.
+        NotFoundError: It was deleted.
+        StorageError: The disk is full or not writable.
+    """
+    with _alone(dataset):
+        yield load_dataset(dataset.id, workspace=_workspace(dataset))
 
 
 @contextmanager
@@ -335,21 +362,28 @@ def _as_current(dataset: Dataset) -> Iterator[str]:
         NotFoundError: It was deleted.
         StorageError: The disk is full or not writable.
     """
+    with _alone(dataset):
+        current = load_description(dataset.folder)
+        if current.version != dataset.version:
+            raise DatasetError(
+                "'{name}' was changed elsewhere in the meantime (version {latest}, not {version}) "
+                "and stays as it is; look at it again, then repeat your change.",
+                name=dataset.name,
+                latest=current.version,
+                version=dataset.version,
+            )
+        yield current.name
+
+
+@contextmanager
+def _alone(dataset: Dataset) -> Iterator[None]:
+    """Nobody else writes to the dataset during the block."""
     workspace = _workspace(dataset)
-    workspace.find(workspace.datasets, dataset.id, "dataset")
     with guard(dataset.folder):
         try:
             with workspace.lock(f"dataset-{dataset.id}"):
-                current = load_description(dataset.folder)
-                if current.version != dataset.version:
-                    raise DatasetError(
-                        "'{name}' was changed elsewhere in the meantime (version {latest}, not {version}) "
-                        "and stays as it is; look at it again, then repeat your change.",
-                        name=dataset.name,
-                        latest=current.version,
-                        version=dataset.version,
-                    )
-                yield current.name
+                workspace.find(workspace.datasets, dataset.id, "dataset")
+                yield
         except filelock.Timeout as error:
             raise DatasetError(
                 "'{name}' is being changed elsewhere; try again in a moment.", name=dataset.name

@@ -22,7 +22,7 @@ from vitcore.dataset._dataset import (
     save_dataset,
 )
 from vitcore.dataset._decode import load_image, probe_image
-from vitcore.dataset._edit import append_images
+from vitcore.dataset._edit import extend, latest
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._layout import Labelled
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
@@ -188,19 +188,19 @@ def add_images(
     scratch = workspace.scratch()
     try:
         importer.read(_paths(source), reading or Reading(), scratch.folder)
-        dataset = load_dataset(dataset.id, workspace=workspace)  # it may have been edited meanwhile
-        rows = importer.new_rows(dataset)
-        for file in rows["file"].unique():
-            place = dataset.path(file)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            (scratch.folder / file).replace(place)
-        return append_images(
-            dataset,
-            rows,
-            importer.skipped,
-            importer.ignored,
-            message("Added {images}.", images=count_images(len(rows))),
-        )
+        with latest(dataset) as current:  # it may have been edited meanwhile
+            rows = importer.new_rows(current)
+            for file in rows["file"].unique():
+                place = current.path(file)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                (scratch.folder / file).replace(place)
+            return extend(
+                current,
+                rows,
+                importer.skipped,
+                importer.ignored,
+                message("Added {images}.", images=count_images(len(rows))),
+            )
     finally:
         scratch.close()
 

@@ -15,7 +15,8 @@ import csv
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -47,7 +48,7 @@ from vitcore.records import (
     write_json,
 )
 from vitcore.runs import Run
-from vitcore.workspace import new_id
+from vitcore.workspace import Workspace, new_id
 
 __all__ = ["Correction", "PhotoBatch", "answer_batch", "list_batches", "load_batch", "new_batch"]
 
@@ -147,7 +148,8 @@ class PhotoBatch:
 
         Raises:
             ArchiveError: The dataset has this photo in this class already.
-            DatasetError: The name cannot be used, or the dataset is being changed by somebody else.
+            DatasetError: The name cannot be used, the photo was corrected already, or the dataset is being
+                changed by somebody else.
             StorageError: The disk is full or not writable.
         """
         if not label.strip():
@@ -155,8 +157,14 @@ class PhotoBatch:
         name = PurePosixPath(self.names[number]).name
         if PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES:
             name += ".jpg"  # only the content tells, but an import looks at names first
-        changed = add_images(dataset, [NamedFile(name, self.photo(number))], reading=Reading(label=label))
-        self._keep({**self.corrections, number: Correction(label, changed.id, changed.version)})
+        with self._changed_corrections() as corrections:
+            if number in corrections:
+                raise DatasetError(
+                    "The photo was corrected already, to '{label}'; undo that first.",
+                    label=corrections[number].label,
+                )
+            changed = add_images(dataset, [NamedFile(name, self.photo(number))], reading=Reading(label=label))
+            corrections[number] = Correction(label, changed.id, changed.version)
         return changed
 
     def take_back(self, number: int, dataset: Dataset) -> Dataset:
@@ -165,16 +173,20 @@ class PhotoBatch:
         Raises:
             DatasetError: It was.
         """
-        changed = undo(dataset)
-        self._keep({key: value for key, value in self.corrections.items() if key != number})
+        with self._changed_corrections() as corrections:
+            changed = undo(dataset)
+            corrections.pop(number, None)
         return changed
 
-    def _keep(self, corrections: Mapping[int, "Correction"]) -> None:
-        write_json(
-            self.folder / "corrections.json",
-            {str(number): plain_values(what) for number, what in corrections.items()},
-        )
-        self.__dict__.pop("corrections", None)
+    @contextmanager
+    def _changed_corrections(self) -> Iterator[dict[int, "Correction"]]:
+        """Give the corrections to change, and write them at the end; nobody else does meanwhile."""
+        file = self.folder / "corrections.json"
+        workspace = Workspace(self.folder.parents[3])
+        with workspace.changing(file):
+            self.__dict__.pop("corrections", None)
+            yield self.corrections
+            write_json(file, {str(number): plain_values(what) for number, what in self.corrections.items()})
 
     def write_csv(self, file: IO[str]) -> None:
         """Write the answers as a table for spreadsheets: one row per photo, the refused ones last.

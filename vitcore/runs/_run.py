@@ -404,8 +404,11 @@ def describe_run(
                 count=len(text),
                 most=most,
             )
-    about = replace(run.about, **{what: text.strip() for what, text in given.items() if text is not None})
-    save_record(run.folder / "about.json", about)
+    changes = {what: text.strip() for what, text in given.items() if text is not None}
+    path = run.folder / "about.json"
+    with workspace.changing(path):
+        present = load_run(run_id, workspace=workspace).about
+        save_record(path, replace(present, **changes))
     return load_run(run_id, workspace=workspace)
 
 
