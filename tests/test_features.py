@@ -3,7 +3,10 @@
 import hashlib
 import io
 import os
+import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -245,13 +248,125 @@ def test_a_deleted_store_is_made_anew(embedder, images, workspace):
     assert np.array_equal(first.vectors, again.vectors)
 
 
-def test_a_damaged_index_says_what_to_do(embedder, images, workspace):
-    embed_images(embedder, images)
-    for path in (workspace.features / embedder.fingerprint).glob("index.sqlite*"):
+def nothing(stored: np.ndarray) -> None:
+    stored[3] = 0
+
+
+def no_number(stored: np.ndarray) -> None:
+    stored[3, 7] = np.nan
+
+
+def another_number(stored: np.ndarray) -> None:
+    stored[3, 7] = -stored[3, 7]
+
+
+def rows_swapped(stored: np.ndarray) -> None:
+    stored[[3, 4]] = stored[[4, 3]]
+
+
+def numbers_swapped(stored: np.ndarray) -> None:
+    stored[3, :2] = stored[3, 1::-1]
+
+
+DAMAGES = [nothing, no_number, another_number, rows_swapped, numbers_swapped]
+
+
+def damage(path: Path, change: Callable[[np.ndarray], None], dimension: int) -> None:
+    stored = np.fromfile(path, dtype=np.float16).reshape(-1, dimension)
+    change(stored)
+    stored.tofile(path)
+
+
+@pytest.mark.parametrize("change", DAMAGES)
+def test_a_vector_that_is_not_what_was_written_is_computed_again(embedder, images, workspace, change):
+    first = embed_images(embedder, images)
+    damage(vectors_file(workspace, embedder), change, 128)
+    said = []
+    again = embed_images(embedder, images, task=Task(said.append))
+    assert np.array_equal(again.vectors, first.vectors)
+    assert again.computed == (2 if change is rows_swapped else 1)
+    assert "computed again" in str(said[0].message)
+    assert embed_images(embedder, images).computed == 0
+
+
+def without_checksums(workspace, embedder: Embedder) -> None:
+    """Make a store what it was before there were checksums."""
+    with closing(sqlite3.connect(vectors_file(workspace, embedder).with_name("index.sqlite"))) as database:
+        entries = database.execute("SELECT sha256, view, row FROM vectors").fetchall()
+        database.execute("DROP TABLE vectors")
+        database.execute(
+            "CREATE TABLE vectors (sha256 TEXT, view TEXT, row INTEGER UNIQUE NOT NULL,"
+            " PRIMARY KEY (sha256, view)) WITHOUT ROWID"
+        )
+        database.executemany("INSERT INTO vectors VALUES (?, ?, ?)", entries)
+        database.commit()
+
+
+@pytest.mark.parametrize(
+    ("change", "computed"), [(lambda _: None, 0), (nothing, 1), (no_number, 1), (another_number, 0)]
+)
+def test_vectors_of_before_there_were_checksums_are_kept_if_they_can_be(
+    embedder, images, workspace, change, computed
+):
+    first = embed_images(embedder, images)
+    without_checksums(workspace, embedder)
+    damage(vectors_file(workspace, embedder), change, 128)
+    assert embed_images(embedder, images).computed == computed
+    damage(vectors_file(workspace, embedder), rows_swapped, 128)  # from now on they have one
+    again = embed_images(embedder, images)
+    assert again.computed == 2 - computed  # where one was lost, its row is of no use any more
+    assert np.array_equal(again.vectors, first.vectors)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database " * 1000, b"SQLite format 3\0" + bytes(4080)])
+def test_an_index_that_is_none_is_made_anew(embedder, images, workspace, content):
+    first = embed_images(embedder, images)
+    folder = workspace.features / embedder.fingerprint
+    for path in folder.glob("index.sqlite-*"):
         path.unlink()
-    (workspace.features / embedder.fingerprint / "index.sqlite").write_bytes(b"no database " * 1000)
-    with pytest.raises(StorageError, match=r"is damaged .*; delete it"):
-        embed_images(embedder, images)
+    (folder / "index.sqlite").write_bytes(content)
+    again = embed_images(embedder, images)
+    assert again.computed == 10
+    assert np.array_equal(again.vectors, first.vectors)
+    assert embed_images(embedder, images).computed == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_flipped_byte_in_the_index_costs_little_and_changes_nothing(tmp_path, seed):
+    names = [hashlib.sha256(bytes([number])).hexdigest() for number in range(200)]
+    vectors = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
+    FeatureStore(tmp_path / "store", 4).write(keys(*names), vectors)
+    index = tmp_path / "store" / "index.sqlite"
+    content = bytearray(index.read_bytes())
+    random = np.random.default_rng(seed)
+    place = int(random.integers(0, 100) if seed < 6 else random.integers(100, len(content)))
+    content[place] ^= 1 << int(random.integers(8))
+    index.write_bytes(content)
+    store = FeatureStore(tmp_path / "store", 4)
+    found = store.intact(keys(*names))
+    good = found >= 0
+    assert np.array_equal(store.read(found[good]), vectors.astype(np.float16)[good])
+    lost = np.flatnonzero(~good).tolist()
+    store.write([keys(names[number])[0] for number in lost], vectors[lost])
+    found = store.intact(keys(*names))
+    assert np.array_equal(store.read(found), vectors.astype(np.float16))
+
+
+def test_of_a_damaged_index_most_is_saved(tmp_path):
+    names = [f"{number:064}" for number in range(2000)]
+    vectors = np.arange(2000, dtype=np.float32)[:, None]
+    FeatureStore(tmp_path / "store", 1).write(keys(*names), vectors)
+    index = tmp_path / "store" / "index.sqlite"
+    content = bytearray(index.read_bytes())
+    middle = content.index(names[1000].encode()) // 4096 * 4096
+    content[middle : middle + 4096] = bytes(4096)
+    index.write_bytes(content)
+    store = FeatureStore(tmp_path / "store", 1)
+    found = store.intact(keys(*names))
+    assert 1800 < (found >= 0).sum() < 2000
+    assert np.array_equal(store.read(found[found >= 0]), vectors[found >= 0])
+    store.write(keys("new"), np.array([[5.0]], dtype=np.float32))
+    assert store.read(store.intact(keys("new"))).tolist() == [[5.0]]
 
 
 # --- the store -------------------------------------------------------------------------------

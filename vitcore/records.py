@@ -291,7 +291,7 @@ def _storage_error(path: Path, error: OSError | sqlite3.Error, remedy: str) -> S
         if remedy and number != errno.EROFS:
             template = mark("{path} is not readable ({reason}); allow that, or use another folder.")
         return StorageError(template, path=path, reason=reason)
-    if name in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}:
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return _damaged(path, error, remedy or mark("delete it"))
     if remedy and (number == errno.ENOENT or isinstance(error, FileNotFoundError)):
         return StorageError("{path} is missing; {remedy}.", path=path, remedy=message(remedy))

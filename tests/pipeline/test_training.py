@@ -203,6 +203,35 @@ def test_the_same_config_gives_the_same_run(learn):
     assert figures(again) == figures(first)
 
 
+def _change(stored: np.ndarray) -> None:
+    stored[5] *= -100
+
+
+def _swap(stored: np.ndarray) -> None:
+    stored[[5, 30]] = stored[[30, 5]]
+
+
+def _clear(stored: np.ndarray) -> None:
+    stored[5] = 0
+
+
+def _spoil(stored: np.ndarray) -> None:
+    stored[5:9, 3] = np.nan
+
+
+@pytest.mark.parametrize("damage", [_change, _swap, _clear, _spoil])
+def test_damaged_embeddings_are_never_trained_on(run, learn, workspace, forward_passes, damage):
+    [path] = workspace.features.glob("*/vectors.f16")
+    stored = np.fromfile(path, dtype=np.float16).reshape(36, -1)
+    damage(stored)
+    stored.tofile(path)
+    again = learn()
+    assert sum(forward_passes) == {_change: 1, _swap: 2, _clear: 1, _spoil: 4}[damage]
+    assert figures(again) == figures(run)
+    assert again.evaluation.to_dict() == run.evaluation.to_dict()
+    assert np.array_equal(again.probabilities, run.probabilities)
+
+
 @pytest.mark.thorough
 def test_another_seed_gives_another_split(learn):
     first, second = learn(), learn(Hyperparameters(epochs=4, learning_rate=1e-2, seed=1))

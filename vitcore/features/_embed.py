@@ -15,7 +15,8 @@ from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset, view_key
 from vitcore.errors import ImageError, Stopped
 from vitcore.features._pass import EmbeddedBatch, ImageView, Pass, local_pass
 from vitcore.features._store import FeatureStore
-from vitcore.progress import Task
+from vitcore.messages import counted
+from vitcore.progress import Progress, Task
 from vitcore.vectors import Vectors
 
 __all__ = ["Embeddings", "ImageFile", "embed_images", "image_files"]
@@ -87,7 +88,18 @@ def embed_images(
     task, store = task or Task(), FeatureStore.of(embedder)
     view_keys = [view_key(view, augmentations) for view in range(views)]
     keys = [(image.sha256, key) for image in images for key in view_keys]
-    rows = store.rows(keys)
+    rows = store.intact(keys)
+    if damaged := len({keys[number] for number in np.flatnonzero(rows == -2).tolist()}):
+        task.report(
+            Progress(
+                phase="embed",
+                message=counted(
+                    "{count} stored embedding is damaged, and computed again.",
+                    "{count} stored embeddings are damaged, and computed again.",
+                    damaged,
+                ),
+            )
+        )
     # One view per key that is missing, also when several images have the same content.
     missing = {
         keys[number]: ImageView(

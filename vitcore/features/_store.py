@@ -7,18 +7,22 @@ another split costs nothing.
 One folder per embedder fingerprint::
 
     vectors.f16      float16, one row of D numbers after another
-    index.sqlite     (content hash, view) -> row number
+    index.sqlite     (content hash, view) -> row number, checksum
 
 A batch is written to the first file, flushed, and then entered in the index in one transaction: a
 killed process loses at most the batch it was working on, and readers never see half a vector.
+
+A checksum is that of a vector together with what it is the vector of. So whatever happens to either file,
+a vector that is not what was written is found, and computed again.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import filelock
 import numpy as np
@@ -28,6 +32,7 @@ from vitcore.backbone import Embedder
 from vitcore.errors import StorageError
 from vitcore.messages import mark
 from vitcore.records import guard
+from vitcore.vectors import slices
 
 __all__ = ["FeatureStore", "Key", "StoredVectors"]
 
@@ -37,10 +42,17 @@ Vector = npt.NDArray[np.float16]
 Key = tuple[str, str]
 """Content hash and view key."""
 
+_Answer = TypeVar("_Answer")
+_Entry = tuple[str, str, int, int | None]  # content hash, view key, row, checksum; none in an older index
+
 # In single precision, as which a training holds them. Up to that they are read at once: a training on
 # them is done in a moment, and with its copies of them, some in half precision, it takes three times that.
 # Beyond, each batch is read when its turn comes, which costs a fraction of a second per epoch.
 _HELD_BYTES = 2**26
+_CHECKED = 4096  # vectors at once
+
+# Errors of a damaged index: the last ones are of tables that are not ours, and of text that is none.
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_ERROR", "none")
 
 
 class FeatureStore:
@@ -61,16 +73,13 @@ class FeatureStore:
         self._vectors_file = folder / "vectors.f16"
         self._dimension = dimension
         self._row_bytes = 2 * dimension
+        # Two who switch to WAL at once do not wait for each other as SQLite's writers do.
+        self._lock = filelock.FileLock(folder / "create.lock")
         with guard(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._vectors_file.touch()
-            # Two who switch to WAL at once do not wait for each other as SQLite's writers do.
-            with filelock.FileLock(folder / "create.lock"), self._connect() as database:
-                database.execute("PRAGMA journal_mode=WAL")
-                database.execute(
-                    "CREATE TABLE IF NOT EXISTS vectors (sha256 TEXT, view TEXT, row INTEGER UNIQUE NOT NULL,"
-                    " PRIMARY KEY (sha256, view)) WITHOUT ROWID"
-                )
+            with self._lock:
+                self._asked(_create)
 
     @classmethod
     def of(cls, embedder: Embedder) -> Self:
@@ -79,23 +88,40 @@ class FeatureStore:
 
     def rows(self, keys: Sequence[Key]) -> Ints:
         """Row number of each key, -1 for those that are not stored: (len(keys),)."""
-        with self._connect() as database:
-            found: dict[Key, int] = {}
-            for view in sorted({view for _, view in keys}):
-                wanted = sorted({sha256 for sha256, key_view in keys if key_view == view})
-                for start in range(0, len(wanted), 500):  # SQLite takes a limited number of parameters
-                    part = wanted[start : start + 500]
-                    marks = ",".join("?" * len(part))
-                    # Only question marks are put into the text.
-                    query = f"SELECT sha256, row FROM vectors WHERE view = ? AND sha256 IN ({marks})"  # noqa: S608
-                    found.update(
-                        ((sha256, view), row) for sha256, row in database.execute(query, (view, *part))
-                    )
-        # A row beyond the end of the file, after a power failure say, counts as missing.
-        stored = self._vectors_file.stat().st_size // self._row_bytes
-        rows = np.array([found.get(key, -1) for key in keys], dtype=np.int64)
-        rows[rows >= stored] = -1
+        return self._entries(keys)[0]
+
+    def intact(self, keys: Sequence[Key]) -> Ints:
+        """As `rows`, and -2 for those whose vector is not what was written: (len(keys),).
+
+        In a store of before there were checksums, a vector that is finite and not all zeros gets one.
+        """
+        rows, checksums = self._entries(keys)
+        stored = np.flatnonzero(rows >= 0)
+        in_order = stored[np.argsort(rows[stored], kind="stable")]
+        new: list[tuple[int, str, str]] = []
+        for part in slices(len(in_order), _CHECKED):
+            places = in_order[part].tolist()
+            vectors = self.read(rows[in_order[part]])
+            for place, vector, found in zip(
+                places, vectors, _checksums([keys[place] for place in places], vectors), strict=True
+            ):
+                if checksums[place] is None and np.isfinite(vector).all() and vector.any():
+                    new.append((found, *keys[place]))
+                elif checksums[place] != found:
+                    rows[place] = -2
+        if new:
+            statement = "UPDATE vectors SET checksum = ? WHERE sha256 = ? AND view = ?"
+            self._asked(lambda database: database.executemany(statement, new))
         return rows
+
+    def _entries(self, keys: Sequence[Key]) -> tuple[Ints, list[int | None]]:
+        """Row number and checksum of each key, -1 for those that are not stored."""
+        found = self._asked(lambda database: _look_up(database, keys))
+        missing = (-1, None)
+        rows = np.array([found.get(key, missing)[0] for key in keys], dtype=np.int64)
+        # A row beyond the end of the file, after a power failure say, counts as missing.
+        rows[rows >= self._vectors_file.stat().st_size // self._row_bytes] = -1
+        return rows, [found.get(key, missing)[1] for key in keys]
 
     def read(self, rows: Ints) -> Vector:
         """The vectors in those rows: (N,) -> (N, D).
@@ -121,8 +147,10 @@ class FeatureStore:
         Raises:
             StorageError: The disk is full or not writable.
         """
-        data = vectors.astype(np.float16).tobytes()
-        with self._connect() as database:
+        written = vectors.astype(np.float16)
+        checksums = _checksums(keys, written)
+
+        def enter(database: sqlite3.Connection) -> None:
             # Holds off other writers, also those of other processes, until the commit.
             database.execute("BEGIN IMMEDIATE")
             # Rows beyond the end of the file are lost, and must not seem to be there once it grows.
@@ -131,20 +159,110 @@ class FeatureStore:
             (first,) = database.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM vectors").fetchone()
             with self._vectors_file.open("r+b") as file:
                 file.seek(first * self._row_bytes)
-                file.write(data)
+                file.write(written.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
-            database.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-                [(sha256, view, first + number) for number, (sha256, view) in enumerate(keys)],
-            )
+            entries = zip(keys, range(first, first + len(keys)), checksums, strict=True)
+            _enter(database, ((*key, row, checksum) for key, row, checksum in entries))
+            if len(_look_up(database, keys)) < len(set(keys)):
+                raise _OutOfOrderError("keys that were written are not found")
 
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose block is one transaction."""
-        folder = self._index_file.parent
-        with guard(folder), closing(sqlite3.connect(self._index_file, timeout=60)) as database, database:
-            yield database
+        self._asked(enter)
+
+    def _asked(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        """What some work with the index gives, in one transaction; a damaged index is mended for it."""
+        with guard(self._index_file.parent):
+            try:
+                return self._asked_once(work)
+            except sqlite3.DatabaseError as error:
+                name = getattr(error, "sqlite_errorname", "none")
+                # What may be written, and is refused as read-only, has a damaged header.
+                seems_locked = name.startswith("SQLITE_READONLY") and os.access(self._index_file, os.W_OK)
+                if not (name.startswith(_DAMAGED) or seems_locked):
+                    raise
+            self._mend()
+            return self._asked_once(work)
+
+    def _asked_once(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        with closing(sqlite3.connect(self._index_file, timeout=60)) as database, database:
+            return work(database)
+
+    def _mend(self) -> None:
+        """Make the index anew from what can be read of it; checksums tell what of that is true."""
+        with self._lock:
+            with suppress(sqlite3.Error):
+                if self._asked_once(_is_sound):  # somebody else has mended it
+                    return
+            entries = _salvaged(self._index_file)
+            for ending in ("-wal", "-shm", ""):
+                self._index_file.with_name(f"{self._index_file.name}{ending}").unlink(missing_ok=True)
+            self._asked_once(_create)
+            self._asked_once(lambda database: _enter(database, entries))
+
+
+class _OutOfOrderError(sqlite3.DatabaseError):
+    """The index holds keys where they are not looked for."""
+
+    sqlite_errorname = "SQLITE_CORRUPT"
+
+
+def _create(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute(
+        "CREATE TABLE IF NOT EXISTS vectors (sha256 TEXT, view TEXT, row INTEGER UNIQUE NOT NULL,"
+        " checksum INTEGER, PRIMARY KEY (sha256, view)) WITHOUT ROWID"
+    )
+    columns = {name for _, name, *_ in database.execute("PRAGMA table_info(vectors)")}
+    if "checksum" not in columns:  # of before there were any
+        database.execute("ALTER TABLE vectors ADD COLUMN checksum INTEGER")
+
+
+def _is_sound(database: sqlite3.Connection) -> bool:
+    database.execute("UPDATE vectors SET view = view WHERE row < 0")  # it can be written
+    [(answer,)] = database.execute("PRAGMA integrity_check(1)").fetchall()
+    return bool(answer == "ok")
+
+
+def _look_up(database: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, tuple[int, int | None]]:
+    """Row number and checksum of the keys that are stored."""
+    found: dict[Key, tuple[int, int | None]] = {}
+    for view in sorted({view for _, view in keys}):
+        wanted = sorted({sha256 for sha256, key_view in keys if key_view == view})
+        for start in range(0, len(wanted), 500):  # SQLite takes a limited number of parameters
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            # Only question marks are put into the text.
+            query = f"SELECT sha256, row, checksum FROM vectors WHERE view = ? AND sha256 IN ({marks})"  # noqa: S608
+            for sha256, row, checksum in database.execute(query, (view, *part)):
+                if isinstance(row, int) and row >= 0:
+                    found[sha256, view] = (row, checksum)
+    return found
+
+
+def _enter(database: sqlite3.Connection, entries: Iterable[_Entry]) -> None:
+    database.executemany(
+        "INSERT OR REPLACE INTO vectors (sha256, view, row, checksum) VALUES (?, ?, ?, ?)", entries
+    )
+
+
+def _salvaged(index_file: Path) -> list[_Entry]:
+    """What can be read of a damaged index, from its beginning and from its end."""
+    found: dict[Key, _Entry] = {}
+    for order in ("ASC", "DESC"):
+        with suppress(sqlite3.Error), closing(sqlite3.connect(index_file)) as database:
+            query = f"SELECT * FROM vectors ORDER BY sha256 {order}, view {order}"  # noqa: S608 - of ours
+            for sha256, view, row, *checksum in database.execute(query):
+                if isinstance(row, int):
+                    found[sha256, view] = (sha256, view, row, checksum[0] if checksum else None)
+    return list(found.values())
+
+
+def _checksums(keys: Sequence[Key], vectors: Vector) -> list[int]:
+    """Of vectors (len(keys), D), each together with its key."""
+    return [
+        zlib.crc32(vector, zlib.crc32(f"{view} {sha256}".encode()))
+        for (sha256, view), vector in zip(keys, np.ascontiguousarray(vectors), strict=True)
+    ]
 
 
 class StoredVectors:

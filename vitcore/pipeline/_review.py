@@ -113,10 +113,10 @@ def run_vectors(run: Run, *, workspace: Workspace | None = None) -> RunVectors:
     rows = rows[columns].assign(part=np.where(judged, "validation", "train")).reset_index(drop=True)
     dimension = load_trust(run.folder).references.shape[1]
     store = FeatureStore(workspace.features / run.config.backbone.fingerprint, dimension)
-    found = store.rows([(sha256, "plain") for sha256 in rows["sha256"]])
+    found = store.intact([(sha256, "plain") for sha256 in rows["sha256"]])
     if (found < 0).any():
         raise StorageError(
-            "{count} embeddings of run '{run_id}' are gone; train again to compute them.",
+            "{count} embeddings of run '{run_id}' are gone or damaged; train again to compute them.",
             count=int((found < 0).sum()),
             run_id=run.id,
         )
