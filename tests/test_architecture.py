@@ -88,11 +88,12 @@ def test_private_modules_are_used_by_their_own_package_only(path):
 
 
 # Each room, and the rooms whose names it may use: the arrows of the house, all of them.
-CELLAR = {"errors", "messages", "progress", "records", "workspace", "vectors", "compute", "folds"}
+CELLAR = {"errors", "messages", "progress", "records", "workspace", "vectors", "compute", "folds", "text"}
 ARROWS = {
     "messages": set(),
     "vectors": set(),
     "folds": set(),
+    "text": set(),
     "errors": {"messages"},
     "compute": {"errors", "messages"},
     "progress": {"errors", "messages"},

@@ -284,11 +284,9 @@ def test_a_class_may_have_any_name_that_can_be_printed(dataset, name):
         ("", "name is empty; give 1 to 200 characters"),
         (" \t\n", "name is empty"),
         ("x" * 201, "name has 201 characters; give 200 at most"),
-        ("a\nb", r"invisible character \(U\+000A\)"),
-        ("a\0b", r"invisible character \(U\+0000\)"),
-        ("a\u202eb", r"invisible character \(U\+202E\)"),
-        ("a\u200bb", r"invisible character \(U\+200B\)"),
-        ("a\udc80b", r"invisible character \(U\+DC80\)"),
+        ("a\0b", r"control character \(U\+0000\)"),
+        ("a\u202eb", r"control character \(U\+202E\)"),
+        ("a\udc80b", r"control character \(U\+DC80\)"),
     ],
 )
 def test_a_name_that_cannot_be_read_is_refused(dataset, name, message):

@@ -350,6 +350,7 @@ BROKEN = "damaged in the archive"
 OVERLAPS = "it overlaps the next file"
 LINK = "a link or device, not a file"
 CUT = "damaged or cut short"
+LONG_CLASS = "the name of its class has over 200 characters"
 UNKNOWN = "not an image of a known format"
 HUGE = "more than 80 megapixels"
 HIDDEN = "\N{REPLACEMENT CHARACTER}"
@@ -434,12 +435,12 @@ ZIPS = [
     called("backslashes", b"cats\\..\\x.png", "cats/../x.png", "cats"),
     called("UNC path", b"\\\\server\\share\\x.png", "//server/share/x.png", "server/share"),
     called("NUL in a name", b"cats/x.png\0.exe", "cats/x.png", "cats"),
-    called("newline in a name", b"cats/x\r\ny.png", f"cats/x{HIDDEN * 2}y.png", "cats"),
+    called("newline in a name", b"cats/x\r\ny.png", "cats/x  y.png", "cats"),
     called("escape sequence in a name", b"\x1b[2Jcats/x.png", f"{HIDDEN}[2Jcats/x.png", f"{HIDDEN}[2Jcats"),
     called("direction override in a name", "cats/\u202egnp.png".encode(), f"cats/{HIDDEN}gnp.png", "cats"),
     called("markup in a name", b"cats/<img src=x>.png", "cats/<img src=x>.png", "cats"),
     called("name of 300 bytes", b"cats/%s.png" % (b"x" * 300), f"cats/{'x' * 300}.png", "cats"),
-    called("deep path", f"{DEEP}x.png".encode(), f"{DEEP}x.png", DEEP.rstrip("/")),
+    of_zip("deep path", Raw(f"{DEEP}x.png".encode()), skipped={f"{DEEP}x.png": LONG_CLASS}),
     of_zip(
         "path too deep",
         Raw(f"{TOO_DEEP}x.png".encode()),
@@ -497,7 +498,7 @@ ZIPS = [
     refused(
         "text with an odd name",
         lambda: b"text",
-        rf"^x\?{HIDDEN}\[2J\.zip is not a zip",
+        rf"^x{HIDDEN}{HIDDEN}\[2J\.zip is not a zip",
         os.fsdecode(b"x\xff\x1b[2J.zip"),
     ),
     Case(name="comment", make=lambda: zipped(comment=b"made by hand, PK\1\2")),
@@ -540,10 +541,12 @@ TARS = [
     of_tar(
         "slip in a PAX header",
         member("cats/x.png", pax_headers={"path": "../../cats/y\n.png"}),
-        imported=[(f"../../cats/y{HIDDEN}.png", "cats")],
+        imported=[("../../cats/y .png", "cats")],
     ),
-    of_tar("name in a tar that is no UTF-8", member("cats/\udcff.png"), imported=[("cats/?.png", "cats")]),
-    of_tar("long name in a tar", member(f"{DEEP}x.png"), imported=[(f"{DEEP}x.png", DEEP.rstrip("/"))]),
+    of_tar(
+        "name in a tar that is no UTF-8", member("cats/\udcff.png"), imported=[(f"cats/{HIDDEN}.png", "cats")]
+    ),
+    of_tar("long name in a tar", member(f"{DEEP}x.png"), skipped={f"{DEEP}x.png": LONG_CLASS}),
     of_tar(
         "file over a folder",
         member("cats"),

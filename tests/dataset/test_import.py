@@ -18,6 +18,7 @@ from vitcore.dataset import INDEX_COLUMNS, _unpack, import_dataset, load_dataset
 from vitcore.dataset._sample import sample_images
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.progress import Task
+from vitcore.text import class_name
 from vitcore.workspace import Workspace
 
 PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst")
@@ -164,8 +165,7 @@ def test_odd_class_names_survive_the_round_trip(pack, picture, kind):
     files = {f"photos/{name}/1.png": picture(number) for number, name in enumerate(names.values())}
     dataset = import_dataset(pack(files, kind))
     again = load_dataset(dataset.id)
-    assert set(again.classes) == set(names)
-    assert again.class_counts == dict.fromkeys(sorted(names), 1)
+    assert again.class_counts == dict.fromkeys(sorted(map(class_name, names)), 1)
     assert set(again.index["name"]) == set(files)
     assert again.index["split"].tolist() == [""] * len(files)
 

@@ -15,6 +15,7 @@ from PIL import Image
 from tests._pictures import encoded
 from vitcore.dataset import Dataset, NamedFile, import_dataset, load_dataset
 from vitcore.errors import ArchiveError
+from vitcore.text import class_name, shown
 from vitcore.workspace import Workspace
 
 few = settings(
@@ -122,9 +123,9 @@ def imported(files: Mapping[str, bytes], import_it: Callable[[Path, Workspace], 
 
 def check_kept(dataset: Dataset) -> None:
     names = [*dataset.index["name"], *dataset.index["label"], *(item.name for item in dataset.skipped)]
-    assert all(name.isprintable() and name.encode() for name in names if name)
+    assert all(shown(name) == name and name.encode() for name in names)
     for label in dataset.classes:
-        assert label
+        assert label == class_name(label) != ""
         assert not {"", ".", ".."} & set(label.split("/"))
     for file in dataset.index["file"]:
         path = dataset.path(file)

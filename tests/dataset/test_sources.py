@@ -110,7 +110,7 @@ def test_photos_are_no_junk(name):
         ("cats\\1.png", "cats/1.png"),
         ("cats/\x1b[31m1.png", "cats/\N{REPLACEMENT CHARACTER}[31m1.png"),
         ("cats/\N{RIGHT-TO-LEFT OVERRIDE}gnp.png", "cats/\N{REPLACEMENT CHARACTER}gnp.png"),
-        ("cats/1\n2.png", "cats/1\N{REPLACEMENT CHARACTER}2.png"),
+        ("cats/1\n2.png", "cats/1 2.png"),
         ("Kätzchen/ñ 🐱.png", "Kätzchen/ñ 🐱.png"),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_file_name_that_is_no_unicode_can_be_written(tmp_path):
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
     [(entry, content)] = contents(tmp_path / "source")
-    assert (entry.name.encode(), content) == (b"caf?.png", b"x")
+    assert (entry.name.encode(), content) == ("caf\N{REPLACEMENT CHARACTER}.png".encode(), b"x")
 
 
 def test_files_under_other_names_are_a_source_in_the_order_given(tmp_path):
@@ -145,7 +145,7 @@ def test_the_names_of_files_under_other_names_are_cleaned_and_never_opened(tmp_p
     with open_files([(name, tmp_path / "0001") for name in names]) as source:
         entries = source.entries()
         contents = [file.read() for _, file in source.read(set(range(5)))]
-    assert [entry.name for entry in entries[2:]] == ["cats/1.png", "a\N{REPLACEMENT CHARACTER}b.png", ""]
+    assert [entry.name for entry in entries[2:]] == ["cats/1.png", "a b.png", ""]
     assert contents == [b"one"] * 5
 
 

@@ -264,7 +264,7 @@ def test_changes_of_a_dataset_come_out_spanish(picture_folder):
         (rename_class, ("red", "red")),
         (rename_class, ("red", "")),
         (rename_class, ("red", "x" * 500)),
-        (rename_class, ("red", "a\u200bb")),
+        (rename_class, ("red", "a\u202eb")),
         (rename_class, ("missing", "b")),
         (exclude, ([],)),
         (exclude, ([10**6],)),

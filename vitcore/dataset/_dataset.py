@@ -27,6 +27,7 @@ from vitcore.dataset._remarks import warnings_of
 from vitcore.errors import NotFoundError, StorageError
 from vitcore.messages import Message, mark, message
 from vitcore.records import StoredMessage, guard, load_record, replacing, save_record, write_text
+from vitcore.text import class_name
 from vitcore.workspace import Workspace
 
 __all__ = ["INDEX_COLUMNS", "Change", "Dataset", "Skipped", "list_datasets", "load_dataset"]
@@ -103,6 +104,7 @@ class DatasetRecord:
     ignored: int
     next_image_id: int | None = None
     changes: tuple[Change, ...] = ()
+    notes: tuple[StoredMessage, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,6 +123,7 @@ class Dataset:
         changes: What led to this version, oldest first.
         skipped: Files that were not taken, of all that was ever imported; not undone by an undo.
         ignored: Number of files left by operating systems, not worth a reason.
+        notes: What to know about how labels were read, of all that was ever imported.
     """
 
     folder: Path
@@ -134,6 +137,7 @@ class Dataset:
     changes: tuple[Change, ...]
     skipped: tuple[Skipped, ...]
     ignored: int
+    notes: tuple[Message, ...] = ()
 
     @cached_property
     def index(self) -> pd.DataFrame:
@@ -147,8 +151,8 @@ class Dataset:
 
     @cached_property
     def warnings(self) -> tuple[Message, ...]:
-        """Return the warnings on the images that take part, one sentence each."""
-        return tuple(warnings_of(self.index))
+        """Return the notes of the import and the warnings on the images that take part, one sentence each."""
+        return (*self.notes, *warnings_of(self.index))
 
     @property
     def can_undo(self) -> bool:
@@ -228,6 +232,7 @@ def save_description(dataset: Dataset) -> None:
         ignored=dataset.ignored,
         next_image_id=dataset.next_image_id,
         changes=dataset.changes,
+        notes=dataset.notes,
     )
     save_record(dataset.folder / _FILE, description)
 
@@ -276,6 +281,9 @@ def load_dataset(
 def _read_rows(path: Path) -> pd.DataFrame:
     with guard(path, _REMEDY):
         rows = pd.read_csv(path, dtype=dict(INDEX_COLUMNS), keep_default_na=False, encoding="utf-8")
+        # By the rule, which there was not when the first datasets were imported.
+        names = {label: class_name(label) or label for label in rows["label"].unique()}
+        rows["label"] = rows["label"].map(names).astype("str")
         if "excluded" not in rows:  # written before images could be taken out
             rows["excluded"] = False
         if rows["excluded"].all():
@@ -299,6 +307,7 @@ def _described(folder: Path, about: DatasetRecord, version: int, rows: pd.DataFr
         changes=tuple(change for change in changes if change.version <= version),
         skipped=about.skipped,
         ignored=about.ignored,
+        notes=about.notes,
     )
 
 

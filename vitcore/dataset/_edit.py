@@ -12,6 +12,7 @@ from dataclasses import replace
 import filelock
 import pandas as pd
 
+from vitcore.dataset._classes import typed_name
 from vitcore.dataset._dataset import (
     Change,
     Dataset,
@@ -26,6 +27,7 @@ from vitcore.dataset._findings import count_images
 from vitcore.errors import DatasetError
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.records import guard, timestamp
+from vitcore.text import MAX_CLASS_NAME
 from vitcore.workspace import Workspace
 
 __all__ = [
@@ -41,8 +43,6 @@ __all__ = [
     "undo",
 ]
 
-_MAX_NAME = 200
-
 
 def rename_class(dataset: Dataset, old: str, new: str) -> Dataset:
     """Give a class another name; if there is a class of that name, the two become one.
@@ -52,7 +52,7 @@ def rename_class(dataset: Dataset, old: str, new: str) -> Dataset:
     Args:
         dataset: The current version.
         old: A class of it.
-        new: Up to 200 printable characters; space around them is dropped.
+        new: Up to 200 characters, by the rule of `vitcore.text.class_name`.
 
     Returns:
         The new version.
@@ -243,7 +243,7 @@ def rename_dataset(dataset: Dataset, name: str) -> Dataset:
 
     Args:
         dataset: The current version.
-        name: Up to 200 printable characters; space around them is dropped.
+        name: Up to 200 characters, as for a class.
 
     Returns:
         The same version under the new name.
@@ -252,7 +252,7 @@ def rename_dataset(dataset: Dataset, name: str) -> Dataset:
         DatasetError: The name cannot be used, or the dataset was changed elsewhere.
         StorageError: The disk is full or not writable.
     """
-    name = _usable(name)
+    name = typed_name(name)
     renamed = replace(dataset, name=name)
     with _as_current(dataset) as present:
         if name == present:
@@ -271,7 +271,7 @@ def _count_of_class(dataset: Dataset, label: str) -> int:
     if label not in counts:
         raise DatasetError(
             "There is no class '{name}'; there are {classes}.",
-            name=label[:_MAX_NAME],
+            name=label[:MAX_CLASS_NAME],
             classes=shortened(quoted(counts), 5),
         )
     return counts[label]
@@ -279,28 +279,7 @@ def _count_of_class(dataset: Dataset, label: str) -> int:
 
 def _class_name(dataset: Dataset, name: str) -> str:
     """The name of a class there is, whatever the import took it from, or a usable new one."""
-    return name if name in dataset.classes else _usable(name)
-
-
-def _usable(name: str) -> str:
-    """A name that a person typed, without the space around it.
-
-    Raises:
-        DatasetError: It is empty or too long, or parts of it cannot be seen.
-    """
-    name = name.strip()
-    if not name:
-        raise DatasetError("The name is empty; give 1 to {most} characters.", most=_MAX_NAME)
-    if len(name) > _MAX_NAME:
-        raise DatasetError(
-            "The name has {count} characters; give {most} at most.", count=len(name), most=_MAX_NAME
-        )
-    if not name.isprintable():
-        hidden = next(sign for sign in name if not sign.isprintable())
-        raise DatasetError(
-            "The name has an invisible character (U+{code:04X}); type it without that.", code=ord(hidden)
-        )
-    return name
+    return name if name in dataset.classes else typed_name(name)
 
 
 def _chosen(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 # Raise when the same source would give another dataset, so that nothing older is taken for it.
-_REVISION = 2
+_REVISION = 3
 PREVIEW_SIZE = 240
 
 
@@ -195,7 +195,7 @@ def add_images(
                 place.parent.mkdir(parents=True, exist_ok=True)
                 (scratch.folder / file).replace(place)
             return extend(
-                current,
+                replace(current, notes=tuple(dict.fromkeys([*current.notes, *importer.notes]))),
                 rows,
                 importer.skipped,
                 importer.ignored,
@@ -270,6 +270,7 @@ class _Importer:
         self._ignored = 0
         self._rows: list[dict[str, object]] = []
         self._copier = Copier()
+        self.notes: tuple[Message, ...] = ()
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -287,6 +288,7 @@ class _Importer:
             survey = survey_parts(parts, reading, _title(paths))
             chosen = survey.certain()
             self._ignored = survey.ignored
+            self.notes = chosen.notes
             for entry, reason in survey.skipped:
                 self._skip(entry.name, reason)
             for item in chosen.items:
@@ -370,6 +372,7 @@ class _Importer:
             changes=(first_change(len(rows), created),),
             skipped=self.skipped,
             ignored=self.ignored,
+            notes=self.notes,
         )
 
     def _skip(self, name: str, reason: Message) -> None:

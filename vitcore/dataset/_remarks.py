@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from vitcore.dataset._classes import about_likeness
 from vitcore.dataset._copies import COPY_KINDS, find_copies, has_split
 from vitcore.dataset._findings import Finding, count_images
 from vitcore.messages import Message, counted, mark, message
@@ -64,6 +65,7 @@ def warnings_of(index: pd.DataFrame) -> Iterator[Message]:
             len(few) - _NAMED,
             few=FEW,
         )
+    yield from about_likeness(list(counts))
     for finding in find_copies(index):
         yield finding.sentence
 
@@ -114,6 +116,8 @@ def _about_classes(counts: pd.Series) -> Iterator[Remark]:
         yield Remark(False, sentence)
     elif most <= 2 * least:
         yield Remark(True, message("The classes are of about the same size."))
+    for sentence in about_likeness(list(counts.index)):
+        yield Remark(False, sentence)
     if least >= ENOUGH:
         yield Remark(True, message("Every class has at least {least} images.", least=ENOUGH))
 

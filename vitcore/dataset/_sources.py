@@ -30,6 +30,7 @@ else:
 
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message, message
+from vitcore.text import shown
 
 __all__ = ["MAX_ENTRIES", "Entry", "Reader", "Source", "clean_name", "is_junk", "open_files", "open_source"]
 
@@ -137,9 +138,7 @@ def is_junk(entry: Entry) -> bool:
 
 def clean_name(name: str) -> str:
     """A name as text: one kind of separator, nothing that cannot be written or shown."""
-    text = name[: _MAX_NAME + 1].encode("utf-8", "replace").decode("utf-8")
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    text = text.replace("\\", "/")
+    text = shown(name[: _MAX_NAME + 1]).replace("\\", "/")
     return text if len(text) <= _MAX_NAME else text[:_MAX_NAME] + "…"
 
 

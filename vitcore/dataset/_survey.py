@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from vitcore.dataset._classes import by_the_rule, typed_name
 from vitcore.dataset._decode import IMAGE_SUFFIXES
 from vitcore.dataset._layout import (
     EVERY_FOLDER,
@@ -83,6 +84,7 @@ class Candidate:
         items: Every image with its class, in order.
         missing: What a table names and the source does not have.
         table: The table it reads, if it reads one.
+        notes: What to know about how the classes were read.
     """
 
     title: Message
@@ -90,6 +92,7 @@ class Candidate:
     items: tuple[Labelled, ...]
     missing: tuple[str, ...] = ()
     table: Table | None = None
+    notes: tuple[Message, ...] = ()
 
     @cached_property
     def classes(self) -> Mapping[str, int]:
@@ -218,7 +221,8 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
         found.sort(title, entries)
     images = [entry for _, entries in found.images for entry in entries]
     tables = _read_tables(parts, found.tables, images)
-    candidates, layouts, problem = _candidates(found.images, images, tables, reading)
+    raw, layouts, problem = _candidates(found.images, images, tables, reading)
+    candidates = list(map(_with_class_names, raw))
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
     if not candidates:
@@ -296,7 +300,7 @@ def _candidates(
 ) -> tuple[list[Candidate], list[TableLayout], Message | None]:
     """The ways to read the images, what the tables say, and why the first way is not certain."""
     if reading.label:
-        items = tuple(Labelled(entry, reading.label) for entry in images)
+        items = tuple(Labelled(entry, typed_name(reading.label)) for entry in images)
         title = message("All images are '{name}'", name=reading.label)
         return [Candidate(title=title, reading=reading, items=items)], [], None
     layouts = _table_layouts(tables, images, reading)
@@ -320,6 +324,11 @@ def _candidates(
         folders = replace(by_folder[0], reading=Reading(root=WHOLE))
         return [by_table[0], folders, *by_table[1:]], layouts, problem
     return [*by_folder, *by_table], layouts, _folder_problem(by_folder)
+
+
+def _with_class_names(candidate: Candidate) -> Candidate:
+    items, notes = by_the_rule(candidate.items)
+    return replace(candidate, items=items, notes=(*candidate.notes, *notes))
 
 
 def _no_table(tables: Sequence[Table], reading: Reading) -> Message:

@@ -11,6 +11,7 @@ from vitcore.dataset._layout import Labelled, Layout, split_name
 from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
 from vitcore.messages import message, quoted, shortened
+from vitcore.text import class_name
 
 __all__ = ["MAX_TABLE_BYTES", "TABLE_SUFFIXES", "Table", "TableLayout", "parse_table", "table_layout"]
 
@@ -238,13 +239,13 @@ def _labelled(table: Table, entries: Sequence[Entry], numbers: Sequence[int], la
         given = labels.get(entry.number)
         if given is None:
             items.append(Labelled(entry, "", reason=unlisted))
-        elif len(given) > 1:
+        elif len(set(map(class_name, given))) > 1:
             items.append(Labelled(entry, "", reason=several))
         elif given == {""}:
             items.append(Labelled(entry, "", reason=unlabelled))
         else:
             split = parts[entry.number] or folder_parts.get(entry.number, "")
-            items.append(Labelled(entry, given.pop(), split))
+            items.append(Labelled(entry, min(given), split))
     title = message("The classes in column '{column}' of {table}", column=label_column, table=table.name)
     return Layout(title, "", tuple(items))
 

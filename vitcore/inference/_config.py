@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitcore.backbone import BackboneSpec
-from vitcore.errors import StorageError
+from vitcore.errors import InputError, StorageError
 from vitcore.evaluation import DoubtRule
 from vitcore.messages import mark
 from vitcore.records import guard, record_of, save_record
+from vitcore.text import class_name
 
 __all__ = ["TRAIN_AGAIN", "ModelBackbone", "ModelConfig", "TrustRecord"]
 
@@ -68,6 +69,17 @@ class ModelConfig:
     precision: str
     engine: str = "torch"
     backbone: ModelBackbone
+
+    def __post_init__(self) -> None:
+        """Give the classes their names by the rule.
+
+        Raises:
+            InputError: A class has none, or two have the same.
+        """
+        names = tuple(map(class_name, self.classes))
+        if not all(names) or len(set(names)) < len(names):
+            raise InputError("the names of its classes are empty or not all different")
+        object.__setattr__(self, "classes", names)
 
     def save(self, folder: Path) -> None:
         """Write it into the folder of a classifier, in one step."""

@@ -1,0 +1,72 @@
+"""Text from outside: one rule for the names of classes, and what may be shown, printed or put into a table.
+
+Names come from archives, tables, folders and people, and may hold anything that Unicode has: commands to a
+terminal, letters that turn the direction of what follows, characters that no XML file may have. So a name
+goes through `class_name` where it comes in, and any other text through `shown` where it goes out.
+"""
+
+import re
+import unicodedata
+
+__all__ = ["MAX_CLASS_NAME", "class_name", "likeness", "shown", "unquoted"]
+
+MAX_CLASS_NAME = 200
+"""Most characters that the name of a class may have."""
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+# Controls that are no white space, half characters, turns of the writing direction, annotations, and what
+# Unicode calls no characters.
+_UNFIT = re.compile(
+    "[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
+    + "]"
+)
+_WHITE = re.compile(r"\s")
+# What takes no room and joins nothing; tags do only behind a black flag, as in that of Wales.
+_UNSEEN = re.compile(
+    "[\xad\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\u206a-\u206f\ufeff\U000e0001]"
+    "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0020-\U000e007f]+"
+)
+_JOINERS = re.compile("[\u200c\u200d]+")
+_FIRST_JOINED = "\u0590"  # no script before it, and none of Europe, needs a joiner
+_VIRAMA = 9  # its canonical combining class
+_ACCENTS = re.compile("[\u0300-\u036f\u200c\u200d]")
+_QUOTES = {'"': '"', "'": "'", "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
+
+
+def class_name(text: str) -> str:
+    """Return the name of a class in the one spelling that it has everywhere.
+
+    Composed characters (NFC), single spaces and none around; no invisible characters, except for joiners
+    where a script or an emoji needs them; a replacement character for controls and the like, which no name
+    has by right. The result may be empty, or longer than `MAX_CLASS_NAME`: then it is no name.
+    """
+    text = unicodedata.normalize("NFC", _UNSEEN.sub("", shown(text)))
+    text = unicodedata.normalize("NFC", _JOINERS.sub(_needed, text))
+    return " ".join(text.split())
+
+
+def _needed(joiners: re.Match[str]) -> str:
+    """Return the joiner that the characters around it need; nothing if they need none."""
+    text, (start, end) = joiners.string, joiners.span()
+    before, after = text[start - 1 : start], text[end : end + 1]
+    between = min(before, after) >= _FIRST_JOINED
+    behind_virama = bool(before) and unicodedata.combining(before) == _VIRAMA
+    return joiners[0][0] if between or behind_virama else ""
+
+
+def likeness(name: str) -> str:
+    """Return what names have in common that differ only in capitals, accents or width."""
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", name).casefold())
+
+
+def shown(text: str) -> str:
+    """Return a text on one line that commands no terminal, turns no text around it, and any file can hold."""
+    return _UNFIT.sub(_REPLACEMENT, _WHITE.sub(" ", text))
+
+
+def unquoted(path: str) -> str:
+    """Return a path as a person pasted it without the white space and the quotes around it."""
+    path = path.strip()
+    return path[1:-1].strip() if len(path) > 2 and _QUOTES.get(path[0]) == path[-1] else path
