@@ -22,7 +22,7 @@ from vitcore.audit import find_issues, load_measures
 from vitcore.dataset import Dataset, Finding, import_report, remarks, rename_dataset
 from vitcore.language import ntr, number, tr, translated
 from vitcore.messages import Message
-from vitcore.runs import delete_run
+from vitcore.pipeline import delete_dataset
 
 TALL = 16  # classes, from which on their chart is scrolled
 ABOUT = {  # of the import report
@@ -187,9 +187,8 @@ def manage(data: Dataset) -> None:
                 )
             st.markdown(" ".join(sentences))
             if st.button(tr("Delete for good"), type="primary", key=f"delete_{data.id}"):
-                for run in runs:
-                    delete_run(run.id, workspace=workspace())
-                workspace().remove(data.folder)
+                with reported(notify_error):
+                    delete_dataset(data.id, workspace=workspace())
                 st.rerun()
 
 

@@ -24,7 +24,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,6 +162,38 @@ class Workspace:
                     "{path} is being changed elsewhere; try again in a moment.", path=file
                 ) from error
 
+    @contextmanager
+    def using(self, folder: Path) -> Iterator[None]:
+        """Keep a dataset or a run from being deleted during the block, here and in other processes."""
+        prefix = _in_use(folder)
+        with ExitStack() as held:
+            with guard(folder), self.lock(prefix):
+                held.enter_context(self._owned(f"{prefix}{new_id()}"))
+            yield
+
+    @contextmanager
+    def deleting(self, folder: Path, name: str) -> Iterator[None]:
+        """Nobody begins to use a dataset or a run during the block, in which it is taken away.
+
+        Args:
+            folder: Of the dataset or the run.
+            name: What it is called, for people.
+
+        Raises:
+            StorageError: It is in use; or the disk is full or not writable.
+        """
+        prefix = _in_use(folder)
+        with guard(folder), self.lock(prefix):
+            for file in self._locks.glob(f"{prefix}?*.lock"):
+                if self.is_locked(file.stem):
+                    raise StorageError(
+                        "'{name}' is in use: a training or other work on it waits or runs. Stop that first, "
+                        "then delete it.",
+                        name=name,
+                    )
+                _forget(file)  # of a process that was killed
+            yield
+
     def is_locked(self, name: str) -> bool:
         """Return whether somebody, in this process or another, holds the lock of that name."""
         if fcntl is None:
@@ -288,6 +320,11 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
         _forget(self._lock_file)
+
+
+def _in_use(folder: Path) -> str:
+    """What the names of the locks begin with that those hold who use a folder."""
+    return f"use-{folder.parent.name}-{folder.name}-"
 
 
 def _forget(lock_file: Path) -> None:

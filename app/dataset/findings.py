@@ -78,6 +78,7 @@ def _start_check(data: Dataset) -> None:
         lambda job: measure(data, workspace=workspace(), task=job.task),
         device=choose_device().name,
         result_id=data.id,
+        uses=(data.folder,),
     )
 
 

@@ -119,6 +119,7 @@ def _start(run: Run, other: Dataset, mapping: Mapping[str, str | None]) -> None:
         lambda job: evaluate_external(run.id, other, mapping, workspace=workspace(), task=job.task),
         device=run.config.device.name,
         result_id=run.id,
+        uses=(run.folder, other.folder),
     )
 
 

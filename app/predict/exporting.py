@@ -210,7 +210,7 @@ def _start(run: Run, form: str, place: Path) -> None:
 
     # ONNX Runtime computes on the CPU.
     device = "cpu" if form == "onnx" else run.config.device.name
-    start(EXPORT, run.name, work, device=device, result_id=run.id)
+    start(EXPORT, run.name, work, device=device, result_id=run.id, uses=(run.folder,))
 
 
 def _place(run: Run, what: str, state: Hashable) -> Path:

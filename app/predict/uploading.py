@@ -162,5 +162,6 @@ def _submit(
         work,
         device=able.embedder.device.name,
         result_id=run.id,
+        uses=(run.folder,),
         cleanup=kept.hand_over() if kept is not None else None,
     )

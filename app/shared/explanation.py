@@ -174,4 +174,5 @@ def _start_map_check(run: Run) -> None:
         lambda job: check_maps(run.id, workspace=workspace(), task=job.task),
         device=run.config.device.name,
         result_id=run.id,
+        uses=(run.folder, workspace().datasets / run.config.dataset.id),
     )

@@ -1,12 +1,14 @@
 """Background work: started in one way, and shown in one way in the sidebar, on the pages and at its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
 
 import streamlit as st
 
 from app.shared.job_kinds import JOB_KINDS, JobKind
 from app.shared.messages import notify
-from app.shared.state import job_queue, select
+from app.shared.state import job_queue, select, workspace
 from app.shared.text import escape_markdown
 from vitcore.jobs import Job, JobSnapshot, Work
 from vitcore.language import duration, mark, number, tr, translated
@@ -44,6 +46,7 @@ def start(
     *,
     device: str = "cpu",
     result_id: str = "",
+    uses: Iterable[Path] = (),
     cleanup: Callable[[], None] | None = None,
 ) -> None:
     """Start background work; this session will look at its result, and no other.
@@ -54,6 +57,7 @@ def start(
         work: Called with its job, in another thread.
         device: Name of the device on which it computes.
         result_id: Id of what it works on, if that is there already; else the work announces it.
+        uses: Folders of datasets and runs that cannot be deleted until it has ended.
         cleanup: Called when it has ended in any way.
     """
 
@@ -62,7 +66,13 @@ def start(
             job.announce(result_id)
         work(job)
 
-    job = job_queue().submit(kind.name, title, run, device=kind.lane or device, cleanup=cleanup)
+    with ExitStack() as ends:
+        if cleanup is not None:
+            ends.callback(cleanup)
+        for folder in uses:
+            ends.enter_context(workspace().using(folder))
+        lane = kind.lane or device
+        job = job_queue().submit(kind.name, title, run, device=lane, cleanup=ends.pop_all().close)
     for key in ("own_jobs", "seen_jobs"):
         st.session_state.setdefault(key, set()).add(job.id)
 

@@ -31,6 +31,7 @@ def draw_review_start(run: Run, data: Dataset, why: str) -> None:
                 lambda job: review_run(run.id, workspace=workspace(), task=job.task),
                 device=run.config.device.name,
                 result_id=run.id,
+                uses=(run.folder, data.folder),
             )
             st.rerun()
         how = tr(

@@ -56,7 +56,7 @@ def start_import(
             )
         job.announce(made.id)
 
-    start(IMPORT, title, work, cleanup=cleanup)
+    start(IMPORT, title, work, uses=() if into is None else (into.folder,), cleanup=cleanup)
 
 
 def start_sample() -> None:
@@ -87,6 +87,7 @@ def start_training(dataset: Dataset, hyperparameters: Hyperparameters, compute: 
             task=job.task,
         ),
         device=device_of(compute),
+        uses=(dataset.folder,),
     )
 
 
@@ -97,6 +98,7 @@ def start_resume(run: Run) -> None:
         run.config.dataset.name,
         lambda job: pipeline.resume(run.id, workspace=workspace(), task=job.task),
         device=run.config.device.name,
+        uses=(run.folder, workspace().datasets / run.config.dataset.id),
     )
 
 

@@ -73,6 +73,7 @@ def _start(data: Dataset, values: dict[str, Any], requested: dict[str, Any], ima
             ),
             device=device_of(compute),
             result_id=data.id,
+            uses=(data.folder,),
         )
         st.rerun()
 

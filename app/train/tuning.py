@@ -97,6 +97,7 @@ def _start(
             ),
             device=device_of(compute),
             result_id=data.id,
+            uses=(data.folder,),
         )
         st.rerun()
 

@@ -14,7 +14,7 @@ from tests._variants import first_of
 from vitcore.audit import measure
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, list_datasets, load_dataset, remarks
-from vitcore.runs import list_runs
+from vitcore.runs import list_runs, load_run
 
 
 def figures(at):
@@ -522,19 +522,17 @@ def test_a_click_on_delete_deletes_the_dataset_that_was_shown_and_no_other(
     assert list(list_datasets()["id"]) == [trained.dataset.id]
 
 
-def test_a_dataset_that_is_being_learned_from_is_not_pulled_away(
+def test_a_dataset_is_not_deleted_while_a_training_on_it_waits(
     open_page, finish, ui, hold, trained, tiny_backbone
 ):
-    """Whether it is refused or the training ends with a clear message: no defect, no half-written run."""
     held = hold()
-    at = open_page("train")
-    ui.choose_weights(at, tiny_backbone)
-    at.select_slider(key="views").set_value(2)
+    at = ui.choose_weights(open_page("train"), tiny_backbone)
     ui.press(at, "start")
-    job = job_queue().jobs()[0]
-    ui.go_to(at, "dataset")
-    ui.press(at, "delete")
+    ui.press(ui.go_to(at, "dataset"), f"delete_{trained.dataset.id}")
+    assert "is in use" in at.error[0].value
+    assert load_run(trained.run.id).state == "complete"
     held.let_go()
     finish(at)
-    assert "unexpected" not in str(job.snapshot.message)
-    assert (job.snapshot.state == "complete") == trained.dataset.folder.exists()
+    assert job_queue().jobs()[0].snapshot.state == "complete"
+    ui.press(at, f"delete_{trained.dataset.id}")
+    assert list_datasets().empty

@@ -1,5 +1,6 @@
 from ._batches import PhotoBatch, answer_batch, list_batches, load_batch, new_batch
 from ._comparing import RunComparison, compare_runs
+from ._deleting import delete_dataset
 from ._exporting import (
     Export,
     ExportRecord,
@@ -33,6 +34,7 @@ __all__ = [
     "check_maps",
     "compare_runs",
     "compare_sizes",
+    "delete_dataset",
     "evaluate_external",
     "evaluate_on",
     "export_model",

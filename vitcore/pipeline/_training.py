@@ -15,7 +15,7 @@ from vitcore.errors import InputError, SettingsError, Stopped
 from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
 from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
-from vitcore.messages import Message, message
+from vitcore.messages import Message, mark, message
 from vitcore.pipeline._judging import judge, leak_of, prediction_rows
 from vitcore.pipeline._material import TrainingData, check_division, prepare_data
 from vitcore.pipeline._repeats import cross_validate, repeat
@@ -79,6 +79,7 @@ def train(
         DatasetError: Too few classes or images, counting near-duplicates as one.
         BackboneError: The backbone cannot be had.
         DeviceError: The device or the precision is not here.
+        NotFoundError: The dataset was deleted.
         SettingsError: The learning rate makes the loss grow beyond all bounds.
         Stopped: The task was stopped before the first epoch was finished.
         StorageError: The disk is full or not writable.
@@ -114,10 +115,13 @@ def train(
         classes=tuple(dataset.classes),
         versions={package: metadata.version(package) for package in ("torch", "timm", "numpy", "pillow")},
     )
-    with RunWriter(workspace, config) as writer:
-        task.announce(writer.id)
-        data = _prepare(writer, dataset, h, embedder, task, forward_pass)
-        _carry_out(writer, data, embedder, task, started)
+    home = Workspace(dataset.folder.parents[1])
+    with home.using(dataset.folder):
+        home.find(home.datasets, dataset.id, mark("dataset"))  # it may have been deleted meanwhile
+        with RunWriter(workspace, config) as writer:
+            task.announce(writer.id)
+            data = _prepare(writer, dataset, h, embedder, task, forward_pass)
+            _carry_out(writer, data, embedder, task, started)
     return load_run(writer.id, workspace=workspace)
 
 
@@ -143,6 +147,13 @@ def resume(
         Stopped: The task was stopped before another epoch was finished, and there was none before.
     """
     workspace, task = workspace or Workspace.default(), task or Task()
+    run = load_run(run_id, workspace=workspace)
+    with workspace.using(run.folder), workspace.using(workspace.datasets / run.config.dataset.id):
+        return _resume(run_id, workspace, task)
+
+
+def _resume(run_id: str, workspace: Workspace, task: Task) -> Run:
+    """Go on with a training that nobody can delete meanwhile."""
     run = load_run(run_id, workspace=workspace)
     if not run.can_resume:
         raise InputError(

@@ -362,13 +362,14 @@ def delete_run(run_id: str, *, workspace: Workspace | None = None) -> None:
 
     Raises:
         NotFoundError: There is none.
-        StorageError: It is running.
+        StorageError: It is running or otherwise in use.
     """
     workspace = workspace or Workspace.default()
     run = load_run(run_id, workspace=workspace)
-    if run.state == "running":
-        raise StorageError("Run '{run_id}' is running; stop it first, then delete it.", run_id=run_id)
-    workspace.bin(run.folder)
+    with workspace.deleting(run.folder, run.name):
+        if load_run(run_id, workspace=workspace).state == "running":
+            raise StorageError("Run '{run_id}' is running; stop it first, then delete it.", run_id=run_id)
+        workspace.bin(run.folder)
 
 
 def restore_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
