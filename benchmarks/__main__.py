@@ -13,6 +13,7 @@ from app.shared.process import prepare_process
 from benchmarks import BENCHMARKS, MissingData, Setting, home_at, machine
 from vitcore.compute import ENGINES
 from vitcore.errors import VitcoreError
+from vitcore.text import use_utf8
 from vitcore.workspace import Workspace
 
 __all__ = ["main"]
@@ -20,6 +21,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print the rows; the exit status."""
+    use_utf8()
     parser = _parser()
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in BENCHMARKS]:

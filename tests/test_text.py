@@ -1,12 +1,13 @@
 """One rule for names, and text that does no harm where it is shown."""
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vitcore.text import class_name, likeness, shown, unquoted
+from vitcore.text import class_name, json_text, likeness, shown, unquoted
 
 PARTS = (
     "\u200c\u200d\u0301\u0308 \u3000\u2003\u2126\u212b\u1112\u1161\u11a8\u094d\u0915\ufeff"
@@ -83,3 +84,11 @@ def test_names_are_alike_by_capitals_accents_or_width(one, other, alike):
 )
 def test_quotes_around_a_pasted_path_are_removed(pasted, path):
     assert unquoted(pasted) == path
+
+
+def test_json_commands_no_terminal():
+    value = {"path": "猫\x1b\x9b2J\u202e\ud800\U0001ffff\n"}
+    text = json_text(value)
+    assert "猫" in text
+    assert json.loads(text) == value
+    assert shown(text) == text

@@ -5,10 +5,14 @@ terminal, letters that turn the direction of what follows, characters that no XM
 goes through `class_name` where it comes in, and any other text through `shown` where it goes out.
 """
 
+import io
+import json
 import re
+import sys
 import unicodedata
+from typing import Any
 
-__all__ = ["MAX_CLASS_NAME", "class_name", "likeness", "shown", "unquoted"]
+__all__ = ["MAX_CLASS_NAME", "class_name", "json_text", "likeness", "shown", "unquoted", "use_utf8"]
 
 MAX_CLASS_NAME = 200
 """Most characters that the name of a class may have."""
@@ -64,6 +68,19 @@ def likeness(name: str) -> str:
 def shown(text: str) -> str:
     """Return a text on one line that commands no terminal, turns no text around it, and any file can hold."""
     return _UNFIT.sub(_REPLACEMENT, _WHITE.sub(" ", text))
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON on one line, where what `shown` replaces is escaped."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _UNFIT.sub(lambda sign: json.dumps(sign[0])[1:-1], text)
+
+
+def use_utf8() -> None:
+    """Let stdout and stderr speak UTF-8, whatever the system or ``PYTHONIOENCODING`` say."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not what a notebook, or nobody, listens to
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def unquoted(path: str) -> str:

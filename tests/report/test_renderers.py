@@ -33,6 +33,7 @@ from vitcore.report import (
     headline,
     markdown_of,
 )
+from vitcore.report._charts import Drawer
 from vitcore.report._page import html_of
 from vitcore.runs import Calibration, CrossValidation, Leak, Repeats, RunFacts
 
@@ -196,3 +197,11 @@ def test_every_kind_of_block_can_be_rendered_and_names_are_shown_as_they_are(ren
 )
 def test_markdown_escapes_what_would_come_alive_and_nothing_else(text, written):
     assert markdown_of("T", Paragraph(text), []) == f"# T\n\n{written}\n"
+
+
+def test_a_chart_of_any_names_is_drawn():
+    hostile = "\x1b[31mcat\0\x0b\ufffe\N{GRINNING FACE}"  # each of the four would end the whole process
+    chart = class_count_chart({hostile: 1, "dog": 2}).properties(title=hostile)
+    drawn = Drawer().draw(Chart(chart, "Photos"))
+    assert "\ufffd[31mcat\ufffd\ufffd\ufffd\N{GRINNING FACE}" in html.unescape(drawn)
+    assert "\x1b" not in drawn

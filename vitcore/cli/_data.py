@@ -1,6 +1,8 @@
 """Commands for datasets: import and audit."""
 
 import argparse
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from vitcore.cli._output import answer
@@ -26,6 +28,7 @@ from vitcore.progress import Task
 
 __all__ = ["add_commands"]
 
+_SHOWN_FILES = 3  # that were skipped for one reason
 _SHOWN_GROUPS = 5  # of images, below one finding of an audit
 
 
@@ -78,9 +81,26 @@ def _import(options: argparse.Namespace, task: Task) -> None:
             "ignored": dataset.ignored,
             "warnings": list(map(str, dataset.warnings)),
         },
-        f"{done}Dataset {dataset.id} '{dataset.name}': {len(dataset.index)} images in {len(dataset.classes)} "
-        f"classes, {len(dataset.skipped)} files skipped.",
+        "\n".join(
+            [
+                done
+                + f"Dataset {dataset.id} '{dataset.name}': {len(dataset.index)} images in "
+                + f"{len(dataset.classes)} classes, {len(dataset.skipped)} files skipped.",
+                *_grouped((item.name, str(item.reason)) for item in dataset.skipped),
+                *(f"- {warning}" for warning in dataset.warnings),
+            ]
+        ),
     )
+
+
+def _grouped(skipped: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line for each reason why files were skipped, the most frequent first."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, reason in skipped:
+        names[reason].append(name)
+    for reason, those in sorted(names.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(those) - _SHOWN_FILES:,} more" if len(those) > _SHOWN_FILES else ""
+        yield f"  skipped {len(those):,}: {reason}: {', '.join(those[:_SHOWN_FILES])}{more}"
 
 
 def _inspect(options: argparse.Namespace) -> None:
@@ -96,6 +116,7 @@ def _inspect(options: argparse.Namespace) -> None:
         for candidate in survey.candidates
     ]
     lines = [f"{survey.images} images, {len(survey.skipped)} other files."]
+    lines += _grouped((entry.name, str(reason)) for entry, reason in survey.skipped)
     for candidate in survey.candidates:
         counts = ", ".join(f"{label} {count}" for label, count in candidate.classes.items())
         lines.append(f"{candidate.title}: {counts}")

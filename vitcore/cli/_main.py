@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from vitcore.cli import _data, _embed, _export, _judging, _predict, _report, _runs, _sizes, _training
-from vitcore.cli._output import Printer, stopping
+from vitcore.cli._output import Printer, say, stopping
 from vitcore.cli._settings import Command
 from vitcore.errors import Stopped, VitcoreError
 from vitcore.progress import Task
+from vitcore.text import use_utf8
 
 __all__ = ["main"]
 
@@ -20,16 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: As on the command line; those of the process if not given.
     """
+    use_utf8()
     options = _parser().parse_args(arguments)
     task = Task(Printer())
     try:
         with stopping(task.stop):
             options.command(options, task)
     except Stopped as stopped:
-        print(stopped, file=sys.stderr)
+        say(stopped)
         return 130
     except VitcoreError as error:
-        print(f"vitcore: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"vitcore: {' '.join(str(error).split())}")
         return 1
     except BrokenPipeError:
         # Whoever read our output has had enough; keep the interpreter from complaining at its end.

@@ -1,7 +1,6 @@
 """What the commands say, and being asked to stop."""
 
 import argparse
-import json
 import signal
 import sys
 import threading
@@ -9,16 +8,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from vitcore.progress import Progress
+from vitcore.text import json_text, shown
 
-__all__ = ["Printer", "answer", "stopping"]
+__all__ = ["Printer", "answer", "say", "stopping"]
 
 
 def answer(options: argparse.Namespace, value: dict[str, Any], text: str) -> None:
     """Print the answer of a command: as JSON if that is asked for, else the text."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False) if options.json else text)
+    if options.json:
+        print(json_text(value))
+    else:
+        say(text, sys.stdout)
+
+
+def say(text: object, stream: TextIO | None = None) -> None:
+    """Print lines for people, on stderr if nothing else is said; names in them command no terminal."""
+    print("\n".join(map(shown, str(text).split("\n"))), file=stream or sys.stderr)
 
 
 @contextmanager
@@ -54,7 +62,7 @@ class Printer:
         finished = bool(progress.total) and progress.done >= progress.total
         new_phase = progress.phase != self._phase
         if progress.message:
-            print(progress.message, file=sys.stderr)
+            say(progress.message)
         elif progress.total and (finished or new_phase or now - self._last >= (0.1 if self._live else 5)):
             self._last = now
             text = f"{progress.phase}: {progress.done}/{progress.total} {progress.unit}"

@@ -10,9 +10,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitcore.cli._output import say
 from vitcore.cli._settings import DEVICE, Add, add_cluster, open_workspace
 from vitcore.errors import Stopped
 from vitcore.progress import Task
+from vitcore.text import json_text, shown
 
 if TYPE_CHECKING:
     from vitcore.features import Pass
@@ -96,7 +98,7 @@ def _to_stdout(
                     skipped.add(row)
                 else:
                     doubt = "" if row.sure else "  (not sure)"
-                    print(f"{_printable(row.path)}: {row.label} {row.confidence:.1%}{doubt}")
+                    say(f"{shown(row.path)}: {row.label} {row.confidence:.1%}{doubt}", sys.stdout)
             _list_skipped(skipped, skipped.count)
     if task.stopped:
         raise Stopped("Stopped; with --csv FILE the same command would go on from there.")
@@ -204,12 +206,12 @@ def _print_json(rows: Iterable["PredictedFile"], skipped: _Skipped) -> None:
             "reason": row.reason,
             "probabilities": row.probabilities,
         }
-        print(start, json.dumps(value, ensure_ascii=False, allow_nan=False), sep="", end="")
+        print(start, json_text(value), sep="", end="")
         start = ", "
     print("" if start == ", " else start, '], "skipped": [', sep="", end="")
     start = ""
     for path, reason in skipped:
-        print(start, json.dumps({"path": path, "reason": reason}, ensure_ascii=False), sep="", end="")
+        print(start, json_text({"path": path, "reason": reason}), sep="", end="")
         start = ", "
     print("]}")
 
@@ -219,11 +221,6 @@ def _list_skipped(skipped: Iterable[tuple[str, str]], count: int, place: str = "
     for number, (path, reason) in enumerate(skipped):
         if place and number == _LISTED:
             break
-        print(f"skipped {_printable(path)}: {reason}", file=sys.stderr)
+        say(f"skipped {shown(path)}: {shown(reason)}")
     if place and count > _LISTED:
-        print(f"and {count - _LISTED:,} more, all in {place}", file=sys.stderr)
-
-
-def _printable(text: str) -> str:
-    """Text on one line and without commands to the terminal: names of files may hold anything."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+        say(f"and {count - _LISTED:,} more, all in {place}")

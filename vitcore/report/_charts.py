@@ -14,6 +14,7 @@ from vitcore.report._blocks import Chart
 
 __all__ = ["Drawer"]
 
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WIDTH = 660  # of a chart in pixels, as fits on a page of A4
 
 _LOCALES: MappingProxyType[str, Literal["en-US", "es-ES"]] = MappingProxyType({"en": "en-US", "es": "es-ES"})
@@ -50,13 +51,22 @@ class Drawer:
             sized = {"width": _WIDTH} if block.height is None else {"width": _WIDTH, "height": block.height}
             chart = chart.properties(**sized, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
         svg = vl_convert.vegalite_to_svg(
-            chart.to_dict(),
+            _for_xml(chart.to_dict()),
             config=_CONFIG,
             format_locale=_LOCALES[current()],
             time_format_locale=_LOCALES[current()],
         )
         # Vega escapes the names of classes in it.
         return Markup(_renamed(svg, next(self._numbers)))  # noqa: S704
+
+
+def _for_xml(value: Any) -> Any:
+    """Replace what no XML file may have in all texts of a chart: the engine would abort the process."""
+    if isinstance(value, str):
+        return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_for_xml(name): _for_xml(item) for name, item in value.items()}
+    return [_for_xml(item) for item in value] if isinstance(value, list) else value
 
 
 def _renamed(svg: str, number: int) -> str:

@@ -18,8 +18,10 @@ pixel and thus the answer is the same as there.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -42,6 +44,7 @@ SUFFIXES = {
 REDUCING_GAP = 3.0
 ORIENTATION = 0x0112
 STRIP = 2**20
+CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # of terminals, and of the direction
 
 
 class Unreadable(Exception):
@@ -192,6 +195,9 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Predict what the command line names; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # UTF-8, whatever the system says
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     parser = argparse.ArgumentParser(description="Predict the classes of photos.")
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files, or folders of them")
     beside = Path(__file__).with_name("model.onnx")
@@ -212,9 +218,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer = {"path": name, **model.predict(file)}
         except (Unreadable, ValueError) as error:
             status = 1
-            sys.stderr.write(f"{name}: {error}\n")
+            sys.stderr.write(CONTROLS.sub("\N{REPLACEMENT CHARACTER}", f"{name}: {error}") + "\n")
         else:
-            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            text = json.dumps(answer, ensure_ascii=False)
+            sys.stdout.write(CONTROLS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text) + "\n")
             sys.stdout.flush()
     return status
 
