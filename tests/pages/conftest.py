@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,6 +42,9 @@ HOSTILE = (
     "y" * 300,
 )
 """Names of classes that would come alive in Markdown."""
+
+PUNCTUATED = ("men's", "d'Artagnan's", "a, b and c", "{x}")
+"""Names of classes that look like the grammar of a sentence, or like a field of a template."""
 
 LIVE = re.compile(
     r"!\[|(?<!\\)<script|\*\*b\*\*|:smile:|\$x\$|\]\(javascript|(?<!\\)# title|y{100}|evil/|http://"
@@ -279,19 +282,36 @@ def hostile(homes, workspace, picture_folder, tiny_backbone, tmp_path) -> Simple
     """A dataset whose names would come alive in Markdown, and a run on it."""
     home = homes / "hostile"
     if not home.exists():
-        photos = picture_folder(tuple("abcdefgh"), count=10, name="hostile")
-        for number in range(4):
-            swap(photos / "a" / f"{number:03}.png", photos / "b" / f"{number:03}.png")
-        for path in sorted((photos / "b").iterdir())[6:]:
-            path.unlink()  # so few that the import warns of it, by name
-        archive = tmp_path / "hostile.zip"
-        with zipfile.ZipFile(archive, "w") as file:
-            for folder, name in zip("abcdefgh", HOSTILE, strict=True):
-                for path in sorted((photos / folder).iterdir()):
-                    file.write(path, f"{name}/{path.name}")
-                file.writestr(f"{name}/![x](skipped).txt", "no photo")
+        archive = zip_with_names(HOSTILE, "![x](skipped).txt", picture_folder, tmp_path)
         make_home(home, archive, "![d](http://evil/d.png)", tiny_backbone)
     return take_home(home, workspace)
+
+
+@pytest.fixture
+def punctuated(homes, workspace, picture_folder, tiny_backbone, tmp_path) -> SimpleNamespace:
+    """A dataset whose names look like the grammar or the fields of a sentence, and a run on it."""
+    home = homes / "punctuated"
+    if not home.exists():
+        archive = zip_with_names(PUNCTUATED, "no 'photo', {y}.txt", picture_folder, tmp_path)
+        make_home(home, archive, "{name}, the maker's", tiny_backbone)
+    return take_home(home, workspace)
+
+
+def zip_with_names(names: Sequence[str], skipped: str, picture_folder, folder: Path) -> Path:
+    """An archive of classes of these names, with mistakes, a small class, and a file that is no photo."""
+    letters = tuple("abcdefgh"[: len(names)])
+    photos = picture_folder(letters, count=10, name="to be named")
+    for number in range(4):
+        swap(photos / "a" / f"{number:03}.png", photos / "b" / f"{number:03}.png")
+    for path in sorted((photos / "b").iterdir())[6:]:
+        path.unlink()  # so few that the import warns of it, by name
+    archive = folder / "named.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for letter, name in zip(letters, names, strict=True):
+            for path in sorted((photos / letter).iterdir()):
+                file.write(path, f"{name}/{path.name}")
+            file.writestr(f"{name}/{skipped}", "no photo")
+    return archive
 
 
 def swap(first: Path, second: Path) -> None:

@@ -1,6 +1,7 @@
 """The pages in another language than that of the code: nothing is left in English, nothing is lost."""
 
 import json
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,25 @@ def test_nothing_on_a_page_is_left_in_english(open_page, page):
 @pytest.mark.parametrize("page", PAGES)
 def test_nothing_on_a_page_without_anything_is_left_in_english(open_page, page):
     assert english_in(open_page(page)) == []
+
+
+NAMES_IN_SENTENCES = re.compile(r"men's|d'Artagnan's|a, b and c|\{x\}|the maker's|\{\w*\}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_that_look_like_grammar_come_through_every_sentence(open_page, punctuated, page):
+    def names(at):
+        found = (NAMES_IN_SENTENCES.findall(text.replace("\\", "")) for text in spoken(at))
+        return [names for names in found if names]
+
+    at = open_page(page)
+    before = names(at)
+    assert {name for found in before for name in found} >= {
+        "{name}",
+        "the maker's",
+        *(punctuated.run.classes if page in {"dataset", "evaluate", "samples"} else ()),
+    }
+    assert names(in_spanish(at)) == before
 
 
 # --- which language ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -196,6 +197,7 @@ def describe_backbone(name: str, input_size: int | None = None) -> BackboneSpec:
     return replace(spec, preprocessing=replace(spec.preprocessing, input_size=input_size))
 
 
+@cache
 def _describe_timm(name: str) -> BackboneSpec:
     """Description of a timm model that is not in the catalogue; the network is built without memory."""
     import timm  # takes two seconds, which a catalogue entry does not need
