@@ -296,6 +296,7 @@ def test_damaged_doubt_is_a_storage_error(folder, damage):
 
 
 def test_references_of_another_backbone_are_a_storage_error(folder, classifier):
+    change_config(folder, digests=...)
     replace(classifier.trust, references=np.ones((2, 64), dtype=np.float16)).save(folder)
     with pytest.raises(StorageError, match="does not fit"):
         load_classifier(folder)
@@ -327,6 +328,7 @@ def test_a_classifier_with_a_hidden_layer_comes_back_from_its_folder(hidden, fil
 
 def test_a_hidden_head_of_another_backbone_is_a_storage_error(folder, hidden):
     head = hidden.head
+    change_config(folder, digests=...)
     replace(head, hidden_weight=head.hidden_weight[:, :64], mean=head.mean[:64], std=head.std[:64]).save(
         folder / "head.safetensors"
     )
@@ -419,6 +421,7 @@ def test_a_damaged_head_is_a_storage_error(folder):
 
 
 def test_a_head_of_another_backbone_is_a_storage_error(folder, head):
+    change_config(folder, digests=...)
     replace(
         head,
         weight=head.weight[:, :64],
@@ -426,6 +429,112 @@ def test_a_head_of_another_backbone_is_a_storage_error(folder, head):
         std=head.std[:64],
     ).save(folder / "head.safetensors")
     with pytest.raises(StorageError, match="does not fit its config"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("name", ["head.safetensors", "references.safetensors"])
+def test_arrays_that_are_not_those_of_then_are_refused(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1  # a number that is as good as any
+    (folder / name).write_bytes(content)
+    for load in (load_classifier, load_trust):
+        with pytest.raises(StorageError, match=rf"is damaged \({name} is not what was saved\); train again"):
+            load(folder)
+
+
+def test_a_folder_of_before_there_were_digests_opens(folder, classifier, files):
+    change_config(folder, digests=...)
+    assert load_classifier(folder).predict(files[:3]) == classifier.predict(files[:3])
+
+
+def _with(array: np.ndarray, value: float) -> np.ndarray:
+    changed = array.copy()
+    changed.flat[1] = value
+    return changed
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("name", ["weight", "bias", "mean", "std"])
+def test_a_head_that_answers_with_no_numbers_is_refused(folder, head, name, value):
+    change_config(folder, digests=...)
+    replace(head, **{name: _with(getattr(head, name), value)}).save(folder / "head.safetensors")
+    with pytest.raises(StorageError, match="train again"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_a_head_that_turns_features_round_is_refused(folder, head, value):
+    change_config(folder, digests=...)
+    replace(head, std=_with(head.std, value)).save(folder / "head.safetensors")
+    with pytest.raises(StorageError, match="a deviation is not above 0"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        np.full((2, 128), np.nan, dtype=np.float16),
+        np.ones((2, 128), dtype=np.float32),
+        np.ones((0, 128), dtype=np.float16),
+        np.ones(128, dtype=np.float16),
+    ],
+)
+def test_references_that_are_none_are_refused(folder, classifier, references):
+    change_config(folder, digests=...)
+    replace(classifier.trust, references=references).save(folder)
+    for load in (load_classifier, load_trust):
+        with pytest.raises(StorageError, match="train again"):
+            load(folder)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, 0.0, 1e400, "warm", None, 1e-300])
+def test_a_temperature_that_turns_answers_round_is_refused(folder, temperature):
+    config = json.loads((folder / "config.json").read_text())
+    change_config(folder, trust={**config["trust"], "temperature": temperature})
+    with pytest.raises(StorageError, match="train again"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["cat", "cat", "owl"],
+        ["cat", "", "owl"],
+        ["cat", " ", "owl"],
+        ["cat", 3, "owl"],
+        ["cat", "x" * 201, "o"],
+    ],
+)
+def test_classes_that_have_no_names_of_their_own_are_refused(folder, classes):
+    change_config(folder, classes=classes)
+    with pytest.raises(StorageError, match="train again"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"input_size": 1_000_000},
+        {"input_size": 0},
+        {"input_size": -160},
+        {"input_size": 160.5},
+        {"std": [0.5, 0.0, 0.5]},
+        {"std": [0.5, -0.5, 0.5]},
+        {"mean": [0.5, 0.5]},
+    ],
+)
+def test_an_input_that_there_cannot_be_is_refused(folder, changes):
+    backbone = json.loads((folder / "config.json").read_text())["backbone"]
+    preprocessing = {**backbone["preprocessing"], **changes}
+    change_config(folder, backbone={**backbone, "preprocessing": preprocessing})
+    with pytest.raises(StorageError, match="train again"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("values", [{"precision": "fp8"}, {"engine": "magic"}, {"precision": "int8"}])
+def test_a_precision_that_there_is_not_is_refused(folder, values):
+    change_config(folder, **values)
+    with pytest.raises(StorageError, match="train again"):
         load_classifier(folder)
 
 

@@ -12,6 +12,7 @@ from vitcore.messages import mark
 __all__ = ["CATALOGUE", "BackboneSpec", "Preprocessing", "describe_backbone"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_LARGEST_INPUT = 1024
 HALF = (0.5, 0.5, 0.5)
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -26,14 +27,28 @@ class Preprocessing:
     square or padding it to one (77.2 % against 74.3 % each; logistic head, five splits).
 
     Attributes:
-        input_size: Side of that square in pixels.
+        input_size: Side of that square in pixels, 1 … 1024.
         mean: Subtracted per channel, pixel values being 0 … 1.
-        std: Divided by per channel, after `mean`.
+        std: Divided by per channel, after `mean`; above 0.
+
+    Raises:
+        BackboneError: The size or a deviation is out of its range.
     """
 
     input_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        """Refuse what fits no image, or no memory."""
+        if not 1 <= self.input_size <= _LARGEST_INPUT:
+            raise BackboneError(
+                "The input size is {size} pixels; give 1 to {most}.",
+                size=self.input_size,
+                most=_LARGEST_INPUT,
+            )
+        if min(self.std) <= 0:
+            raise BackboneError("The deviation of the pixels is {std}; give numbers above 0.", std=self.std)
 
 
 @dataclass(frozen=True, kw_only=True)

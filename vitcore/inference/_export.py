@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitcore.errors import BackboneError
-from vitcore.inference._config import ModelConfig
+from vitcore.inference._config import HEAD, REFERENCES, ModelConfig
 
 __all__ = ["LARGEST_DIFFERENCE", "LEAST_SAME_LABELS", "Agreement", "copy_classifier", "measure_agreement"]
 
@@ -93,7 +93,7 @@ def copy_classifier(source: Path, folder: Path) -> None:
     """
     config = ModelConfig.load(source)
     weights = Path(config.backbone.id) if config.backbone.source == "file" else None
-    for name in ("head.safetensors", "references.safetensors"):
+    for name in (HEAD, REFERENCES):
         shutil.copyfile(source / name, folder / name)
     if weights is not None:
         if not weights.is_file():

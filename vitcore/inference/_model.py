@@ -4,7 +4,7 @@
 
     head.safetensors          the trained output layer
     references.safetensors    embeddings of images that were learned from
-    config.json               classes, backbone, engine, precision, temperature, doubt
+    config.json               classes, backbone, engine, precision, temperature, doubt, digests of those
 
 The backbone itself is not in the folder, for it did not change: the digest of its weights is, and
 loading fails if they differ. Only where its weights came from a file of one's own, a folder that was
@@ -18,7 +18,7 @@ from pathlib import Path
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, NotFoundError, StorageError
 from vitcore.inference._classifier import Classifier
-from vitcore.inference._config import ModelBackbone, ModelConfig
+from vitcore.inference._config import HEAD, ModelBackbone, ModelConfig, check_digests, digests_of
 from vitcore.inference._trust import Trust
 from vitcore.messages import Message
 from vitcore.training import Head, load_head
@@ -41,7 +41,7 @@ def save_classifier(
     """
     backbone = embedder.backbone
     folder.mkdir()
-    head.save(folder / "head.safetensors")
+    head.save(folder / HEAD)
     trust.save(folder)
     ModelConfig(
         classes=tuple(classes),
@@ -49,6 +49,7 @@ def save_classifier(
         precision=embedder.device.precision,
         engine=embedder.device.engine,
         backbone=ModelBackbone(**vars(backbone.spec), weights_sha256=backbone.weights_sha256),
+        digests=digests_of(folder),
     ).save(folder)
 
 
@@ -73,7 +74,7 @@ def load_classifier(
     """
     model, config = _config(Path(folder))
     embedder = _embedder(config, model, device, workspace)
-    head = load_head(model / "head.safetensors")
+    head = load_head(model / HEAD)
     trust = Trust.load(model, config.trust)
     fits = head.shape == (len(config.classes), embedder.dimension)
     if not fits or trust.references.shape[1:] != (embedder.dimension,):
@@ -115,11 +116,13 @@ def set_level(folder: Path, level: float) -> None:
 def _config(folder: Path) -> tuple[Path, ModelConfig]:
     """The folder of a classifier, and what its config says."""
     model = folder / "model" if (folder / "model").is_dir() else folder
-    if not (model / "config.json").is_file() or not (model / "head.safetensors").is_file():
+    if not (model / "config.json").is_file() or not (model / HEAD).is_file():
         raise NotFoundError(
             "There is no classifier in {folder}; give the folder of a finished run.", folder=folder
         )
-    return model, ModelConfig.load(model)
+    config = ModelConfig.load(model)
+    check_digests(model, config)
+    return model, config
 
 
 def _embedder(config: ModelConfig, model: Path, device: str, workspace: Workspace | None) -> Embedder:

@@ -9,13 +9,12 @@ import numpy.typing as npt
 import safetensors.numpy
 
 from vitcore.evaluation import Verdicts, novelty, scaled_probabilities
-from vitcore.inference._config import TRAIN_AGAIN, TrustRecord
+from vitcore.inference._config import REFERENCES, TRAIN_AGAIN, TrustRecord
+from vitcore.messages import message
 from vitcore.records import guard, replacing
 from vitcore.vectors import Vectors
 
 __all__ = ["USUAL_LEVEL", "Trust"]
-
-_FILE = "references.safetensors"
 
 USUAL_LEVEL = 0.5
 """Of doubt, where nobody chose another."""
@@ -57,7 +56,7 @@ class Trust(TrustRecord):
 
     def save(self, folder: Path) -> None:
         """Write the references; the `record` belongs into the config beside them."""
-        path = folder / _FILE
+        path = folder / REFERENCES
         with guard(path), replacing(path) as temporary:
             tensors = {"vectors": np.ascontiguousarray(self.references)}
             safetensors.numpy.save_file(tensors, temporary)
@@ -69,6 +68,11 @@ class Trust(TrustRecord):
         Raises:
             StorageError: Missing or damaged.
         """
-        with guard(folder / _FILE, TRAIN_AGAIN):
-            references = safetensors.numpy.load_file(folder / _FILE)["vectors"]
+        path = folder / REFERENCES
+        with guard(path, TRAIN_AGAIN):
+            references = safetensors.numpy.load_file(path)["vectors"]
+            if references.dtype != np.float16 or references.ndim != 2 or not references.size:
+                raise ValueError(message("its shapes do not match"))
+            if not np.isfinite(references).all():
+                raise ValueError(message("not all of its numbers are finite and in range"))
         return cls(**vars(record), references=references)

@@ -18,6 +18,8 @@ __all__ = ["Head", "HiddenHead", "LinearHead", "load_head", "softmax"]
 Floats = npt.NDArray[np.float32]
 
 _REMEDY = mark("train again")
+# Far beyond what any training gives; within them answers are numbers.
+_LARGEST, _SMALLEST_STD = 1e8, 1e-12
 _ROWS = 1024  # whose answers are computed at once; 9 MB for embeddings of length 2304, some times over
 
 
@@ -73,6 +75,12 @@ class _Stored:
             head = cls(**_read(path))
             if not head._fits():
                 raise ValueError(message("its shapes do not match"))
+            arrays = vars(head).values()
+            # Written so that what is no number is out of range as well.
+            if not all(array.dtype == np.float32 and (abs(array) <= _LARGEST).all() for array in arrays):
+                raise ValueError(message("not all of its numbers are finite and in range"))
+            if not (head.std >= _SMALLEST_STD).all():
+                raise ValueError(message("a deviation is not above 0"))
         return head
 
     def _standard(self, embeddings: npt.NDArray[np.floating]) -> Floats:
