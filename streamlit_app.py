@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.shared.process import import_ahead, prepare_process
+from app.shared.resuming import draw_interrupted
 from app.shared.sidebar import draw_sidebar
 from vitcore.language import tr
 
@@ -21,6 +22,7 @@ page = st.navigation(
     ]
 )
 draw_sidebar()
+draw_interrupted()
 try:
     page.run()
 finally:

@@ -1,11 +1,17 @@
-"""The one place for Streamlit's private interfaces."""
+"""The one place for private interfaces of Streamlit, and of Python itself."""
+
+import concurrent.futures.thread  # noqa: F401 - for its pools to end after what `end_at_once` lets end
+import os
+import sys
+import threading
 
 import streamlit as st
+from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-__all__ = ["in_page", "release_upload", "require_frame"]
+__all__ = ["end_at_once", "in_page", "release_upload", "require_frame"]
 
 
 def release_upload(upload: UploadedFile) -> None:
@@ -31,3 +37,20 @@ def require_frame() -> None:
 def in_page() -> bool:
     """Return whether this thread draws a page for somebody."""
     return get_script_run_ctx(suppress_warning=True) is not None
+
+
+def end_at_once() -> None:
+    """Let the process end as soon as the server has ended, whatever its threads are at.
+
+    Python would first wait for all thread pools, whose users then fail, and then pull the ground away from
+    under the threads that are left: one in the middle of a forward pass takes the process down by an abort.
+    What they write is safe against an end at any moment.
+    """
+    if config._server_mode is not None:  # noqa: SLF001 - no server runs in tests, whose process is not ours
+        threading._register_atexit(_end)  # noqa: SLF001 - the only hook before the thread pools end
+
+
+def _end() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if hasattr(sys, "last_value") else 0)  # the first: it ended by an exception

@@ -7,6 +7,7 @@ from app.shared.job_kinds import TRAINING
 from app.shared.jobs import draw_jobs
 from app.shared.layout import draw_metrics, draw_next_page, draw_opening, require_dataset
 from app.shared.messages import draw_error, notify_error, reported
+from app.shared.resuming import is_announced
 from app.shared.starting import start_resume, start_training
 from app.shared.state import chosen_run, unfinished_runs, workspace
 from app.shared.text import escape_markdown
@@ -53,7 +54,7 @@ def unfinished(runs: list[Run]) -> None:
 
 def result(last: Run) -> None:
     """Draw the chosen classifier: its figures and how it came about."""
-    accuracy = last.evaluation.metrics["accuracy"]
+    accuracy, facts = last.evaluation.metrics["accuracy"], last.facts
     st.subheader(tr("The chosen classifier"), anchor=False)
     draw_metrics(
         [
@@ -62,10 +63,10 @@ def result(last: Run) -> None:
                 (metric_title(name), str(metric_figure(name, last.evaluation.metrics[name])), None)
                 for name in ("balanced_accuracy", "cohen_kappa")
             ),
-            (tr("Time in all"), duration(last.facts.seconds.total), None),
+            *([(tr("Time in all"), duration(facts.seconds.total), None)] if facts.seconds else []),
         ]
     )
-    best = tr("Best epoch: {epoch}.").format(epoch=number(last.facts.best_epoch))
+    best = tr("Best epoch: {epoch}.").format(epoch=number(facts.best_epoch)) if facts.best_epoch else ""
     st.markdown(f"{span_sentence(accuracy.low, accuracy.high)} {best}")
     draw_curves(last)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -96,7 +97,7 @@ if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:",
         st.rerun()
 draw_tuning(data, values, requested)
 if not draw_jobs(TRAINING, below=curves_so_far):
-    unfinished(unfinished_runs(data.id))
+    unfinished([run for run in unfinished_runs(data.id) if not is_announced(run)])
     last = chosen_run()
     if last is not None:
         result(last)

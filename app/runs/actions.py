@@ -6,7 +6,8 @@ import streamlit as st
 
 from app.shared.engine import computed_on, draw_engine
 from app.shared.messages import draw_error, notify_error, reported
-from app.shared.starting import start_resume, start_training
+from app.shared.resuming import resume
+from app.shared.starting import start_training
 from app.shared.state import select, workspace
 from app.shared.text import escape_markdown
 from vitcore.dataset import load_dataset
@@ -34,7 +35,7 @@ def draw_actions(run: Run) -> None:
             select("run", run.id)
             st.switch_page("pages/evaluate.py")
         if run.can_resume and st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{run.id}"):
-            _go_on(run)
+            resume(run)
         if run.state != "running" and st.button(tr("Repeat"), icon=":material/replay:"):
             _repeat(run)
         with st.popover(tr("Name and note"), icon=":material/edit_note:"):
@@ -78,13 +79,6 @@ def _describe(run: Run) -> None:
         with reported(notify_error):
             describe_run(run.id, name=name, note=note, workspace=workspace())
         st.rerun()
-
-
-def _go_on(run: Run) -> None:
-    """Resume a training that ended early, and watch it."""
-    start_resume(run)
-    select("dataset", run.config.dataset.id)
-    st.switch_page("pages/train.py")
 
 
 def _repeat(run: Run) -> None:

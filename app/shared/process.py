@@ -5,6 +5,7 @@ import threading
 from functools import cache
 from importlib import import_module
 
+from app._compat import end_at_once
 from app.shared.language import prepare_language
 
 __all__ = ["device_title", "import_ahead", "prepare_process"]
@@ -22,6 +23,7 @@ def prepare_process() -> None:
     # a thread that draws a page makes every one of them wait that long: a hundred times slower.
     sys.setswitchinterval(0.0002)
     prepare_language()
+    end_at_once()
 
 
 @cache

@@ -185,6 +185,49 @@ def test_only_the_session_that_started_a_job_is_told_once_how_it_ended(
     assert len(mine.error) == 0
 
 
+# --- what was interrupted ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted(trained):
+    """A run whose process was killed when its results were written, and nothing was known of its course."""
+    state = trained.run.folder / "state.json"
+    state.write_text(json.dumps({"state": "running", "since": "2026-11-23T10:00:00+00:00"}))
+    return trained.run
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_first_page_says_what_was_interrupted_until_that_is_waved_away(open_page, ui, interrupted, page):
+    at = open_page(page)
+    assert sum("was interrupted after 4 of 4 epochs" in text for text in ui.texts(at)) == 1
+    assert (ui.find_button(at, "resume_") is None) == (page != "runs")
+    ui.press(at, f"not_now_{interrupted.id}")
+    assert not any("was interrupted" in text for text in ui.texts(at))
+    assert ui.find_button(ui.go_to(at, "train"), f"resume_{interrupted.id}")
+    assert any("was interrupted" in text for text in ui.texts(open_page(page)))
+
+
+def test_another_session_resumes_what_was_interrupted(open_page, ui, hold, interrupted):
+    hold()
+    sessions = [open_page("dataset"), open_page("predict")]
+    at = ui.press(sessions[1], f"interrupted_{interrupted.id}")
+    assert ui.current_page(at) == "Train"
+    assert [job.kind for job in job_queue().active()] == ["run", "run"]
+    assert not any("was interrupted" in text for text in ui.texts(at))
+
+
+def test_what_cannot_be_resumed_any_more_is_said_to_be_so(
+    open_page, finish, ui, hold, interrupted, workspace
+):
+    at = open_page("dataset")
+    shutil.rmtree(workspace.datasets / interrupted.config.dataset.id)
+    held = hold()
+    ui.press(at, f"interrupted_{interrupted.id}")
+    held.let_go()
+    finish(at)
+    assert "no dataset" in at.error[0].value
+
+
 # --- damage ------------------------------------------------------------------------------------
 
 

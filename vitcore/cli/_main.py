@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped as stopped:
         say(stopped)
         return 130
+    except KeyboardInterrupt:  # the second one
+        return 130
     except VitcoreError as error:
         say(f"vitcore: {' '.join(str(error).split())}")
         return 1

@@ -31,7 +31,7 @@ def say(text: object, stream: TextIO | None = None) -> None:
 
 @contextmanager
 def stopping(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C asks the work to stop and keep what it has; a second one ends it at once."""
+    """Ctrl-C or SIGTERM asks the work to stop and keep what it has; a second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -42,11 +42,12 @@ def stopping(stop: threading.Event) -> Iterator[None]:
         print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)
         stop.set()
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    before = {number: signal.signal(number, on_interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Printer:
