@@ -1,7 +1,7 @@
 """Dataset: photos come in, are checked, shown and mended."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -18,7 +18,7 @@ from app.shared.state import chosen_dataset, runs_of, workspace
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from vitcore import charts
-from vitcore.audit import find_issues, load_measures
+from vitcore.audit import Measures, find_issues, load_measures
 from vitcore.dataset import Dataset, Finding, import_report, remarks, rename_dataset
 from vitcore.language import ntr, number, tr, translated
 from vitcore.messages import Message
@@ -192,6 +192,17 @@ def manage(data: Dataset) -> None:
                 st.rerun()
 
 
+def cached_findings(data: Dataset, measures: Measures | None) -> tuple[Finding, ...]:
+    """Return what is wrong with a dataset; every click on the page draws it."""
+    measured = measures and (measures.fingerprint, len(measures.compared))
+    return _findings((data.id, data.version, measured), data, measures)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _findings(key: Hashable, _data: Dataset, _measures: Measures | None) -> tuple[Finding, ...]:  # noqa: ARG001
+    return find_issues(_data, _measures)
+
+
 draw_opening(
     tr("Dataset"), tr("Bring in labelled photos; each one is checked before anything learns from it.")
 )
@@ -205,7 +216,7 @@ if importing:
 if data is not None:
     st.header(escape_markdown(data.name), anchor=False)
     measures = load_measures(data)
-    findings = find_issues(data, measures)
+    findings = cached_findings(data, measures)
     summary(data, findings)
     overview(data)
     st.subheader(tr("Look through them"), anchor=False)

@@ -103,7 +103,7 @@ def _class_charts(
     charts = []
     for curves_of, chart in ((roc_curves, roc_chart), (precision_recall_curves, precision_recall_chart)):
         curves = curves_of(true, probabilities, [*names, ""])
-        charts.append(chart(curves[curves["class"].isin(names)], _run.classes).to_dict())
+        charts.append(chart(curves[curves["class"].isin(names)], _run.classes).to_dict(validate=False))
     return charts[0], charts[1]
 
 
@@ -123,6 +123,6 @@ def _confidence_charts(
     rows = cached_run(_run).predictions
     answers = pd.DataFrame({"confidence": rows["confidence"], "right": rows["true"] == rows["predicted"]})
     return (
-        reliability_chart(reliability(true, probabilities), before).to_dict(),
-        confidence_chart(answers).to_dict(),
+        reliability_chart(reliability(true, probabilities), before).to_dict(validate=False),
+        confidence_chart(answers).to_dict(validate=False),
     )

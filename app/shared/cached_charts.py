@@ -28,4 +28,4 @@ def draw_chart(drawn: Hashable, make: "Callable[[], alt.LayerChart]", shows: str
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _spec(drawn: Hashable, _make: "Callable[[], alt.LayerChart]") -> dict[str, Any]:  # noqa: ARG001 - the key
-    return _make().to_dict()
+    return _make().to_dict(validate=False)

@@ -39,7 +39,7 @@ HOSTILE = (
     "$x$",
     "[a](javascript:x)",
     "# title",
-    "y" * 300,
+    "y" * 200,
 )
 """Names of classes that would come alive in Markdown."""
 
@@ -62,6 +62,7 @@ def app_without_past(workspace, monkeypatch):  # noqa: ARG001 - no app without i
     monkeypatch.setattr(streamlit.testing.v1.app_test, "PagesManager", PagesManager)
     monkeypatch.setattr(streamlit.runtime.pages_manager.PagesManager, "uses_pages_directory", False)
     # As in .streamlit/config.toml, which is not found when the first page is opened in another folder.
+    streamlit.config.set_option("runner.magicEnabled", False)
     streamlit.config.set_option("server.address", "localhost")
     streamlit.config.set_option("server.allowedHosts", ["localhost"])
     _clear()

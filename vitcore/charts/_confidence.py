@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vitcore.charts._style import BLUE, HEIGHT, ORANGE, PALE, spoken
+from vitcore.charts._style import BLUE, HEIGHT, ORANGE, PALE, spoken, unchecked
 from vitcore.language import tr
 
 __all__ = ["confidence_chart", "probability_chart", "reliability_chart"]
@@ -14,6 +14,7 @@ __all__ = ["confidence_chart", "probability_chart", "reliability_chart"]
 _BINS = 20  # of a histogram of confidences
 
 
+@unchecked
 def probability_chart(probabilities: Mapping[str, float], top: int = 5) -> alt.LayerChart:
     """Bars of the most probable classes.
 
@@ -42,6 +43,7 @@ def probability_chart(probabilities: Mapping[str, float], top: int = 5) -> alt.L
     return spoken(alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(22)))
 
 
+@unchecked
 def reliability_chart(bins: pd.DataFrame, before: pd.DataFrame | None = None) -> alt.LayerChart:
     """Draw accuracy against confidence; the diagonal is perfect calibration.
 
@@ -96,6 +98,7 @@ def reliability_chart(bins: pd.DataFrame, before: pd.DataFrame | None = None) ->
     return spoken(alt.LayerChart(layer=[diagonal, hints, line, bars, dots]).properties(height=HEIGHT))
 
 
+@unchecked
 def confidence_chart(predictions: pd.DataFrame) -> alt.LayerChart:
     """Histogram of the confidences; wrong answers stand on the axis, right ones on top of them.
 

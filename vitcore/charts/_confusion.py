@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 import numpy.typing as npt
 
-from vitcore.charts._style import inline, spoken
+from vitcore.charts._style import inline, spoken, unchecked
 from vitcore.language import tr
 
 __all__ = ["confusion_chart", "confusion_order"]
@@ -15,6 +15,7 @@ __all__ = ["confusion_chart", "confusion_order"]
 _SIDE = 490  # of the squares together, in pixels; with the names beside them at most 640
 
 
+@unchecked
 def confusion_chart(
     confusion: npt.NDArray[np.int64],
     classes: Sequence[str],

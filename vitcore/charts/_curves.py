@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALETTE, spoken
+from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALETTE, spoken, unchecked
 from vitcore.evaluation import METRICS
 from vitcore.language import mark, tr
 
@@ -20,6 +20,7 @@ _LOSSES = {"training_loss": mark("training"), "validation_loss": mark("validatio
 _SCORES = {name: METRICS[name].name for name in ("accuracy", "balanced_accuracy", "cohen_kappa")}
 
 
+@unchecked
 def loss_chart(
     history: pd.DataFrame,
     epochs: int,
@@ -41,6 +42,7 @@ def loss_chart(
     return _curves(history, _LOSSES, title, epochs, best_epoch, falling=True, smooth=smooth, folds=folds)
 
 
+@unchecked
 def score_chart(
     history: pd.DataFrame,
     epochs: int,
@@ -62,6 +64,7 @@ def score_chart(
     return _curves(history, _SCORES, title, epochs, best_epoch, falling=False, smooth=smooth, folds=folds)
 
 
+@unchecked
 def comparison_chart(histories: Mapping[str, pd.DataFrame], column: str, title: str) -> alt.LayerChart:
     """One curve per run over each other.
 

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vitcore.charts._style import BLUE, HEIGHT, spoken
+from vitcore.charts._style import BLUE, HEIGHT, spoken, unchecked
 from vitcore.language import tr
 
 __all__ = ["class_count_chart", "size_chart"]
@@ -14,6 +14,7 @@ __all__ = ["class_count_chart", "size_chart"]
 _MOST_SIZES = 1500  # circles in a chart of sizes
 
 
+@unchecked
 def class_count_chart(counts: Mapping[str, int]) -> alt.LayerChart:
     """Bars of the number of images per class, in the order given."""
     rows = pd.DataFrame({"class": list(counts), "images": list(counts.values())})
@@ -28,6 +29,7 @@ def class_count_chart(counts: Mapping[str, int]) -> alt.LayerChart:
     return spoken(alt.LayerChart(layer=[bars, labels]).properties(height=alt.Step(20)))
 
 
+@unchecked
 def size_chart(index: pd.DataFrame) -> alt.LayerChart:
     """Widths and heights of the images; a larger circle stands for more images of one size.
 

@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vitcore.charts._style import ORANGE, PALE, PALETTE, class_colours, inline, spoken
+from vitcore.charts._style import ORANGE, PALE, PALETTE, class_colours, inline, spoken, unchecked
 from vitcore.language import tr
 
 __all__ = ["embedding_chart"]
@@ -17,6 +17,7 @@ _MOST_NAMES = 24  # in a legend
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 
 
+@unchecked
 def embedding_chart(
     points: pd.DataFrame,
     by: Literal["class", "mistake"] = "class",

@@ -16,6 +16,7 @@ from vitcore.charts._style import (
     share,
     share_scale,
     spoken,
+    unchecked,
 )
 from vitcore.language import decimals, tr
 
@@ -24,6 +25,7 @@ __all__ = ["coverage_chart", "forecast_chart", "precision_recall_chart", "roc_ch
 _FINE, _COARSE = 1000, 200  # positions along an axis at which a curve is drawn: of few classes, of many
 
 
+@unchecked
 def roc_chart(curves: pd.DataFrame, classes: Sequence[str] | None = None) -> alt.LayerChart:
     """Receiver operating characteristic of each class against the others.
 
@@ -45,6 +47,7 @@ def roc_chart(curves: pd.DataFrame, classes: Sequence[str] | None = None) -> alt
     return _class_curves(rows, titles, classes, interpolate="linear", below=[diagonal])
 
 
+@unchecked
 def precision_recall_chart(curves: pd.DataFrame, classes: Sequence[str] | None = None) -> alt.LayerChart:
     """Precision over recall of each class against the others.
 
@@ -60,6 +63,7 @@ def precision_recall_chart(curves: pd.DataFrame, classes: Sequence[str] | None =
     return _class_curves(rows, (tr("recall"), tr("precision")), classes, interpolate="step-before", below=[])
 
 
+@unchecked
 def coverage_chart(
     curve: pd.DataFrame, chosen: float | None = None, target: float | None = None
 ) -> alt.LayerChart:
@@ -128,6 +132,7 @@ def coverage_chart(
     return spoken(alt.LayerChart(layer=layers).properties(height=HEIGHT))
 
 
+@unchecked
 def forecast_chart(points: pd.DataFrame, forecast: pd.DataFrame) -> alt.LayerChart:
     """Accuracy by the number of training images, as measured and as to be expected with more.
 

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALE, figure, share, spoken
+from vitcore.charts._style import BLUE, GREEN, HEIGHT, ORANGE, PALE, figure, share, spoken, unchecked
 from vitcore.language import mark, tr
 
 __all__ = ["learning_rate_chart", "trials_chart"]
@@ -22,6 +22,7 @@ _KINDS = {
 }
 
 
+@unchecked
 def trials_chart(
     trials: pd.DataFrame, total: int | None = None, *, title: str | None = None
 ) -> alt.LayerChart:
@@ -107,6 +108,7 @@ def trials_chart(
     return spoken(alt.LayerChart(layer=layers).properties(height=HEIGHT))
 
 
+@unchecked
 def learning_rate_chart(curve: pd.DataFrame, suggestion: float) -> alt.LayerChart:
     """The loss while the learning rate rises, and the rate that is suggested.
 
