@@ -5,14 +5,28 @@ terminal, letters that turn the direction of what follows, characters that no XM
 goes through `class_name` where it comes in, and any other text through `shown` where it goes out.
 """
 
+import csv
 import io
 import json
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["MAX_CLASS_NAME", "class_name", "json_text", "likeness", "shown", "unquoted", "use_utf8"]
+__all__ = [
+    "MAX_CLASS_NAME",
+    "as_meant",
+    "class_name",
+    "harmless",
+    "json_text",
+    "likeness",
+    "shown",
+    "spreadsheet",
+    "spreadsheet_rows",
+    "unquoted",
+    "use_utf8",
+]
 
 MAX_CLASS_NAME = 200
 """Most characters that the name of a class may have."""
@@ -36,6 +50,7 @@ _JOINERS = re.compile("[\u200c\u200d]+")
 _FIRST_JOINED = "\u0590"  # no script before it, and none of Europe, needs a joiner
 _VIRAMA = 9  # its canonical combining class
 _ACCENTS = re.compile("[\u0300-\u036f\u200c\u200d]")
+_FORMULA = re.compile("'*[=+@\t\r\n-]")  # what a cell begins with that a spreadsheet would compute
 _QUOTES = {'"': '"', "'": "'", "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
 
 
@@ -68,6 +83,38 @@ def likeness(name: str) -> str:
 def shown(text: str) -> str:
     """Return a text on one line that commands no terminal, turns no text around it, and any file can hold."""
     return _UNFIT.sub(_REPLACEMENT, _WHITE.sub(" ", text))
+
+
+def spreadsheet(rows: Iterable[Sequence[object]]) -> bytes:
+    """Return a CSV file that people open in a spreadsheet: UTF-8 with a mark, and no cell is a formula.
+
+    Args:
+        rows: The cells; numbers are written as they are, what is no number as nothing.
+    """
+    return spreadsheet_rows(rows).encode("utf-8-sig", "replace")
+
+
+def spreadsheet_rows(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows to be added to what `spreadsheet` began."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return harmless(value)
+    return "" if value != value else value  # what is no number is not itself
+
+
+def harmless(cell: str) -> str:
+    """Return a text with an apostrophe in front of what a spreadsheet would take for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def as_meant(cell: str) -> str:
+    """Return what `harmless` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def json_text(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Survey of a source, from names and tables alone, before anything is imported."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,11 @@ from vitcore.dataset._layout import (
 )
 from vitcore.dataset._sources import Entry, Reader, Source, clean_name, is_junk, open_files, open_source
 from vitcore.dataset._table import (
-    MAX_TABLE_BYTES,
     TABLE_SUFFIXES,
+    Room,
     Table,
     TableLayout,
+    base_names,
     parse_table,
     table_layout,
 )
@@ -220,28 +222,59 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     for title, entries in parts.parts():
         found.sort(title, entries)
     images = [entry for _, entries in found.images for entry in entries]
-    tables = _read_tables(parts, found.tables, images)
+    tables, refused = _read_tables(parts, found.tables, images)
     raw, layouts, problem = _candidates(found.images, images, tables, reading)
     candidates = list(map(_with_class_names, raw))
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
+    unused = _unused_tables(found.tables, refused, layouts, candidates[0] if candidates else None)
     if not candidates:
-        problem = problem or message(
-            "No images in class folders were found ({images} images, {others} other files); put the images "
-            "of each class into a folder with the name of the class, or add a CSV file with the names of the "
-            "files in one column and their classes in another.",
-            images=len(images),
-            others=len(found.skipped),
-        )
-    read = {candidate.table.name for candidate in candidates[:1] if candidate.table and not problem}
+        problem = problem or _why_nothing(images, found.skipped, unused)
+    used = set() if problem else {entry.number for entry in found.tables} - unused.keys()
     return Survey(
         title=title,
         images=len(images),
-        candidates=tuple(candidates),
+        candidates=tuple(
+            replace(candidate, notes=(*candidate.notes, *_notes(candidate, found.tables, refused, unused)))
+            for candidate in candidates
+        ),
         tables=tuple(layouts),
-        skipped=tuple((entry, reason) for entry, reason in found.skipped if entry.name not in read),
+        skipped=tuple(
+            (entry, unused.get(entry.number, reason))
+            for entry, reason in found.skipped
+            if entry.number not in used
+        ),
         ignored=found.ignored,
         problem=problem,
+    )
+
+
+def _why_nothing(
+    images: Sequence[Entry], skipped: Sequence[tuple[Entry, Message]], unused: Mapping[int, Message]
+) -> Message:
+    """Why no class can be read off a source."""
+    if not images and skipped:
+        [(usual, _)] = Counter(reason for _, reason in skipped).most_common(1)
+        name = next(entry.name for entry, reason in skipped if reason == usual)
+        return message(
+            "None of the {count} files can be used as a photo (for example '{name}': {reason}).",
+            count=len(skipped),
+            name=name,
+            reason=usual,
+        )
+    for entry, _ in skipped:
+        if entry.number in unused:
+            return message(
+                "Nothing says what the photos show: {table} is {reason}, and there are no class folders.",
+                table=entry.name,
+                reason=unused[entry.number],
+            )
+    return message(
+        "No images in class folders were found ({images} images, {others} other files); put the images "
+        "of each class into a folder with the name of the class, or add a CSV file with the names of the "
+        "files in one column and their classes in another.",
+        images=len(images),
+        others=len(skipped),
     )
 
 
@@ -278,18 +311,65 @@ def unfit(suffix: str) -> Message | None:
     return message("not an image file ({ending})", ending=suffix or message("no file name ending"))
 
 
-def _read_tables(parts: Parts, entries: Sequence[Entry], images: Sequence[Entry]) -> list[Table]:
-    wanted = {entry.number for entry in entries if entry.size_bytes <= MAX_TABLE_BYTES}
-    files = [image.name for image in images]
-    tables = []
-    for entry, file in parts.read(set(sorted(wanted)[:_MAX_TABLES])):
+def _read_tables(
+    parts: Parts, entries: Sequence[Entry], images: Sequence[Entry]
+) -> tuple[list[Table], dict[int, Message]]:
+    """The tables, and by the number of its entry why something is none."""
+    files = base_names(images)
+    tables: list[Table] = []
+    refused: dict[int, Message] = {}
+    room = Room()
+    for entry, file in parts.read({entry.number for entry in entries}):
+        if len(tables) + len(refused) >= _MAX_TABLES:
+            refused[entry.number] = message("only the first {most} tables are read", most=_MAX_TABLES)
+            continue
         try:
-            content = file.read(MAX_TABLE_BYTES + 1)
-        except ArchiveError:
-            continue  # no table; it stays among the files that are no images
-        if len(content) <= MAX_TABLE_BYTES and (table := parse_table(entry.name, content, files)):
-            tables.append(table)
-    return tables
+            found = parse_table(entry.name, file.read(room.bytes_left + 1), files, room)
+        except ArchiveError as error:
+            found = error.message
+        if isinstance(found, Table):
+            tables.append(found)
+        else:
+            refused[entry.number] = found
+    return tables, refused
+
+
+def _unused_tables(
+    tables: Sequence[Entry],
+    refused: Mapping[int, Message],
+    layouts: Sequence[TableLayout],
+    chosen: Candidate | None,
+) -> dict[int, Message]:
+    """Why tables are not used, by the number of the entry."""
+    naming = {layout.table.name for layout in layouts}
+    used = {chosen.table.name} if chosen is not None and chosen.table is not None else set()
+    if used and chosen is not None and not chosen.reading.labels:  # the parts of a split, together
+        used = {layout.table.name for layout in layouts if layout.layout is not None}
+    unused = {}
+    for entry in tables:
+        if entry.number in refused:
+            unused[entry.number] = message(
+                "a table that cannot be used: {reason}", reason=refused[entry.number]
+            )
+        elif entry.name not in naming:
+            unused[entry.number] = message("a table that names none or hardly any of the photos")
+        elif entry.name not in used:
+            unused[entry.number] = message("a table that is not needed, for the classes come from elsewhere")
+    return unused
+
+
+def _notes(
+    candidate: Candidate,
+    tables: Sequence[Entry],
+    refused: Mapping[int, Message],
+    unused: Mapping[int, Message],
+) -> list[Message]:
+    """What to say of tables that a person may have meant to be used."""
+    return [
+        message("{table} was left out: {reason}.", table=entry.name, reason=unused[entry.number])
+        for entry in tables
+        if entry.number in refused or (entry.number in unused and len(candidate.classes) < 2)
+    ]
 
 
 def _candidates(
