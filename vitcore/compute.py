@@ -19,13 +19,13 @@ __all__ = [
 ]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-"""Where to compute; ``auto`` is the GPU if there is one."""
+"""Devices to compute on; ``auto`` is the GPU if there is one."""
 
 ENGINES = ("auto", "torch", "onnxruntime", "openvino")
-"""What can compute embeddings; ``auto`` takes what is fastest here and agrees with ``torch``."""
+"""Engines that compute embeddings; ``auto`` takes the fastest one here that agrees with ``torch``."""
 
 ENGINE_TITLES = MappingProxyType({"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"})
-"""What they are called, which is the same in every language."""
+"""Their names, which are the same in every language."""
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 """Number formats of the backbone."""
@@ -72,7 +72,7 @@ class Compute:
 
 
 DEFAULT_COMPUTE = Compute()
-"""What suits this machine."""
+"""The choice that suits this machine."""
 
 
 def check_precision(precision: str, engine: str) -> None:
@@ -89,7 +89,7 @@ def check_precision(precision: str, engine: str) -> None:
 
 
 def engine_is_here(name: str) -> bool:
-    """Whether an engine of `ENGINES` can be used on this machine."""
+    """Return True if an engine of `ENGINES` can be used on this machine."""
     return name in ENGINES and (name in ("auto", "torch") or util.find_spec(name) is not None)
 
 

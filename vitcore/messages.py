@@ -83,7 +83,7 @@ class Message:
 
     @property
     def is_literal(self) -> bool:
-        """Whether it is no sentence of a catalogue, but a text as it was stored."""
+        """True for a text as it was stored, which is no sentence of a catalogue."""
         return self.template == _LITERAL
 
     @property

@@ -1,4 +1,4 @@
-"""How far a piece of work is, what publishes it, and how it is stopped."""
+"""The progress of a piece of work, its publication, and its end on request."""
 
 import time
 from collections.abc import Callable
@@ -115,7 +115,7 @@ class Task:
 
     @property
     def stopped(self) -> bool:
-        """Whether the work is to end early."""
+        """True once the work is to end early."""
         return self.stop.is_set()
 
     def report(self, progress: Progress) -> None:

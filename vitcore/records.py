@@ -1,4 +1,4 @@
-"""What is on disk: typed records, replaced in one step, and one guard for what goes wrong with a disk.
+"""Records on disk: typed, replaced in one step, and one guard for what goes wrong with a disk.
 
 A record is a frozen dataclass of the standard library. `load_record` validates it against its
 annotations: a missing value, a value of another type and a number that is not finite are refused. A value
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 TEMPORARY = ".tmp-"
-"""What the names of unfinished files and folders begin with."""
+"""The beginning of the names of unfinished files and folders."""
 
 Record = TypeVar("Record")
 

@@ -323,7 +323,7 @@ class Scratch:
 
 
 def _in_use(folder: Path) -> str:
-    """What the names of the locks begin with that those hold who use a folder."""
+    """The beginning of the names of the locks that users of a folder hold."""
     return f"use-{folder.parent.name}-{folder.name}-"
 
 

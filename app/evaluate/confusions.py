@@ -1,4 +1,4 @@
-"""Which classes are confused: the heatmap, the largest confusions, and the images behind a cell."""
+"""Confused classes: the heatmap, the largest confusions, and the images behind a cell."""
 
 import altair as alt
 import numpy as np

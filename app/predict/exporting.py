@@ -182,7 +182,7 @@ def _facts(run: Run, about: ExportRecord, archive: Path) -> list[str]:
 
 
 def _made(place: Path) -> ExportRecord | None:
-    """What is known of an export; None if there is none."""
+    """Return the record of an export; None if there is none."""
     if not place.with_suffix(".zip").is_file():
         return None
     try:

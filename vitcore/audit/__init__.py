@@ -1,4 +1,4 @@
-"""What only pixels and vectors show of a dataset: blur, look-alikes, contradictions and leaks among them.
+"""The audit of a dataset by pixels and vectors: blur, look-alikes, contradictions and leaks among them.
 
 `measure` goes through the photos once; `find_issues` puts what it measured together with what the index
 shows (`vitcore.dataset.check_index`), whenever asked.

@@ -1,4 +1,4 @@
-"""What is wrong with the present version of a dataset."""
+"""The faults of the present version of a dataset."""
 
 from typing import get_args
 

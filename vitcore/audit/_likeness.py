@@ -47,7 +47,7 @@ _SAME_FLAT = 3.0
 
 @dataclass(frozen=True)
 class _Level:
-    """How closely to compare: side of the image in pixels, and the two blurs whose difference counts."""
+    """A level of comparison: side of the image in pixels, and the two blurs whose difference counts."""
 
     side: int
     fine: float
@@ -262,7 +262,7 @@ def _turned(values: Floats, *, mirrored: bool) -> Floats:
 
 
 def _structure(image: Image.Image, level: _Level, step: int) -> Floats:
-    """What lies between two blurs, at a scale: (n, n) or (n, n, 3), n being side × scale."""
+    """Return the structure between two blurs, at a scale: (n, n) or (n, n, 3), n being side × scale."""
     side = round(level.side * _SCALES[step])
     small = image.resize((side, side), Image.Resampling.BOX)
     fine, coarse = (

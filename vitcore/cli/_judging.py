@@ -64,7 +64,7 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
 
 
 def _mapping(said: Sequence[str], dataset: Dataset, classes: Sequence[str]) -> dict[str, str | None] | None:
-    """What the options say that classes mean, the others by their names; None if they say nothing."""
+    """Return the meaning of classes by options, of others by name; None if there are no options."""
     from vitcore.pipeline import match_classes
 
     if not said:

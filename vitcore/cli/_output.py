@@ -1,4 +1,4 @@
-"""What the commands say, and being asked to stop."""
+"""The output of the commands, and their end on request."""
 
 import argparse
 import signal

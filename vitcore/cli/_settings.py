@@ -86,7 +86,7 @@ def _said(options: argparse.Namespace, kind: type[Hyperparameters | Compute]) ->
 
 
 def reading_of(options: argparse.Namespace) -> Reading:
-    """What the options of `add_reading` say."""
+    """Return the reading that the options of `add_reading` describe."""
     return Reading(**{field.name: getattr(options, field.name) for field in fields(Reading)})
 
 
@@ -146,7 +146,7 @@ def add_cluster(sub: argparse.ArgumentParser, engines: Sequence[str] = ENGINES) 
 
 
 def compute_of(options: argparse.Namespace) -> Compute:
-    """What the options of `add_compute` say, over the settings file; each machine of a cluster uses torch."""
+    """Return what the options of `add_compute` choose, over the settings file; a cluster uses torch."""
     _, requested = _settings_file(options)
     given = {**vars(requested), **_said(options, Compute)}
     return Compute(**{**given, "engine": "torch"} if options.engine == CLUSTER else given)

@@ -87,7 +87,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRecord:
-    """What stands in ``dataset.json``, as `Dataset` has it.
+    """The record in ``dataset.json``, as `Dataset` has it.
 
     Attributes:
         index: Name of the file with the rows of the current version.

@@ -1,4 +1,4 @@
-"""What takes images through a backbone: the choice among engines on this machine, and Ray on several.
+"""Engines that take images through a backbone: the choice among engines on this machine, and Ray on several.
 
 The sessions of the engines themselves belong to the embedder (`vitcore.backbone`), which cannot do without.
 """

@@ -1,4 +1,4 @@
-"""Which engine computes the embeddings: the fastest one here that agrees with the exact one."""
+"""The choice of an engine: the fastest one here that agrees with the exact one."""
 
 import hashlib
 import json
@@ -54,7 +54,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class EngineChoice:
-    """What is to compute embeddings, and why.
+    """The engine that is to compute embeddings, and the reason.
 
     Attributes:
         device: Where, with which engine and in which precision.
@@ -129,7 +129,7 @@ def choose_engine(
     workspace: Workspace | None = None,
     task: Task | None = None,
 ) -> EngineChoice:
-    """What is to compute the embeddings of images.
+    """Choose the engine for the embeddings of images.
 
     With ``auto`` on a CPU, the engines that can be faster there are measured on some of the images, if
     there are so many that it can pay: the most promising first, until there is one with which the rest
@@ -385,7 +385,7 @@ def _mark(exact: Embedder, others: Sequence[Device], images: Sequence[ImageFile]
 
 
 def _recall(memory: Path, wish: str) -> dict[str, EngineChoice]:
-    """What is remembered of a wish, by what it depends on; what is of no use any more is forgotten."""
+    """Return the choices remembered for a wish, by what they depend on; others are forgotten."""
     choices = {}
     for mark, values in _read(memory).get(wish, {}).items():
         with suppress(ValueError, DeviceError):  # of another version, or an engine that is gone

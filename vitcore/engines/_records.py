@@ -1,4 +1,4 @@
-"""What is kept on disk of a choice among engines."""
+"""Records of a choice among engines."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class EngineTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineRecord:
-    """What was chosen to compute embeddings, and why.
+    """The engine that was chosen to compute embeddings, and the reason.
 
     Attributes:
         engine: As in `vitcore.backbone.ENGINES`, not ``auto``.

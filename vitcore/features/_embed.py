@@ -147,7 +147,7 @@ def _until(task: Task, batches: Iterator[EmbeddedBatch]) -> Iterator[EmbeddedBat
 def _writing(
     store: FeatureStore, view_keys: Sequence[str], written: Callable[[int], None], most: int
 ) -> Iterator[Callable[[EmbeddedBatch], None]]:
-    """What writes batches into a store, in a thread, and tells of how many images that are safe there.
+    """A thread that writes batches into a store, and counts the images that are safe there.
 
     The disk takes a moment to confirm each, in which a GPU computes the next. A CPU takes far longer to
     compute one: there nothing is gained by not waiting, and no more than the batch at work can be lost.

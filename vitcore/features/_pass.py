@@ -57,7 +57,7 @@ class ImageView:
 
     @property
     def name(self) -> str | Message:
-        """What to call it in a message."""
+        """Its name in a message."""
         return message("An image") if isinstance(self.source, bytes) else str(self.source)
 
 
@@ -123,7 +123,7 @@ def local_pass(embedder: Embedder, views: Iterable[ImageView]) -> Generator[Embe
 
 
 def load_pixels(embedder: Embedder, view: ImageView) -> npt.NDArray[np.uint8] | Unreadable:
-    """What the backbone sees of a view, uint8 (S, S, 3), or why there is nothing to see."""
+    """Return a view as the backbone sees it, uint8 (S, S, 3), or the reason that there is none."""
     try:
         image = open_image(embedder, view.source)
     except ImageError as error:

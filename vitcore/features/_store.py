@@ -170,7 +170,7 @@ class FeatureStore:
         self._asked(enter)
 
     def _asked(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        """What some work with the index gives, in one transaction; a damaged index is mended for it."""
+        """Return the result of work with the index, in one transaction; a damaged index is mended."""
         with guard(self._index_file.parent):
             try:
                 return self._asked_once(work)
@@ -246,7 +246,7 @@ def _enter(database: sqlite3.Connection, entries: Iterable[_Entry]) -> None:
 
 
 def _salvaged(index_file: Path) -> list[_Entry]:
-    """What can be read of a damaged index, from its beginning and from its end."""
+    """Return the rows of a damaged index that can be read from its beginning and from its end."""
     found: dict[Key, _Entry] = {}
     for order in ("ASC", "DESC"):
         with suppress(sqlite3.Error), closing(sqlite3.connect(index_file)) as database:

@@ -392,7 +392,7 @@ def _marker(table: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class _Unfinished:
-    """What stands beside a table that is not complete.
+    """The record beside a table that is not complete.
 
     Attributes:
         classifier: Digest of the classifier at work.
@@ -404,7 +404,7 @@ class _Unfinished:
 
 
 def _read_marker(table: Path) -> _Unfinished | None:
-    """What stands beside a table; None if it is complete.
+    """Return the record beside a table; None if it is complete.
 
     Raises:
         StorageError: The file beside the table is damaged.

@@ -1,4 +1,4 @@
-"""What stands in the ``config.json`` of a classifier."""
+"""The ``config.json`` of a classifier."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ _COLDEST, _HOTTEST = 1e-3, 1e3  # a wide margin around those that are fitted
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrustRecord:
-    """What is kept of a `Trust` besides its references.
+    """The record of a `Trust`, without its references.
 
     Attributes:
         temperature: What logits are divided by (`vitcore.evaluation.fit_temperature`).
@@ -75,7 +75,7 @@ class ModelBackbone(BackboneSpec):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ModelConfig:
-    """What a classifier is made of, besides its arrays.
+    """The description of a classifier, without its arrays.
 
     Attributes:
         format: Of the folder.

@@ -20,7 +20,7 @@ from vitcore.messages import English, Message
 __all__ = ["LANGUAGES", "current", "install", "ntr", "speaking", "speech", "tr", "translated"]
 
 LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
-"""What each language calls itself, by its code."""
+"""The name of each language in itself, by its code."""
 
 _LISTING = {"en": "en_GB"}  # British lists have no comma before the last "and"
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
@@ -99,7 +99,7 @@ class _Speech(English):
 
 @lru_cache(maxsize=8)
 def speech(language: str) -> English:
-    """How messages are worded in a language."""
+    """The wording of messages in a language."""
     return _Speech(language)
 
 

@@ -48,7 +48,7 @@ def decimals(value: float) -> str:
 
 
 def span_sentence(low: float, high: float) -> str:
-    """What the interval of an accuracy means for a person."""
+    """Return the meaning of an interval of accuracy in words."""
     if math.isnan(low):
         return tr("There are no images to judge by.")
     return tr("Out of 100 new photos like these, expect {low} to {high} right.").format(

@@ -262,7 +262,7 @@ class PhotoBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class _Description:
-    """What stands in ``about.json``, as `Batch` has it."""
+    """The record in ``about.json``, as `PhotoBatch` has it."""
 
     title: str
     created: str

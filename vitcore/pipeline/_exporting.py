@@ -49,7 +49,7 @@ _IMAGES = 120
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRecord:
-    """What is kept beside an export: its format, the opset of ONNX files, and how it agrees with the run."""
+    """The record beside an export: its format, the opset of ONNX files, and how it agrees with the run."""
 
     format: Literal["model", "onnx"]
     opset: int | None
@@ -171,7 +171,7 @@ def export_onnx(
 
 
 def load_export(folder: Path) -> Export:
-    """What lies in a folder that `export_model` or `export_onnx` wrote.
+    """Load the record of a folder that `export_model` or `export_onnx` wrote.
 
     Raises:
         StorageError: It is none, or damaged.
@@ -203,7 +203,7 @@ def pack_export(made: Export, file: Path) -> None:
 
 
 class _Comparison:
-    """What an export has to agree with, and what was found so far."""
+    """The answers that an export has to agree with, and the findings so far."""
 
     def __init__(
         self,
@@ -306,7 +306,7 @@ def _answers(classifier: Classifier, files: Sequence[Path]) -> Iterator[npt.NDAr
 
 
 def _card(run: Run, dataset: Dataset) -> CardContents:
-    """What the model card is made of."""
+    """Return the contents of the model card."""
     trust = load_trust(run.folder)
     predictions = run.predictions
     distances = predictions["novelty"].to_numpy()

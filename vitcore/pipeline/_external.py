@@ -1,4 +1,4 @@
-"""How a run does on other datasets, kept with the run."""
+"""Evaluations of a run on other datasets, kept with the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _PREFIX = "elsewhere-"
 
 @dataclass(frozen=True, kw_only=True)
 class Familiarity:
-    """How well a classifier knows images.
+    """A measure of how well a classifier knows images.
 
     Attributes:
         unlike: Share that is unlike anything learned from, at the level of doubt that was chosen.
@@ -37,7 +37,7 @@ class Familiarity:
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """How well a classifier knows the validation images (here) and those of another set (there)."""
+    """A comparison of the validation images (here) with those of another set (there)."""
 
     here: Familiarity
     there: Familiarity

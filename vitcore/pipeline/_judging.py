@@ -25,7 +25,7 @@ __all__ = ["OtherSet", "evaluate_on", "judge", "leak_of", "match_classes", "pred
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OtherSet:
-    """How a classifier does on another labelled set.
+    """The evaluation of a classifier on another labelled set.
 
     Attributes:
         evaluation: Its figures.
@@ -130,7 +130,7 @@ def leak_of(
     probabilities: npt.NDArray[np.float64],
     leaked: npt.NDArray[np.bool_],
 ) -> Leak:
-    """How much of an accuracy is owed to images that were learned from as well."""
+    """Return the share of an accuracy that is owed to images that were learned from as well."""
     right = probabilities.argmax(axis=1) == truth
     return Leak(
         images=int(leaked.sum()),

@@ -1,4 +1,4 @@
-"""Whether the maps of a run's classifier can be believed, measured once and kept with it."""
+"""A test of the maps of a run's classifier, made once and kept with it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +71,7 @@ def check_maps(
 
 
 def load_map_check(run: Run) -> Deletion | None:
-    """What `check_maps` found for the present classifier of a run; None if that was not done.
+    """Load the findings of `check_maps` for the present classifier of a run; None if there are none.
 
     Raises:
         StorageError: The file is damaged.

@@ -1,4 +1,4 @@
-"""What heads are trained on: images, embedded, with near-duplicates on one side of the split."""
+"""The training data of heads: images, embedded, with near-duplicates on one side of the split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ __all__ = ["TrainingData", "check_division", "class_numbers", "prepare_data"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingData:
-    """What heads are trained on and judged by; of many images, the embeddings stay on the disk.
+    """The data that heads are trained on and judged by; of many images, the embeddings stay on the disk.
 
     Attributes:
         hyperparameters: The settings, which decided the division.

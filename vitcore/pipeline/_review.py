@@ -75,7 +75,7 @@ class RunVectors:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Review:
-    """What a closer look at a run found.
+    """The findings of a closer look at a run.
 
     Attributes:
         baselines: What simpler ways reach on the same validation images: name, accuracy,
@@ -189,7 +189,7 @@ def review_run(
 
 
 def load_review(run: Run) -> Review | None:
-    """What a closer look at a run found; None if nobody took one.
+    """Load the findings of a closer look at a run; None if nobody took one.
 
     Raises:
         StorageError: Its files are damaged.
@@ -210,7 +210,7 @@ def _groups(run: Run, dataset: Dataset, found: RunVectors) -> npt.NDArray[np.int
 
 
 def _baselines(found: RunVectors, h: Hyperparameters, run: Run) -> pd.DataFrame:
-    """What simpler ways reach on the same split."""
+    """Return the figures of simpler methods on the same split."""
     labels, judged = found.labels, found.judged
     learned, truth = labels[~judged], labels[judged]
     classes = len(found.classes)

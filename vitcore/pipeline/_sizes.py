@@ -1,4 +1,4 @@
-"""What smaller input sizes would save on a dataset, and what they would cost in accuracy: both measured."""
+"""Smaller input sizes on a dataset: the time they save and the accuracy they cost, both measured."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ _UNUSED = ("input_size", "monitor", "patience", "folds", "repeats")
 
 @dataclass(frozen=True, kw_only=True)
 class SizeResult:
-    """How one input size does.
+    """The speed and accuracy of one input size.
 
     Attributes:
         size: Side in pixels of the square that the backbone sees.
@@ -104,15 +104,15 @@ class SizeComparison:
         return {**values, "base": Hyperparameters.upgraded(values["base"])}
 
     def suits(self, hyperparameters: Hyperparameters) -> bool:
-        """Whether other settings would have given the same, but for chance in the speed."""
+        """True if another comparison would have given the same, but for chance in the speed."""
         return _settings(self.base) == _settings(hyperparameters)
 
     def telling(self, result: SizeResult) -> bool:
-        """Whether the images are enough to tell about what a size costs in accuracy."""
+        """True if the images are enough to estimate the accuracy that a size costs."""
         return result.high < 0 or result.low > 0 or result.high - result.low <= 2 * _TELLING
 
     def verdict(self, result: SizeResult) -> Message:
-        """What a size gains and costs, one sentence."""
+        """Return the gain and the cost of a size in one sentence."""
         if result == self.sizes[0]:
             return message("The full size, with which the others are compared.")
         template = mark("{speed:.1f} times as fast; accuracy {difference} (95 % interval: {low} to {high}).")

@@ -1,4 +1,4 @@
-"""What a report, a model card and a page of figures are made of.
+"""The blocks of a report, a model card and a page of figures.
 
 Blocks are data: pure functions make them of a run, in the language of now, and a renderer turns them into
 HTML, Markdown or elements of a page. Their texts are never markup; each renderer escapes them.

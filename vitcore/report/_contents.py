@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The contents of a report."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -13,7 +13,7 @@ METRIC_MEANINGS = {
     "balanced_accuracy": mark("The same, each class counting equally."),
     "cohen_kappa": mark("Agreement beyond guessing; 1 is perfect, 0 is guessing."),
 }
-"""What the metrics measure that stand in large type; to be given to `tr`."""
+"""Explanations of the metrics that stand in large type; to be given to `tr`."""
 
 _SENTENCES = {
     "accuracy": mark("It recognises {share} photos."),

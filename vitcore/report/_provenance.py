@@ -1,4 +1,4 @@
-"""What a run was made of, and how far its figures hold: said alike in the report and in the model card."""
+"""The origin of a run, and how far its figures hold: said alike in the report and in the model card."""
 
 from vitcore.evaluation import Evaluation
 from vitcore.language import listed, ntr, number, percent, tr

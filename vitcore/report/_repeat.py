@@ -1,4 +1,4 @@
-"""What is needed to train the same classifier again."""
+"""Everything needed to train the same classifier again."""
 
 import platform
 import shlex

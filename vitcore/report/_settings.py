@@ -41,7 +41,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "seed": mark("Seed"),
     }
 )
-"""What the hyperparameters, and what else tells two trainings apart, are called; to be given to `tr`."""
+"""Names of hyperparameters, and of all else in which trainings differ; to be given to `tr`."""
 
 _VALUES: Mapping[str, Mapping[Any, str]] = {
     "optimizer": {

@@ -1,4 +1,4 @@
-"""What a run keeps on disk of itself."""
+"""The records of a run on disk."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,12 +31,12 @@ STATE_WORDS = (mark("running"), mark("complete"), mark("stopped"), mark("failed"
 """The states of a run, the last one that of a run whose process is gone."""
 
 State = Literal["running", "complete", "stopped", "failed"]
-"""What stands on disk; a run that says ``running`` and has no process was interrupted."""
+"""The states on disk; a run that says ``running`` and has no process was interrupted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetReference:
-    """Which version of which dataset a run learns from, and what that was called then."""
+    """The dataset that a run learns from: its id, its version, and its name at that time."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class ImageCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitRecord:
-    """How the images were divided.
+    """The division of the images.
 
     Attributes:
         seed: What it was drawn with.
@@ -86,7 +86,7 @@ class SplitRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What a run was asked to do; enough to repeat it.
+    """The task of a run; enough to repeat it.
 
     Attributes:
         created: When, ISO 8601, UTC.
@@ -124,7 +124,7 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseSeconds:
-    """How long the phases of a run took."""
+    """The duration of the phases of a run."""
 
     embed: float
     fit: float
@@ -134,7 +134,7 @@ class PhaseSeconds:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What was done about the confidence of a run.
+    """The calibration of the confidence of a run.
 
     Attributes:
         temperature: What logits are divided by.
@@ -165,7 +165,7 @@ class Leak:
 
 @dataclass(frozen=True, kw_only=True)
 class CrossValidation:
-    """What heads reach that each learned from all folds but one: figures of each, None where undefined."""
+    """The figures of heads that each learned from all folds but one; None where undefined."""
 
     folds: int
     accuracy: tuple[float | None, ...]
@@ -175,7 +175,7 @@ class CrossValidation:
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats:
-    """What trainings from other seeds reach: figures of each, None where undefined."""
+    """The figures of trainings from other seeds; None where undefined."""
 
     seeds: tuple[int, ...]
     accuracy: tuple[float | None, ...]
@@ -193,7 +193,7 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What is known of the course of a run; nothing while it runs for the first time.
+    """The course of a run, as far as it came; nothing while it runs for the first time.
 
     Attributes:
         message: Why it ended early, or what went wrong beside it; one sentence.
@@ -220,7 +220,7 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class RunState(RunFacts):
-    """How a run stands, with what is known of its course.
+    """The state of a run, with its course so far.
 
     Attributes:
         state: What it was when that was written; ``running`` also stands there when the process was killed.

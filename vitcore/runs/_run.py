@@ -99,7 +99,7 @@ class Run:
 
     @property
     def note(self) -> str:
-        """What somebody wrote about it."""
+        """The note that somebody wrote about it."""
         return self.about.note
 
     @cached_property
@@ -122,12 +122,12 @@ class Run:
 
     @property
     def has_model(self) -> bool:
-        """Whether it came far enough to predict and to be judged."""
+        """True if it came far enough to predict and to be judged."""
         return (self.folder / "evaluation.json").is_file()
 
     @property
     def can_resume(self) -> bool:
-        """Whether it ended before its time and can go on."""
+        """True if it ended before its time and can be resumed."""
         return self.state in {"stopped", "interrupted"}
 
     @property

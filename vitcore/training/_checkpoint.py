@@ -34,7 +34,7 @@ _LBFGS_SCRATCH = "al"  # written anew in every step, and as long as the memory m
 
 @dataclass(frozen=True, kw_only=True)
 class _Description:
-    """What stands in the file of a checkpoint besides the arrays."""
+    """The metadata of a checkpoint, beside its arrays."""
 
     format: int
     hyperparameters: Hyperparameters

@@ -1,4 +1,4 @@
-"""What is kept of an epoch."""
+"""The record of an epoch."""
 
 from dataclasses import dataclass
 
