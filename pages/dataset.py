@@ -15,7 +15,7 @@ from app.shared.jobs import is_active
 from app.shared.layout import draw_metrics, draw_next_page, draw_opening
 from app.shared.messages import notify_error, reported
 from app.shared.state import chosen_dataset, runs_of, workspace
-from app.shared.text import escape_markdown
+from app.shared.text import escape_markdown, spreadsheet_of
 from app.shared.variants import draw_variants
 from vitcore import charts
 from vitcore.audit import Measures, find_issues, load_measures
@@ -95,7 +95,7 @@ def report(data: Dataset) -> None:
         st.dataframe(table, hide_index=True, width="stretch")
         st.download_button(
             tr("Download as CSV"),
-            table.to_csv(index=False),
+            spreadsheet_of(table),
             "import-report.csv",
             "text/csv",
             on_click="ignore",

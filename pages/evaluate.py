@@ -15,6 +15,7 @@ from app.evaluate.figures import draw_figures
 from app.evaluate.forecast import draw_forecast
 from app.evaluate.not_sure import draw_trust
 from app.shared.layout import draw_next_page, draw_opening, draw_switch, require_dataset, require_run
+from app.shared.text import spreadsheet_of
 from vitcore.language import tr
 from vitcore.runs import Run
 
@@ -29,11 +30,11 @@ SECTIONS = {
 }
 
 
-def per_image(run: Run) -> str:
+def per_image(run: Run) -> bytes:
     """Return the results image by image, with all probabilities, as CSV."""
     names = [f"probability_{name}" for name in run.classes]
     probabilities = pd.DataFrame(run.probabilities, columns=names)
-    return pd.concat([run.predictions, probabilities], axis=1).to_csv(index=False)
+    return spreadsheet_of(pd.concat([run.predictions, probabilities], axis=1))
 
 
 def figures_as_json(run: Run) -> str:

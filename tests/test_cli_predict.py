@@ -106,7 +106,7 @@ def interrupted(monkeypatch):
 
 
 def paths_of(table: Path) -> list[str]:
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         return [row["path"] for row in csv.DictReader(file)]
 
 
@@ -117,7 +117,7 @@ def test_the_csv_file_and_the_json_object_say_the_same(answer, model, photos, tm
     table = tmp_path / "answers.csv"
     images = [photos / "02.png", photos / "more/01.png"]
     said = answer(model, *images, "--csv", table)
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["path", "label", "confidence", "sure", "reason", "error", *CLASSES]
     assert [row["path"] for row in rows] == list(map(str, images))

@@ -88,3 +88,8 @@ class Answers:
     def predict(self, file: Path) -> dict[str, str]:
         script.load_image(file, 4)
         return {"label": ODD}
+
+
+def test_quotes_around_a_pasted_path_are_removed(said, labelled):
+    status, out, _ = said("import", f'"{labelled}"', "--json")
+    assert (status, json.loads(out)["images"]) == (0, 6)

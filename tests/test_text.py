@@ -1,13 +1,16 @@
 """One rule for names, and text that does no harm where it is shown."""
 
+import csv
+import io
 import json
+import math
 import unicodedata
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vitcore.text import class_name, json_text, likeness, shown, unquoted
+from vitcore.text import as_meant, class_name, harmless, json_text, likeness, shown, spreadsheet, unquoted
 
 PARTS = (
     "\u200c\u200d\u0301\u0308 \u3000\u2003\u2126\u212b\u1112\u1161\u11a8\u094d\u0915\ufeff"
@@ -92,3 +95,19 @@ def test_json_commands_no_terminal():
     assert "猫" in text
     assert json.loads(text) == value
     assert shown(text) == text
+
+
+def test_a_spreadsheet_computes_nothing_and_keeps_every_letter():
+    names = ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "'=1", "''-1", "'tis", "猫", "a=b", '"', ""]
+    data = spreadsheet([names, [0.5, -1.5, math.nan, True, 3, *names[5:]]])
+    assert data.startswith(b"\xef\xbb\xbf")
+    first, second = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+    assert not [cell for cell in first if cell[:1] in set("=+-@\t\r\n")]
+    assert list(map(as_meant, first)) == names
+    assert second[:5] == ["0.5", "-1.5", "", "True", "3"]
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=200)
+@given(st.text("'=+-@\t\ra", max_size=5))
+def test_what_is_made_harmless_comes_back(text):
+    assert as_meant(harmless(text)) == text

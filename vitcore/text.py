@@ -131,6 +131,6 @@ def use_utf8() -> None:
 
 
 def unquoted(path: str) -> str:
-    """Return a path as a person pasted it without the white space and the quotes around it."""
-    path = path.strip()
-    return path[1:-1].strip() if len(path) > 2 and _QUOTES.get(path[0]) == path[-1] else path
+    """Return a path without the quotes around it, with which some file managers copy it."""
+    inner = path.strip()
+    return inner[1:-1] if len(inner) > 2 and _QUOTES.get(inner[0]) == inner[-1] else path

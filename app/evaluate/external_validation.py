@@ -11,7 +11,7 @@ from app.shared.layout import verdict
 from app.shared.messages import draw_error
 from app.shared.pictures import draw_gallery
 from app.shared.state import dataset_names, workspace
-from app.shared.text import escape_markdown
+from app.shared.text import escape_markdown, spreadsheet_of
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
@@ -176,7 +176,7 @@ def _result(run: Run, found: ExternalEvaluation) -> None:
     _mistakes(found)
     st.download_button(
         tr("Predictions there (CSV)"),
-        found.predictions.to_csv(index=False),
+        spreadsheet_of(found.predictions),
         "predictions.csv",
         "text/csv",
         on_click="ignore",

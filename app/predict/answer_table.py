@@ -89,7 +89,7 @@ def draw_downloads(batch: PhotoBatch) -> None:
     with st.container(horizontal=True):
         st.download_button(
             tr("Answers as CSV"),
-            partial(_csv, batch),
+            batch.to_csv,
             f"{name}.csv",
             "text/csv",
             on_click="ignore",
@@ -116,12 +116,6 @@ def draw_downloads(batch: PhotoBatch) -> None:
                 type="primary",
             )
             st.caption(tr("One folder for each class; a photo that was corrected goes where it belongs."))
-
-
-def _csv(batch: PhotoBatch) -> bytes:
-    file = io.StringIO()
-    batch.write_csv(file)
-    return file.getvalue().encode("utf-8-sig")  # a spreadsheet would take it for another encoding without
 
 
 def _json(batch: PhotoBatch) -> str:

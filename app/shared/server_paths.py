@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from vitcore.errors import InputError
+from vitcore.text import unquoted
 
 __all__ = ["paths_are_open", "server_path"]
 
@@ -29,7 +30,7 @@ def server_path(text: str) -> Path:
     Raises:
         InputError: It is not open to the app.
     """
-    path = Path(text).expanduser()
+    path = Path(unquoted(text)).expanduser()
     if not paths_are_open():
         raise InputError(
             "Files of the computer that the app runs on are closed to its visitors; upload the file, or ask "

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from vitcore.language import listed, number, percent, tr
+import pandas as pd
 
-__all__ = ["confidence_text", "doubt_sentence", "escape_markdown", "signed"]
+from vitcore.language import listed, number, percent, tr
+from vitcore.text import spreadsheet
+
+__all__ = ["confidence_text", "doubt_sentence", "escape_markdown", "signed", "spreadsheet_of"]
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # Markdown would still turn these into links, icons and emoji after the escapes are gone; a word joiner,
@@ -56,3 +59,8 @@ def doubt_sentence(reason: str, possible: Sequence[str]) -> str:
     if more := len(possible) - len(names):
         names.append(tr("{count} more").format(count=number(more)))
     return tr("Not sure: a close call between {classes}.").format(classes=listed(names))
+
+
+def spreadsheet_of(table: pd.DataFrame) -> bytes:
+    """Return a table as a CSV file for spreadsheets, names made harmless."""
+    return spreadsheet([list(map(str, table.columns)), *table.itertuples(index=False, name=None)])

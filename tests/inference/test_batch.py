@@ -135,7 +135,7 @@ def crash(classifier, files, table, after: int) -> None:
 
 
 def rows_of(table: Path) -> list[list[str]]:
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.reader(file))
 
 
@@ -528,3 +528,33 @@ def test_images_that_wait_are_let_go_of_when_nobody_wants_them(
         results.close()
     assert 64 <= len(loaded) < 128
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("vitcore-decode")]
+
+
+def test_names_that_look_like_formulas_are_harmless_in_the_table_and_come_back(
+    classifier, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    names = [Path("=1+1.png"), Path("-2.png"), Path("'@x.png")]
+    for number, name in enumerate(names):
+        save_picture(name, number)
+    classes = ("=cmd", "+a", "'-b")
+    plain = Classifier(classifier.head, classifier.embedder, classes, classifier.trust)
+    predict_files(plain, names, Path("answers.csv"))
+    assert Path("answers.csv").read_bytes().startswith(b"\xef\xbb\xbfpath,")
+    header, *rows = rows_of(Path("answers.csv"))
+    assert header[6:] == ["'=cmd", "'+a", "''-b"]
+    assert [row[0] for row in rows] == ["'=1+1.png", "'-2.png", "''@x.png"]
+    back = list(each_prediction(Path("answers.csv")))
+    assert [row.path for row in back] == list(map(str, names))
+    assert {row.label for row in back} <= set(classes)
+    assert set(back[0].probabilities) == set(classes)
+    classifier.embedder.seen = 0
+    result = predict_files(plain, names, Path("answers.csv"))
+    assert (result.images, result.kept) == (3, 0)
+
+
+def test_a_table_of_an_earlier_version_has_no_mark(classifier, files, table):
+    predict_files(classifier, files, table)
+    rows = list(each_prediction(table))
+    table.write_bytes(table.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    assert [row.path for row in each_prediction(table)] == [row.path for row in rows]

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from app.predict.answer_table import _csv, _json, _zip
+from app.predict.answer_table import _json, _zip
 from tests._pictures import encoded, image_of_mode
 from tests._variants import first_of
 from vitcore.dataset import load_dataset
@@ -155,7 +155,7 @@ def test_answers_are_taken_along_as_they_are_shown(open_page, drop, trained):
     (batch,) = list_batches(trained.run)
     found = json.loads(_json(batch))
     assert [item["file"] for item in found["predictions"]] == ["one.png"]
-    assert _csv(batch).decode("utf-8-sig").splitlines()[1].startswith("one.png,")
+    assert batch.to_csv().decode("utf-8-sig").splitlines()[1].startswith("one.png,")
     with zipfile.ZipFile(io.BytesIO(_zip(batch, unsure_apart=False))) as archive:
         assert archive.namelist() == [f"{batch.label(0)}/one.png"]
 

@@ -194,9 +194,7 @@ def test_a_correction_that_the_dataset_refuses_is_not_kept(run, answered):
 
 
 def test_the_table_for_spreadsheets_has_one_row_per_photo(answered):
-    file = io.StringIO()
-    answered.write_csv(file)
-    rows = list(csv.reader(io.StringIO(file.getvalue())))
+    rows = list(csv.reader(io.StringIO(answered.to_csv().decode("utf-8-sig"), newline="")))
     head = ["file", "label", "confidence", "sure", "reason", "corrected", "error"]
     assert rows[0] == [*head, "blue", "green", "label"]
     assert [row[0] for row in rows[1:]] == ["blue.png", "'=broken.png", "green.png", "label.png"]

@@ -14,7 +14,7 @@ from vitcore.cli._output import say
 from vitcore.cli._settings import DEVICE, Add, add_cluster, open_workspace
 from vitcore.errors import Stopped
 from vitcore.progress import Task
-from vitcore.text import json_text, shown
+from vitcore.text import json_text, shown, unquoted
 
 if TYPE_CHECKING:
     from vitcore.features import Pass
@@ -44,7 +44,7 @@ def _predict(options: argparse.Namespace, task: Task) -> None:
     from vitcore.engines import pass_for
     from vitcore.inference import load_classifier
 
-    folder = Path(options.model)
+    folder = Path(unquoted(options.model))
     if not folder.is_dir():
         workspace = open_workspace()
         folder = workspace.find(workspace.runs, options.model, "run or model folder")
@@ -127,7 +127,7 @@ def _predicted(
 
 def _files(paths: Sequence[str], task: Task) -> Iterator[Path]:
     """The files to predict: folders are walked, every file in them that is not hidden."""
-    for path in map(Path, paths):
+    for path in map(Path, map(unquoted, paths)):
         for file in _below(path) if path.is_dir() else [path]:
             if task.stopped:
                 return

@@ -12,6 +12,7 @@ from vitcore.dataset import Dataset, Reading, import_dataset, load_dataset
 from vitcore.errors import SettingsError
 from vitcore.progress import Task
 from vitcore.records import record_of
+from vitcore.text import unquoted
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
@@ -93,7 +94,7 @@ def reading_of(options: argparse.Namespace) -> Reading:
 def find_dataset(options: argparse.Namespace, workspace: Workspace, task: Task) -> Dataset:
     """A dataset by its id, or imported from a path or the sample."""
     source = options.source
-    if not Path(source).exists() and source in workspace.ids(workspace.datasets):
+    if not Path(unquoted(source)).exists() and source in workspace.ids(workspace.datasets):
         return load_dataset(source, workspace=workspace)
     return import_dataset(source, reading=reading_of(options), workspace=workspace, task=task)
 

@@ -27,7 +27,15 @@ from vitcore.dataset._findings import count_images
 from vitcore.dataset._layout import Labelled
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._sources import Entry, Reader, clean_name
-from vitcore.dataset._survey import Candidate, NamedFile, Reading, Survey, open_parts, survey_parts
+from vitcore.dataset._survey import (
+    Candidate,
+    NamedFile,
+    Reading,
+    Survey,
+    open_parts,
+    survey_parts,
+    typed_path,
+)
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.messages import Message, message
@@ -210,7 +218,7 @@ def _paths(source: SourceLike) -> list[str | Path | NamedFile]:
     several = [source] if isinstance(source, str | Path) else list(source)
     if not several:
         raise ArchiveError("No file was given; give an archive, a folder or several of them.")
-    return [item if isinstance(item, NamedFile) else Path(item).expanduser().absolute() for item in several]
+    return [item if isinstance(item, NamedFile) else typed_path(item) for item in several]
 
 
 def _title(paths: Sequence[str | Path | NamedFile]) -> str:

@@ -29,8 +29,19 @@ from vitcore.dataset._table import (
 )
 from vitcore.errors import ArchiveError
 from vitcore.messages import NOTHING, Message, message, quoted, shortened
+from vitcore.text import unquoted
 
-__all__ = ["Candidate", "NamedFile", "Parts", "Reading", "Survey", "open_parts", "survey_parts", "unfit"]
+__all__ = [
+    "Candidate",
+    "NamedFile",
+    "Parts",
+    "Reading",
+    "Survey",
+    "open_parts",
+    "survey_parts",
+    "typed_path",
+    "unfit",
+]
 
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _MAX_TABLES = 50
@@ -206,10 +217,15 @@ def open_parts(sources: Sequence[str | Path | NamedFile]) -> Iterator[Parts]:
 
 
 def _named(source: str | Path) -> NamedFile:
-    path = Path(source).expanduser().absolute()
+    path = typed_path(source)
     if not path.exists():
         raise ArchiveError("There is no file or folder {path}; check the path.", path=path)
     return NamedFile(path.name, path)
+
+
+def typed_path(source: str | Path) -> Path:
+    """Return the path of a source as somebody typed or pasted it."""
+    return Path(unquoted(source) if isinstance(source, str) else source).expanduser().absolute()
 
 
 def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:

@@ -2,8 +2,9 @@
 
 The table is a CSV file with one row per file, in the order in which they were given: ``path``, ``label``,
 ``confidence``, ``sure``, ``reason``, ``error``, then the probability of each class. Class columns come by
-position, so a class may be called ``label`` as well. Names are written as they are, for programs to read:
-before a stranger's file names go into a spreadsheet, see to those that begin like a formula (``=+-@``).
+position, so a class may be called ``label`` as well. People open it in a spreadsheet: it begins with the mark
+of UTF-8, and names that look like a formula have an apostrophe in front (`vitcore.text.harmless`), which is
+gone when the table is read here.
 
 While a table is not complete, ``<table>.unfinished`` lies beside it: which classifier is at work, and how
 many bytes of the table are rows that can be relied on. It is written after these rows have reached the disk,
@@ -14,7 +15,6 @@ whole row, for names of files may hold one.
 import csv
 import glob
 import hashlib
-import io
 import json
 import math
 import os
@@ -41,6 +41,7 @@ from vitcore.inference._classifier import Classifier, Prediction
 from vitcore.messages import mark, message
 from vitcore.progress import Progress, Task
 from vitcore.records import guard, load_record, plain_values, save_record
+from vitcore.text import as_meant, spreadsheet, spreadsheet_rows
 
 __all__ = ["BatchResult", "PredictedFile", "each_prediction", "predict_files", "read_predictions"]
 
@@ -307,9 +308,7 @@ class _Table:
         )
 
     def _write(self, rows: Iterable[Sequence[str]]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(rows)
-        data = text.getvalue().encode("utf-8", "replace")
+        data = spreadsheet(rows) if self._bytes == 0 else spreadsheet_rows(rows).encode("utf-8", "replace")
         with guard(self._path):
             self._file.write(data)
             self._file.flush()
@@ -437,7 +436,7 @@ def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]
         try:
             rows = csv.reader(_lines(file, end), strict=True)
             header = next(rows, list(_COLUMNS))
-            yield _classes(header), _with_present_reasons(_of_width(len(header), rows))
+            yield _classes(header), _as_written(_of_width(len(header), rows))
         except (csv.Error, ValueError) as error:
             raise InputError(
                 "{table} is no table of predictions ({error}); give one that 'vitcore predict --csv' wrote.",
@@ -448,17 +447,19 @@ def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]
 
 def _lines(file: IO[bytes], end: int) -> Iterator[str]:
     """The lines of a file up to a position."""
+    encoding = "utf-8-sig"  # the mark is in front of the first line only
     for line in file:
         end -= len(line)
         if end < 0:
             return
-        yield line.decode("utf-8")
+        yield line.decode(encoding)
+        encoding = "utf-8"
 
 
 def _classes(header: Sequence[str]) -> tuple[str, ...]:
     if tuple(header[:_WIDTH]) != _COLUMNS:
         raise ValueError(message("its columns are {columns}", columns=", ".join(header)[:80]))
-    return tuple(header[_WIDTH:])
+    return tuple(map(as_meant, header[_WIDTH:]))
 
 
 def _of_width(width: int, rows: Iterable[list[str]]) -> Iterator[list[str]]:
@@ -478,9 +479,11 @@ def _cells(row: PredictedFile, classes: Sequence[str]) -> list[str]:
     return [row.path, row.label, f"{row.confidence:.9g}", sure, row.reason, "", *shares]
 
 
-def _with_present_reasons(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+def _as_written(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Names as they are, and reasons as they are called today."""
     reason = _COLUMNS.index("reason")
     for cells in rows:
+        cells[:_WIDTH] = map(as_meant, cells[:_WIDTH])
         cells[reason] = FORMER_REASONS.get(cells[reason], cells[reason])
         yield cells
 

@@ -11,7 +11,6 @@
 A batch goes with its run.
 """
 
-import csv
 import re
 import shutil
 import zipfile
@@ -48,6 +47,7 @@ from vitcore.records import (
     write_json,
 )
 from vitcore.runs import Run
+from vitcore.text import spreadsheet
 from vitcore.workspace import Workspace, new_id
 
 __all__ = ["Correction", "PhotoBatch", "answer_batch", "list_batches", "load_batch", "new_batch"]
@@ -55,7 +55,6 @@ __all__ = ["Correction", "PhotoBatch", "answer_batch", "list_batches", "load_bat
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _COLUMNS = ["path", "label", "confidence", "sure", "reason", "error"]
 _UNSURE = "not sure"
-_FORMULA = tuple("=+-@\t\r")  # what a spreadsheet would take the beginning of a formula for
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,28 +187,24 @@ class PhotoBatch:
             yield self.corrections
             write_json(file, {str(number): plain_values(what) for number, what in self.corrections.items()})
 
-    def write_csv(self, file: IO[str]) -> None:
-        """Write the answers as a table for spreadsheets: one row per photo, the refused ones last.
-
-        A name that a spreadsheet would take for a formula gets an apostrophe in front.
-        """
-        writer = csv.writer(file)
+    def to_csv(self) -> bytes:
+        """The answers as a table for spreadsheets: one row per photo, the refused ones last."""
         classes = [str(name) for name in self._table[1].columns]
-        writer.writerow(["file", "label", "confidence", "sure", "reason", "corrected", "error", *classes])
-        for row in self._rows():
-            shares = row["probabilities"]
-            writer.writerow(
-                [
-                    _harmless(row["file"]),
-                    _harmless(row["label"]),
-                    row["confidence"] if row["label"] else "",
-                    ("yes" if row["sure"] else "no") if row["label"] else "",
-                    row["reason"],
-                    _harmless(row["corrected"]),
-                    row["error"],
-                    *(shares.get(name, "") for name in classes),
-                ]
-            )
+        rows: list[list[object]] = [
+            [
+                row["file"],
+                row["label"],
+                row["confidence"] if row["label"] else "",
+                ("yes" if row["sure"] else "no") if row["label"] else "",
+                row["reason"],
+                row["corrected"],
+                row["error"],
+                *(row["probabilities"].get(name, "") for name in classes),
+            ]
+            for row in self._rows()
+        ]
+        header = ["file", "label", "confidence", "sure", "reason", "corrected", "error", *classes]
+        return spreadsheet([header, *rows])
 
     def to_dict(self) -> dict[str, Any]:
         """The answers as plain values: ``predictions`` and ``skipped``, as the command line gives them."""
@@ -381,10 +376,6 @@ def list_batches(run: Run) -> list[PhotoBatch]:
 
 def _photo(folder: Path, number: int) -> Path:
     return folder / "photos" / f"{number:06}"
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _part(name: str) -> str:
