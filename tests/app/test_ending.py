@@ -100,7 +100,7 @@ def test_a_training_that_the_end_of_the_server_interrupts_goes_on_in_another_ses
 @pytest.mark.slow
 def test_twenty_ends_in_embed_and_fit(interrupted, tmp_path, workspace: Workspace):
     chance = random.Random(0)
-    run_id = interrupted("embedded", 400, epochs=600, batch_size=4)
+    run_id = interrupted("embedded", 100, epochs=600, batch_size=4)
 
     def stored() -> int:
         return sum(path.stat().st_size for path in workspace.features.rglob("*") if path.is_file())
