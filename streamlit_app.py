@@ -4,10 +4,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.shared.messages import draw_error, reported
 from app.shared.process import import_ahead, prepare_process
 from app.shared.resuming import draw_interrupted
 from app.shared.sidebar import draw_sidebar
 from vitcore.language import tr
+from vitcore.records import disk_guard
 
 prepare_process()
 st.set_page_config(page_title=tr("ViT Studio"), page_icon=Path("app/icon.png"), layout="wide")
@@ -24,6 +26,7 @@ page = st.navigation(
 draw_sidebar()
 draw_interrupted()
 try:
-    page.run()
+    with reported(draw_error), disk_guard():
+        page.run()
 finally:
     import_ahead()

@@ -109,7 +109,7 @@ ARROWS = {
     "audit": CELLAR | {"dataset", "features", "engines"},
     "inference": CELLAR | {"backbone", "features", "training", "evaluation"},
     "runs": CELLAR | {"backbone", "engines", "training", "evaluation"},
-    "jobs": {"errors", "messages", "progress"},
+    "jobs": {"errors", "messages", "progress", "records"},
     "charts": {"language", "evaluation"},
     "report": CELLAR | {"dataset", "training", "evaluation", "inference", "runs", "charts", "language"},
     "pipeline": CELLAR

@@ -232,3 +232,29 @@ def test_a_folder_that_may_not_be_written_says_what_to_do(workspace):
             pass
     finally:
         workspace.datasets.chmod(0o700)
+
+
+def test_what_was_left_half_written_is_swept_at_every_depth(workspace):
+    places = [workspace.runs / "a" / "batches" / "b", workspace.datasets / "c", workspace.features / "d"]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / ".tmp-1-file").write_text("half")
+        (place / ".tmp-2-folder").mkdir()
+        (place / ".tmp-2-folder" / "x").write_text("half")
+        (place / "kept").write_text("whole")
+    assert workspace.sweep() == 6
+    assert list(workspace.root.rglob(".tmp-*")) == []
+    assert [(place / "kept").read_text() for place in places] == ["whole"] * 3
+
+
+def test_while_somebody_is_at_work_only_what_is_old_is_swept(workspace):
+    folder = workspace.runs / "a"
+    folder.mkdir()
+    fresh, old = folder / ".tmp-fresh", folder / ".tmp-old"
+    for path in (fresh, old):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    with workspace.lock("run-a"):
+        assert workspace.sweep() == 1
+    assert (fresh.exists(), old.exists()) == (True, False)
+    assert workspace.sweep() == 1

@@ -17,6 +17,7 @@ from typing import Literal
 from vitcore.errors import Stopped, VitcoreError
 from vitcore.messages import Message, message
 from vitcore.progress import Progress, Task
+from vitcore.records import disk_guard
 
 __all__ = ["Job", "JobQueue", "JobSnapshot", "JobState", "Work"]
 
@@ -180,7 +181,8 @@ def _run(job: Job, work: Work) -> tuple[JobState, Message | None]:
         return "stopped", Message("It was stopped before it started.")
     job._begin()  # noqa: SLF001
     try:
-        work(job)
+        with disk_guard():
+            work(job)
     except Stopped as stopped:
         return "stopped", stopped.message
     except VitcoreError as error:

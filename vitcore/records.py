@@ -11,7 +11,9 @@ import errno
 import json
 import math
 import os
+import re
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,7 +35,9 @@ __all__ = [
     "Figure",
     "StoredMessage",
     "array",
+    "disk_guard",
     "guard",
+    "is_disk_fault",
     "load_record",
     "plain_values",
     "read_json",
@@ -52,6 +56,9 @@ Record = TypeVar("Record")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")  # of safetensors
+_CUT_SHORT = re.compile(r"\d+ requested and \d+ written")  # of NumPy
+_NEXT_TO_NOTHING = 2**16  # bytes
 
 
 # --- records -----------------------------------------------------------------------------------
@@ -273,35 +280,94 @@ def guard(path: Path, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise _storage_error(path, error, remedy) from error
+        raise _storage_error(path, _plain(error, path), remedy) from error
     except (ValueError, LookupError, TypeError, EOFError, RecursionError, SafetensorError) as error:
+        plain = _plain(error, path)
+        if isinstance(plain, OSError):
+            raise _storage_error(path, plain, remedy) from error
         if not remedy:  # nothing was read that could be damaged
             raise
         raise _damaged(path, error, remedy) from error
 
 
-def _storage_error(path: Path, error: OSError | sqlite3.Error, remedy: str) -> StorageError:
+@contextmanager
+def disk_guard() -> Iterator[None]:
+    """Turn into a sentence what only a full or a read-only disk is to blame for, wherever it comes from.
+
+    For those who begin a piece of work; where a file is written, `guard` says which one it is.
+
+    Raises:
+        StorageError: The disk is full or read-only.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.Error, SafetensorError) as error:
+        plain = _plain(error)
+        if isinstance(plain, SafetensorError) or not is_disk_fault(error):
+            raise
+        file = getattr(error, "filename", None)
+        raise _storage_error(Path(file) if file else message("The disk"), plain, "") from error
+
+
+def is_disk_fault(error: BaseException) -> bool:
+    """Return whether only a full or a read-only disk is to blame for an error."""
+    plain = _plain(error)
+    return (
+        getattr(plain, "errno", None) in {*_FULL, errno.EROFS}
+        or getattr(plain, "sqlite_errorname", "") == "SQLITE_FULL"
+    )
+
+
+_Error = TypeVar("_Error", bound=BaseException)
+
+
+def _plain(error: _Error, path: Path | None = None) -> _Error | OSError:
+    """The error of the operating system behind one of safetensors, NumPy or SQLite; else the error itself.
+
+    Args:
+        error: Any.
+        path: Where it happened, if that is known.
+    """
+    number = 0
+    if isinstance(error, SafetensorError) and (found := _OS_ERROR.search(str(error))):
+        number = int(found[1])
+    elif isinstance(error, OSError):
+        number = errno.ENOSPC if _CUT_SHORT.match(str(error)) else 0
+    elif getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
+        number = errno.ENOSPC if path and _is_full(path) else 0
+    return OSError(number, os.strerror(number)) if number else error
+
+
+def _is_full(path: Path) -> bool:
+    """Return whether next to nothing can be written where a file is, or is to be."""
+    folder = next(folder for folder in (path, *path.parents) if folder.exists())
+    return shutil.disk_usage(folder).free < _NEXT_TO_NOTHING
+
+
+def _storage_error(place: Path | Message, error: OSError | sqlite3.Error, remedy: str) -> StorageError:
     """The sentence for an error of the operating system or of SQLite."""
     number, name = getattr(error, "errno", None), getattr(error, "sqlite_errorname", "")
     reason = cause(error)
     if number in _FULL or name == "SQLITE_FULL":
-        return StorageError("{path} cannot be written ({reason}); free some space.", path=path, reason=reason)
-    if number in _FORBIDDEN or name == "SQLITE_READONLY":
+        return StorageError(
+            "{path} cannot be written ({reason}); free some space.", path=place, reason=reason
+        )
+    if number in _FORBIDDEN or name.startswith("SQLITE_READONLY"):
         template = mark("{path} is not writable ({reason}); allow that, or use another folder.")
         if remedy and number != errno.EROFS:
             template = mark("{path} is not readable ({reason}); allow that, or use another folder.")
-        return StorageError(template, path=path, reason=reason)
+        return StorageError(template, path=place, reason=reason)
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return _damaged(path, error, remedy or mark("delete it"))
+        return _damaged(place, error, remedy or mark("delete it"))
     if remedy and (number == errno.ENOENT or isinstance(error, FileNotFoundError)):
-        return StorageError("{path} is missing; {remedy}.", path=path, remedy=message(remedy))
+        return StorageError("{path} is missing; {remedy}.", path=place, remedy=message(remedy))
     template = mark("{path} cannot be written ({reason}); try again, or use another folder.")
     if remedy:
         template = mark("{path} cannot be read ({reason}); try again, or check the disk.")
-    return StorageError(template, path=path, reason=reason)
+    return StorageError(template, path=place, reason=reason)
 
 
-def _damaged(path: Path, error: Exception, remedy: str) -> StorageError:
+def _damaged(place: Path | Message, error: Exception, remedy: str) -> StorageError:
     return StorageError(
-        "{path} is damaged ({reason}); {remedy}.", path=path, reason=cause(error), remedy=message(remedy)
+        "{path} is damaged ({reason}); {remedy}.", path=place, reason=cause(error), remedy=message(remedy)
     )

@@ -39,13 +39,14 @@ except ImportError:  # Windows
 
 from vitcore.errors import NotFoundError, StorageError
 from vitcore.messages import Message, message
-from vitcore.records import TEMPORARY, guard
+from vitcore.records import TEMPORARY, disk_guard, guard
 
 __all__ = ["Scratch", "Workspace", "folder_bytes", "new_id"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _BINNED = ".bin-"
 _BINNED_FOR_S = 7 * 24 * 3600
+_BUSY_FOR_S = 3600  # with a file that is not written to any more
 _MANY = 64  # files, from which on flushing everything is faster than flushing each
 
 
@@ -77,8 +78,9 @@ class Workspace:
     def __post_init__(self) -> None:
         """Create the folders."""
         try:
-            for folder in (self.datasets, self.features, self.runs, self._locks):
-                folder.mkdir(parents=True, exist_ok=True)
+            with disk_guard():
+                for folder in (self.datasets, self.features, self.runs, self._locks):
+                    folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
                 "The workspace {root} cannot be created ({error}); set VITCORE_HOME to a folder that you may "
@@ -230,14 +232,13 @@ class Workspace:
         """
         name = f"{TEMPORARY}{item_id}"
         folder = parent / name
-        with self._owned(name):
+        with guard(parent), self._owned(name):
             try:
-                with guard(parent):
-                    folder.mkdir()
-                    yield folder
-                    _flush(folder)
-                    folder.replace(parent / item_id)
-                    _flush_entry(parent)
+                folder.mkdir()
+                yield folder
+                _flush(folder)
+                folder.replace(parent / item_id)
+                _flush_entry(parent)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -251,30 +252,48 @@ class Workspace:
             _forget(self._lock_file(name))
 
     def scratch(self) -> "Scratch":
-        """A new folder for work in progress, which `sweep` leaves alone until it is closed."""
+        """A new folder for work in progress, which `sweep` leaves alone until it is closed.
+
+        Raises:
+            StorageError: The disk is full or not writable.
+        """
         name = f"{TEMPORARY}scratch-{new_id()}"
-        lock = self.lock(name)
-        lock.acquire()
-        (self.datasets / name).mkdir()
-        return Scratch(self.datasets / name, lock, self._lock_file(name))
+        made = Scratch(self.datasets / name, self.lock(name), self._lock_file(name))
+        with guard(made.folder), ExitStack() as undo:
+            undo.callback(made.close)
+            made._lock.acquire()  # noqa: SLF001
+            made.folder.mkdir()
+            undo.pop_all()
+        return made
 
     def remove(self, folder: Path) -> None:
-        """Delete a folder below the workspace: gone from every list at once, then from the disk."""
+        """Delete a folder below the workspace: gone from every list at once, then from the disk.
+
+        Raises:
+            StorageError: The disk is not writable.
+        """
         doomed = folder.with_name(f"{TEMPORARY}{folder.name}-{secrets.token_hex(3)}")
-        folder.replace(doomed)
+        with guard(folder):
+            folder.replace(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
     def bin(self, folder: Path) -> None:
-        """Take a folder out of every list, for `unbin` to bring back within a week."""
+        """Take a folder out of every list, for `unbin` to bring back within a week.
+
+        Raises:
+            StorageError: The disk is not writable.
+        """
         binned = folder.with_name(f"{_BINNED}{folder.name}")
-        folder.replace(binned)
-        os.utime(binned)
+        with guard(folder):
+            os.utime(folder)
+            folder.replace(binned)
 
     def unbin(self, parent: Path, item_id: str, what: str) -> None:
         """Bring back what `bin` took away.
 
         Raises:
             NotFoundError: It is not there any more.
+            StorageError: The disk is not writable.
         """
         binned = parent / f"{_BINNED}{item_id}"
         if not (_ID.fullmatch(item_id) and binned.is_dir()):
@@ -283,27 +302,34 @@ class Workspace:
                 what=Message(what),
                 item_id=item_id[:80],
             )
-        binned.replace(parent / item_id)
+        with guard(binned):
+            binned.replace(parent / item_id)
 
     def sweep(self) -> int:
-        """Delete what killed processes left half-written, and what was deleted a week ago.
+        """Delete what killed processes left half-written at any depth, and what was deleted a week ago.
 
         Returns:
-            How many folders that were.
+            How many files and folders that were.
         """
-        swept = 0
         now = time.time()
+        swept = 0
         for parent in (self.datasets, self.runs):
             for folder in parent.glob(f"{_BINNED}*"):
                 if now - folder.stat().st_mtime > _BINNED_FOR_S:
-                    self.remove(folder)
-                    swept += 1
-        for parent in (self.datasets, self.runs):
-            for folder in parent.glob(f"{TEMPORARY}*"):
-                if not self.is_locked(folder.name):
                     shutil.rmtree(folder, ignore_errors=True)
-                    _forget(self._lock_file(folder.name))
                     swept += 1
+        # Somebody who is at work may be writing a file; a folder that is being written has a lock of its own.
+        busy = any(self.is_locked(file.stem) for file in self._locks.glob("*.lock"))
+        for path in _temporaries(self.root):
+            if self.is_locked(path.name):
+                continue
+            with suppress(OSError):  # it was finished meanwhile, or the disk is read-only
+                has_lock = path.parent in (self.datasets, self.runs)
+                if busy and not has_lock and now - path.stat().st_mtime < _BUSY_FOR_S:
+                    continue
+                _delete(path)
+                _forget(self._lock_file(path.name))
+                swept += 1
         return swept
 
 
@@ -320,6 +346,20 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
         _forget(self._lock_file)
+
+
+def _temporaries(root: Path) -> Iterator[Path]:
+    """Find what is half-written below a folder; not among photos of a dataset, which arrive in one step."""
+    for parent, folders, files in os.walk(root):
+        yield from (Path(parent, name) for name in (*folders, *files) if name.startswith(TEMPORARY))
+        folders[:] = [name for name in folders if name != "images" and not name.startswith(TEMPORARY)]
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _in_use(folder: Path) -> str:

@@ -155,9 +155,10 @@ def _camera() -> None:
         if shot is not None:
             # One folder per class, whatever the name has in it.
             name = f"{label.replace('/', '-')}/{len(shots) + 1:04}.jpg"
-            shots.append(_staged().keep(shot, name))
-            st.session_state["generation"] += 1
-            st.rerun()
+            with reported(draw_error):
+                shots.append(_staged().keep(shot, name))
+                st.session_state["generation"] += 1
+                st.rerun()
 
 
 def _folder_of(shot: NamedFile) -> str:
@@ -175,7 +176,9 @@ def _staged() -> Staged:
 
 def _stage_uploads(uploads: Iterable[tuple[UploadedFile, str]]) -> None:
     """Write uploads, given with their names, to the disk, release them from memory, and look at them."""
-    kept = [_staged().keep(upload, name) for upload, name in uploads]
+    kept = []
+    with reported(draw_error):
+        kept = [_staged().keep(upload, name) for upload, name in uploads]
     if kept:
         st.session_state["generation"] += 1
         _stage(kept)

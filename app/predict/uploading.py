@@ -9,12 +9,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import start
 from app.shared.layout import draw_select, draw_switch
-from app.shared.messages import notify_error
+from app.shared.messages import draw_error, notify_error
 from app.shared.results import cached_classifier
 from app.shared.state import distinct_names
 from app.shared.uploads import Uploads
 from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
-from vitcore.errors import VitcoreError
+from vitcore.errors import StorageError, VitcoreError
 from vitcore.jobs import Job
 from vitcore.language import local_time, mark, ntr, number, tr
 from vitcore.pipeline import PhotoBatch, answer_batch, list_batches, new_batch
@@ -130,7 +130,11 @@ def _take(run: Run, uploads: Sequence[tuple[UploadedFile, str]]) -> None:
     if not uploads:
         return
     kept = Uploads()
-    sources = [kept.keep(upload, name) for upload, name in uploads]
+    try:
+        sources = [kept.keep(upload, name) for upload, name in uploads]
+    except StorageError as error:
+        draw_error(error)
+        return
     st.session_state["predict_generation"] += 1
     title = sources[0].name
     if len(sources) > 1:

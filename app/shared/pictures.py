@@ -1,12 +1,11 @@
 """Small pictures of the images of a dataset, one or many."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import streamlit as st
 
 from vitcore.dataset import Dataset
-from vitcore.errors import VitcoreError
+from vitcore.errors import StorageError, VitcoreError
 from vitcore.language import tr
 
 __all__ = ["draw_gallery", "draw_lost_picture", "draw_thumbnail"]
@@ -14,11 +13,13 @@ __all__ = ["draw_gallery", "draw_lost_picture", "draw_thumbnail"]
 
 def draw_thumbnail(data: Dataset, file: str) -> None:
     """Draw the small picture of an image, or that it is lost."""
-    path = _thumbnail(data, file)
-    if path is None:
+    try:
+        try:
+            st.image(str(data.thumbnail(file)), width="stretch")
+        except StorageError:  # the disk is full, or read-only
+            st.image(data.small_image(file), width="stretch")
+    except (VitcoreError, OSError):
         draw_lost_picture()
-    else:
-        st.image(str(path), width="stretch")
 
 
 def draw_lost_picture() -> None:
@@ -38,11 +39,3 @@ def draw_gallery(data: Dataset, items: Iterable[tuple[str, str]]) -> None:
             with st.container(width=150, gap="xsmall"):
                 draw_thumbnail(data, file)
                 st.caption(caption)
-
-
-def _thumbnail(data: Dataset, file: str) -> Path | None:
-    """Return the file of a small picture; None if the image is lost."""
-    try:
-        return data.thumbnail(file)
-    except (VitcoreError, OSError):
-        return None

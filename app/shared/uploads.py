@@ -9,6 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app._compat import release_upload
 from app.shared.state import workspace
 from vitcore.dataset import NamedFile
+from vitcore.records import guard, replacing
 from vitcore.workspace import Scratch
 
 __all__ = ["Uploads"]
@@ -22,13 +23,18 @@ class Uploads:
         self._count = 0
 
     def keep(self, upload: UploadedFile, name: str) -> NamedFile:
-        """Write an upload to the disk and let go of its bytes in memory."""
+        """Write an upload to the disk and let go of its bytes in memory.
+
+        Raises:
+            StorageError: The disk is full or not writable; the upload stays in memory.
+        """
         if self._scratch is None:
             self._scratch = workspace().scratch()
             self._finalizer = weakref.finalize(self, self._scratch.close)
         self._count += 1
         path = self._scratch.folder / f"{self._count:06}"
-        with path.open("wb") as file:
+        upload.seek(0)
+        with guard(path), replacing(path, flush=False) as temporary, temporary.open("wb") as file:
             shutil.copyfileobj(upload, file, 2**20)
         release_upload(upload)
         return NamedFile(name, path)

@@ -1,5 +1,6 @@
 import gc
 import re
+import shutil
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from app.shared.state import job_queue
 from app.shared.text import escape_markdown
 from tests._archives import zip_of
+from tests._disks import FakeDisk
 from tests._variants import first_of
 from vitcore.audit import measure
 from vitcore.compute import Compute
@@ -536,3 +538,31 @@ def test_a_dataset_is_not_deleted_while_a_training_on_it_waits(
     assert job_queue().jobs()[0].snapshot.state == "complete"
     ui.press(at, f"delete_{trained.dataset.id}")
     assert list_datasets().empty
+
+
+# --- a full disk -------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("trained")
+def test_an_upload_to_a_full_disk_is_told_and_works_once_there_is_space(
+    open_page, ui, workspace, monkeypatch, photos_zip
+):
+    disk = FakeDisk(workspace.root, monkeypatch)
+    at = open_page("dataset")
+    disk.fill()
+    at.file_uploader[0].set_value([("photos.zip", photos_zip(), "application/zip")]).run()
+    assert not at.exception
+    assert "free some space" in at.error[0].value
+    assert at.metric  # the rest of the page is there
+    disk.free()
+    at.run()
+    assert not at.error
+    assert ui.find_button(at, "import")
+
+
+def test_photos_are_shown_on_a_full_disk_as_well(open_page, ui, trained, workspace, monkeypatch):
+    shutil.rmtree(trained.dataset.folder / "thumbnails", ignore_errors=True)
+    FakeDisk(workspace.root, monkeypatch).fill()
+    at = open_page("dataset")
+    assert len(at.image) > 0
+    assert not any("picture is gone" in text for text in ui.texts(at))

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -23,7 +24,9 @@ from vitcore.records import (
     Bound,
     Figure,
     array,
+    disk_guard,
     guard,
+    is_disk_fault,
     load_record,
     plain_values,
     record_of,
@@ -237,6 +240,16 @@ def test_what_cannot_be_json_leaves_the_old_file(place):
         (KeyError("vectors"), None, "is damaged ('vectors'); make it again"),
         (EOFError("short"), None, "is damaged (short); make it again"),
         (SafetensorError("header"), None, "is damaged (header); make it again"),
+        (
+            SafetensorError("I/O error: No space left on device (os error 28)"),
+            "cannot be written (No space left on device); free some space",
+            ...,
+        ),
+        (
+            OSError("1000000 requested and 65520 written"),
+            "cannot be written (No space left on device); free some space",
+            ...,
+        ),
     ],
 )
 def test_a_fault_of_the_disk_is_a_sentence_with_the_step_that_helps(place, error, writing, reading):
@@ -284,3 +297,43 @@ def test_a_database_that_is_none_is_damaged(place):
 
     with pytest.raises(StorageError, match=r"is damaged \(file is not a database\); delete it"):
         work()
+
+
+def test_a_database_that_finds_no_space_for_its_shared_memory_is_on_a_full_disk(place, monkeypatch):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    for free, step in ((0, "free some space"), (2**30, "try again, or use another folder")):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        with pytest.raises(StorageError, match=step), guard(place / "not there yet" / "index.sqlite"):
+            raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "full", "/x"), "/x cannot be written (full); free some space."),
+        (OSError(errno.EROFS, "ro"), "The disk is not writable (ro); allow that, or use another folder."),
+        (
+            SafetensorError("(os error 28)"),
+            "The disk cannot be written (No space left on device); free some space.",
+        ),
+        (sqlite3.OperationalError("full"), "The disk cannot be written (full); free some space."),
+    ],
+)
+def test_what_only_the_disk_is_to_blame_for_is_a_sentence_wherever_it_comes_from(error, said):
+    if isinstance(error, sqlite3.Error):
+        error.sqlite_errorname = "SQLITE_FULL"
+    with pytest.raises(StorageError) as raised, disk_guard():
+        raise error
+    assert str(raised.value) == said
+    assert is_disk_fault(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [FileNotFoundError("no file"), PermissionError(errno.EACCES, "no"), ValueError("x"), sqlite3.Error("x")],
+)
+def test_what_others_may_be_to_blame_for_stays_as_it_is(error):
+    with pytest.raises(type(error)) as raised, disk_guard():
+        raise error
+    assert raised.value is error

@@ -10,6 +10,7 @@ from vitcore.cli._output import Printer, say, stopping
 from vitcore.cli._settings import Command
 from vitcore.errors import Stopped, VitcoreError
 from vitcore.progress import Task
+from vitcore.records import disk_guard
 from vitcore.text import use_utf8
 
 __all__ = ["main"]
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     task = Task(Printer())
     try:
-        with stopping(task.stop):
+        with stopping(task.stop), disk_guard():
             options.command(options, task)
     except Stopped as stopped:
         say(stopped)

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from vitcore.dataset._decode import load_image
 from vitcore.dataset._findings import count_images
@@ -190,15 +190,29 @@ class Dataset:
         return self.folder / file
 
     def thumbnail(self, file: str) -> Path:
-        """A small JPEG of an image's centred square, 240 pixels wide and high, made at first use."""
+        """A small JPEG of an image's centred square, 240 pixels wide and high, made at first use.
+
+        Raises:
+            ImageError: The image is damaged.
+            StorageError: The disk is full or not writable.
+        """
         path = self.folder / "thumbnails" / PurePosixPath(file).relative_to("images").with_suffix(".jpg")
         if not path.is_file():
-            image = load_image(self.path(file), at_least=THUMBNAIL_SIZE // 2)
-            image = ImageOps.fit(image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path, flush=False) as temporary:
-                image.save(temporary, "JPEG", quality=85)
+            image = self.small_image(file)
+            with guard(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(path, flush=False) as temporary:
+                    image.save(temporary, "JPEG", quality=85)
         return path
+
+    def small_image(self, file: str) -> Image.Image:
+        """What `thumbnail` shows, without a file: for a disk that is full or not writable.
+
+        Raises:
+            ImageError: The image is damaged.
+        """
+        image = load_image(self.path(file), at_least=THUMBNAIL_SIZE // 2)
+        return ImageOps.fit(image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE))
 
 
 def first_change(images: int, created: str) -> Change:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from vitcore.dataset._sources import Entry, Reader, is_junk
 from vitcore.dataset._survey import NamedFile, Parts, open_parts, unfit
-from vitcore.errors import ArchiveError, Stopped
+from vitcore.errors import ArchiveError, Stopped, StorageError
 from vitcore.messages import Message, message
 from vitcore.progress import Task
 
@@ -43,7 +43,8 @@ class Copier:
         """Copy one file, or say why it cannot be taken; then there is nothing at `place`.
 
         Raises:
-            ArchiveError: The source is larger than allowed, or the disk is nearly full.
+            ArchiveError: The source is larger than allowed.
+            StorageError: The disk is nearly full.
         """
         if entry.problem:
             return entry.problem
@@ -67,7 +68,7 @@ class Copier:
                 "Over {most} GB of files; import them in several parts.", most=MAX_TOTAL_BYTES // 2**30
             )
         if shutil.disk_usage(place.parent).free < _FREE_RESERVE_BYTES:
-            raise ArchiveError("Less than 1 GB of disk space is left; free some, then import again.")
+            raise StorageError("Less than 1 GB of disk space is left; free some, then try again.")
         if reason:
             place.unlink()
             return reason

@@ -21,7 +21,7 @@ from vitcore.pipeline._material import TrainingData, check_division, prepare_dat
 from vitcore.pipeline._repeats import cross_validate, repeat
 from vitcore.pipeline._trusting import fit_trust
 from vitcore.progress import Progress, Task
-from vitcore.records import timestamp
+from vitcore.records import disk_guard, timestamp
 from vitcore.runs import (
     CHECKPOINT,
     Calibration,
@@ -118,7 +118,7 @@ def train(
     home = Workspace(dataset.folder.parents[1])
     with home.using(dataset.folder):
         home.find(home.datasets, dataset.id, mark("dataset"))  # it may have been deleted meanwhile
-        with RunWriter(workspace, config) as writer:
+        with RunWriter(workspace, config) as writer, disk_guard():
             task.announce(writer.id)
             data = _prepare(writer, dataset, h, embedder, task, forward_pass)
             _carry_out(writer, data, embedder, task, started)
@@ -178,7 +178,7 @@ def _resume(run_id: str, workspace: Workspace, task: Task) -> Run:
         )
     checkpoint_file = run.folder / CHECKPOINT
     checkpoint = Checkpoint.load(checkpoint_file) if checkpoint_file.is_file() else None
-    with RunWriter.reopened(workspace, run) as writer:
+    with RunWriter.reopened(workspace, run) as writer, disk_guard():
         task.announce(writer.id)
         writer.restart_history([] if checkpoint is None else checkpoint.history)
         data = _prepare(writer, dataset, h, embedder, task)

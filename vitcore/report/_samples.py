@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from vitcore.dataset import Dataset
-from vitcore.errors import VitcoreError
+from vitcore.errors import StorageError, VitcoreError
 from vitcore.inference import Classifier, Deletion, explain, heatmap, load_classifier
 from vitcore.language import number, percent, tr, translated
 from vitcore.report._blocks import Block, Gallery, Heading, Paragraph, Tile
@@ -53,11 +53,18 @@ def _tiles(dataset: Dataset, rows: pd.DataFrame) -> Iterable[Tile]:
     row: Any
     for row in rows.itertuples():
         try:
-            with Image.open(dataset.thumbnail(row.file)) as picture:
-                pictures = [(_data_uri(picture), shortened(row.name))]
+            pictures = [(_data_uri(_small(dataset, row.file)), shortened(row.name))]
         except (VitcoreError, OSError):  # its file is gone; the answer is still worth telling
             pictures = []
         yield _tile(row, pictures)
+
+
+def _small(dataset: Dataset, file: str) -> Image.Image:
+    try:
+        with Image.open(dataset.thumbnail(file)) as picture:
+            return picture.convert("RGB")
+    except StorageError:  # the disk is full, or read-only
+        return dataset.small_image(file)
 
 
 def _tile(row: Any, pictures: list[tuple[str, str]]) -> Tile:
@@ -119,5 +126,5 @@ def _explained(classifier: Classifier, file: Path, row: Any) -> Tile:
 def _data_uri(picture: Image.Image) -> str:
     """A small JPEG as text."""
     packed = io.BytesIO()
-    picture.convert("RGB").save(packed, "JPEG", quality=_QUALITY)
+    picture.save(packed, "JPEG", quality=_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"

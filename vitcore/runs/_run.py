@@ -21,6 +21,7 @@ import json
 import shutil
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -233,6 +234,7 @@ class RunWriter:
         self._lock = workspace.lock(_lock_name(self.id))
         self._finished = False
         self._is_new = True
+        self._known = RunFacts()  # of an earlier part
 
     @classmethod
     def reopened(cls, workspace: Workspace, run: Run) -> Self:
@@ -246,20 +248,27 @@ class RunWriter:
     def __enter__(self) -> Self:
         """Take the lock, then let the run appear."""
         try:
-            self._lock.acquire()
+            with guard(self.folder):
+                self._lock.acquire()
         except filelock.Timeout as error:
             raise StorageError(
                 "Run '{run_id}' is running already; wait for it to end.", run_id=self.id
             ) from error
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
+            self._appear()
+            undo.pop_all()
+        return self
+
+    def _appear(self) -> None:
         if not self._is_new:
             # What is known of the first part stays, for its results can be looked at meanwhile.
-            before = load_record(RunState, self.folder / "state.json", _DAMAGED)
-            self._write_state("running", before)
-            return self
+            self._known = load_record(RunState, self.folder / "state.json", _DAMAGED)
+            self._write_state("running", self._known)
+            return
         with self._workspace.staged(self._workspace.runs, self.id) as folder:
             save_record(folder / "config.json", self._config)
             save_record(folder / "state.json", RunState(state="running", since=timestamp()))
-        return self
 
     def amend(self, images: ImageCounts, split: SplitRecord) -> None:
         """Add to the configuration what was not known at the start, in one step."""
@@ -318,7 +327,10 @@ class RunWriter:
                 reason = literal(f"{kind and kind.__name__}: {error}")
                 if isinstance(error, VitcoreError):
                     reason = error.message
-                self.finish("stopped" if isinstance(error, Stopped) else "failed", RunFacts(message=reason))
+                # What the disk was to blame for goes on once it has room again.
+                state: State = "stopped" if isinstance(error, Stopped | StorageError) else "failed"
+                with suppress(StorageError):  # on a full disk; then it is found interrupted, as if killed
+                    self.finish(state, replace(self._known, message=reason))
         finally:
             self._lock.release()
 
