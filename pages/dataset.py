@@ -1,7 +1,7 @@
 """Dataset: photos come in, are checked, shown and mended."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -13,13 +13,14 @@ from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import IMPORT
 from app.shared.jobs import is_active
 from app.shared.layout import draw_metrics, draw_next_page, draw_opening
-from app.shared.messages import notify_error, reported
+from app.shared.messages import draw_error, notify_error, reported
 from app.shared.state import chosen_dataset, runs_of, workspace
 from app.shared.text import escape_markdown, spreadsheet_of
 from app.shared.variants import draw_variants
 from vitcore import charts
 from vitcore.audit import Measures, find_issues, load_measures
-from vitcore.dataset import Dataset, Finding, import_report, remarks, rename_dataset
+from vitcore.dataset import Dataset, Finding, import_report, list_damaged_datasets, remarks, rename_dataset
+from vitcore.errors import StorageError
 from vitcore.language import ntr, number, tr, translated
 from vitcore.messages import Message
 from vitcore.pipeline import delete_dataset
@@ -203,11 +204,27 @@ def _findings(key: Hashable, _data: Dataset, _measures: Measures | None) -> tupl
     return find_issues(_data, _measures)
 
 
+def draw_damaged(damaged: Mapping[str, StorageError]) -> None:
+    """Name datasets that are damaged, and offer to delete each."""
+    for dataset_id, error in damaged.items():
+        draw_error(error)
+        label = tr("Delete the damaged dataset {name}").format(name=dataset_id)
+        if st.button(label, icon=":material/delete:", key=f"delete_{dataset_id}"):
+            with reported(notify_error):
+                delete_dataset(dataset_id, workspace=workspace())
+            st.rerun()
+
+
 draw_opening(
     tr("Dataset"), tr("Bring in labelled photos; each one is checked before anything learns from it.")
 )
 importing = is_active(IMPORT)
-data = chosen_dataset()
+draw_damaged(list_damaged_datasets(workspace()))
+try:
+    data = chosen_dataset()
+except StorageError as error:
+    draw_damaged({st.session_state["dataset"]: error})
+    data = None
 draw_import(data, expanded=data is None and not importing)
 if importing:
     st.info(

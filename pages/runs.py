@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.runs.actions import draw_actions, draw_undo
+from app.runs.actions import draw_actions, draw_damaged, draw_undo
 from app.runs.comparison import differing, draw_side_by_side, figure, in_words
 from app.shared.layout import draw_empty_state, draw_opening
 from app.shared.state import workspace
@@ -57,6 +57,7 @@ draw_opening(
 )
 runs = list_runs(workspace())
 draw_undo()
+draw_damaged()
 if not runs:
     draw_empty_state(tr("Nothing has been trained yet."), "train", tr("Go to Train"))
 event = st.dataframe(

@@ -614,7 +614,7 @@ def test_predict_copes_with_a_file_name_that_is_no_text(
 
 
 def test_no_runs_are_no_error(ask, capsys):
-    assert ask("runs") == {"runs": []}
+    assert ask("runs") == {"runs": [], "damaged": []}
     assert main(["runs"]) == 0
     assert capsys.readouterr().out.strip()
 

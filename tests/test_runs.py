@@ -37,7 +37,7 @@ CONFIG = replace(
     load_record(RunConfig, WRITTEN, "restore it"),
     created="2026-11-23T10:00:00+00:00",
     name="My run",
-    classes=("a", "b"),
+    classes=("null", "NA"),
     hyperparameters=Hyperparameters(epochs=3),
 )
 
@@ -59,6 +59,7 @@ def results() -> tuple:
             "predicted": ["null", "NA", "null", "null"],
             "confidence": probabilities.max(axis=1),
             "loss": -np.log(probabilities[np.arange(4), true]),
+            "novelty": [0.0, 0.25, 0.5, 0.125],
         }
     )
     return evaluate(true, probabilities, ("null", "NA")), predictions, probabilities
@@ -78,7 +79,7 @@ def write_run(workspace, *, state: str = "complete", name: str = "My run") -> st
 def test_a_run_is_running_while_its_writer_is_at_work(workspace):
     with RunWriter(workspace, CONFIG) as writer:
         run = load_run(writer.id)
-        assert (run.state, run.name, run.classes, run.id) == ("running", "My run", ("a", "b"), writer.id)
+        assert (run.state, run.name, run.classes, run.id) == ("running", "My run", ("null", "NA"), writer.id)
         assert [run.id for run in list_runs()] == [writer.id]
         assert not run.has_model
         assert len(run.history) == 0

@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,11 +29,11 @@ from vitcore.errors import StorageError, VitcoreError
 from vitcore.messages import Message, cause, mark, message, packed, unpacked
 
 __all__ = [
-    "TABLE",
     "TEMPORARY",
     "Bound",
     "Figure",
     "StoredMessage",
+    "Timestamp",
     "array",
     "disk_guard",
     "guard",
@@ -44,6 +44,7 @@ __all__ = [
     "record_of",
     "replacing",
     "save_record",
+    "table",
     "timestamp",
     "write_json",
     "write_text",
@@ -126,10 +127,34 @@ def array(kind: str) -> _Stored:
     return _Stored(read, lambda value: value.tolist())
 
 
-def _read_table(value: Any) -> Any:
-    import pandas as pd
+def table(kinds: Mapping[str, str]) -> _Stored:
+    """Mark a data frame that is lists by column on disk; what is not defined is null in them.
 
-    return pd.DataFrame(value)
+    Args:
+        kinds: Of the columns that it has at least: ``str``, ``int``, ``float``, ``bool`` or ``list``.
+    """
+
+    def read(value: Any) -> Any:
+        import pandas as pd
+
+        found = pd.DataFrame(value)
+        for name, kind in kinds.items():
+            allowed = _CELLS[kind]
+            if name not in found or not all(type(cell) in allowed for cell in value[name]):
+                raise ValueError(f"Column {name} should be a list of {kind}")
+        numbers = {name: "float64" for name, kind in kinds.items() if kind == "float"}
+        return found.astype(numbers)
+
+    return _Stored(read, _write_table)
+
+
+_CELLS: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int, type(None)),
+    "bool": (bool,),
+    "list": (list,),
+}
 
 
 def _write_table(table: Any) -> dict[str, list[Any]]:
@@ -137,8 +162,13 @@ def _write_table(table: Any) -> dict[str, list[Any]]:
     return {name: column.where(column.notna(), None).tolist() for name, column in columns.items()}
 
 
-TABLE = _Stored(_read_table, _write_table)
-"""Marks a data frame that is lists by column on disk; what is not defined is null in them."""
+def _read_time(value: str) -> str:
+    datetime.fromisoformat(value)
+    return value
+
+
+Timestamp = Annotated[str, _Stored(_read_time, str)]
+"""A time as ISO 8601."""
 
 
 def load_record(kind: Callable[..., Record], path: Path, remedy: str) -> Record:

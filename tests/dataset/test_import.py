@@ -502,9 +502,22 @@ def test_a_thumbnail_is_made_once(pack, animals):
     dataset = import_dataset(pack(animals))
     file = dataset.index["file"].iloc[0]
     path = dataset.thumbnail(file)
-    path.write_bytes(b"kept")
-    assert dataset.thumbnail(file).read_bytes() == b"kept"
+    Image.new("RGB", (240, 240), "red").save(path, "JPEG")
+    other = path.read_bytes()
+    assert dataset.thumbnail(file).read_bytes() == other
     assert len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda _: b"", lambda data: data[: len(data) // 2], lambda _: b"no picture"]
+)
+def test_a_damaged_thumbnail_is_made_again(pack, animals, damage):
+    dataset = import_dataset(pack(animals))
+    file = dataset.index["file"].iloc[0]
+    path = dataset.thumbnail(file)
+    content = path.read_bytes()
+    path.write_bytes(damage(content))
+    assert dataset.thumbnail(file).read_bytes() == content
 
 
 def test_the_thumbnail_of_a_see_through_image_lies_on_white(pack, picture):

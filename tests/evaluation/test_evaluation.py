@@ -150,6 +150,10 @@ def test_what_an_earlier_version_wrote_is_read():
         "metrics": {
             "accuracy": {"value": 0.75, "low": 0.3, "high": 0.95},
             "balanced_accuracy": {"value": 0.75, "low": None, "high": None},
+            "cohen_kappa": {"value": 0.7, "low": None, "high": None},
+            "macro_f1": {"value": 0.7, "low": None, "high": None},
+            "log_loss": {"value": 0.5, "low": None, "high": None},
+            "expected_calibration_error": {"value": 0.1, "low": None, "high": None},
         },
         "classes": ["a", "b", "c", "d"],
         "confusion": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0]],

@@ -20,7 +20,6 @@ from safetensors import SafetensorError
 import vitcore.records
 from vitcore.errors import SettingsError, StorageError
 from vitcore.records import (
-    TABLE,
     Bound,
     Figure,
     array,
@@ -32,6 +31,7 @@ from vitcore.records import (
     record_of,
     replacing,
     save_record,
+    table,
     write_json,
     write_text,
 )
@@ -64,7 +64,7 @@ class Outer:
     figure: Figure = math.nan
     bound: Bound = math.inf
     numbers: Annotated[npt.NDArray[np.int64], array("int64")]
-    table: Annotated[pd.DataFrame, TABLE]
+    table: Annotated[pd.DataFrame, table({})]
 
 
 def values(**changes: object) -> dict[str, object]:

@@ -24,7 +24,7 @@ from vitcore.dataset import Dataset, IssueKind, load_image
 from vitcore.errors import ImageError, Stopped, StorageError
 from vitcore.messages import mark
 from vitcore.progress import Task
-from vitcore.records import TABLE, guard, record_of, save_record
+from vitcore.records import guard, record_of, save_record, table
 from vitcore.workspace import Workspace
 
 __all__ = ["Measures", "load_measures", "measure"]
@@ -64,7 +64,7 @@ class _Record:
     fingerprint: str
     compared: tuple[str, ...]
     pairs: tuple[NearDuplicate, ...]
-    quality: Annotated[pd.DataFrame, TABLE]
+    quality: Annotated[pd.DataFrame, table({"sha256": "str", **dict.fromkeys(THRESHOLDS, "float")})]
 
 
 def measure(

@@ -11,7 +11,7 @@ from vitcore.cli._settings import Add, open_workspace
 from vitcore.errors import BackboneError
 from vitcore.progress import Task
 from vitcore.records import plain_values
-from vitcore.runs import Run, delete_run, list_runs
+from vitcore.runs import Run, delete_run, list_damaged_runs, list_runs
 
 __all__ = ["add_commands"]
 
@@ -34,7 +34,10 @@ def _runs(options: argparse.Namespace, _task: Task) -> None:
         f"{'' if row['accuracy'] is None else format(row['accuracy'], '6.1%'):6}  {row['name']}"
         for row in rows
     ]
-    answer(options, {"runs": rows}, "\n".join(lines) or "No runs yet.")
+    damaged = {run_id: str(error) for run_id, error in list_damaged_runs(workspace).items()}
+    lines += [f"{run_id}  damaged      {reason}" for run_id, reason in damaged.items()]
+    left_out = [{"run_id": run_id, "reason": reason} for run_id, reason in damaged.items()]
+    answer(options, {"runs": rows, "damaged": left_out}, "\n".join(lines) or "No runs yet.")
 
 
 def _doctor(options: argparse.Namespace, _task: Task) -> None:

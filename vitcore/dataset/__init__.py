@@ -3,7 +3,15 @@
 from vitcore.dataset._checks import check_index
 from vitcore.dataset._confirmed import confirm, confirmed, unconfirm
 from vitcore.dataset._copies import duplicate_groups, find_copies
-from vitcore.dataset._dataset import INDEX_COLUMNS, Change, Dataset, Skipped, list_datasets, load_dataset
+from vitcore.dataset._dataset import (
+    INDEX_COLUMNS,
+    Change,
+    Dataset,
+    Skipped,
+    list_damaged_datasets,
+    list_datasets,
+    load_dataset,
+)
 from vitcore.dataset._decode import IMAGE_SUFFIXES, MAX_PIXELS, load_image
 from vitcore.dataset._edit import (
     append_images,
@@ -60,6 +68,7 @@ __all__ = [
     "import_dataset",
     "import_report",
     "inspect_source",
+    "list_damaged_datasets",
     "list_datasets",
     "load_dataset",
     "load_image",

@@ -15,7 +15,7 @@ version it learned from, and every version can be loaded again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -24,13 +24,21 @@ from PIL import Image, ImageOps
 from vitcore.dataset._decode import load_image
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._remarks import warnings_of
-from vitcore.errors import NotFoundError, StorageError
+from vitcore.errors import ImageError, NotFoundError, StorageError
 from vitcore.messages import Message, mark, message
-from vitcore.records import StoredMessage, guard, load_record, replacing, save_record, write_text
+from vitcore.records import StoredMessage, Timestamp, guard, load_record, replacing, save_record, write_text
 from vitcore.text import class_name
 from vitcore.workspace import Workspace
 
-__all__ = ["INDEX_COLUMNS", "Change", "Dataset", "Skipped", "list_datasets", "load_dataset"]
+__all__ = [
+    "INDEX_COLUMNS",
+    "Change",
+    "Dataset",
+    "Skipped",
+    "list_damaged_datasets",
+    "list_datasets",
+    "load_dataset",
+]
 
 INDEX_COLUMNS: Mapping[str, str] = {
     "image_id": "int64",
@@ -54,6 +62,9 @@ and `height` are those of the upright image, in pixels; `excluded` says that the
 """
 
 THUMBNAIL_SIZE = 240
+
+_PLACE, _DIGEST = r"images/[^/]+/[^/]+", "[0-9a-f]{64}"
+_PARTS = ("", "train", "validation", "test")
 
 _FILE = "dataset.json"
 _REMEDY = mark("delete the dataset, then import it again")
@@ -82,7 +93,7 @@ class Change:
     version: int
     base: int
     text: StoredMessage
-    created: str
+    created: Timestamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +106,7 @@ class DatasetRecord:
     """
 
     name: str
-    created: str
+    created: Timestamp
     source_digest: str
     version: int
     index: str = ""
@@ -197,7 +208,7 @@ class Dataset:
             StorageError: The disk is full or not writable.
         """
         path = self.folder / "thumbnails" / PurePosixPath(file).relative_to("images").with_suffix(".jpg")
-        if not path.is_file():
+        if not _is_thumbnail(path):
             image = self.small_image(file)
             with guard(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -213,6 +224,23 @@ class Dataset:
         """
         image = load_image(self.path(file), at_least=THUMBNAIL_SIZE // 2)
         return ImageOps.fit(image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+
+
+def _is_thumbnail(path: Path) -> bool:
+    """Whether there is a small picture that is whole."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return _opens(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _opens(path: Path, _modified_ns: int, _size_bytes: int) -> bool:
+    try:
+        return load_image(path).size == (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    except (ImageError, OSError):
+        return False
 
 
 def first_change(images: int, created: str) -> Change:
@@ -302,6 +330,12 @@ def _read_rows(path: Path) -> pd.DataFrame:
             rows["excluded"] = False
         if rows["excluded"].all():
             raise ValueError(message("it has no images"))
+        if not rows["image_id"].is_unique or (rows[["image_id", "width", "height"]] < 0).any(axis=None):
+            raise ValueError(message("its numbers are not those of images"))
+        if not (rows["file"].str.fullmatch(_PLACE) & rows["sha256"].str.fullmatch(_DIGEST)).all():
+            raise ValueError(message("its files are not those of images"))
+        if not rows["split"].isin(_PARTS).all():
+            raise ValueError(message("its parts are not those of a division"))
         return rows[list(INDEX_COLUMNS)]
 
 
@@ -332,9 +366,8 @@ def list_datasets(workspace: Workspace | None = None) -> pd.DataFrame:
     """
     workspace = workspace or Workspace.default()
     rows = []
-    for dataset_id in workspace.ids(workspace.datasets):
-        try:
-            about = load_description(workspace.datasets / dataset_id)
+    for dataset_id, about in _descriptions(workspace).items():
+        if isinstance(about, DatasetRecord):
             rows.append(
                 {
                     "id": dataset_id,
@@ -346,7 +379,22 @@ def list_datasets(workspace: Workspace | None = None) -> pd.DataFrame:
                     "source_digest": about.source_digest,
                 }
             )
-        except StorageError:
-            continue
     columns = ["id", "name", "created", "images", "classes", "version", "source_digest"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def list_damaged_datasets(workspace: Workspace | None = None) -> dict[str, StorageError]:
+    """What is wrong with the datasets that `list_datasets` leaves out, by their ids, newest first."""
+    found = _descriptions(workspace or Workspace.default())
+    return {dataset_id: about for dataset_id, about in found.items() if isinstance(about, StorageError)}
+
+
+def _descriptions(workspace: Workspace) -> dict[str, DatasetRecord | StorageError]:
+    """The descriptions of the datasets of a workspace, or what is wrong with them, newest first."""
+    found: dict[str, DatasetRecord | StorageError] = {}
+    for dataset_id in workspace.ids(workspace.datasets):
+        try:
+            found[dataset_id] = load_description(workspace.datasets / dataset_id)
+        except StorageError as error:
+            found[dataset_id] = error
+    return found

@@ -9,12 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vitcore.errors import InputError
 from vitcore.evaluation import _intervals as intervals
 from vitcore.evaluation import _metrics as metrics
 from vitcore.evaluation._intervals import wilson_interval
 from vitcore.records import Figure, array, plain_values
 
 __all__ = ["Evaluation", "Metric", "evaluate"]
+
+_ALWAYS = {
+    "accuracy",
+    "balanced_accuracy",
+    "cohen_kappa",
+    "macro_f1",
+    "log_loss",
+    "expected_calibration_error",
+}
 
 
 @dataclass(frozen=True)
@@ -35,11 +45,26 @@ class Evaluation:
         metrics: By name: accuracy, balanced_accuracy, cohen_kappa, macro_f1, log_loss,
             expected_calibration_error, and with more than three classes top_3_accuracy.
         confusion: (C, C), true classes as rows.
+
+    Raises:
+        InputError: A figure is missing, or the matrix does not fit the classes.
     """
 
     classes: tuple[str, ...]
     metrics: dict[str, Metric]
     confusion: Annotated[npt.NDArray[np.int64], array("int64")]
+
+    def __post_init__(self) -> None:
+        """Refuse what is no evaluation."""
+        if missing := _ALWAYS - self.metrics.keys():
+            raise InputError("The figures lack {names}.", names=sorted(missing))
+        count = len(self.classes)
+        if self.confusion.shape != (count, count) or (self.confusion < 0).any() or not self.confusion.any():
+            raise InputError(
+                "The confusion matrix is of shape {shape}; give counts of shape {wanted}.",
+                shape=str(self.confusion.shape),
+                wanted=str((count, count)),
+            )
 
     @property
     def images(self) -> int:

@@ -50,6 +50,15 @@ class Deletion:
     high: Figure
     images: int
 
+    def __post_init__(self) -> None:
+        """Refuse curves that are none.
+
+        Raises:
+            InputError: They are not of one length.
+        """
+        if not 0 < len(self.shares) == len(self.top) == len(self.random):
+            raise InputError("The curves are not of one length.")
+
     @property
     def reliable(self) -> bool:
         """True if the maps are significantly better than chance."""

@@ -39,6 +39,7 @@ from vitcore.messages import Message, cause, literal, mark
 from vitcore.progress import Task
 from vitcore.records import (
     StoredMessage,
+    Timestamp,
     guard,
     load_record,
     plain_values,
@@ -260,7 +261,7 @@ class _Description:
     """The record in ``about.json``, as `PhotoBatch` has it."""
 
     title: str
-    created: str
+    created: Timestamp
     names: tuple[str, ...]
     refused: tuple[tuple[str, StoredMessage], ...]
 

@@ -13,13 +13,26 @@ from vitcore.inference import load_classifier, load_trust
 from vitcore.messages import mark
 from vitcore.pipeline._judging import evaluate_on
 from vitcore.progress import Progress, Task
-from vitcore.records import TABLE, load_record, save_record
+from vitcore.records import load_record, save_record, table
 from vitcore.runs import Run, load_run
 from vitcore.workspace import Workspace
 
 __all__ = ["ExternalEvaluation", "evaluate_external", "load_external"]
 
 _PREFIX = "elsewhere-"
+_PREDICTIONS = {
+    "image_id": "int",
+    "name": "str",
+    "sha256": "str",
+    "file": "str",
+    "true": "str",
+    "predicted": "str",
+    "confidence": "float",
+    "loss": "float",
+    "novelty": "float",
+    "sure": "bool",
+    "reason": "str",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +75,7 @@ class ExternalEvaluation:
     name: str
     version: int
     evaluation: Evaluation
-    predictions: Annotated[pd.DataFrame, TABLE]
+    predictions: Annotated[pd.DataFrame, table(_PREDICTIONS)]
     mapping: dict[str, str | None]
     left_out: int
     drift: Drift

@@ -26,7 +26,7 @@ from vitcore.inference import load_trust
 from vitcore.messages import mark
 from vitcore.pipeline._material import class_numbers
 from vitcore.progress import Progress, Task
-from vitcore.records import TABLE, guard, plain_values, read_json, record_of, write_json
+from vitcore.records import guard, plain_values, read_json, record_of, table, write_json
 from vitcore.runs import Run, load_run
 from vitcore.training import (
     Hyperparameters,
@@ -45,6 +45,19 @@ _FORMAT = 1
 _SHOWN_NEIGHBOURS = 4
 _CLASS_CURVES = 5  # at most: each costs half as much as one for all
 _FOLDS = 10  # of the learning curve
+_BASELINES = {"name": "str", "accuracy": "float", "balanced_accuracy": "float", "cohen_kappa": "float"}
+_LABELS = {
+    "image_id": "int",
+    "name": "str",
+    "file": "str",
+    "given": "str",
+    "suggested": "str",
+    "self_confidence": "float",
+    "knn_agreement": "float",
+    "suspect": "bool",
+    "neighbours": "list",
+}
+_POINTS = {"images": "int", "repeat": "int", "judged": "int"}
 _STEPS = 7  # the suspects, and the sizes of the learning curve
 
 
@@ -88,10 +101,10 @@ class Review:
         seconds: How long it took.
     """
 
-    baselines: Annotated[pd.DataFrame, TABLE]
-    labels: Annotated[pd.DataFrame, TABLE]
-    points: Annotated[pd.DataFrame, TABLE]
-    class_points: Annotated[pd.DataFrame, TABLE]
+    baselines: Annotated[pd.DataFrame, table(_BASELINES)]
+    labels: Annotated[pd.DataFrame, table(_LABELS)]
+    points: Annotated[pd.DataFrame, table({**_POINTS, "accuracy": "float"})]
+    class_points: Annotated[pd.DataFrame, table({**_POINTS, "class": "int", "recall": "float"})]
     seconds: float
 
 

@@ -20,7 +20,7 @@ from vitcore.backbone import Backbone, BackboneSpec, Embedder, resolve_backbone
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, split_index, view_key
 from vitcore.engines import choose_engine
-from vitcore.errors import DatasetError, NotFoundError, SettingsError, Stopped
+from vitcore.errors import DatasetError, InputError, NotFoundError, SettingsError, Stopped
 from vitcore.evaluation import compare
 from vitcore.features import FeatureStore, ImageFile, ImageView, embed_images, image_files, local_pass
 from vitcore.messages import Message, mark, message
@@ -97,6 +97,15 @@ class SizeComparison:
     passes: int
     sizes: tuple[SizeResult, ...]
     seconds: float
+
+    def __post_init__(self) -> None:
+        """Refuse a comparison of nothing.
+
+        Raises:
+            InputError: There are no sizes.
+        """
+        if not self.sizes:
+            raise InputError("There are no input sizes to compare.")
 
     @staticmethod
     def upgraded(values: dict[str, Any]) -> dict[str, Any]:

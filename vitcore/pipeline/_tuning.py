@@ -10,7 +10,7 @@ import filelock
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset
 from vitcore.engines import prepare_embedder
-from vitcore.errors import NotFoundError, StorageError
+from vitcore.errors import InputError, NotFoundError, StorageError
 from vitcore.features import image_files
 from vitcore.messages import mark
 from vitcore.pipeline._material import check_division, prepare_data
@@ -67,6 +67,17 @@ class Tuning:
     value: Figure = math.nan
     baseline: Figure = math.nan
     logistic: Figure = math.nan
+
+    def __post_init__(self) -> None:
+        """Refuse a best trial that there is not.
+
+        Raises:
+            InputError: Its number is not that of a trial.
+        """
+        if not 0 <= self.number <= len(self.trials):
+            raise InputError(
+                "The best trial is number {number} of {count}.", number=self.number, count=len(self.trials)
+            )
 
     @staticmethod
     def upgraded(values: dict[str, Any]) -> dict[str, Any]:

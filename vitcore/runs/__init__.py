@@ -1,5 +1,13 @@
 """A run on disk: one training, from its settings to its figures."""
 
+from vitcore.runs._listing import (
+    delete_run,
+    describe_run,
+    list_damaged_runs,
+    list_runs,
+    load_run,
+    restore_run,
+)
 from vitcore.runs._records import (
     Calibration,
     CrossValidation,
@@ -13,17 +21,7 @@ from vitcore.runs._records import (
     RunFacts,
     SplitRecord,
 )
-from vitcore.runs._run import (
-    CHECKPOINT,
-    HISTORY_COLUMNS,
-    Run,
-    RunWriter,
-    delete_run,
-    describe_run,
-    list_runs,
-    load_run,
-    restore_run,
-)
+from vitcore.runs._run import CHECKPOINT, HISTORY_COLUMNS, Run, RunWriter
 
 __all__ = [
     "CHECKPOINT",
@@ -43,6 +41,7 @@ __all__ = [
     "SplitRecord",
     "delete_run",
     "describe_run",
+    "list_damaged_runs",
     "list_runs",
     "load_run",
     "restore_run",

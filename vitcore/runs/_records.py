@@ -7,7 +7,7 @@ from vitcore.backbone import BackboneSpec, Device
 from vitcore.compute import Compute
 from vitcore.engines import EngineRecord
 from vitcore.messages import NOTHING, mark
-from vitcore.records import StoredMessage
+from vitcore.records import StoredMessage, Timestamp
 from vitcore.training import Hyperparameters
 
 __all__ = [
@@ -103,7 +103,7 @@ class RunConfig:
         split: None until all are embedded.
     """
 
-    created: str
+    created: Timestamp
     name: str
     dataset: DatasetReference
     hyperparameters: Hyperparameters

@@ -33,9 +33,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.errors import NotFoundError, SettingsError, Stopped, StorageError, VitcoreError
+from vitcore.errors import Stopped, StorageError, VitcoreError
 from vitcore.evaluation import Evaluation
-from vitcore.messages import Message, literal, mark
+from vitcore.messages import Message, literal, mark, message
 from vitcore.records import (
     guard,
     load_record,
@@ -51,23 +51,26 @@ from vitcore.runs._records import About, ImageCounts, RunConfig, RunFacts, RunSt
 from vitcore.training import EpochRecord, Hyperparameters
 from vitcore.workspace import Workspace, new_id
 
-__all__ = [
-    "CHECKPOINT",
-    "HISTORY_COLUMNS",
-    "Run",
-    "RunWriter",
-    "delete_run",
-    "describe_run",
-    "list_runs",
-    "load_run",
-    "restore_run",
-]
+__all__ = ["CHECKPOINT", "DAMAGED", "HISTORY_COLUMNS", "Run", "RunWriter", "lock_name"]
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the file from which a training goes on."""
 
-_DAMAGED = mark("delete the run, then train again")
+DAMAGED = mark("delete the run, then train again")
 _TRAIN_AGAIN = mark("train it again")
+
+_PREDICTIONS = {
+    "image_id": "int64",
+    "name": "str",
+    "sha256": "str",
+    "file": "str",
+    "true": "str",
+    "predicted": "str",
+    "confidence": "float64",
+    "loss": "float64",
+    "novelty": "float64",
+}
+_ROUNDING = 1e-3  # of a sum of probabilities in single precision
 
 HISTORY_COLUMNS = tuple(field.name for field in fields(EpochRecord))
 
@@ -107,7 +110,7 @@ class Run:
     def about(self) -> About:
         """The name and the note that somebody gave it; empty if nobody did."""
         try:
-            return load_record(About, self.folder / "about.json", _DAMAGED)
+            return load_record(About, self.folder / "about.json", DAMAGED)
         except StorageError:  # nobody did; a damaged one is no reason to lose the run
             return About()
 
@@ -141,7 +144,7 @@ class Run:
         path = self.folder / "history.jsonl"
         if not path.is_file():
             return ()
-        with guard(path, _DAMAGED):
+        with guard(path, DAMAGED):
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             # A line without its end is one that is being written, or was when the process was killed.
             complete = [json.loads(line) for line in lines if line.endswith("\n")]
@@ -167,8 +170,11 @@ class Run:
         path = self.folder / "repeats.csv"
         if not path.is_file():
             return pd.DataFrame(columns=columns)
+        numbers = dict.fromkeys(columns[1:], "float64")
         with guard(path, _TRAIN_AGAIN):
-            return pd.read_csv(path, usecols=columns)[columns]
+            return pd.read_csv(path, usecols=columns, dtype=numbers)[columns].astype(
+                {"number": "int64", "epoch": "int64"}
+            )
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -178,7 +184,12 @@ class Run:
             StorageError: The run did not come that far.
         """
         self._needs_model()
-        return load_record(Evaluation, self.folder / "evaluation.json", _TRAIN_AGAIN)
+        path = self.folder / "evaluation.json"
+        evaluation = load_record(Evaluation, path, _TRAIN_AGAIN)
+        with guard(path, _TRAIN_AGAIN):
+            if len(evaluation.classes) != len(self.classes):
+                raise ValueError(message("its classes are not those of the run"))
+        return evaluation
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -192,10 +203,18 @@ class Run:
             StorageError: The run did not come that far.
         """
         self._needs_model()
-        text = dict.fromkeys(("name", "sha256", "file", "true", "predicted"), "str")
         path = self.folder / "predictions.csv"
         with guard(path, _TRAIN_AGAIN):
-            return pd.read_csv(path, dtype=text, keep_default_na=False)
+            rows = pd.read_csv(path, dtype=dict(_PREDICTIONS), keep_default_na=False)
+            if missing := _PREDICTIONS.keys() - {"novelty"} - set(rows):  # not there in early versions
+                raise ValueError(message("it lacks {names}", names=sorted(missing)))
+            if len(rows) != self.evaluation.images:
+                raise ValueError(message("it has {count} rows", count=len(rows)))
+            if not (rows["true"].isin(self.classes) & rows["predicted"].isin(self.classes)).all():
+                raise ValueError(message("its classes are not those of the run"))
+            if not np.isfinite(rows.select_dtypes("float64")).all(axis=None):
+                raise ValueError(message("not all of its numbers are finite"))
+        return rows
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float32]:
@@ -208,6 +227,11 @@ class Run:
         path = self.folder / "probabilities.npy"
         with guard(path, _TRAIN_AGAIN):
             loaded: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)
+            if loaded.dtype != np.float32 or loaded.shape != (self.evaluation.images, len(self.classes)):
+                raise ValueError(message("its shapes do not match"))
+            # Written so that what is no number is refused as well.
+            if not ((loaded >= 0).all() and (abs(loaded.sum(axis=1) - 1) < _ROUNDING).all()):
+                raise ValueError(message("its rows are no probabilities"))
         return loaded
 
     def _needs_model(self) -> None:
@@ -231,7 +255,7 @@ class RunWriter:
         self.id = new_id()
         self.folder = workspace.runs / self.id
         self._config = config
-        self._lock = workspace.lock(_lock_name(self.id))
+        self._lock = workspace.lock(lock_name(self.id))
         self._finished = False
         self._is_new = True
         self._known = RunFacts()  # of an earlier part
@@ -241,7 +265,7 @@ class RunWriter:
         """A writer that goes on with a run that nobody works on."""
         writer = cls(workspace, run.config)
         writer.id, writer.folder = run.id, run.folder
-        writer._lock = workspace.lock(_lock_name(run.id))
+        writer._lock = workspace.lock(lock_name(run.id))
         writer._is_new = False
         return writer
 
@@ -263,7 +287,7 @@ class RunWriter:
     def _appear(self) -> None:
         if not self._is_new:
             # What is known of the first part stays, for its results can be looked at meanwhile.
-            self._known = load_record(RunState, self.folder / "state.json", _DAMAGED)
+            self._known = load_record(RunState, self.folder / "state.json", DAMAGED)
             self._write_state("running", self._known)
             return
         with self._workspace.staged(self._workspace.runs, self.id) as folder:
@@ -335,95 +359,6 @@ class RunWriter:
             self._lock.release()
 
 
-def load_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
-    """The run of that id, as it stands now.
-
-    Raises:
-        NotFoundError: There is none.
-        StorageError: Its files are damaged.
-    """
-    workspace = workspace or Workspace.default()
-    folder = workspace.find(workspace.runs, run_id, mark("run"))
-    config = load_record(RunConfig, folder / "config.json", _DAMAGED)
-    facts = load_record(RunState, folder / "state.json", _DAMAGED)
-    state: str = facts.state
-    if state == "running" and not workspace.is_locked(_lock_name(run_id)):
-        facts = load_record(RunState, folder / "state.json", _DAMAGED)  # it may have ended in between
-        state = "interrupted" if facts.state == "running" else facts.state
-    return Run(folder, config, state, facts)
-
-
-def list_runs(workspace: Workspace | None = None) -> list[Run]:
-    """All runs of a workspace, newest first; one whose files are damaged is left out."""
-    workspace = workspace or Workspace.default()
-    runs = []
-    for run_id in workspace.ids(workspace.runs):
-        try:
-            run = load_run(run_id, workspace=workspace)
-            _ = run.epochs  # what is listed can be shown
-            if run.has_model:
-                _ = run.evaluation
-            runs.append(run)
-        except (NotFoundError, StorageError):  # the first: deleted since the names were read
-            continue
-    return runs
-
-
-def delete_run(run_id: str, *, workspace: Workspace | None = None) -> None:
-    """Delete a run; `restore_run` brings it back within a week.
-
-    Raises:
-        NotFoundError: There is none.
-        StorageError: It is running or otherwise in use.
-    """
-    workspace = workspace or Workspace.default()
-    run = load_run(run_id, workspace=workspace)
-    with workspace.deleting(run.folder, run.name):
-        if load_run(run_id, workspace=workspace).state == "running":
-            raise StorageError("Run '{run_id}' is running; stop it first, then delete it.", run_id=run_id)
-        workspace.bin(run.folder)
-
-
-def restore_run(run_id: str, *, workspace: Workspace | None = None) -> Run:
-    """Bring a deleted run back.
-
-    Raises:
-        NotFoundError: It was not deleted, or over a week ago.
-    """
-    workspace = workspace or Workspace.default()
-    workspace.unbin(workspace.runs, run_id, "run")
-    return load_run(run_id, workspace=workspace)
-
-
-def describe_run(
-    run_id: str, *, name: str | None = None, note: str | None = None, workspace: Workspace | None = None
-) -> Run:
-    """Give a run a name or a note; what is None stays as it is, an empty name is the first one again.
-
-    Raises:
-        NotFoundError: There is no such run.
-        SettingsError: The name has over 200 characters, or the note over 10,000.
-        StorageError: The disk is full or not writable.
-    """
-    workspace = workspace or Workspace.default()
-    run = load_run(run_id, workspace=workspace)
-    given = {"name": name, "note": note}
-    for what, most in ((mark("name"), 200), (mark("note"), 10_000)):
-        text = given[what]
-        if text is not None and len(text) > most:
-            raise SettingsError(
-                "The {what} has {count} characters; give {most} at most.",
-                what=Message(what),
-                count=len(text),
-                most=most,
-            )
-    changes = {what: text.strip() for what, text in given.items() if text is not None}
-    path = run.folder / "about.json"
-    with workspace.changing(path):
-        present = load_run(run_id, workspace=workspace).about
-        save_record(path, replace(present, **changes))
-    return load_run(run_id, workspace=workspace)
-
-
-def _lock_name(run_id: str) -> str:
+def lock_name(run_id: str) -> str:
+    """The name of the lock of those who work on a run."""
     return f"run-{run_id}"

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from vitcore.errors import SettingsError
-from vitcore.records import TABLE
+from vitcore.records import table
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._learners import MiniBatches
 from vitcore.training._loop import new_fit_data
@@ -36,7 +36,7 @@ class LearningRateCurve:
         suggestion: A rate that learns fast and is safe.
     """
 
-    curve: Annotated[pd.DataFrame, TABLE]
+    curve: Annotated[pd.DataFrame, table(dict.fromkeys(("learning_rate", "loss", "smoothed"), "float"))]
     suggestion: float
 
 
