@@ -75,6 +75,8 @@ def summary(data: Dataset, findings: Sequence[Finding]) -> None:
             icon=":material/call_split:",
         )
     with st.container(border=True):
+        for note in data.notes:
+            st.markdown(f":orange[:material/warning:] {escape_markdown(translated(note), 600)}")
         for remark in remarks(data.index, findings=findings):
             icon = ":green[:material/check_circle:]" if remark.good else ":orange[:material/warning:]"
             st.markdown(f"{icon} {escape_markdown(translated(remark.sentence), 600)}")

@@ -255,7 +255,8 @@ def _summary(candidate: Candidate) -> str:
 def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
     """Ask for the class of photos without folders or a table: they may all be of one."""
     if not survey.images:
-        st.error(tr("There are no photos in it."), icon=":material/image_not_supported:")
+        why = translated(survey.problem) if survey.problem else tr("There are no photos in it.")
+        st.error(escape_markdown(why, 600), icon=":material/image_not_supported:")
         return None
     st.warning(
         ntr(
@@ -344,6 +345,8 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
         width="stretch",
         height="content" if len(candidate.classes) < 8 else 300,
     )
+    for note in candidate.notes:
+        st.warning(escape_markdown(translated(note), 600), icon=":material/info:")
     if candidate.splits:
         st.info(
             tr("A ready-made split, which is kept: {parts}.").format(parts=split_in_words(candidate.splits)),

@@ -266,7 +266,7 @@ def test_a_truncated_jpeg_is_refused_at_low_resolution_too():
     [
         (b"", "the file is empty"),
         (b"<!doctype html><html><body>404</body></html>", "not an image"),
-        (b"%PDF-1.7 and so on", "not an image"),
+        (b"%PDF-1.7 and so on", "a PDF file; export its pictures"),
         (b"P6 2 1 255 abcdef", "not an image"),  # a sound image, of a format that is not on offer
         (b"\xff\xd8\xff", "damaged or cut short"),
         (bytes(range(256)) * 8, "not an image"),

@@ -516,8 +516,8 @@ ZIPS = [
         "zip of folders", lambda: zipped(Raw(b"cats/", b""), Raw(b"dogs/", b""), sound=False), "No images"
     ),
     refused("end of a zip and nothing else", lambda: b"PK\5\6" + b"\xff" * 18, "source.zip"),
-    refused("RAR file", lambda: b"Rar!\x1a\x07\x01\x00" + bytes(1000), "is not a zip or tar file"),
-    refused("7z file", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(1000), "is not a zip or tar file"),
+    refused("RAR file", lambda: b"Rar!\x1a\x07\x01\x00" + bytes(1000), "is a RAR archive"),
+    refused("7z file", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(1000), "is a 7z archive"),
 ]
 
 TARS = [

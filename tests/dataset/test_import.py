@@ -45,6 +45,9 @@ ODD_NAMES = (
 )
 
 
+LOCKED = "protected by a password; unpack the archive with it, then import the folder"
+
+
 def reasons(dataset) -> dict[str, str]:
     return {item.name: str(item.reason) for item in dataset.skipped}
 
@@ -271,7 +274,7 @@ def test_a_zip_entry_with_a_password_is_skipped(pack, animals):
     data[data.find(b"PK\x01\x02") + 8] |= 1
     source.write_bytes(bytes(data))
     dataset = import_dataset(source)
-    assert reasons(dataset) == {"photos/cats/0.png": "protected by a password"}
+    assert reasons(dataset) == {"photos/cats/0.png": LOCKED}
     assert len(dataset.index) == 5
 
 

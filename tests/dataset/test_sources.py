@@ -174,7 +174,10 @@ def changed_zip(path: Path, change: dict[str, int]) -> None:
 
 @pytest.mark.parametrize(
     ("change", "problem"),
-    [({"flags": 1}, "protected by a password"), ({"method": 97}, "compressed in an unknown way")],
+    [
+        ({"flags": 1}, "protected by a password; unpack the archive with it, then import the folder"),
+        ({"method": 97}, "compressed in an unknown way"),
+    ],
 )
 def test_zip_entries_that_cannot_be_opened_have_a_problem(pack, change, problem):
     path = pack({"a.png": b"1", "b.png": b"2"})

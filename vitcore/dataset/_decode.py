@@ -1,16 +1,21 @@
 """The one way from a file to an RGB image, for training, prediction and thumbnails alike."""
 
+import ctypes
 import io
 import re
+import struct
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError, _imaging, features
 
+from vitcore.dataset._kinds import START_BYTES, kind_by_start
 from vitcore.errors import ImageError
 from vitcore.messages import Message, message
 
@@ -41,9 +46,12 @@ IMAGE_SUFFIXES = frozenset(suffix for name in _FORMATS for suffix in _SUFFIXES[n
 """File name endings, in lower case, that are taken for images; the content decides in the end."""
 
 # Pillow's readers raise anything at all on hostile bytes, KeyError and struct.error included, so
-# the three places below that let them work on a file catch `Exception`.
+# the five places below that let them work on a file catch `Exception`.
 
 _DRAFTED = frozenset({"JPEG", "MPO"})
+_NO_MODE = "unknown pixel mode"
+_SAYS_LITTLE = (UnidentifiedImageError, SyntaxError, IndexError, TypeError, struct.error)
+_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277
 _PAPER = (255, 255, 255)
 _ORIENTATION = 0x0112
 
@@ -59,6 +67,19 @@ _STRIP = 2**20  # values that are scaled at once
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # Pillow's remarks on sloppy metadata; a file that cannot be used is refused by name instead.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing its remarks to stderr; what matters of them comes as an exception."""
+    library = ctypes.CDLL(_imaging.__file__)  # finds it in what Pillow is linked with
+    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        if hasattr(library, name):  # not on Windows, where it is a part of Pillow
+            set_handler = getattr(library, name)
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
+
+
+_silence_libtiff()
 
 
 def load_image(source: Path | bytes, at_least: int | None = None) -> Image.Image:
@@ -85,7 +106,7 @@ def load_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
     with _open(source) as image:
         if at_least is not None and image.format in _DRAFTED:
             image.draft(None, (2 * at_least, 2 * at_least))
-        return _decode(image)
+        return _decode(image, source)
 
 
 def probe_image(source: Path | bytes) -> tuple[str, int, int]:
@@ -96,12 +117,12 @@ def probe_image(source: Path | bytes) -> tuple[str, int, int]:
     """
     with _open(source) as image:
         if image.format not in _DRAFTED:
-            return str(image.format), *_decode(image).size
+            return str(image.format), *_decode(image, source).size
         width, height = image.size
         if _orientation(image) >= 5:  # these four exchange rows and columns
             width, height = height, width
         image.draft(None, (64, 64))  # reads all of the file, does a fraction of the arithmetic
-        _decode(image)
+        _decode(image, source)
         return "JPEG", width, height
 
 
@@ -123,18 +144,65 @@ def _open(source: Path | bytes) -> Image.Image:
 
 def _why_not(source: Path | bytes, error: Exception) -> Message:
     """Return why no reader could open a file."""
-    start = _bytes_of(source, 32)
+    start = _bytes_of(source, START_BYTES)
     if not start:
         return message("the file is empty")
     Image.init()  # Pillow loads its readers when they are first needed
-    accepts = [Image.OPEN[name][1] for name in _FORMATS]
-    if not any(accept is not None and accept(start) for accept in accepts):
-        return message("not an image of a known format")
-    return message("damaged or cut short") if isinstance(error, UnidentifiedImageError) else _damage(error)
+    for name in _FORMATS:
+        factory, accept = Image.OPEN[name]
+        if accept is not None and accept(start):
+            return _reason(name, source, _complaint(factory, source) or error)
+    return kind_by_start(start) or message("not an image of a known format")
 
 
-def _damage(error: Exception) -> Message:
-    return message("damaged or cut short ({error})", error=" ".join(str(error).split())[:80])
+def _complaint(factory: Callable[[IO[bytes], str], Image.Image], source: Path | bytes) -> Exception | None:
+    """Return what the reader of the format says, which Pillow does not pass on when it tries them all."""
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        try:
+            factory(file, "").close()
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            return error
+    return None
+
+
+def _reason(kind: str, source: Path | bytes, error: Exception) -> Message:
+    """Return why a file of a known format cannot be read: it is of a kind that has no reader, or damaged."""
+    said = " ".join(str(error).split())[:80]
+    detail: str | Message = ""
+    if said.startswith("Unsupported") or said.endswith("not available"):
+        detail = said
+    elif kind == "TIFF" and isinstance(error.__cause__, KeyError) and said.isdecimal():
+        detail = message("compression {number}", number=said)
+    elif kind == "TIFF" and isinstance(error, SyntaxError):
+        detail = _channels(source) or (said if said == _NO_MODE else "")
+    if detail:
+        return message(
+            "a kind of {format} that cannot be read ({detail}); save it as PNG or JPEG",
+            format=kind,
+            detail=detail,
+        )
+    if isinstance(error, _SAYS_LITTLE):
+        return message("damaged or cut short")
+    return message("damaged or cut short ({error})", error=said)
+
+
+def _channels(source: Path | bytes) -> Message | None:
+    """Return how many channels a TIFF file has, if they are too many or too few."""
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        try:
+            directory = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+            file.seek(directory.next)
+            directory.load(file)
+            count, bits = directory[_SAMPLES_PER_PIXEL], directory[_BITS_PER_SAMPLE]
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - see above
+            return None
+    if count in {1, 3, 4}:
+        return None
+    return message("{count} channels of {bits} bits", count=count, bits=max(bits))
 
 
 def _bytes_of(source: Path | bytes, size: int = -1) -> bytes:
@@ -153,7 +221,8 @@ def _pixels(image: Image.Image, source: Path | bytes) -> int:
     return max([shown, *(int.from_bytes(width) * int.from_bytes(height) for width, height in sizes)])
 
 
-def _decode(image: Image.Image) -> Image.Image:
+def _decode(image: Image.Image, source: Path | bytes) -> Image.Image:
+    kind = str(image.format)
     large = image.width * image.height > _LARGE_PIXELS
     try:
         with _one_large if large else nullcontext():
@@ -164,7 +233,7 @@ def _decode(image: Image.Image) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:
-        raise ImageError(_damage(error)) from error
+        raise ImageError(_reason(kind, source, error)) from error
 
 
 def _orientation(image: Image.Image) -> int:

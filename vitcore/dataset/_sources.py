@@ -28,6 +28,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+from vitcore.dataset._kinds import START_BYTES, kind_by_start
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message, message
 from vitcore.text import shown
@@ -179,6 +180,10 @@ def _open(path: Path) -> Source:
             return _Tar(path, name)
         if zipfile.is_zipfile(path):
             return _Zip(path)
+        with path.open("rb") as file:
+            kind = kind_by_start(file.read(START_BYTES))
+    if kind is not None:
+        raise ArchiveError("{name} is {kind}.", name=name, kind=kind)
     raise ArchiveError(
         "{name} is not a zip or tar file; give a .zip, .tar, .tar.gz, .tar.bz2, .tar.xz or .tar.zst file, or "
         "a folder.",
@@ -337,7 +342,7 @@ class _Zip:
     @staticmethod
     def _problem(info: zipfile.ZipInfo, overlaps: bool) -> Message | None:
         if info.flag_bits & 0x1:
-            return message("protected by a password")
+            return message("protected by a password; unpack the archive with it, then import the folder")
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in {0, stat.S_IFREG}:
             return _NO_FILE

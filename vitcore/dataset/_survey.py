@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from vitcore.dataset._classes import by_the_rule, typed_name
 from vitcore.dataset._decode import IMAGE_SUFFIXES
+from vitcore.dataset._kinds import ARCHIVES, START_BYTES, kind_by_name, kind_by_start
 from vitcore.dataset._layout import (
     EVERY_FOLDER,
     WHOLE,
@@ -43,8 +44,8 @@ __all__ = [
     "unfit",
 ]
 
-_ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _MAX_TABLES = 50
+_LOOKED_INTO = 100
 _SHOWN = 5  # names in a sentence
 _MAX_COLUMNS = 12  # of a table, in a message
 
@@ -203,7 +204,7 @@ def open_parts(sources: Sequence[str | Path | NamedFile]) -> Iterator[Parts]:
         loose: list[tuple[str, Path]] = []
         for item in sources:
             named = item if isinstance(item, NamedFile) else _named(item)
-            is_archive = named.name.lower().endswith(tuple(_ARCHIVES)) and "/" not in named.name
+            is_archive = named.name.lower().endswith(tuple(ARCHIVES)) and "/" not in named.name
             alone = len(sources) == 1 and not isinstance(item, NamedFile)
             if named.path.is_dir() or alone or is_archive:
                 title = PurePosixPath(clean_name(named.name)).name
@@ -237,6 +238,7 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     found = _Found()
     for title, entries in parts.parts():
         found.sort(title, entries)
+    _look_inside(parts, found)
     images = [entry for _, entries in found.images for entry in entries]
     tables, refused = _read_tables(parts, found.tables, images)
     raw, layouts, problem = _candidates(found.images, images, tables, reading)
@@ -309,7 +311,7 @@ class _Found:
             suffix = PurePosixPath(entry.name).suffix.lower()
             if is_junk(entry):
                 self.ignored += 1
-            elif reason := entry.problem or unfit(suffix):
+            elif reason := entry.problem or unfit(entry.name):
                 self.skipped.append((entry, reason))
                 if suffix in TABLE_SUFFIXES and not entry.problem:
                     self.tables.append(entry)
@@ -318,13 +320,19 @@ class _Found:
         self.images.append((title, images))
 
 
-def unfit(suffix: str) -> Message | None:
+def _look_inside(parts: Parts, found: _Found) -> None:
+    """Say of files without an ending what they are, if their first bytes tell; only of the first few."""
+    nameless = [entry.number for entry, _ in found.skipped if not PurePosixPath(entry.name).suffix]
+    kinds = {}
+    for entry, file in parts.read(set(nameless[:_LOOKED_INTO])):
+        with suppress(ArchiveError):
+            kinds[entry.number] = entry.problem or kind_by_start(file.read(START_BYTES))
+    found.skipped = [(entry, kinds.get(entry.number) or reason) for entry, reason in found.skipped]
+
+
+def unfit(name: str) -> Message | None:
     """Return why a file is no candidate, by the ending of its name; None if it is one."""
-    if suffix in IMAGE_SUFFIXES:
-        return None
-    if suffix in _ARCHIVES:
-        return message("an archive inside the archive; unpack it first")
-    return message("not an image file ({ending})", ending=suffix or message("no file name ending"))
+    return None if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES else kind_by_name(name)
 
 
 def _read_tables(

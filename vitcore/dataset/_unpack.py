@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from vitcore.dataset._sources import Entry, Reader, is_junk
 from vitcore.dataset._survey import NamedFile, Parts, open_parts, unfit
@@ -144,5 +144,5 @@ def _wanted(parts: Parts) -> dict[int, Entry]:
         entry.number: entry
         for title, entries in parts.parts()
         for entry in entries
-        if not is_junk(entry) and not (title and unfit(PurePosixPath(entry.name).suffix.lower()))
+        if not is_junk(entry) and not (title and unfit(entry.name))
     }

@@ -18,6 +18,7 @@ pixel and thus the answer is the same as there.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import io
 import json
 import os
@@ -31,7 +32,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageCms, ImageOps, features
+from PIL import Image, ImageCms, ImageOps, _imaging, features
 
 __all__ = ["Model", "Unreadable", "load_image", "main", "prepare"]
 
@@ -193,6 +194,16 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
+def silence_libtiff() -> None:
+    """Keep libtiff from writing its remarks to stderr; what matters of them comes as an exception."""
+    library = ctypes.CDLL(_imaging.__file__)  # finds it in what Pillow is linked with
+    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        if hasattr(library, name):  # not on Windows, where it is a part of Pillow
+            set_handler = getattr(library, name)
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Predict what the command line names; the exit status."""
     for stream in (sys.stdout, sys.stderr):
@@ -210,6 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from pillow_heif import register_heif_opener
 
         register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    silence_libtiff()
     model = Model(options.model)
     status = 0
     for file in _files(options.paths):
