@@ -23,10 +23,10 @@ page = st.navigation(
         st.Page("pages/runs.py", title=tr("Runs"), icon=":material/history:"),
     ]
 )
-draw_sidebar()
-draw_interrupted()
 try:
     with reported(draw_error), disk_guard():
+        draw_sidebar()
+        draw_interrupted()
         page.run()
 finally:
     import_ahead()

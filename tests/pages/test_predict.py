@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from app.predict.answer_table import _json, _zip
+from tests._disks import FakeDisk
 from tests._pictures import encoded, image_of_mode
 from tests._variants import first_of
 from vitcore.dataset import load_dataset
@@ -175,3 +176,18 @@ def test_the_maps_are_measured_on_request(open_page, finish, drop, ui, trained):
     at = finish(ui.press(at, "check_maps"))
     assert load_map_check(trained.run).images == 24
     assert ui.find_button(at, "check_maps") is None
+
+
+@pytest.mark.usefixtures("trained")
+def test_photos_that_find_no_space_are_told_and_answered_once_there_is_some(
+    open_page, finish, workspace, monkeypatch
+):
+    disk = FakeDisk(workspace.root, monkeypatch)
+    at = open_page("predict")
+    disk.fill()
+    at.file_uploader[0].set_value([("one.png", PHOTO, "image/png")]).run()
+    assert not at.exception
+    assert "free some space" in at.error[0].value
+    disk.free()
+    finish(at.run())
+    assert len(headings(at)) == 1
