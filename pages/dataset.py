@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.dataset.editing import PARTS, draw_browser, draw_class_editor, split_in_words
 from app.dataset.findings import draw_findings
+from app.dataset.grouping import draw_groups
 from app.dataset.importing import draw_import
 from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import IMPORT
@@ -238,6 +239,7 @@ if data is not None:
     findings = cached_findings(data, measures)
     summary(data, findings)
     overview(data)
+    draw_groups(data)
     st.subheader(tr("Look through them"), anchor=False)
     draw_browser(data)
     draw_findings(data, measures, findings)

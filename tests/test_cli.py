@@ -886,3 +886,28 @@ def test_a_killed_training_is_interrupted_and_can_be_deleted(long_training, ask,
 
     assert ask("runs", "--delete", run.id) == {"runs": []}
     assert Workspace.default().ids(workspace.runs) == []
+
+
+# --- groups ------------------------------------------------------------------------------------
+
+
+def test_images_that_belong_together_are_kept_together(ask, train, photos):
+    for path in photos.rglob("*.png"):  # three subjects in each class, four frames of each
+        number = int(path.stem)
+        path.rename(path.with_name(f"{path.parent.name}{number // 4}_{number % 4}.png"))
+    plain = ask("import", photos)
+    assert plain["groups"] == {"rule": "none", "count": 0}
+    assert any("36 images look like 9 series" in warning for warning in plain["warnings"])
+    rule = r"name:^([^_]+)_"
+    grouped = ask("import", photos, "--group-by", rule)
+    assert grouped["groups"] == {"rule": rule, "count": 9}
+    answer = train(plain["dataset_id"], "--epochs", 1, "--group-by", rule)
+    assert answer["groups"] == {"rule": rule, "count": 9}
+    assert answer["images"]["validation"] % 4 == 0
+    assert not any("series" in warning for warning in answer["warnings"])
+    assert any("series" in warning for warning in train(photos, "--epochs", 1)["warnings"])
+
+
+def test_a_rule_that_is_none_is_said(complain, photos):
+    [line] = complain("import", photos, "--group-by", "patient")
+    assert "'patient' is no rule for groups" in line

@@ -486,6 +486,45 @@ def test_a_closer_look_finds_dark_photos(open_page, finish, ui, picture_folder, 
     assert ui.find_button(at, "check") is None
 
 
+# --- photos that belong together ---------------------------------------------------------------
+
+
+@pytest.fixture
+def series(picture_folder):
+    """Nine subjects with four photos each, known by their names alone."""
+    folder = picture_folder()
+    for path in folder.rglob("*.png"):
+        number = int(path.stem)
+        path.rename(path.with_name(f"{path.parent.name}{number // 4}_{number % 4}.png"))
+    return import_dataset(folder)
+
+
+def test_photos_that_look_like_series_are_asked_about_and_kept_together(open_page, ui, series):
+    at = open_page("dataset")
+    assert any("**36 photos look like 9 series**" in text for text in ui.texts(at))
+    ui.press(at, "keep_series")
+    assert load_dataset(series.id).group_count == 9
+    assert ui.find_button(at, "keep_series") is None
+    assert any(box.label == "Photos that belong together: 9 groups" for box in at.expander)
+
+
+def test_series_can_be_declined(open_page, ui, series):
+    at = ui.press(open_page("dataset"), "no_series")
+    assert load_dataset(series.id).group_rule == "none"
+    assert ui.find_button(at, "keep_series") is None
+
+
+def test_a_rule_is_chosen_and_a_wrong_one_is_said(open_page, ui, series):
+    at = open_page("dataset")
+    at.selectbox(key="group_kind").set_value("name").run()
+    at.text_input(key="group_name").set_value("^(zebra)").run()
+    ui.press(at, "group_by")
+    assert any("finds no group in 36 images" in error.value for error in [*at.error, *at.toast])
+    at.text_input(key="group_name").set_value("^([a-z]+[0-9])_").run()
+    ui.press(at, "group_by")
+    assert load_dataset(series.id).group_rule == "name:^([a-z]+[0-9])_"
+
+
 # --- deleting ----------------------------------------------------------------------------------
 
 

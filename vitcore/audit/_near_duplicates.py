@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.audit._likeness import SAME_PICTURE, Picture, likeness
-from vitcore.dataset import Dataset, duplicate_groups, load_image
+from vitcore.dataset import Dataset, duplicate_groups, joined, load_image
 from vitcore.errors import ImageError, Stopped, StorageError
 from vitcore.messages import mark
 from vitcore.progress import Task
@@ -174,7 +174,7 @@ def near_duplicate_groups(
     fingerprint: str,
     task: Task | None = None,
 ) -> Ints:
-    """Number the groups of copies and near-duplicates, which no split may divide: (N,).
+    """Number the groups that no split may divide, of copies, near-duplicates and the dataset's own: (N,).
 
     Args:
         dataset: As for `find_near_duplicates`.
@@ -187,7 +187,7 @@ def near_duplicate_groups(
         Stopped: The task was stopped.
     """
     pairs = find_near_duplicates(dataset, rows, vectors, fingerprint=fingerprint, task=task)
-    return duplicate_groups(rows, pairs)
+    return joined(duplicate_groups(rows, pairs), rows["group"])
 
 
 def _likeness(dataset: Dataset, files: list[str], pairs: Ints, task: Task) -> npt.NDArray[np.float64]:

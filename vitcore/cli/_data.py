@@ -13,8 +13,10 @@ from vitcore.cli._settings import (
     add_reading,
     compute_of,
     find_dataset,
+    groups_answer,
     open_workspace,
     reading_of,
+    regrouped,
 )
 from vitcore.dataset import (
     SourceLike,
@@ -59,11 +61,13 @@ def _import(options: argparse.Namespace, task: Task) -> None:
         before = load_dataset(options.into, workspace=workspace)
         dataset = add_images(before, sources, reading=reading_of(options), task=task)
         done = f"{dataset.changes[-1].text} "
+        dataset = regrouped(dataset, options)
     else:
         dataset = import_dataset(
             sources,
             name=options.name,
             reading=reading_of(options),
+            group_by=options.group_by,
             workspace=workspace,
             task=task,
         )
@@ -77,6 +81,7 @@ def _import(options: argparse.Namespace, task: Task) -> None:
             "classes": dataset.class_counts,
             "images": len(dataset.index),
             "splits": dataset.split_counts,
+            "groups": groups_answer(dataset),
             "skipped": [{"name": item.name, "reason": str(item.reason)} for item in dataset.skipped],
             "ignored": dataset.ignored,
             "warnings": list(map(str, dataset.warnings)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
-from vitcore.dataset import Dataset, Reading, import_dataset, load_dataset
+from vitcore.dataset import NO_GROUPS, Dataset, Reading, group_images, import_dataset, load_dataset
 from vitcore.errors import SettingsError
 from vitcore.progress import Task
 from vitcore.records import record_of
@@ -28,9 +28,11 @@ __all__ = [
     "add_settings",
     "compute_of",
     "find_dataset",
+    "groups_answer",
     "hyperparameters_of",
     "open_workspace",
     "reading_of",
+    "regrouped",
 ]
 
 Command = Callable[[argparse.Namespace, Task], None]
@@ -92,11 +94,24 @@ def reading_of(options: argparse.Namespace) -> Reading:
 
 
 def find_dataset(options: argparse.Namespace, workspace: Workspace, task: Task) -> Dataset:
-    """A dataset by its id, or imported from a path or the sample."""
+    """A dataset by its id, or imported from a path or the sample; grouped as the options say."""
     source = options.source
     if not Path(unquoted(source)).exists() and source in workspace.ids(workspace.datasets):
-        return load_dataset(source, workspace=workspace)
-    return import_dataset(source, reading=reading_of(options), workspace=workspace, task=task)
+        return regrouped(load_dataset(source, workspace=workspace), options)
+    return import_dataset(
+        source, reading=reading_of(options), group_by=options.group_by, workspace=workspace, task=task
+    )
+
+
+def regrouped(dataset: Dataset, options: argparse.Namespace) -> Dataset:
+    """Return a dataset in which the images are grouped as the options say, if they say anything."""
+    wanted = options.group_by
+    return dataset if wanted in {"", dataset.group_rule} else group_images(dataset, wanted)
+
+
+def groups_answer(dataset: Dataset) -> dict[str, Any]:
+    """Return the rule by which images are grouped, and the number of groups."""
+    return {"rule": dataset.group_rule or NO_GROUPS, "count": dataset.group_count}
 
 
 def add_reading(sub: argparse.ArgumentParser) -> None:
@@ -112,6 +127,15 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
         ("--file-column", "NAME", "its column with the file names"),
         ("--label-column", "NAME", "its column with the classes"),
         ("--label", "CLASS", "the class of all images"),
+        (
+            "--group-by",
+            "RULE",
+            (
+                "which images belong together, so that no split divides them: column:NAME of a table, "
+                "folder:N below the class, name:REGEX (its first group), time:SECONDS between two photos, "
+                "or none"
+            ),
+        ),
     ):
         group.add_argument(flag, metavar=metavar, default="", help=text)
 

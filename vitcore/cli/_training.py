@@ -20,7 +20,7 @@ from vitcore.cli._settings import (
     hyperparameters_of,
     open_workspace,
 )
-from vitcore.dataset import Dataset
+from vitcore.dataset import NO_GROUPS, Dataset, load_dataset
 from vitcore.messages import literal
 from vitcore.progress import Progress, Task
 from vitcore.records import plain_values, write_json
@@ -152,6 +152,8 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
     metrics = run.evaluation.metrics
     seconds = {"import": import_s, **plain_values(run.facts.seconds), "total": total_s}
     leak = f"\n{leak_sentence(run.facts.leak)}" if run.facts.leak is not None else ""
+    about, split = run.config.dataset, run.config.split
+    dataset = load_dataset(about.id, version=about.version, workspace=open_workspace())
     answer(
         options,
         {
@@ -180,11 +182,16 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             "leak": plain_values(run.facts.leak),
             "cross_validation": plain_values(run.facts.cross_validation),
             "repeats": plain_values(run.facts.repeats),
+            "groups": {
+                "rule": (split and split.rule) or NO_GROUPS,
+                "count": split.named_groups if split else 0,
+            },
+            "warnings": list(map(str, dataset.warnings)),
         },
         f"Run {run.id}: accuracy {metrics['accuracy'].value:.1%} on {run.evaluation.images} validation "
         f"images (95 % interval {metrics['accuracy'].low:.1%} to {metrics['accuracy'].high:.1%}), Cohen's "
         f"kappa {metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
-        f"{leak}{_spread_text(run)}",
+        f"{leak}{_spread_text(run)}" + "".join(f"\n- {warning}" for warning in dataset.warnings),
     )
 
 

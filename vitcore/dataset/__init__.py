@@ -17,6 +17,7 @@ from vitcore.dataset._edit import (
     append_images,
     delete_class,
     exclude,
+    group_images,
     relabel,
     rename_class,
     rename_dataset,
@@ -24,6 +25,7 @@ from vitcore.dataset._edit import (
     undo,
 )
 from vitcore.dataset._findings import MAX_PREVALENCE, Finding, IssueKind, Remedy
+from vitcore.dataset._groups import NO_GROUPS, GroupRule, Series, extra_columns, find_series, joined
 from vitcore.dataset._import import SourceLike, add_images, import_dataset, inspect_source, preview_source
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
@@ -39,6 +41,7 @@ __all__ = [
     "INDEX_COLUMNS",
     "MAX_PIXELS",
     "MAX_PREVALENCE",
+    "NO_GROUPS",
     "SAMPLE",
     "SAMPLE_NAME",
     "USUAL_AUGMENTATIONS",
@@ -46,11 +49,13 @@ __all__ = [
     "Change",
     "Dataset",
     "Finding",
+    "GroupRule",
     "IssueKind",
     "NamedFile",
     "Reading",
     "Remark",
     "Remedy",
+    "Series",
     "Skipped",
     "SourceLike",
     "Survey",
@@ -63,11 +68,15 @@ __all__ = [
     "delete_class",
     "duplicate_groups",
     "exclude",
+    "extra_columns",
     "find_copies",
+    "find_series",
     "fold_index",
+    "group_images",
     "import_dataset",
     "import_report",
     "inspect_source",
+    "joined",
     "list_damaged_datasets",
     "list_datasets",
     "load_dataset",

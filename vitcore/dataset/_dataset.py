@@ -13,7 +13,8 @@ An index file is never changed once ``dataset.json`` names its version, so a run
 version it learned from, and every version can be loaded again.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from PIL import Image, ImageOps
 
 from vitcore.dataset._decode import load_image
 from vitcore.dataset._findings import count_images
+from vitcore.dataset._groups import COLUMN, NO_GROUPS, find_series
 from vitcore.dataset._remarks import warnings_of
 from vitcore.errors import ImageError, NotFoundError, StorageError
 from vitcore.messages import Message, mark, message
@@ -52,13 +54,17 @@ INDEX_COLUMNS: Mapping[str, str] = {
     "height": "int64",
     "size_bytes": "int64",
     "excluded": "bool",
+    "group": "str",
 }
 """Columns of `Dataset.index` and their types.
 
 `image_id` counts from 0, rises from row to row and stays with its image; `name` is the path in the
 source, as text; `split` is ``train``, ``validation`` or ``test`` in a ready-made split, else empty;
 `sha256` is the digest of the file's bytes; `file` is its path below the dataset's folder; `width`
-and `height` are those of the upright image, in pixels; `excluded` says that the image was taken out.
+and `height` are those of the upright image, in pixels; `excluded` says that the image was taken out;
+`group` names what it belongs to, such as a patient or a burst, and is empty where it stands for itself.
+Behind these stand columns such as ``column:patient``, as text: what a table beside the images says of them,
+and ``taken``, ``camera`` and ``place`` where the files know it.
 """
 
 THUMBNAIL_SIZE = 240
@@ -88,12 +94,14 @@ class Change:
             version before it; an undo has whatever the version it restored has.
         text: What was done, one sentence.
         created: When, ISO 8601, UTC.
+        group_rule: The rule by which its images are grouped; empty if nobody chose one.
     """
 
     version: int
     base: int
     text: StoredMessage
     created: Timestamp
+    group_rule: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +171,22 @@ class Dataset:
     @cached_property
     def warnings(self) -> tuple[Message, ...]:
         """Return the notes of the import and the warnings on the images that take part, one sentence each."""
-        return (*self.notes, *warnings_of(self.index))
+        return (*self.notes, *self._about_series(), *warnings_of(self.index))
+
+    def _about_series(self) -> Iterator[Message]:
+        """Yield that images look as if they belonged together, where a split may divide them."""
+        if self.group_rule in {"", NO_GROUPS} and (series := find_series(self.index)) is not None:
+            yield series.sentence
+
+    @property
+    def group_rule(self) -> str:
+        """The rule by which images are grouped, as `GroupRule.parse` takes it; empty if nobody chose one."""
+        return self.changes[-1].group_rule
+
+    @property
+    def group_count(self) -> int:
+        """Number of groups of images that belong together."""
+        return int(self.index["group"].nunique()) - int((self.index["group"] == "").any())
 
     @property
     def can_undo(self) -> bool:
@@ -243,16 +266,22 @@ def _opens(path: Path, _modified_ns: int, _size_bytes: int) -> bool:
         return False
 
 
-def first_change(images: int, created: str) -> Change:
+def first_change(images: int, created: str, group_rule: str = "") -> Change:
     """The import of that many images, as the change that made version 1."""
-    return Change(1, 0, message("Imported {images}.", images=count_images(images)), created)
+    return Change(1, 0, message("Imported {images}.", images=count_images(images)), created, group_rule)
 
 
 def numbered(rows: pd.DataFrame, first_id: int) -> pd.DataFrame:
-    """Rows with all `INDEX_COLUMNS` from rows that lack `image_id` and `excluded`."""
+    """Rows with all `INDEX_COLUMNS` from rows that lack `image_id`, `excluded` and `group`."""
     numbers = range(first_id, first_id + len(rows))
-    index = rows.assign(image_id=numbers, excluded=False).astype(dict(INDEX_COLUMNS))
-    return index[list(INDEX_COLUMNS)].reset_index(drop=True)
+    return complete(rows.assign(image_id=numbers, excluded=False, group="").reset_index(drop=True))
+
+
+def complete(rows: pd.DataFrame) -> pd.DataFrame:
+    """Bring the columns of rows into their order and type; extra ones that some rows lack are empty there."""
+    extra = sorted(name for name in rows.columns if name.startswith(COLUMN))
+    rows = rows.assign(**{name: rows[name].fillna("") for name in extra})
+    return rows[[*INDEX_COLUMNS, *extra]].astype({**INDEX_COLUMNS, **dict.fromkeys(extra, "str")})
 
 
 def save_dataset(dataset: Dataset) -> None:
@@ -322,12 +351,15 @@ def load_dataset(
 
 def _read_rows(path: Path) -> pd.DataFrame:
     with guard(path, _REMEDY):
-        rows = pd.read_csv(path, dtype=dict(INDEX_COLUMNS), keep_default_na=False, encoding="utf-8")
+        types = defaultdict(lambda: "str", INDEX_COLUMNS)
+        rows = pd.read_csv(path, dtype=types, keep_default_na=False, encoding="utf-8")
         # By the rule, which there was not when the first datasets were imported.
         names = {label: class_name(label) or label for label in rows["label"].unique()}
         rows["label"] = rows["label"].map(names).astype("str")
         if "excluded" not in rows:  # written before images could be taken out
             rows["excluded"] = False
+        if "group" not in rows:  # written before images could belong together
+            rows["group"] = ""
         if rows["excluded"].all():
             raise ValueError(message("it has no images"))
         if not rows["image_id"].is_unique or (rows[["image_id", "width", "height"]] < 0).any(axis=None):
@@ -337,6 +369,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
         if not rows["split"].isin(_PARTS).all():
             raise ValueError(message("its parts are not those of a division"))
         return rows[list(INDEX_COLUMNS)]
+        return complete(rows)
 
 
 def _described(folder: Path, about: DatasetRecord, version: int, rows: pd.DataFrame) -> Dataset:

@@ -5,11 +5,12 @@ import io
 import re
 import struct
 import threading
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import pillow_heif
@@ -18,8 +19,9 @@ from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageErr
 from vitcore.dataset._kinds import START_BYTES, kind_by_start
 from vitcore.errors import ImageError
 from vitcore.messages import Message, message
+from vitcore.text import shown
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "probe_image"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "photo_facts", "probe_image"]
 
 MAX_PIXELS = 80_000_000
 """Largest image that is decoded, in pixels; below the limit at which Pillow warns."""
@@ -54,6 +56,7 @@ _SAYS_LITTLE = (UnidentifiedImageError, SyntaxError, IndexError, TypeError, stru
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277
 _PAPER = (255, 255, 255)
 _ORIENTATION = 0x0112
+_MAKE, _MODEL, _EXIF, _GPS, _TAKEN = 0x010F, 0x0110, 0x8769, 0x8825, 0x9003
 
 # The sizes of the pictures coded in a HEIC file, in its table of contents: "ispe", version, flags.
 _CODED_SIZE = re.compile(rb"ispe\x00.{3}(.{4})(.{4})", re.DOTALL)
@@ -124,6 +127,55 @@ def probe_image(source: Path | bytes) -> tuple[str, int, int]:
         image.draft(None, (64, 64))  # reads all of the file, does a fraction of the arithmetic
         _decode(image, source)
         return "JPEG", width, height
+
+
+def photo_facts(source: Path | bytes) -> dict[str, str]:
+    """Return what an image file says of the taking of the photo, as far as it says anything.
+
+    Returns:
+        ``taken``, ISO 8601 by the clock of the camera; ``camera``, its maker and model; ``place``, degrees
+        of latitude and longitude to a tenth, which is about 10 km.
+
+    Raises:
+        ImageError: As for `load_image`.
+    """
+    with _open(source) as image:
+        try:
+            exif = image.getexif()
+            facts = {
+                "taken": _taken(exif.get_ifd(_EXIF)),
+                "camera": _camera(str(exif.get(_MAKE, "")), str(exif.get(_MODEL, ""))),
+                "place": _place(exif.get_ifd(_GPS)),
+            }
+        except Exception:  # noqa: BLE001 - damaged EXIF in a sound image: it says nothing
+            return {}
+    return {name: text for name, text in facts.items() if text}
+
+
+def _taken(exif: Mapping[int, Any]) -> str:
+    try:
+        moment = time.strptime(str(exif.get(_TAKEN, "")).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+        return time.strftime("%Y-%m-%dT%H:%M:%S", moment)
+    except ValueError:  # nothing, zeros, or a camera that writes it in its own way
+        return ""
+
+
+def _camera(make: str, model: str) -> str:
+    make, model = (shown(text.strip("\0 "))[:60].strip() for text in (make, model))
+    return model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
+
+
+def _place(gps: Mapping[int, Any]) -> str:
+    degrees = []
+    for number, negative in ((1, "S"), (3, "W")):
+        if number + 1 not in gps:
+            return ""
+        whole, minutes, seconds = map(float, gps[number + 1])
+        value = whole + minutes / 60 + seconds / 3600
+        if not 0 <= value <= 180:  # also not a number
+            return ""
+        degrees.append(-value if gps.get(number) == negative else value)
+    return f"{degrees[0]:.1f} {degrees[1]:.1f}"
 
 
 def _open(source: Path | bytes) -> Image.Image:

@@ -17,6 +17,7 @@ from vitcore.dataset._dataset import (
     Change,
     Dataset,
     Skipped,
+    complete,
     load_dataset,
     load_description,
     numbered,
@@ -24,6 +25,7 @@ from vitcore.dataset._dataset import (
     save_description,
 )
 from vitcore.dataset._findings import count_images
+from vitcore.dataset._groups import NO_GROUPS, GroupRule, groups_by
 from vitcore.errors import DatasetError
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.records import guard, timestamp
@@ -35,6 +37,7 @@ __all__ = [
     "delete_class",
     "exclude",
     "extend",
+    "group_images",
     "latest",
     "relabel",
     "rename_class",
@@ -208,14 +211,55 @@ def extend(
     if rows.empty:
         raise DatasetError("There is no image to add; choose others.")
     first_id = dataset.next_image_id
+    all_rows = complete(pd.concat([dataset.rows, numbered(rows, first_id)], ignore_index=True))
     edited = replace(
         dataset,
-        rows=pd.concat([dataset.rows, numbered(rows, first_id)], ignore_index=True),
+        rows=grouped(all_rows, GroupRule.parse(dataset.group_rule)),
         next_image_id=first_id + len(rows),
         skipped=tuple(dict.fromkeys([*dataset.skipped, *skipped])),  # the same may be added again
         ignored=dataset.ignored + ignored,
     )
     return _write(edited, text, base=dataset.version)
+
+
+def group_images(dataset: Dataset, rule: str) -> Dataset:
+    """Keep images together that belong together: no split and no fold divides a group.
+
+    Args:
+        dataset: The current version.
+        rule: As `GroupRule.parse` takes it; ``none`` for images that each stand for themselves.
+
+    Returns:
+        The new version; images that are added later are grouped by the same rule.
+
+    Raises:
+        SettingsError: It is no rule, or finds no group in these images.
+        DatasetError: They are grouped so already, or the dataset was changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    chosen = GroupRule.parse(rule)
+    if str(chosen) == dataset.group_rule:
+        raise DatasetError(
+            "The images of '{name}' are grouped by '{rule}' already; choose another rule.",
+            name=dataset.name,
+            rule=str(chosen),
+        )
+    edited = replace(dataset, rows=grouped(dataset.rows, chosen))
+    text = message("Every image stands for itself.")
+    if chosen.kind != NO_GROUPS:
+        text = message(
+            "Grouped the images by '{rule}' ({groups} groups).", rule=str(chosen), groups=edited.group_count
+        )
+    return _commit(edited, text, group_rule=str(chosen))
+
+
+def grouped(rows: pd.DataFrame, rule: GroupRule) -> pd.DataFrame:
+    """Return rows with the groups that a rule makes.
+
+    Raises:
+        SettingsError: It finds no group in them.
+    """
+    return rows.assign(group=groups_by(rows, rule))
 
 
 def undo(dataset: Dataset) -> Dataset:
@@ -234,8 +278,12 @@ def undo(dataset: Dataset) -> Dataset:
     if not dataset.can_undo:
         raise DatasetError("There is nothing to undo; the images are as they were imported.")
     base = load_dataset(dataset.id, version=dataset.changes[-1].base, workspace=_workspace(dataset))
-    edited = replace(dataset, rows=base.rows)
-    return _commit(edited, message("Undid: {change}", change=dataset.undoable), base=base.changes[-1].base)
+    return _commit(
+        replace(dataset, rows=base.rows),
+        message("Undid: {change}", change=dataset.undoable),
+        base=base.changes[-1].base,
+        group_rule=base.group_rule,
+    )
 
 
 def rename_dataset(dataset: Dataset, name: str) -> Dataset:
@@ -300,20 +348,24 @@ def _chosen(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:
     return chosen
 
 
-def _commit(edited: Dataset, text: Message, *, base: int | None = None) -> Dataset:
+def _commit(
+    edited: Dataset, text: Message, *, base: int | None = None, group_rule: str | None = None
+) -> Dataset:
     """Write a version whose rows were edited as the next one, `base` being what undoing leads to."""
     if edited.rows["excluded"].all():
         raise DatasetError(
             "Not a single image would be left; keep at least one, or delete the whole dataset instead."
         )
     with _as_current(edited) as name:
-        return _write(replace(edited, name=name), text, base=edited.version if base is None else base)
+        edited = replace(edited, name=name)
+        return _write(edited, text, base=edited.version if base is None else base, group_rule=group_rule)
 
 
-def _write(edited: Dataset, text: Message, *, base: int) -> Dataset:
+def _write(edited: Dataset, text: Message, *, base: int, group_rule: str | None = None) -> Dataset:
     """Write a version whose rows were edited as the next one; nobody else writes meanwhile."""
     version = edited.version + 1
-    change = Change(version, base, text, timestamp())
+    rule = edited.group_rule if group_rule is None else group_rule
+    change = Change(version, base, text, timestamp(), rule)
     edited = replace(edited, version=version, changes=(*edited.changes, change))
     save_dataset(edited)
     return edited

@@ -21,9 +21,10 @@ from vitcore.dataset._dataset import (
     numbered,
     save_dataset,
 )
-from vitcore.dataset._decode import load_image, probe_image
-from vitcore.dataset._edit import extend, latest
+from vitcore.dataset._decode import load_image, photo_facts, probe_image
+from vitcore.dataset._edit import extend, grouped, latest
 from vitcore.dataset._findings import count_images
+from vitcore.dataset._groups import COLUMN, GroupRule
 from vitcore.dataset._layout import Labelled
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._sources import Entry, Reader, clean_name
@@ -52,7 +53,7 @@ __all__ = [
 ]
 
 # Raise when the same source would give another dataset, so that nothing older is taken for it.
-_REVISION = 3
+_REVISION = 4
 PREVIEW_SIZE = 240
 
 
@@ -64,6 +65,14 @@ class _Arrived:
     path: Path
     sha256: str
     size_bytes: int
+
+
+_Probe = tuple[tuple[str, int, int], dict[str, str]]
+
+
+def _probe(path: Path) -> _Probe:
+    """Decode an image file, and read what it says of the taking of the photo."""
+    return probe_image(path), photo_facts(path)
 
 
 SourceLike = str | Path | Sequence[str | Path | NamedFile]
@@ -121,6 +130,7 @@ def import_dataset(
     *,
     name: str | None = None,
     reading: Reading | None = None,
+    group_by: str = "",
     workspace: Workspace | None = None,
     task: Task | None = None,
 ) -> Dataset:
@@ -137,20 +147,23 @@ def import_dataset(
             several archives each is read by itself, and one without folders is a class of its name.
         name: What to call the dataset; the source's own name if not given.
         reading: How to read the classes where several ways are possible, see `inspect_source`.
+        group_by: Which images belong together, see `group_images`; empty if that is not known.
         workspace: Where to put it; the default workspace if not given.
         task: Where progress is reported, and what stops it; nothing is left behind.
 
     Raises:
         ArchiveError: The source cannot be read, has no images with classes, or can be read in several
             ways, which the message names.
+        SettingsError: The rule for groups is none, or finds no group in the images.
         StorageError: The disk is full or not writable.
         Stopped: The task was stopped.
     """
     workspace = workspace or Workspace.default()
     reading = reading or Reading()
+    rule = str(GroupRule.parse(group_by)) if group_by else ""
     paths = [] if str(source) == SAMPLE else _paths(source)
     title = clean_name((name or "").strip()) or (_title(paths) if paths else SAMPLE_NAME)
-    digest = _source_digest(paths, reading)
+    digest = _source_digest(paths, reading, rule)
     known = list_datasets(workspace)
     same = known[(known["source_digest"] == digest) & (known["name"] == title) & (known["version"] == 1)]
     if len(same):
@@ -162,7 +175,7 @@ def import_dataset(
             importer.read(paths, reading, folder)
         else:
             importer.take(folder, _sample_files(), total=SAMPLE_COUNT)
-        save_dataset(importer.dataset(folder, dataset_id, title, digest))
+        save_dataset(importer.dataset(folder, dataset_id, title, digest, rule))
     return load_dataset(dataset_id, workspace=workspace)
 
 
@@ -233,13 +246,13 @@ def _title(paths: Sequence[str | Path | NamedFile]) -> str:
     return (name if path.is_dir() else name.partition(".")[0]) or "Photos"
 
 
-def _source_digest(paths: Sequence[str | Path | NamedFile], reading: Reading) -> str:
+def _source_digest(paths: Sequence[str | Path | NamedFile], reading: Reading, rule: str) -> str:
     """Digest of a source: the bytes of files, names, sizes and times of those in folders.
 
     Raises:
         ArchiveError: There is nothing at a path.
     """
-    digest = hashlib.sha256(f"{_REVISION}:{'' if paths else SAMPLE}:{reading}".encode())
+    digest = hashlib.sha256(f"{_REVISION}:{'' if paths else SAMPLE}:{reading}:{rule}".encode())
     for item in paths:
         path = item.path if isinstance(item, NamedFile) else Path(item)
         if isinstance(item, NamedFile) or len(paths) > 1:
@@ -341,12 +354,12 @@ class _Importer:
         incoming.mkdir()
         workers = min(8, os.cpu_count() or 1)
         meter = self._task.meter("import", total)
-        pending: deque[tuple[_Arrived, Future[tuple[str, int, int]]]] = deque()
+        pending: deque[tuple[_Arrived, Future[_Probe]]] = deque()
         with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-import") as pool:
             for item, file in files:
                 arrived = self._copy(item, file, incoming)
                 if arrived is not None:
-                    pending.append((arrived, pool.submit(probe_image, arrived.path)))
+                    pending.append((arrived, pool.submit(_probe, arrived.path)))
                 if len(pending) > 4 * workers:
                     self._settle(folder, *pending.popleft())
                 meter.add(1)
@@ -364,9 +377,9 @@ class _Importer:
                 reason=last.reason,
             )
 
-    def dataset(self, folder: Path, dataset_id: str, name: str, digest: str) -> Dataset:
+    def dataset(self, folder: Path, dataset_id: str, name: str, digest: str, rule: str) -> Dataset:
         """The dataset of what was taken, sorted by name so that the source's order does not matter."""
-        rows = self._sorted_rows()
+        rows = grouped(numbered(self._sorted_rows(), 0), GroupRule.parse(rule))
         created = timestamp()
         return Dataset(
             folder=folder,
@@ -375,9 +388,9 @@ class _Importer:
             version=1,
             created=created,
             source_digest=digest,
-            rows=numbered(rows, 0),
+            rows=rows,
             next_image_id=len(rows),
-            changes=(first_change(len(rows), created),),
+            changes=(first_change(len(rows), created, rule),),
             skipped=self.skipped,
             ignored=self.ignored,
             notes=self.notes,
@@ -395,10 +408,10 @@ class _Importer:
             return None
         return _Arrived(item, path, copied.sha256, copied.size_bytes)
 
-    def _settle(self, folder: Path, arrived: _Arrived, probe: "Future[tuple[str, int, int]]") -> None:
+    def _settle(self, folder: Path, arrived: _Arrived, probe: "Future[_Probe]") -> None:
         """Move a checked image to its place, or say why it is not one."""
         try:
-            kind, width, height = probe.result()
+            (kind, width, height), facts = probe.result()
         except ImageError as error:
             arrived.path.unlink()
             self._skip(arrived.item.entry.name, error.message)
@@ -418,5 +431,6 @@ class _Importer:
                 "width": width,
                 "height": height,
                 "size_bytes": arrived.size_bytes,
+                **{COLUMN + name: text for name, text in {**facts, **arrived.item.columns}.items()},
             }
         )

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from vitcore.dataset._sources import Entry
@@ -43,12 +43,14 @@ class Labelled:
         label: Class name, or an empty string when it has none.
         split: ``train``, ``validation`` or ``test`` in a ready-made split, else an empty string.
         reason: Why it has no label, if it has none.
+        columns: What else a table says of it, by the names of its columns.
     """
 
     entry: Entry
     label: str
     split: str = ""
     reason: Message | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.dataset._copies import group_pairs
+from vitcore.dataset._groups import joined
 from vitcore.errors import DatasetError, SettingsError
 from vitcore.folds import deal_folds
 from vitcore.messages import Message, counted, mark, message, shortened
@@ -32,7 +33,7 @@ def split_index(
         validation_fraction: Share of the images to be judged on, above 0 and below 1.
         seed: The same seed gives the same split.
         groups: What group each row belongs to, such as near-duplicates: any values, (N,). Files with
-            the same content are in one group whatever it says, and by themselves if it is not given.
+            the same content, and those of one group of the index, are together whatever it says.
 
     Returns:
         ``train``, ``validation`` or ``test`` per row, with the rows' index.
@@ -133,8 +134,9 @@ def _check_classes(index: pd.DataFrame) -> None:
 def _group_numbers(index: pd.DataFrame, groups: Groups | None) -> Ints:
     """The group of each row, numbered as they appear; rows of one content join their groups."""
     contents, _ = pd.factorize(index["sha256"])
+    named = index.get("group")
     if groups is None:
-        return contents.astype(np.int64)
+        return joined(contents.astype(np.int64), named)
     numbers, names = pd.factorize(np.asarray(groups), use_na_sentinel=False)
     if len(numbers) != len(index):
         raise DatasetError(
@@ -142,7 +144,8 @@ def _group_numbers(index: pd.DataFrame, groups: Groups | None) -> Ints:
         )
     first = pd.Series(numbers).groupby(contents).transform("first").to_numpy()
     pairs = np.unique(np.stack([first, numbers], axis=1)[first != numbers], axis=0)
-    return group_pairs(len(names), pairs, np.ones(len(pairs)), largest=len(index))[numbers]
+    alike = group_pairs(len(names), pairs, np.ones(len(pairs)), largest=len(index))[numbers]
+    return joined(alike, named)
 
 
 def _groups_of_classes(index: pd.DataFrame, numbers: Ints) -> dict[str, Ints]:
@@ -172,6 +175,8 @@ def _too_few(index: pd.DataFrame, numbers: Ints, label: str, count: int) -> Mess
     if len(set(numbers[rows])) > count:
         return message("{found} (what else it has is in other classes too)", found=found)
     exact = index.loc[rows, "sha256"].nunique() == count
+    if "group" in index and (index.loc[rows, "group"] != "").any():
+        return message("{found} (each group of images counts as one)", found=found)
     alike = message("copies") if exact else message("near-duplicates")
     template = mark("{found} (its {images} images are all {alike} of each other)")
     if count > 1:

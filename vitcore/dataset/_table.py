@@ -14,7 +14,7 @@ from vitcore.dataset._layout import Labelled, Layout, split_name
 from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message, message, quoted, shortened
-from vitcore.text import as_meant, class_name
+from vitcore.text import as_meant, class_name, shown
 
 __all__ = [
     "MAX_TABLE_BYTES",
@@ -47,6 +47,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 65536  # characters that are looked at
 _SAMPLE_ROWS = 50
 _MAX_FILE_CELL = 4096  # characters; no path is longer
+_MAX_COLUMNS, _MAX_KEPT_CELL = 50, 200  # that are kept with an image, and the characters of each
 
 _TOO_LARGE = message(
     "it takes too much memory (all tables of a source may have {most} MB); keep only the columns with the "
@@ -278,7 +279,7 @@ def table_layout(
         candidates, certain = [label_column, *(name for name in candidates if name != label_column)], True
     layout = None
     if candidates:
-        layout = _labelled(table, entries, matches[best], candidates[0])
+        layout = _labelled(table, entries, matches[best], best, candidates[0])
     missing = [
         cell for cell, number in zip(table.column(best), matches[best], strict=True) if number < 0 and cell
     ]
@@ -377,7 +378,9 @@ def _is_split(column: str, cells: Mapping[str, int]) -> bool:
     return column.strip().lower() in _SPLIT_NAMES and bool(cells) and all(map(split_name, cells))
 
 
-def _labelled(table: Table, entries: Sequence[Entry], numbers: Sequence[int], label_column: str) -> Layout:
+def _labelled(
+    table: Table, entries: Sequence[Entry], numbers: Sequence[int], file_column: str, label_column: str
+) -> Layout:
     split_column = next(
         (name for name in table.columns if _is_split(name, Counter(table.column(name)))), None
     )
@@ -389,6 +392,9 @@ def _labelled(table: Table, entries: Sequence[Entry], numbers: Sequence[int], la
             labels.setdefault(number, set()).add(label)
             parts[number] = split_name(part)
     folder_parts = _folder_splits(entries)
+    others = [name for name in table.columns if name not in {file_column, label_column, split_column}]
+    kept = [(table.columns.index(name), shown(name)) for name in others[:_MAX_COLUMNS]]
+    row_of = {number: row for number, row in zip(numbers, table.rows, strict=True) if number >= 0}
     items = []
     unlisted = message("not listed in {table}", table=table.name)
     several = message("listed in {table} with several labels", table=table.name)
@@ -403,7 +409,9 @@ def _labelled(table: Table, entries: Sequence[Entry], numbers: Sequence[int], la
             items.append(Labelled(entry, "", reason=unlabelled))
         else:
             split = parts[entry.number] or folder_parts.get(entry.number, "")
-            items.append(Labelled(entry, min(given), split))
+            row = row_of[entry.number]
+            columns = {name: shown(row[place][:_MAX_KEPT_CELL]) for place, name in kept}
+            items.append(Labelled(entry, min(given), split, columns=columns))
     title = message("The classes in column '{column}' of {table}", column=label_column, table=table.name)
     return Layout(title, "", tuple(items))
 

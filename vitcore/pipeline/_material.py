@@ -28,7 +28,7 @@ class TrainingData:
         device: Name of the device that computes.
         rows: Of the dataset's index: the N images of the training and the validation part.
         truth: (N,), class numbers.
-        groups: (N,), the same number for near-duplicates.
+        groups: (N,), the same number for near-duplicates and for images of one group of the dataset.
         train: Positions of the training images.
         validation: Positions of the validation images.
         vectors: (N, D), of the images themselves.

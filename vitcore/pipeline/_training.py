@@ -204,6 +204,8 @@ def _prepare(
             validation_fraction=h.validation_fraction,
             groups=int((sizes > 1).sum()),
             images=int(sizes[sizes > 1].sum()),
+            rule=dataset.group_rule,
+            named_groups=dataset.group_count,
         ),
     )
     return data

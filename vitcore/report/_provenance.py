@@ -1,5 +1,6 @@
 """The origin of a run, and how far its figures hold: said alike in the report and in the model card."""
 
+from vitcore.dataset import NO_GROUPS
 from vitcore.evaluation import Evaluation
 from vitcore.language import listed, ntr, number, percent, tr
 from vitcore.report._names import shortened
@@ -55,14 +56,21 @@ def division_sentences(config: RunConfig, *, ready_made: bool) -> str:
         ).format(**parts, fraction=percent(split.validation_fraction), seed=split.seed)
     if not split.groups:
         return f"{text} " + tr("No two of them are near-duplicates of each other.")
-    if ready_made:
-        alike = tr("{images} of the images are near-duplicates of each other, in {groups} groups.")
-    else:
+    alike = tr("{images} of the images are near-duplicates of each other, in {groups} groups.")
+    if split.rule not in {"", NO_GROUPS}:
         alike = tr(
-            "{images} of the images are near-duplicates of each other, in {groups} groups; each group was "
-            "kept together on one side, so that nothing was judged that had been learned by heart."
+            "{images} of the images belong together, by the rule {rule} or as near-duplicates, in {groups} "
+            "groups."
         )
-    return f"{text} {alike.format(images=number(split.images), groups=number(split.groups))}"
+    sentence = alike.format(
+        images=number(split.images), groups=number(split.groups), rule=f"“{shortened(split.rule)}”"
+    )
+    if ready_made:
+        return f"{text} {sentence}"
+    kept = tr(
+        "Each group was kept together on one side, so that nothing was judged that had been learned by heart."
+    )
+    return f"{text} {sentence} {kept}"
 
 
 def limits(

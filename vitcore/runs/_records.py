@@ -76,12 +76,16 @@ class SplitRecord:
         validation_fraction: Share of the images kept for validation, 0 … 1.
         groups: Groups of more than one image that belong together.
         images: How many are in these.
+        rule: By which the dataset groups its images; empty if nobody chose one.
+        named_groups: Groups that the rule makes.
     """
 
     seed: int
     validation_fraction: float
     groups: int
     images: int
+    rule: str = ""
+    named_groups: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

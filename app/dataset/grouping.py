@@ -1,0 +1,109 @@
+"""Photos that belong together: the series that were noticed, and the choice of the rule."""
+
+from collections.abc import Hashable
+
+import streamlit as st
+
+from app.shared.edits import apply_edit
+from app.shared.text import escape_markdown
+from vitcore.dataset import NO_GROUPS, Dataset, Series, extra_columns, find_series, group_images
+from vitcore.language import listed, mark, number, tr
+
+__all__ = ["draw_groups"]
+
+KINDS = {
+    NO_GROUPS: mark("Every photo stands for itself"),
+    "column": mark("What a column of the table says"),
+    "folder": mark("The folder inside that of the class"),
+    "name": mark("A part of the file name"),
+    "time": mark("The time between two photos"),
+}
+FIRST_PART = "^([^_]+)_"  # of a file name
+
+
+def draw_groups(data: Dataset) -> None:
+    """Draw which photos belong together, the question where nobody said so, and the choice of the rule."""
+    series = None if data.group_rule else _series((data.id, data.version), data)
+    if series is not None:
+        _question(data, series)
+    title = tr("Photos that belong together: {rule}").format(rule=_in_words(data))
+    with st.expander(title, icon=":material/group_work:"):
+        st.markdown(
+            tr(
+                "Several photos of one animal, patient, place or burst are alike. A classifier that learns "
+                "from some of them and is tested on the others looks better than it is, so they stay on one "
+                "side."
+            )
+        )
+        _chooser(data)
+
+
+def _question(data: Dataset, series: Series) -> None:
+    """Ask whether images that look like series are kept together."""
+    with st.container(border=True):
+        st.markdown(
+            ":orange[:material/group_work:] "
+            + tr("**{images} photos look like {count} series**, such as {examples}.").format(
+                images=number(series.images),
+                count=number(series.count),
+                examples=listed([escape_markdown(name, 40) for name in series.examples]),
+            )
+        )
+        st.caption(
+            tr(
+                "If each series shows one subject, keep it together: otherwise the accuracy would look "
+                "better than it is."
+            )
+        )
+        with st.container(horizontal=True):
+            if st.button(tr("Keep each series together"), type="primary", key="keep_series"):
+                apply_edit(group_images, data, series.rule)
+            if st.button(tr("They are independent photos"), key="no_series"):
+                apply_edit(group_images, data, NO_GROUPS)
+
+
+def _chooser(data: Dataset) -> None:
+    """Draw the choice of a rule, which holds from the next training on."""
+    columns = extra_columns(data.index)
+    kinds = [
+        kind for kind in KINDS if (kind != "column" or columns) and (kind != "time" or "taken" in columns)
+    ]
+    kind = st.selectbox(
+        tr("Together are photos with the same"),
+        kinds,
+        format_func=lambda kind: tr(KINDS[kind]),
+        key="group_kind",
+    )
+    value: object = ""
+    if kind == "column":
+        value = st.selectbox(tr("Column"), columns, key="group_column")
+    elif kind == "folder":
+        value = st.number_input(tr("Level below the class"), 1, 20, key="group_folder")
+    elif kind == "name":
+        value = st.text_input(
+            tr("Pattern"),
+            FIRST_PART,
+            key="group_name",
+            help=tr(
+                "A regular expression; what its first brackets find is the name of the group. `^([^_]+)_` "
+                "finds all before the first underscore."
+            ),
+        )
+    elif kind == "time":
+        value = st.number_input(tr("Seconds between two photos, at most"), 1, 86400, 10, key="group_time")
+    rule = kind if kind == NO_GROUPS else f"{kind}:{value}"
+    if st.button(tr("Use this rule"), key="group_by", disabled=rule == (data.group_rule or NO_GROUPS)):
+        apply_edit(group_images, data, rule)
+
+
+def _in_words(data: Dataset) -> str:
+    """Return how the photos are grouped, in a few words."""
+    kind = (data.group_rule or NO_GROUPS).partition(":")[0]
+    if kind == NO_GROUPS:
+        return tr("none")
+    return tr("{count} groups").format(count=number(data.group_count))
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _series(key: Hashable, _data: Dataset) -> Series | None:  # noqa: ARG001 - stands for the dataset
+    return find_series(_data.index)
