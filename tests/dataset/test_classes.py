@@ -100,3 +100,14 @@ def test_likeness_is_a_remark(pack, picture):
     dataset = import_dataset(by_folder(pack, picture, ["Cat", "cat", "dog"]))
     [found] = [r for r in remarks(dataset.index) if "'Cat' and 'cat' differ only" in str(r.sentence)]
     assert not found.good
+
+
+def test_a_class_without_a_usable_photo_is_named(pack, picture):
+    files = {f"{label}/{number}.png": picture(number) for label in ("cats", "dogs") for number in range(2)}
+    files |= {f"coats/{number}.CR2": b"raw" for number in range(3)} | {"emus/1.png": b"<html>"}
+    dataset = import_dataset(pack(files))
+    assert dataset.classes == ("cats", "dogs")
+    assert "The folder 'coats' has no photo that can be used (for example '0.CR2': a raw file" in said(
+        dataset
+    )
+    assert "None of the photos of class 'emus' can be used (for example 'emus/1.png': not an" in said(dataset)

@@ -662,9 +662,10 @@ PICTURES = [
     no_picture("zeros", "x.png", lambda: bytes(5000), UNKNOWN),
     *(
         no_picture(f"{kind} called JPEG", "x.jpg", lambda kind=kind: plain(kind), UNKNOWN)
-        for kind in ("ICO", "EPS", "PDF", "PPM", "TGA", "ICNS", "JPEG2000")
+        for kind in ("ICO", "EPS", "PPM", "TGA", "ICNS", "JPEG2000")
     ),
-    no_picture("PSD called JPEG", "x.jpg", lambda: b"8BPS\0\1" + bytes(500), UNKNOWN),
+    no_picture("PDF called JPEG", "x.jpg", lambda: plain("PDF"), "a PDF file"),
+    no_picture("PSD called JPEG", "x.jpg", lambda: b"8BPS\0\1" + bytes(500), "a file of a graphics program"),
     no_picture("program called JPEG", "x.jpg", lambda: b"MZ\x90\0" + bytes(500), UNKNOWN),
 ]
 

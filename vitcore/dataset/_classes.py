@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from vitcore.dataset._layout import Labelled
+from vitcore.dataset._sources import Entry
 from vitcore.errors import DatasetError
 from vitcore.messages import Message, counted, message, quoted, shortened
 from vitcore.text import MAX_CLASS_NAME, class_name, likeness, shown
 
-__all__ = ["about_likeness", "by_the_rule", "typed_name"]
+__all__ = ["about_likeness", "by_the_rule", "typed_name", "without_photos"]
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _NAMED = 5  # in one sentence, or sentences of one kind
@@ -62,6 +63,24 @@ def _about_changes(names: Mapping[str, str]) -> Iterator[Message]:
         yield message(
             "Control characters in the names of classes were replaced: {names}.",
             names=shortened(quoted(marked), _NAMED),
+        )
+
+
+def without_photos(items: Iterable[Labelled], skipped: Iterable[tuple[Entry, Message]]) -> Iterator[Message]:
+    """Yield a sentence for each folder that lies beside the class folders and has files, but no photo."""
+    filled = {item.entry.parts[:-1] for item in items if item.label}
+    above = {folder[:-1] for folder in filled if folder}
+    empty: dict[tuple[str, ...], tuple[Entry, Message]] = {}
+    for entry, reason in skipped:
+        folder = entry.parts[:-1]
+        if folder and folder[:-1] in above and folder not in filled | above:
+            empty.setdefault(folder, (entry, reason))
+    for folder, (entry, reason) in sorted(empty.items())[:_NAMED]:
+        yield message(
+            "The folder '{name}' has no photo that can be used (for example '{file}': {reason}).",
+            name=folder[-1],
+            file=entry.parts[-1],
+            reason=reason,
         )
 
 

@@ -324,6 +324,20 @@ class _Importer:
                 (replace(wanted[entry.number], entry=entry), file) for entry, file in parts.read(set(wanted))
             )
             self.take(folder, files, total=len(wanted))
+            self.notes += tuple(self._lost_classes(chosen))
+
+    def _lost_classes(self, chosen: Candidate) -> Iterator[Message]:
+        """Yield a sentence for each class of which no photo could be read."""
+        reasons = {skipped.name: skipped.reason for skipped in self._skipped}
+        there = {row["label"] for row in self._rows}
+        for name in sorted(chosen.classes.keys() - there):
+            file = next(item.entry.name for item in chosen.items if item.label == name)
+            yield message(
+                "None of the photos of class '{name}' can be used (for example '{file}': {reason}).",
+                name=name,
+                file=file,
+                reason=reasons.get(file, ""),
+            )
 
     def new_rows(self, dataset: Dataset) -> pd.DataFrame:
         """The rows of what was taken that are new to a dataset."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from vitcore.dataset._classes import by_the_rule, typed_name
+from vitcore.dataset._classes import by_the_rule, typed_name, without_photos
 from vitcore.dataset._decode import IMAGE_SUFFIXES
 from vitcore.dataset._kinds import ARCHIVES, START_BYTES, kind_by_name, kind_by_start
 from vitcore.dataset._layout import (
@@ -253,7 +253,7 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
         title=title,
         images=len(images),
         candidates=tuple(
-            replace(candidate, notes=(*candidate.notes, *_notes(candidate, found.tables, refused, unused)))
+            replace(candidate, notes=(*candidate.notes, *_notes(candidate, found, refused, unused)))
             for candidate in candidates
         ),
         tables=tuple(layouts),
@@ -383,17 +383,19 @@ def _unused_tables(
 
 
 def _notes(
-    candidate: Candidate,
-    tables: Sequence[Entry],
-    refused: Mapping[int, Message],
-    unused: Mapping[int, Message],
+    candidate: Candidate, found: _Found, refused: Mapping[int, Message], unused: Mapping[int, Message]
 ) -> list[Message]:
-    """What to say of tables that a person may have meant to be used."""
-    return [
+    """What to say of tables, and of class folders, that a person may have meant to be used."""
+    notes = [
         message("{table} was left out: {reason}.", table=entry.name, reason=unused[entry.number])
-        for entry in tables
+        for entry in found.tables
         if entry.number in refused or (entry.number in unused and len(candidate.classes) < 2)
     ]
+    if candidate.table is None:
+        tables = {entry.number for entry in found.tables}
+        others = ((entry, reason) for entry, reason in found.skipped if entry.number not in tables)
+        notes += without_photos(candidate.items, others)
+    return notes
 
 
 def _candidates(

@@ -48,7 +48,7 @@ from vitcore.records import (
     write_json,
 )
 from vitcore.runs import Run
-from vitcore.text import spreadsheet
+from vitcore.text import class_name, spreadsheet
 from vitcore.workspace import Workspace, new_id
 
 __all__ = ["Correction", "PhotoBatch", "answer_batch", "list_batches", "load_batch", "new_batch"]
@@ -152,7 +152,8 @@ class PhotoBatch:
                 changed by somebody else.
             StorageError: The disk is full or not writable.
         """
-        if not label.strip():
+        label = class_name(label)
+        if not label:
             raise DatasetError("The class has no name; choose one, or type a new one.")
         name = PurePosixPath(self.names[number]).name
         if PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES:
