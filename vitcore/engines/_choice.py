@@ -182,9 +182,10 @@ def choose_engine(
     mark = _mark(exact, others, [image for image, _ in sample])
     if mark not in remembered:
         remembered[mark] = _measured(exact, others, sample, missing, usual, task)
-        workspace.engines.mkdir(exist_ok=True)
         choices = {mark: plain_values(choice.record) for mark, choice in remembered.items()}
-        write_json(memory, {**_read(memory), wish: choices})
+        with workspace.changing(memory):
+            workspace.engines.mkdir(exist_ok=True)
+            write_json(memory, {**_read(memory), wish: choices})
     return remembered[mark]
 
 
