@@ -368,7 +368,6 @@ def _read_rows(path: Path) -> pd.DataFrame:
             raise ValueError(message("its files are not those of images"))
         if not rows["split"].isin(_PARTS).all():
             raise ValueError(message("its parts are not those of a division"))
-        return rows[list(INDEX_COLUMNS)]
         return complete(rows)
 
 
