@@ -18,6 +18,7 @@ __all__ = [
     "MAX_CLASS_NAME",
     "as_meant",
     "class_name",
+    "composed",
     "harmless",
     "json_text",
     "likeness",
@@ -73,6 +74,11 @@ def _needed(joiners: re.Match[str]) -> str:
     between = min(before, after) >= _FIRST_JOINED
     behind_virama = bool(before) and unicodedata.combining(before) == _VIRAMA
     return joiners[0][0] if between or behind_virama else ""
+
+
+def composed(name: str) -> str:
+    """Return a name with composed accents and plain spaces: two programs may write them differently."""
+    return name if name.isascii() else " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def likeness(name: str) -> str:

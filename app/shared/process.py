@@ -7,6 +7,7 @@ from importlib import import_module
 
 from app._compat import end_at_once
 from app.shared.language import prepare_language
+from vitcore.text import use_utf8
 
 __all__ = ["device_title", "import_ahead", "prepare_process"]
 
@@ -22,6 +23,7 @@ def prepare_process() -> None:
     # Training is thousands of short steps, each of which lets go of Python's lock. At the usual 5 ms,
     # a thread that draws a page makes every one of them wait that long: a hundred times slower.
     sys.setswitchinterval(0.0002)
+    use_utf8()
     prepare_language()
     end_at_once()
 

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from vitcore.dataset import import_dataset, inspect_source
+from vitcore.dataset import Reading, import_dataset, inspect_source
 from vitcore.dataset._table import Room, Table, base_names, parse_table
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message
@@ -90,6 +90,17 @@ def test_why_nothing_can_be_read_is_that_of_the_table(pack, picture):
     path = pack({"1.png": picture(1), "labels.csv": b"file,label\n"})
     with pytest.raises(ArchiveError, match=r"labels.csv is a table that cannot be used: it has no rows"):
         import_dataset(path)
+
+
+def test_folders_tables_and_columns_are_named_in_any_spelling(pack, picture):
+    photos = {f"Fotos/Hu\u0308te/{label}/{n}.png": picture(n) for label in ("a", "b") for n in range(2)}
+    photos |= {f"Fotos/mehr/{label}/{n}.png": picture(9 + n) for label in ("a", "b") for n in range(2)}
+    assert import_dataset(pack(photos), reading=Reading(root="Hüte")).class_counts == {"a": 2, "b": 2}
+    table = table_of(PLAIN).replace("label", "cate\u0301gorie")
+    files = {f"im/{file}": picture(number) for number, file in enumerate(PLAIN)}
+    source = pack({**files, "e\u0301tiquettes.csv": table.encode()}, name="other")
+    wanted = Reading(labels="étiquettes.csv", label_column="catégorie")
+    assert import_dataset(source, reading=wanted).class_counts == {"cat": 1, "dog": 2, "猫": 1}
 
 
 # --- memory and time ---------------------------------------------------------------------------

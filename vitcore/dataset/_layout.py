@@ -8,6 +8,7 @@ from functools import cached_property
 from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message, message, quoted, shortened
+from vitcore.text import composed
 
 __all__ = ["EVERY_FOLDER", "SPLITS", "WHOLE", "Labelled", "Layout", "folder_layouts", "split_name"]
 
@@ -178,9 +179,14 @@ class _Reader:
 
 def _find(paths: Iterable[Path], root: str) -> Path:
     """The path of a folder that was named by its whole path, or by its last parts."""
-    wanted = tuple(part for part in root.replace("\\", "/").split("/") if part not in {"", ".", ".."})
+    wanted = tuple(
+        composed(part) for part in root.replace("\\", "/").split("/") if part not in {"", ".", ".."}
+    )
     found = {
-        path[:end] for path in paths for end in range(len(path) + 1) if path[:end][-len(wanted) :] == wanted
+        path[:end]
+        for path in set(paths)
+        for end in range(len(path) + 1)
+        if tuple(map(composed, path[max(0, end - len(wanted)) : end])) == wanted
     }
     if wanted and found:
         return min(found, key=lambda path: (len(path), path))

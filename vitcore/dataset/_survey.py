@@ -30,7 +30,7 @@ from vitcore.dataset._table import (
 )
 from vitcore.errors import ArchiveError
 from vitcore.messages import NOTHING, Message, message, quoted, shortened
-from vitcore.text import unquoted
+from vitcore.text import composed, unquoted
 
 __all__ = [
     "Candidate",
@@ -235,6 +235,12 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     Raises:
         ArchiveError: A table is damaged, or what `reading` names is not there.
     """
+    reading = replace(
+        reading,
+        labels=composed(reading.labels),
+        file_column=composed(reading.file_column),
+        label_column=composed(reading.label_column),
+    )
     found = _Found()
     for title, entries in parts.parts():
         found.sort(title, entries)
@@ -551,8 +557,8 @@ def _table_layouts(tables: Sequence[Table], images: Sequence[Entry], reading: Re
     """Return the tables that name the images, the ones with classes first."""
     chosen = list(tables)
     if reading.labels:
-        chosen = [table for table in tables if table.name == reading.labels] or [
-            table for table in tables if PurePosixPath(table.name).name == reading.labels
+        chosen = [table for table in tables if composed(table.name) == reading.labels] or [
+            table for table in tables if composed(PurePosixPath(table.name).name) == reading.labels
         ]
     if not images:
         return []

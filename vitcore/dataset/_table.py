@@ -3,7 +3,6 @@
 import csv
 import re
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from vitcore.dataset._layout import Labelled, Layout, split_name
 from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message, message, quoted, shortened
-from vitcore.text import as_meant, class_name, shown
+from vitcore.text import as_meant, class_name, composed, shown
 
 __all__ = [
     "MAX_TABLE_BYTES",
@@ -185,11 +184,11 @@ def parse_table(
         rows = room.rows(_cells(text, room.cells_left))
         width = len(rows[0]) if rows else 0
         first = (cell.replace("\\", "/").rpartition("/")[2] for cell in chain(*rows[:1]))
-        headless = any(_spelling(cell) in files for cell in first)
+        headless = any(composed(cell) in files for cell in first)
         header = [f"column {number + 1}" for number in range(width)] if headless or not rows else rows.pop(0)
         columns: dict[str, None] = {}
         for number, cell in enumerate(header):
-            title = cell or f"column {number + 1}"
+            title = composed(cell) or f"column {number + 1}"
             while title in columns:
                 title = f"{title} ({number + 1})"
             columns[title] = None
@@ -202,7 +201,7 @@ def parse_table(
 
 def base_names(entries: Iterable[Entry]) -> frozenset[str]:
     """The names of files without their folders, in the spelling in which tables are compared with them."""
-    return frozenset(_spelling(PurePosixPath(entry.name).name) for entry in entries)
+    return frozenset(composed(PurePosixPath(entry.name).name) for entry in entries)
 
 
 def _cells(text: str, most: int) -> Iterator[list[str]]:
@@ -313,11 +312,6 @@ def _encodings(content: bytes) -> Sequence[str]:
     return ("utf-32-le", "utf-32-be", *two)
 
 
-def _spelling(name: str) -> str:
-    """Return a name with composed accents and plain spaces: two programs may write them differently."""
-    return " ".join(unicodedata.normalize("NFC", name).split()) if not name.isascii() else name
-
-
 class _Finder:
     """Finds images by what a table calls them."""
 
@@ -331,7 +325,7 @@ class _Finder:
                 for name in {tail, str(PurePosixPath(tail).with_suffix(""))}:
                     # A name that several files share says nothing.
                     self._numbers[name] = -1 if name in self._numbers else entry.number
-                    if not name.isascii() and (spelt := _spelling(name)) != name:
+                    if not name.isascii() and (spelt := composed(name)) != name:
                         self._spelt[spelt] = -1 if spelt in self._spelt else entry.number
         self._found: dict[str, int] = {}
 
@@ -348,7 +342,7 @@ class _Finder:
         # From the whole path on: a table may come from a machine where more folders lay above.
         for start in range(len(parts)):
             tail = "/".join(parts[start:])
-            spelt = _spelling(tail)
+            spelt = composed(tail)
             for names, name in ((self._numbers, tail), (self._spelt, spelt), (self._numbers, spelt)):
                 if name in names:
                     return names[name]
