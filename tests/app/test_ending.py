@@ -1,6 +1,5 @@
 """The end of the server: at once, without a crash, and what was interrupted goes on after the next start."""
 
-import json
 import random
 import signal
 import time
@@ -9,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests._interrupted import interrupted_training
 from tests._server import open_session, running_app
-from vitcore.compute import Compute
-from vitcore.dataset import import_dataset
-from vitcore.errors import Stopped
-from vitcore.pipeline import resume, train
-from vitcore.progress import Progress, Task
+from vitcore.pipeline import resume
 from vitcore.runs import Run, load_run
-from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
 PATIENCE_S = 120.0
@@ -27,23 +22,7 @@ def interrupted(picture_folder: Callable[..., Path]) -> Callable[..., str]:
     """Makes a training that was interrupted before its first photo was looked at; gives its id."""
 
     def make(backbone: str, count: int, **settings: object) -> str:
-        def refuse(progress: Progress) -> None:
-            if progress.phase == "embed":
-                raise Stopped("Not now.")
-
-        made: list[str] = []
-        with pytest.raises(Stopped):
-            train(
-                import_dataset(picture_folder(count=count), name="Photos"),
-                Hyperparameters(schedule="constant", **settings),
-                compute=Compute(backbone, engine="torch"),
-                task=Task(refuse, on_start=made.append),
-            )
-        run = load_run(made[0])
-        state = json.loads((run.folder / "state.json").read_text())
-        (run.folder / "state.json").write_text(json.dumps(state | {"state": "running", "message": ""}))
-        assert load_run(run.id).state == "interrupted"
-        return run.id
+        return interrupted_training(picture_folder(count=count), backbone, **settings)
 
     return make
 
