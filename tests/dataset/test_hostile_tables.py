@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from vitcore.dataset import Reading, import_dataset, inspect_source
-from vitcore.dataset._table import Room, Table, base_names, parse_table
+from vitcore.dataset._csv import Room, Table, base_names, parse_table
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message
 
@@ -108,8 +108,8 @@ def test_folders_tables_and_columns_are_named_in_any_spelling(pack, picture):
 
 @pytest.fixture
 def small_room(monkeypatch):
-    monkeypatch.setattr("vitcore.dataset._table.MAX_TABLE_BYTES", MB)
-    monkeypatch.setattr("vitcore.dataset._table._MAX_KEPT_BYTES", 4 * MB)
+    monkeypatch.setattr("vitcore.dataset._csv.MAX_TABLE_BYTES", MB)
+    monkeypatch.setattr("vitcore.dataset._csv._MAX_KEPT_BYTES", 4 * MB)
 
 
 def distinct(count: int) -> bytes:

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from vitcore.dataset import NamedFile, Reading, add_images, import_dataset, inspect_source
+from vitcore.dataset._csv import parse_table
 from vitcore.dataset._layout import folder_layouts
 from vitcore.dataset._sources import Entry
-from vitcore.dataset._table import parse_table, table_layout
+from vitcore.dataset._table import table_layout
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message
 

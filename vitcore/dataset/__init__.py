@@ -27,11 +27,11 @@ from vitcore.dataset._edit import (
 from vitcore.dataset._findings import MAX_PREVALENCE, Finding, IssueKind, Remedy
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, Series, extra_columns, find_series, joined
 from vitcore.dataset._import import SourceLike, add_images, import_dataset, inspect_source, preview_source
+from vitcore.dataset._reading import Candidate, NamedFile, Reading, Survey
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
 from vitcore.dataset._sample import SAMPLE, SAMPLE_NAME
 from vitcore.dataset._split import fold_index, split_index
-from vitcore.dataset._survey import Candidate, NamedFile, Reading, Survey
 from vitcore.dataset._unpack import Unpacked, unpack_photos
 from vitcore.dataset._views import AUGMENTATIONS, USUAL_AUGMENTATIONS, make_view, view_key
 

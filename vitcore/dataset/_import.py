@@ -26,17 +26,11 @@ from vitcore.dataset._edit import extend, grouped, latest
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import COLUMN, GroupRule
 from vitcore.dataset._layout import Labelled
+from vitcore.dataset._parts import open_parts, typed_path
+from vitcore.dataset._reading import Candidate, NamedFile, Reading, Survey
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._sources import Entry, Reader, clean_name
-from vitcore.dataset._survey import (
-    Candidate,
-    NamedFile,
-    Reading,
-    Survey,
-    open_parts,
-    survey_parts,
-    typed_path,
-)
+from vitcore.dataset._survey import survey_parts
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.messages import Message, message

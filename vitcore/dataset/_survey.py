@@ -1,15 +1,23 @@
 """Survey of a source, from names and tables alone, before anything is imported."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
+from vitcore.dataset._by_table import (
+    no_table,
+    read_tables,
+    table_layouts,
+    table_problem,
+    table_readings,
+    unused_tables,
+)
 from vitcore.dataset._classes import by_the_rule, typed_name, without_photos
+from vitcore.dataset._csv import TABLE_SUFFIXES, Table
 from vitcore.dataset._decode import IMAGE_SUFFIXES
-from vitcore.dataset._kinds import ARCHIVES, START_BYTES, kind_by_name, kind_by_start
+from vitcore.dataset._kinds import START_BYTES, kind_by_name, kind_by_start
 from vitcore.dataset._layout import (
     EVERY_FOLDER,
     WHOLE,
@@ -18,215 +26,18 @@ from vitcore.dataset._layout import (
     folder_layouts,
     split_name,
 )
-from vitcore.dataset._sources import Entry, Reader, Source, clean_name, is_junk, open_files, open_source
-from vitcore.dataset._table import (
-    TABLE_SUFFIXES,
-    Room,
-    Table,
-    TableLayout,
-    base_names,
-    parse_table,
-    table_layout,
-)
+from vitcore.dataset._parts import Parts
+from vitcore.dataset._reading import Candidate, Reading, Survey
+from vitcore.dataset._sources import Entry, is_junk
+from vitcore.dataset._table import TableLayout
 from vitcore.errors import ArchiveError
-from vitcore.messages import NOTHING, Message, message, quoted, shortened
-from vitcore.text import composed, unquoted
+from vitcore.messages import Message, message, quoted, shortened
+from vitcore.text import composed
 
-__all__ = [
-    "Candidate",
-    "NamedFile",
-    "Parts",
-    "Reading",
-    "Survey",
-    "open_parts",
-    "survey_parts",
-    "typed_path",
-    "unfit",
-]
+__all__ = ["survey_parts", "unfit"]
 
-_MAX_TABLES = 50
 _LOOKED_INTO = 100
 _SHOWN = 5  # names in a sentence
-_MAX_COLUMNS = 12  # of a table, in a message
-
-
-@dataclass(frozen=True)
-class NamedFile:
-    """A file that lies on the disk under another name than its own, after an upload say.
-
-    Attributes:
-        name: Its own name, with folders if it has any; text, never used as a path.
-        path: Where it lies.
-    """
-
-    name: str
-    path: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """The way to read the classes off a source; what is empty is inferred.
-
-    Attributes:
-        root: A folder below which alone to look; ``*`` for the classes of all top folders together;
-            ``.`` for the whole path as name of the class.
-        labels: Name of the table (a CSV file in the source) that says which file is what.
-        file_column: Its column with the names of the files.
-        label_column: Its column with the classes.
-        label: The class of all images, whatever folder they are in.
-    """
-
-    root: str = ""
-    labels: str = ""
-    file_column: str = ""
-    label_column: str = ""
-    label: str = ""
-
-    @property
-    def by_table(self) -> bool:
-        """True if it names a table."""
-        return bool(self.labels or self.file_column or self.label_column)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One way to read a source.
-
-    Attributes:
-        title: What it takes for what, for people; plain text.
-        reading: What to give to `import_dataset` to have it read this way.
-        items: Every image with its class, in order.
-        missing: What a table names and the source does not have.
-        table: The table it reads, if it reads one.
-        notes: What to know about how the classes were read.
-    """
-
-    title: Message
-    reading: Reading
-    items: tuple[Labelled, ...]
-    missing: tuple[str, ...] = ()
-    table: Table | None = None
-    notes: tuple[Message, ...] = ()
-
-    @cached_property
-    def classes(self) -> Mapping[str, int]:
-        """Number of images by class, sorted by name."""
-        return Layout(NOTHING, "", self.items).classes
-
-    @cached_property
-    def splits(self) -> Mapping[str, int]:
-        """Number of images of each part of a ready-made split; empty if there is none."""
-        return Layout(NOTHING, "", self.items).splits
-
-    def examples(self, count: int = 3) -> dict[str, list[str]]:
-        """The names of the first images of each class."""
-        found: dict[str, list[str]] = {label: [] for label in self.classes}
-        for item in self.items:
-            if item.label and len(found[item.label]) < count:
-                found[item.label].append(item.entry.name)
-        return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """The survey of a source.
-
-    Attributes:
-        title: What a dataset of it would be called.
-        images: Number of files that look like images.
-        candidates: The ways to read it, the likeliest first.
-        tables: The tables in it that name its images.
-        skipped: The other files, and why each is none: name and reason.
-        ignored: Number of files left by operating systems, not worth a reason.
-        problem: Why the first candidate is not certain, and how to pick one; None if it is.
-    """
-
-    title: str
-    images: int
-    candidates: tuple[Candidate, ...]
-    tables: tuple[TableLayout, ...]
-    skipped: tuple[tuple[Entry, Message], ...]
-    ignored: int
-    problem: Message | None
-
-    def certain(self) -> Candidate:
-        """The only possible reading, or the one that was asked for.
-
-        Raises:
-            ArchiveError: There are several, or none; the message names them and how to pick one.
-        """
-        if self.problem is not None:
-            raise ArchiveError(self.problem)
-        return self.candidates[0]
-
-
-class Parts:
-    """Several sources as one: entries numbered through, names of all but the first kind prefixed."""
-
-    def __init__(self, parts: Sequence[tuple[str, Source]]) -> None:
-        self._parts = parts
-        self._starts: list[int] = []
-        self._entries: list[list[Entry]] = []
-        start = 0
-        for title, source in parts:
-            entries = [self._numbered(entry, start, title) for entry in source.entries()]
-            self._starts.append(start)
-            self._entries.append(entries)
-            start += len(entries)
-
-    def _numbered(self, entry: Entry, start: int, title: str) -> Entry:
-        name = f"{title}/{entry.name}" if title and len(self._parts) > 1 else entry.name
-        return replace(entry, number=start + entry.number, name=name)
-
-    def parts(self) -> Iterator[tuple[str, list[Entry]]]:
-        """The title and the entries of each part."""
-        for (title, _), entries in zip(self._parts, self._entries, strict=True):
-            yield title, entries
-
-    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
-        """The wanted entries, opened, in order; use each before the next."""
-        for (title, source), start, entries in zip(self._parts, self._starts, self._entries, strict=True):
-            mine = {number - start for number in wanted if start <= number < start + len(entries)}
-            if mine:
-                for entry, file in source.read(mine):
-                    yield self._numbered(entry, start, title), file
-
-
-@contextmanager
-def open_parts(sources: Sequence[str | Path | NamedFile]) -> Iterator[Parts]:
-    """Open archives, folders and single files as one source.
-
-    Raises:
-        ArchiveError: One of them cannot be read.
-    """
-    with ExitStack() as stack:
-        parts: list[tuple[str, Source]] = []
-        loose: list[tuple[str, Path]] = []
-        for item in sources:
-            named = item if isinstance(item, NamedFile) else _named(item)
-            is_archive = named.name.lower().endswith(tuple(ARCHIVES)) and "/" not in named.name
-            alone = len(sources) == 1 and not isinstance(item, NamedFile)
-            if named.path.is_dir() or alone or is_archive:
-                title = PurePosixPath(clean_name(named.name)).name
-                title = title if named.path.is_dir() else title.partition(".")[0]
-                parts.append((title, stack.enter_context(open_source(named.path))))
-            else:
-                loose.append((named.name, named.path))
-        if loose:
-            parts.append(("", stack.enter_context(open_files(loose))))
-        yield Parts(parts)
-
-
-def _named(source: str | Path) -> NamedFile:
-    path = typed_path(source)
-    if not path.exists():
-        raise ArchiveError("There is no file or folder {path}; check the path.", path=path)
-    return NamedFile(path.name, path)
-
-
-def typed_path(source: str | Path) -> Path:
-    """Return the path of a source as somebody typed or pasted it."""
-    return Path(unquoted(source) if isinstance(source, str) else source).expanduser().absolute()
 
 
 def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
@@ -246,12 +57,12 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
         found.sort(title, entries)
     _look_inside(parts, found)
     images = [entry for _, entries in found.images for entry in entries]
-    tables, refused = _read_tables(parts, found.tables, images)
+    tables, refused = read_tables(parts, found.tables, images)
     raw, layouts, problem = _candidates(found.images, images, tables, reading)
     candidates = list(map(_with_class_names, raw))
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
-    unused = _unused_tables(found.tables, refused, layouts, candidates[0] if candidates else None)
+    unused = unused_tables(found.tables, refused, layouts, candidates[0] if candidates else None)
     if not candidates:
         problem = problem or _why_nothing(images, found.skipped, unused)
     used = set() if problem else {entry.number for entry in found.tables} - unused.keys()
@@ -341,53 +152,6 @@ def unfit(name: str) -> Message | None:
     return None if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES else kind_by_name(name)
 
 
-def _read_tables(
-    parts: Parts, entries: Sequence[Entry], images: Sequence[Entry]
-) -> tuple[list[Table], dict[int, Message]]:
-    """The tables, and by the number of its entry why something is none."""
-    files = base_names(images)
-    tables: list[Table] = []
-    refused: dict[int, Message] = {}
-    room = Room()
-    for entry, file in parts.read({entry.number for entry in entries}):
-        if len(tables) + len(refused) >= _MAX_TABLES:
-            refused[entry.number] = message("only the first {most} tables are read", most=_MAX_TABLES)
-            continue
-        try:
-            found = parse_table(entry.name, file.read(room.bytes_left + 1), files, room)
-        except ArchiveError as error:
-            found = error.message
-        if isinstance(found, Table):
-            tables.append(found)
-        else:
-            refused[entry.number] = found
-    return tables, refused
-
-
-def _unused_tables(
-    tables: Sequence[Entry],
-    refused: Mapping[int, Message],
-    layouts: Sequence[TableLayout],
-    chosen: Candidate | None,
-) -> dict[int, Message]:
-    """Why tables are not used, by the number of the entry."""
-    naming = {layout.table.name for layout in layouts}
-    used = {chosen.table.name} if chosen is not None and chosen.table is not None else set()
-    if used and chosen is not None and not chosen.reading.labels:  # the parts of a split, together
-        used = {layout.table.name for layout in layouts if layout.layout is not None}
-    unused = {}
-    for entry in tables:
-        if entry.number in refused:
-            unused[entry.number] = message(
-                "a table that cannot be used: {reason}", reason=refused[entry.number]
-            )
-        elif entry.name not in naming:
-            unused[entry.number] = message("a table that names none or hardly any of the photos")
-        elif entry.name not in used:
-            unused[entry.number] = message("a table that is not needed, for the classes come from elsewhere")
-    return unused
-
-
 def _notes(
     candidate: Candidate, found: _Found, refused: Mapping[int, Message], unused: Mapping[int, Message]
 ) -> list[Message]:
@@ -415,17 +179,17 @@ def _candidates(
         items = tuple(Labelled(entry, typed_name(reading.label)) for entry in images)
         title = message("All images are '{name}'", name=reading.label)
         return [Candidate(title=title, reading=reading, items=items)], [], None
-    layouts = _table_layouts(tables, images, reading)
-    by_table = _by_table(layouts)
+    layouts = table_layouts(tables, images, reading)
+    by_table = table_readings(layouts)
     if reading.by_table:
         if by_table:
-            return by_table, layouts, _table_problem(layouts)
-        raise ArchiveError(_no_table(tables, reading))
+            return by_table, layouts, table_problem(layouts)
+        raise ArchiveError(no_table(tables, reading))
     by_folder = _by_folder(parts, reading.root)
     if reading.root or not by_table:
         return by_folder, layouts, _folder_problem(by_folder)
     if len(by_folder[0].classes) < 2:
-        return [*by_table, *by_folder], layouts, _table_problem(layouts)
+        return [*by_table, *by_folder], layouts, table_problem(layouts)
     if len(by_folder) == 1 and layouts[0].certain and _differ(by_folder[0], by_table[0]):
         problem = message(
             "The folders and the table '{table}' say different things of the images; pick the folders with "
@@ -441,28 +205,6 @@ def _candidates(
 def _with_class_names(candidate: Candidate) -> Candidate:
     items, notes = by_the_rule(candidate.items)
     return replace(candidate, items=items, notes=(*candidate.notes, *notes))
-
-
-def _no_table(tables: Sequence[Table], reading: Reading) -> Message:
-    columns = [name for name in (reading.file_column, reading.label_column) if name]
-    wanted = [
-        *([f"'{reading.labels}'"] if reading.labels else []),
-        *(message("column '{name}'", name=name) for name in columns),
-    ]
-    there = [
-        message(
-            "'{table}' with {columns}",
-            table=table.name,
-            columns=shortened(quoted(table.columns), _MAX_COLUMNS),
-        )
-        for table in tables[:_SHOWN]
-    ]
-    return message(
-        "No CSV file with {wanted} names the images and their classes; CSV files and columns there are: "
-        "{tables}.",
-        wanted=wanted,
-        tables=there or message("none"),
-    )
 
 
 def _by_folder(parts: Sequence[tuple[str, list[Entry]]], root: str) -> list[Candidate]:
@@ -551,100 +293,6 @@ def _folder_problem(candidates: Sequence[Candidate]) -> Message | None:
         every=EVERY_FOLDER,
         whole=WHOLE,
     )
-
-
-def _table_layouts(tables: Sequence[Table], images: Sequence[Entry], reading: Reading) -> list[TableLayout]:
-    """Return the tables that name the images, the ones with classes first."""
-    chosen = list(tables)
-    if reading.labels:
-        chosen = [table for table in tables if composed(table.name) == reading.labels] or [
-            table for table in tables if composed(PurePosixPath(table.name).name) == reading.labels
-        ]
-    if not images:
-        return []
-    layouts = []
-    for table in chosen:
-        if not reading.labels and not {reading.file_column, reading.label_column} <= {"", *table.columns}:
-            continue  # another table may have these columns
-        layout = table_layout(
-            table, images, file_column=reading.file_column, label_column=reading.label_column
-        )
-        if layout is not None:
-            layouts.append(layout)
-    return sorted(layouts, key=lambda layout: (layout.layout is None, not layout.certain))
-
-
-def _by_table(layouts: Sequence[TableLayout]) -> list[Candidate]:
-    """The readings of the tables: each by itself, or, if they are the parts of a split, together."""
-    usable = [layout for layout in layouts if layout.layout is not None]
-    parts = [split_name(PurePosixPath(layout.table.name).stem) for layout in usable]
-    columns = {(layout.file_column, layout.label_columns[0]) for layout in usable}
-    if len(usable) > 1 and all(parts) and len(set(parts)) == len(parts) and len(columns) == 1:
-        return [_together(usable, parts)]
-    return [
-        Candidate(
-            title=layout.layout.title,
-            reading=Reading(
-                labels=layout.table.name,
-                file_column=layout.file_column,
-                label_column=layout.label_columns[0],
-            ),
-            items=layout.layout.items,
-            missing=layout.missing,
-            table=layout.table,
-        )
-        for layout in usable
-        if layout.layout is not None
-    ]
-
-
-def _together(layouts: Sequence[TableLayout], parts: Sequence[str]) -> Candidate:
-    """Tables called train, val and test as one ready-made split."""
-    readings = [layout.layout for layout in layouts if layout.layout is not None]
-    items = []
-    for same in zip(*(reading.items for reading in readings), strict=True):
-        listed = [(item, part) for item, part in zip(same, parts, strict=True) if item.label]
-        if len(listed) == 1:
-            items.append(replace(listed[0][0], split=listed[0][1]))
-        else:
-            reason = message("not listed in any of the tables")
-            if listed:
-                reason = message("listed in several tables")
-            items.append(replace(same[0], label="", split="", reason=reason))
-    missing = tuple(name for layout in layouts for name in layout.missing)
-    first = layouts[0]
-    return Candidate(
-        title=message(
-            "A ready-made split; the classes in column '{column}' of {tables}",
-            column=first.label_columns[0],
-            tables=[layout.table.name for layout in layouts],
-        ),
-        reading=Reading(file_column=first.file_column, label_column=first.label_columns[0]),
-        items=tuple(items),
-        missing=missing,
-        table=first.table,
-    )
-
-
-def _table_problem(layouts: Sequence[TableLayout]) -> Message | None:
-    usable = [layout for layout in layouts if layout.layout is not None]
-    if len(usable) > 1 and len(_by_table(layouts)) > 1:
-        names = [layout.table.name for layout in usable]
-        return message(
-            "Several tables name the images: {tables}; pick one with --labels '{first}'.",
-            tables=shortened(quoted(names), _SHOWN),
-            first=names[0],
-        )
-    if not usable[0].certain:
-        columns = list(usable[0].label_columns)
-        return message(
-            "Several columns of {table} may hold the classes: {columns}; pick one with --label-column "
-            "'{first}'.",
-            table=usable[0].table.name,
-            columns=shortened(quoted(columns), _MAX_COLUMNS),
-            first=columns[0],
-        )
-    return None
 
 
 def _differ(folders: Candidate, table: Candidate) -> bool:

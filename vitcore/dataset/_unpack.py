@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitcore.dataset._parts import Parts, open_parts
+from vitcore.dataset._reading import NamedFile
 from vitcore.dataset._sources import Entry, Reader, is_junk
-from vitcore.dataset._survey import NamedFile, Parts, open_parts, unfit
+from vitcore.dataset._survey import unfit
 from vitcore.errors import ArchiveError, Stopped, StorageError
 from vitcore.messages import Message, message
 from vitcore.progress import Task

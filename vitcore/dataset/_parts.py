@@ -1,0 +1,83 @@
+"""Archives, folders and single files as one source."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from vitcore.dataset._kinds import ARCHIVES
+from vitcore.dataset._reading import NamedFile
+from vitcore.dataset._sources import Entry, Reader, Source, clean_name, open_files, open_source
+from vitcore.errors import ArchiveError
+from vitcore.text import unquoted
+
+__all__ = ["Parts", "open_parts", "typed_path"]
+
+
+class Parts:
+    """Several sources as one: entries numbered through, names of all but the first kind prefixed."""
+
+    def __init__(self, parts: Sequence[tuple[str, Source]]) -> None:
+        self._parts = parts
+        self._starts: list[int] = []
+        self._entries: list[list[Entry]] = []
+        start = 0
+        for title, source in parts:
+            entries = [self._numbered(entry, start, title) for entry in source.entries()]
+            self._starts.append(start)
+            self._entries.append(entries)
+            start += len(entries)
+
+    def _numbered(self, entry: Entry, start: int, title: str) -> Entry:
+        name = f"{title}/{entry.name}" if title and len(self._parts) > 1 else entry.name
+        return replace(entry, number=start + entry.number, name=name)
+
+    def parts(self) -> Iterator[tuple[str, list[Entry]]]:
+        """The title and the entries of each part."""
+        for (title, _), entries in zip(self._parts, self._entries, strict=True):
+            yield title, entries
+
+    def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
+        """The wanted entries, opened, in order; use each before the next."""
+        for (title, source), start, entries in zip(self._parts, self._starts, self._entries, strict=True):
+            mine = {number - start for number in wanted if start <= number < start + len(entries)}
+            if mine:
+                for entry, file in source.read(mine):
+                    yield self._numbered(entry, start, title), file
+
+
+@contextmanager
+def open_parts(sources: Sequence[str | Path | NamedFile]) -> Iterator[Parts]:
+    """Open archives, folders and single files as one source.
+
+    Raises:
+        ArchiveError: One of them cannot be read.
+    """
+    with ExitStack() as stack:
+        parts: list[tuple[str, Source]] = []
+        loose: list[tuple[str, Path]] = []
+        for item in sources:
+            named = item if isinstance(item, NamedFile) else _named(item)
+            is_archive = named.name.lower().endswith(tuple(ARCHIVES)) and "/" not in named.name
+            alone = len(sources) == 1 and not isinstance(item, NamedFile)
+            if named.path.is_dir() or alone or is_archive:
+                title = PurePosixPath(clean_name(named.name)).name
+                title = title if named.path.is_dir() else title.partition(".")[0]
+                parts.append((title, stack.enter_context(open_source(named.path))))
+            else:
+                loose.append((named.name, named.path))
+        if loose:
+            parts.append(("", stack.enter_context(open_files(loose))))
+        yield Parts(parts)
+
+
+def _named(source: str | Path) -> NamedFile:
+    path = typed_path(source)
+    if not path.exists():
+        raise ArchiveError("There is no file or folder {path}; check the path.", path=path)
+    return NamedFile(path.name, path)
+
+
+def typed_path(source: str | Path) -> Path:
+    """Return the path of a source as somebody typed or pasted it."""
+    return Path(unquoted(source) if isinstance(source, str) else source).expanduser().absolute()

@@ -1,0 +1,125 @@
+"""What is found in a source: the ways to read it, and the one that is chosen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from vitcore.dataset._csv import Table
+from vitcore.dataset._layout import Labelled, Layout
+from vitcore.dataset._sources import Entry
+from vitcore.dataset._table import TableLayout
+from vitcore.errors import ArchiveError
+from vitcore.messages import NOTHING, Message
+
+__all__ = ["Candidate", "NamedFile", "Reading", "Survey"]
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that lies on the disk under another name than its own, after an upload say.
+
+    Attributes:
+        name: Its own name, with folders if it has any; text, never used as a path.
+        path: Where it lies.
+    """
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The way to read the classes off a source; what is empty is inferred.
+
+    Attributes:
+        root: A folder below which alone to look; ``*`` for the classes of all top folders together;
+            ``.`` for the whole path as name of the class.
+        labels: Name of the table (a CSV file in the source) that says which file is what.
+        file_column: Its column with the names of the files.
+        label_column: Its column with the classes.
+        label: The class of all images, whatever folder they are in.
+    """
+
+    root: str = ""
+    labels: str = ""
+    file_column: str = ""
+    label_column: str = ""
+    label: str = ""
+
+    @property
+    def by_table(self) -> bool:
+        """True if it names a table."""
+        return bool(self.labels or self.file_column or self.label_column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One way to read a source.
+
+    Attributes:
+        title: What it takes for what, for people; plain text.
+        reading: What to give to `import_dataset` to have it read this way.
+        items: Every image with its class, in order.
+        missing: What a table names and the source does not have.
+        table: The table it reads, if it reads one.
+        notes: What to know about how the classes were read.
+    """
+
+    title: Message
+    reading: Reading
+    items: tuple[Labelled, ...]
+    missing: tuple[str, ...] = ()
+    table: Table | None = None
+    notes: tuple[Message, ...] = ()
+
+    @cached_property
+    def classes(self) -> Mapping[str, int]:
+        """Number of images by class, sorted by name."""
+        return Layout(NOTHING, "", self.items).classes
+
+    @cached_property
+    def splits(self) -> Mapping[str, int]:
+        """Number of images of each part of a ready-made split; empty if there is none."""
+        return Layout(NOTHING, "", self.items).splits
+
+    def examples(self, count: int = 3) -> dict[str, list[str]]:
+        """The names of the first images of each class."""
+        found: dict[str, list[str]] = {label: [] for label in self.classes}
+        for item in self.items:
+            if item.label and len(found[item.label]) < count:
+                found[item.label].append(item.entry.name)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """The survey of a source.
+
+    Attributes:
+        title: What a dataset of it would be called.
+        images: Number of files that look like images.
+        candidates: The ways to read it, the likeliest first.
+        tables: The tables in it that name its images.
+        skipped: The other files, and why each is none: name and reason.
+        ignored: Number of files left by operating systems, not worth a reason.
+        problem: Why the first candidate is not certain, and how to pick one; None if it is.
+    """
+
+    title: str
+    images: int
+    candidates: tuple[Candidate, ...]
+    tables: tuple[TableLayout, ...]
+    skipped: tuple[tuple[Entry, Message], ...]
+    ignored: int
+    problem: Message | None
+
+    def certain(self) -> Candidate:
+        """The only possible reading, or the one that was asked for.
+
+        Raises:
+            ArchiveError: There are several, or none; the message names them and how to pick one.
+        """
+        if self.problem is not None:
+            raise ArchiveError(self.problem)
+        return self.candidates[0]
