@@ -9,8 +9,9 @@ from app.predict.uploading import choose_batch, draw_unanswered, draw_uploaders
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import draw_jobs
 from app.shared.layout import draw_next_page, draw_opening, draw_switch, require_run
+from app.shared.messages import draw_error, reported
 from vitcore.language import tr
-from vitcore.pipeline import PhotoBatch
+from vitcore.pipeline import delete_batch
 from vitcore.runs import Run
 
 
@@ -21,19 +22,22 @@ def draw_photos(run: Run) -> None:
     batch = choose_batch(run)
     if batch is None:
         return
-    if not answering:
-        draw_unanswered(run, batch)
-    draw_answers(run, batch)
+    readable = False
+    with reported(draw_error):  # what is damaged can be forgotten
+        if not answering:
+            draw_unanswered(run, batch)
+        draw_answers(run, batch)
+        readable = True
     with st.container(horizontal=True):
-        if len(batch.answers):
+        if readable and len(batch.answers):
             draw_downloads(batch)
         st.button(
             tr("Forget these photos"),
             icon=":material/delete:",
             type="tertiary",
             key=f"forget_{batch.id}",
-            on_click=PhotoBatch.delete,
-            args=(batch,),
+            on_click=delete_batch,
+            args=(run, batch.id),
             disabled=answering,
         )
 

@@ -8,7 +8,7 @@ import streamlit as st
 from app.shared.job_kinds import EXTERNAL_VALIDATION
 from app.shared.jobs import draw_jobs, start
 from app.shared.layout import verdict
-from app.shared.messages import draw_error
+from app.shared.messages import draw_error, notify_error, reported
 from app.shared.pictures import draw_gallery
 from app.shared.state import dataset_names, workspace
 from app.shared.text import escape_markdown, spreadsheet_of
@@ -16,7 +16,14 @@ from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, ntr, number, percent, span_sentence, tr
-from vitcore.pipeline import ExternalEvaluation, evaluate_external, load_external, match_classes
+from vitcore.pipeline import (
+    ExternalEvaluation,
+    delete_external,
+    evaluate_external,
+    list_damaged_external,
+    load_external,
+    match_classes,
+)
 from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run
 
@@ -43,11 +50,15 @@ def draw_external_validation(run: Run, data: Dataset) -> None:
             st.info(
                 tr("There is no other dataset yet; bring one in on the Dataset page."), icon=":material/info:"
             )
-    try:
-        known = load_external(run)
-    except VitcoreError as error:
+    for dataset_id, error in list_damaged_external(run).items():
         draw_error(error)
-        return
+        label = tr("Delete the damaged figures on {name}").format(name=dataset_id)
+        key = f"delete_external_{dataset_id}"
+        if st.button(label, icon=":material/delete:", key=key):
+            with reported(notify_error):
+                delete_external(run, dataset_id)
+            st.rerun()
+    known = load_external(run)
     for found in reversed(known):
         with st.expander(
             tr("{name}: {share} of {count} photos right").format(

@@ -17,7 +17,14 @@ from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
 from vitcore.errors import StorageError, VitcoreError
 from vitcore.jobs import Job
 from vitcore.language import local_time, mark, ntr, number, tr
-from vitcore.pipeline import PhotoBatch, answer_batch, list_batches, new_batch
+from vitcore.pipeline import (
+    PhotoBatch,
+    answer_batch,
+    delete_batch,
+    list_batches,
+    list_damaged_batches,
+    new_batch,
+)
 from vitcore.runs import Run
 
 __all__ = ["choose_batch", "draw_unanswered", "draw_uploaders"]
@@ -40,6 +47,11 @@ def draw_uploaders(run: Run) -> None:
 
 def choose_batch(run: Run) -> PhotoBatch | None:
     """Draw the choice among the photos that came, the newest at first; return the chosen ones, if any."""
+    for batch_id, error in list_damaged_batches(run).items():
+        draw_error(error)
+        forget = tr("Forget the damaged photos {name}").format(name=batch_id)
+        key = f"forget_{batch_id}"
+        st.button(forget, icon=":material/delete:", key=key, on_click=delete_batch, args=(run, batch_id))
     batches = {batch.id: batch for batch in list_batches(run)}
     key = f"batch_{run.id}"
     newest = st.session_state.get("seen_batch")

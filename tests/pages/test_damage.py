@@ -343,3 +343,19 @@ def test_damaged_results_are_one_sentence_where_they_are_shown(
     apply(damage, trained.run.folder, file)
     at = open_section(page, section)
     assert ["train it again" in error.value for error in at.error] == [True]
+
+
+def test_damaged_photos_and_figures_are_named_and_can_be_deleted(open_page, open_section, ui, trained):
+    batch = trained.run.folder / "batches" / "20990101-000000-000000-00000a"
+    batch.mkdir(parents=True)
+    (batch / "about.json").write_text("{}", encoding="utf-8")
+    figures = trained.run.folder / "elsewhere-20990101-000000-000000-00000b.json"
+    figures.write_text("{}", encoding="utf-8")
+    for at, key, path in (
+        (open_page("predict"), f"forget_{batch.name}", batch),
+        (open_section("evaluate", "elsewhere"), "delete_external_", figures),
+    ):
+        assert ["is damaged" in error.value for error in at.error] == [True]
+        ui.press(at, key)
+        assert not at.error
+        assert not path.exists()

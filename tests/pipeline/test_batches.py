@@ -15,7 +15,15 @@ from vitcore.compute import Compute
 from vitcore.dataset import NamedFile, import_dataset, load_dataset
 from vitcore.errors import ArchiveError, DatasetError, NotFoundError, Stopped
 from vitcore.inference import load_classifier, set_level
-from vitcore.pipeline import answer_batch, list_batches, load_batch, new_batch, train
+from vitcore.pipeline import (
+    answer_batch,
+    delete_batch,
+    list_batches,
+    list_damaged_batches,
+    load_batch,
+    new_batch,
+    train,
+)
 from vitcore.progress import Task
 from vitcore.runs import delete_run, list_runs
 from vitcore.training import Hyperparameters
@@ -260,11 +268,14 @@ def test_a_damaged_batch_is_not_listed(run, photos, answered):
     other = new_batch(run, photos[:1], "damaged")
     (other.folder / "about.json").write_text("{}")
     assert [batch.id for batch in list_batches(run)] == [answered.id]
+    assert "drop the photos again" in str(list_damaged_batches(run)[other.id])
+    delete_batch(run, other.id)
+    assert (list_damaged_batches(run), other.folder.exists()) == ({}, False)
 
 
 def test_a_forgotten_batch_is_gone_and_those_of_a_deleted_run_with_it(run, photos, answered):
     other = new_batch(run, photos[:1], "other")
-    other.delete()
+    delete_batch(run, other.id)
     assert [batch.id for batch in list_batches(run)] == [answered.id]
     delete_run(run.id)
     assert list_batches(run) == []

@@ -6,8 +6,15 @@ import pytest
 
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, rename_class
-from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
-from vitcore.pipeline import evaluate_external, load_external, match_classes, train
+from vitcore.errors import InputError, NotFoundError, Stopped
+from vitcore.pipeline import (
+    delete_external,
+    evaluate_external,
+    list_damaged_external,
+    load_external,
+    match_classes,
+    train,
+)
 from vitcore.progress import Task
 from vitcore.runs import list_runs
 from vitcore.training import Hyperparameters
@@ -74,12 +81,19 @@ def test_stopped_it_keeps_nothing(run, other):
     assert load_external(run) == []
 
 
-def test_what_is_missing_or_damaged_is_said(run, other):
+def test_what_is_missing_is_said(other):
     with pytest.raises(NotFoundError):
         evaluate_external("20260101-000000-000000-aaaaaa", other)
+
+
+def test_damaged_figures_are_left_out_named_and_deleted(run, other):
+    found = evaluate_external(run.id, other)
     (run.folder / "elsewhere-x.json").write_text("{}")
-    with pytest.raises(StorageError, match="judge it on that set again"):
-        load_external(run)
+    assert [external.dataset_id for external in load_external(run)] == [found.dataset_id]
+    assert "judge it on that set again" in str(list_damaged_external(run)["x"])
+    delete_external(run, "x")
+    assert list_damaged_external(run) == {}
+    assert len(load_external(run)) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,12 @@
-from ._batches import PhotoBatch, answer_batch, list_batches, load_batch, new_batch
+from ._batches import (
+    PhotoBatch,
+    answer_batch,
+    delete_batch,
+    list_batches,
+    list_damaged_batches,
+    load_batch,
+    new_batch,
+)
 from ._comparing import RunComparison, compare_runs
 from ._deleting import delete_dataset
 from ._exporting import (
@@ -9,7 +17,13 @@ from ._exporting import (
     load_export,
     pack_export,
 )
-from ._external import ExternalEvaluation, evaluate_external, load_external
+from ._external import (
+    ExternalEvaluation,
+    delete_external,
+    evaluate_external,
+    list_damaged_external,
+    load_external,
+)
 from ._judging import OtherSet, evaluate_on, match_classes
 from ._maps import check_maps, load_map_check
 from ._reporting import write_report
@@ -34,13 +48,17 @@ __all__ = [
     "check_maps",
     "compare_runs",
     "compare_sizes",
+    "delete_batch",
     "delete_dataset",
+    "delete_external",
     "evaluate_external",
     "evaluate_on",
     "export_model",
     "export_onnx",
     "find_settings",
     "list_batches",
+    "list_damaged_batches",
+    "list_damaged_external",
     "load_batch",
     "load_export",
     "load_external",

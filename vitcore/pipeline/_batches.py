@@ -51,7 +51,16 @@ from vitcore.runs import Run
 from vitcore.text import class_name, spreadsheet
 from vitcore.workspace import Workspace, new_id
 
-__all__ = ["Correction", "PhotoBatch", "answer_batch", "list_batches", "load_batch", "new_batch"]
+__all__ = [
+    "Correction",
+    "PhotoBatch",
+    "answer_batch",
+    "delete_batch",
+    "list_batches",
+    "list_damaged_batches",
+    "load_batch",
+    "new_batch",
+]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _COLUMNS = ["path", "label", "confidence", "sure", "reason", "error"]
@@ -252,10 +261,6 @@ class PhotoBatch:
                 name = _free(f"{folder}/{_part(PurePosixPath(self.names[number]).name)}", used)
                 archive.write(self.photo(number), name)
 
-    def delete(self) -> None:
-        """Delete it from the disk."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Description:
@@ -367,11 +372,29 @@ def load_batch(run: Run, batch_id: str) -> PhotoBatch:
 
 def list_batches(run: Run) -> list[PhotoBatch]:
     """All batches of a run, newest first; one whose files are damaged is left out."""
-    found = []
+    return [found for found in _loaded(run).values() if isinstance(found, PhotoBatch)]
+
+
+def list_damaged_batches(run: Run) -> dict[str, StorageError]:
+    """What is wrong with the batches that `list_batches` leaves out, by their ids, newest first."""
+    return {batch_id: found for batch_id, found in _loaded(run).items() if isinstance(found, StorageError)}
+
+
+def delete_batch(run: Run, batch_id: str) -> None:
+    """Delete a batch, damaged or not, from the disk."""
+    if _ID.fullmatch(batch_id):
+        shutil.rmtree(run.folder / "batches" / batch_id, ignore_errors=True)
+
+
+def _loaded(run: Run) -> dict[str, PhotoBatch | StorageError]:
+    """The batches of a run, or what is wrong with them, newest first."""
+    found: dict[str, PhotoBatch | StorageError] = {}
     for folder in sorted((run.folder / "batches").glob("*/"), reverse=True):
         try:
-            found.append(load_batch(run, folder.name))
-        except (NotFoundError, StorageError):  # the first: still being copied, or given up by a crash
+            found[folder.name] = load_batch(run, folder.name)
+        except StorageError as error:
+            found[folder.name] = error
+        except NotFoundError:  # still being copied, or given up by a crash
             continue
     return found
 

@@ -2,22 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 
 from vitcore.dataset import Dataset
-from vitcore.errors import Stopped
+from vitcore.errors import Stopped, StorageError
 from vitcore.evaluation import FORMER_REASONS, Evaluation
 from vitcore.inference import load_classifier, load_trust
 from vitcore.messages import mark
 from vitcore.pipeline._judging import evaluate_on
 from vitcore.progress import Progress, Task
-from vitcore.records import load_record, save_record, table
+from vitcore.records import guard, load_record, save_record, table
 from vitcore.runs import Run, load_run
 from vitcore.workspace import Workspace
 
-__all__ = ["ExternalEvaluation", "evaluate_external", "load_external"]
+__all__ = [
+    "ExternalEvaluation",
+    "delete_external",
+    "evaluate_external",
+    "list_damaged_external",
+    "load_external",
+]
 
 _PREFIX = "elsewhere-"
 _PREDICTIONS = {
@@ -142,13 +149,38 @@ def evaluate_external(
 
 
 def load_external(run: Run) -> list[ExternalEvaluation]:
-    """All other datasets that a run was judged on.
+    """All other datasets that a run was judged on; one whose file is damaged is left out."""
+    return [found for found in _loaded(run).values() if isinstance(found, ExternalEvaluation)]
+
+
+def list_damaged_external(run: Run) -> dict[str, StorageError]:
+    """What is wrong with the evaluations that `load_external` leaves out, by the ids of their datasets."""
+    return {
+        dataset_id: found for dataset_id, found in _loaded(run).items() if isinstance(found, StorageError)
+    }
+
+
+def delete_external(run: Run, dataset_id: str) -> None:
+    """Delete what another dataset showed of a run, damaged or not.
 
     Raises:
-        StorageError: A file is damaged.
+        StorageError: It is not writable.
     """
-    paths = sorted(run.folder.glob(f"{_PREFIX}*.json"))
-    found = [load_record(ExternalEvaluation, path, mark("judge it on that set again")) for path in paths]
-    for external in found:
-        external.predictions["reason"] = external.predictions["reason"].replace(dict(FORMER_REASONS))
-    return found
+    path = run.folder / f"{_PREFIX}{Path(dataset_id).name}.json"
+    with guard(path):
+        path.unlink(missing_ok=True)
+
+
+def _loaded(run: Run) -> dict[str, ExternalEvaluation | StorageError]:
+    """The evaluations of a run on other datasets, or what is wrong with them, by the ids of these."""
+    loaded: dict[str, ExternalEvaluation | StorageError] = {}
+    for path in sorted(run.folder.glob(f"{_PREFIX}*.json")):
+        dataset_id = path.stem.removeprefix(_PREFIX)
+        try:
+            found = load_record(ExternalEvaluation, path, mark("judge it on that set again"))
+        except StorageError as error:
+            loaded[dataset_id] = error
+            continue
+        found.predictions["reason"] = found.predictions["reason"].replace(dict(FORMER_REASONS))
+        loaded[dataset_id] = found
+    return loaded
