@@ -30,6 +30,7 @@ def test_who_sits_at_the_computer_can_name_any_path(listening, tmp_path, address
     listening(address)
     assert paths_are_open()
     assert server_path(str(tmp_path)) == tmp_path
+    assert server_path(f'"{tmp_path}"') == tmp_path
 
 
 @pytest.mark.parametrize(

@@ -414,6 +414,14 @@ def test_a_config_that_does_not_fit_is_a_storage_error(folder, values):
         load_classifier(folder)
 
 
+def test_the_classes_of_a_model_have_their_names_by_the_rule(folder):
+    change_config(folder, classes=["Hu\u0308te  ", "b\x1b[2J", "c"])
+    assert load_classifier(folder).classes == ("Hüte", "b\ufffd[2J", "c")
+    change_config(folder, classes=["Hu\u0308te", "Hüte", "c"])
+    with pytest.raises(StorageError, match="not all different"):
+        load_classifier(folder)
+
+
 def test_a_damaged_head_is_a_storage_error(folder):
     (folder / "head.safetensors").write_bytes(b"no head")
     with pytest.raises(StorageError, match=r"is damaged .*; train again"):

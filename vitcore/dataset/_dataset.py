@@ -29,7 +29,7 @@ from vitcore.dataset._remarks import warnings_of
 from vitcore.errors import ImageError, NotFoundError, StorageError
 from vitcore.messages import Message, mark, message
 from vitcore.records import StoredMessage, Timestamp, guard, load_record, replacing, save_record, write_text
-from vitcore.text import class_name
+from vitcore.text import MAX_CLASS_NAME, class_name
 from vitcore.workspace import Workspace
 
 __all__ = [
@@ -349,12 +349,16 @@ def load_dataset(
     return _described(folder, about, version, _read_rows(folder / _index_file(version)))
 
 
+def _by_the_rule(label: str) -> str:
+    """A class as it is called now; the first datasets were imported when there was no rule."""
+    return class_name(class_name(label)[:MAX_CLASS_NAME]) or label
+
+
 def _read_rows(path: Path) -> pd.DataFrame:
     with guard(path, _REMEDY):
         types = defaultdict(lambda: "str", INDEX_COLUMNS)
         rows = pd.read_csv(path, dtype=types, keep_default_na=False, encoding="utf-8")
-        # By the rule, which there was not when the first datasets were imported.
-        names = {label: class_name(label) or label for label in rows["label"].unique()}
+        names = {label: _by_the_rule(label) for label in set(rows["label"])}
         rows["label"] = rows["label"].map(names).astype("str")
         if "excluded" not in rows:  # written before images could be taken out
             rows["excluded"] = False
