@@ -49,6 +49,20 @@ def test_a_command_that_is_still_starting_ends_without_a_word(module, number):
     assert (ended.returncode, ended.stdout, ended.stderr) == (INTERRUPTED, "", "")
 
 
+@pytest.mark.thorough
+def test_a_command_that_is_done_ends_as_such():
+    late = "import atexit, signal; atexit.register(signal.raise_signal, signal.SIGINT)"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{late}\n{IMPATIENT}", "none", "2", "runs", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, '{"runs": []}\n', "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_command_at_work_is_stopped_and_the_second_time_ended_at_once(

@@ -8,6 +8,9 @@ from types import FrameType
 _INTERRUPTED = 130
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 def _end(_number: int, _frame: FrameType | None) -> None:
     os._exit(_INTERRUPTED)
 
@@ -15,12 +18,16 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 def _main() -> int:
     # While a command is imported there is nothing to stop or to keep yet. An exception would come out of the
     # import of whatever library it is at.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, _end)
 
     from vitcore.cli import main
 
-    return main()
+    try:
+        return main()
+    finally:
+        for number in _SIGNALS:  # the work is done, and what Python takes apart now has no handlers any more
+            signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
