@@ -10,6 +10,7 @@ from app.dataset.editing import PARTS, draw_browser, draw_class_editor, split_in
 from app.dataset.findings import draw_findings
 from app.dataset.grouping import draw_groups
 from app.dataset.importing import draw_import
+from app.dataset.testing import draw_test_part
 from app.shared.cached_charts import draw_chart
 from app.shared.job_kinds import IMPORT
 from app.shared.jobs import is_active
@@ -240,6 +241,7 @@ if data is not None:
     summary(data, findings)
     overview(data)
     draw_groups(data)
+    draw_test_part(data)
     st.subheader(tr("Look through them"), anchor=False)
     draw_browser(data)
     draw_findings(data, measures, findings)

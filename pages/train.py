@@ -17,7 +17,7 @@ from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.jobs import Job
 from vitcore.language import duration, number, percent, span_sentence, tr, translated
-from vitcore.report import metric_figure, metric_title
+from vitcore.report import judged_by, metric_figure, metric_title
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
@@ -54,20 +54,22 @@ def unfinished(runs: list[Run]) -> None:
 
 def result(last: Run) -> None:
     """Draw the chosen classifier: its figures and how it came about."""
-    accuracy, facts = last.evaluation.metrics["accuracy"], last.facts
+    headline, facts = last.headline, last.facts
+    judged = judged_by(last.evaluation, facts)
+    title = tr("Test accuracy") if headline.source == "test" else tr("Validation accuracy")
     st.subheader(tr("The chosen classifier"), anchor=False)
     draw_metrics(
         [
-            (tr("Validation accuracy"), percent(accuracy.value), None),
+            (title, percent(headline.accuracy), None),
             *(
-                (metric_title(name), str(metric_figure(name, last.evaluation.metrics[name])), None)
+                (metric_title(name), str(metric_figure(name, judged.metrics[name])), None)
                 for name in ("balanced_accuracy", "cohen_kappa")
             ),
             *([(tr("Time in all"), duration(facts.seconds.total), None)] if facts.seconds else []),
         ]
     )
     best = tr("Best epoch: {epoch}.").format(epoch=number(facts.best_epoch)) if facts.best_epoch else ""
-    st.markdown(f"{span_sentence(accuracy.low, accuracy.high)} {best}")
+    st.markdown(f"{span_sentence(headline.low, headline.high)} {best}")
     draw_curves(last)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(

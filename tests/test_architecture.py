@@ -116,7 +116,7 @@ ARROWS = {
     | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}
     | {"report", "runs", "training"},
     "cli": CELLAR
-    | {"audit", "backbone", "dataset", "engines", "features", "inference", "language"}
+    | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}
     | {"pipeline", "report", "runs", "training"},
 }
 

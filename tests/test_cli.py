@@ -154,7 +154,7 @@ def test_train_answers_what_became_of_it(trained, photos, tiny_backbone):
         "images_per_second",
     }
     assert trained["classes"] == ["blue", "green", "red"]
-    assert trained["images"].keys() == {"train", "validation", "skipped"}
+    assert trained["images"].keys() == {"train", "validation", "test", "skipped"}
     assert trained["images"]["train"] + trained["images"]["validation"] == len(list(photos.rglob("*.png")))
     assert trained["images"]["skipped"] == 0
     assert trained["epochs_run"] == len(trained["history"]) == 3
@@ -911,3 +911,23 @@ def test_images_that_belong_together_are_kept_together(ask, train, photos):
 def test_a_rule_that_is_none_is_said(complain, photos):
     [line] = complain("import", photos, "--group-by", "patient")
     assert "'patient' is no rule for groups" in line
+
+
+def test_a_share_can_be_set_aside_and_its_figure_is_the_headline(ask, train, photos):
+    answer = ask("import", photos, "--test-fraction", 0.25)
+    assert answer["splits"] == {"test": 9}
+    answer = train(answer["dataset_id"], "--epochs", 2)
+    assert answer["images"] == {"train": 21, "validation": 6, "test": 9, "skipped": 0}
+    assert answer["test"].keys() >= {"loss", "accuracy", "balanced_accuracy", "cohen_kappa", "low", "high"}
+    assert answer["headline"] == {
+        "source": "test",
+        "images": 9,
+        **{name: answer["test"][name] for name in ("accuracy", "low", "high")},
+    }
+
+
+def test_without_a_test_part_the_headline_is_of_the_validation_images(trained):
+    assert trained["test"] is None
+    assert trained["headline"]["source"] == "validation"
+    assert trained["headline"]["accuracy"] == trained["validation"]["accuracy"]
+    assert trained["headline"]["images"] == trained["images"]["validation"]

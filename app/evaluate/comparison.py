@@ -66,7 +66,7 @@ def draw_comparison(run: Run, data: Dataset) -> None:
 
 def _label(run: Run) -> str:
     second = run.id[13:15]  # tells two runs of one minute apart, as in the sidebar
-    return f"{percent(run.evaluation.accuracy)} · {local_time(run.config.created)}:{second} · {run.name}"
+    return f"{percent(run.headline.accuracy)} · {local_time(run.config.created)}:{second} · {run.name}"
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

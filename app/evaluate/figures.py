@@ -35,7 +35,12 @@ def draw_images(data: Dataset, rows: pd.DataFrame, caption: Callable[[tuple], st
 def draw_figures(run: Run, data: Dataset) -> None:
     """Draw the headline, all metrics, simpler ways, and the classes."""
     evaluation = cached_run(run).evaluation
-    draw_blocks([headline(evaluation), *figure_blocks(evaluation, run.facts, stopped=run.state == "stopped")])
+    draw_blocks(
+        [
+            headline(evaluation, run.facts),
+            *figure_blocks(evaluation, run.facts, stopped=run.state == "stopped"),
+        ]
+    )
     st.subheader(tr("Beside simpler ways"), anchor=False)
     review = cached_review(run)
     if review is None:

@@ -36,4 +36,4 @@ def draw_sidebar() -> None:
 def _run_label(run: Run) -> str:
     # The seconds in the id tell two runs of one minute apart.
     second = run.id[13:15]
-    return f"{percent(run.evaluation.accuracy)} · {local_time(run.config.created)}:{second}"
+    return f"{percent(run.headline.accuracy)} · {local_time(run.config.created)}:{second}"

@@ -114,7 +114,7 @@ def test_the_interval_is_that_of_the_evaluation():
 
 def test_a_ready_made_split_says_who_judges():
     index = table({"a": 60, "b": 60})
-    index["split"] = ["test" if number % 4 == 0 else "train" for number in range(120)]
+    index["split"] = ["validation" if number % 4 == 0 else "train" for number in range(120)]
     assert one([str(remark.sentence) for remark in remarks(index)], "judge the").startswith(
         "Only about 30 images"
     )

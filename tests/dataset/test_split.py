@@ -97,9 +97,19 @@ def test_a_ready_made_split_is_respected():
     assert split_index(index, validation_fraction=0.5, seed=9).tolist() == parts
 
 
-def test_a_test_part_takes_the_place_of_a_missing_validation_part():
-    index = table(["a", "b"] * 3, split=["train", "train", "train", "train", "test", "test"])
-    assert split_index(index).tolist() == ["train"] * 4 + ["validation"] * 2
+@pytest.mark.parametrize("rest", ["train", ""])
+def test_a_test_part_stays_sealed_and_a_missing_validation_part_is_drawn_from_the_rest(rest):
+    index = table(["a", "b"] * 6, split=[rest] * 10 + ["test"] * 2)
+    parts = split_index(index)
+    assert parts.tolist()[10:] == ["test"] * 2
+    assert parts.tolist()[:10] == split_index(index[:10]).tolist()
+    assert parts.value_counts().to_dict() == {"train": 8, "validation": 2, "test": 2}
+
+
+def test_a_class_that_is_in_the_test_part_alone_is_refused():
+    index = table(["a", "b"] * 4 + ["c"], split=["train"] * 8 + ["test"])
+    with pytest.raises(DatasetError, match="no training images of c"):
+        split_index(index)
 
 
 def test_images_added_to_a_ready_made_split_are_learned_from():
@@ -136,7 +146,7 @@ def test_a_fraction_out_of_range_is_refused(fraction):
         ),
         pytest.param(
             table(["a", "b"], split=["train", "train"]),
-            "0 images to be judged on",
+            "Class 'a' has 1 different image",
             id="ready-made, no validation",
         ),
         pytest.param(

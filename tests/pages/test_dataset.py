@@ -525,6 +525,19 @@ def test_a_rule_is_chosen_and_a_wrong_one_is_said(open_page, ui, series):
     assert load_dataset(series.id).group_rule == "name:^([a-z]+[0-9])_"
 
 
+# --- photos that are set aside -----------------------------------------------------------------
+
+
+def test_photos_are_set_aside_for_the_final_exam(open_page, ui, picture_folder):
+    data = import_dataset(picture_folder())
+    at = open_page("dataset")
+    assert any("Worth it from about 200 photos" in caption.value for caption in at.caption)
+    ui.press(at, "set_aside")
+    assert load_dataset(data.id).split_counts == {"test": 6}
+    assert any(box.label == "Final exam: 6 photos set aside" for box in at.expander)
+    assert ui.find_button(at, "set_aside") is None
+
+
 # --- deleting ----------------------------------------------------------------------------------
 
 

@@ -43,5 +43,5 @@ def test_the_page_the_report_and_the_card_of_a_run_say_the_same(open_page, train
     for where, text in shown.items():
         assert [str(leaf) for leaf in expected if spaced(str(leaf)) not in spaced(text)] == [], where
     for where in ("page", "report"):
-        for leaf in leaves(headline(run.evaluation)):
+        for leaf in leaves(headline(run.evaluation, run.facts)):
             assert spaced(str(leaf)) in spaced(shown[where]), where

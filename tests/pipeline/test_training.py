@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 from PIL import Image
+from sklearn.metrics import accuracy_score
 
 import vitcore
 from tests._pictures import soft_photo
@@ -636,7 +637,8 @@ def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_pa
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)[:, ::-1]).save(path)
     dataset = import_dataset(tmp_path / "set")
     run = train(dataset, Hyperparameters(epochs=3, folds=3), compute=Compute(tiny_backbone, device="cpu"))
-    assert sum(forward_passes) == 3 * (6 + 3)
+    assert sum(forward_passes) == 3 * (6 + 3 + 4)
+    assert run.config.images == ImageCounts(train=18, validation=9, test=12, skipped=0)
     assert run.facts.cross_validation.folds == 3
 
 
@@ -802,3 +804,66 @@ def test_a_run_goes_on_with_its_version_of_the_dataset(stopped_after, dataset):
     run = stopped_after(2, Hyperparameters(epochs=30, batch_size=4))
     exclude(dataset, dataset.index["image_id"].tolist()[:5])
     assert resume(run.id).config.images == run.config.images
+
+
+# --- the test part -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed(picture_folder, tmp_path):
+    """Where pictures come with a test part, of 12 in all, some of them in the wrong class."""
+    folder = picture_folder(count=16)
+    for label in ("blue", "green", "red"):
+        for number in range(4):
+            other = {"blue": "green", "green": "blue", "red": "red"}[label] if number == 0 else label
+            place = tmp_path / "set" / "test" / other / f"{label}{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (folder / label / f"{number:03}.png").rename(place)
+    folder.rename(tmp_path / "set" / "train")
+    return tmp_path / "set"
+
+
+def test_the_test_part_judges_and_its_figure_stands_for_the_run(sealed, tiny_backbone):
+    dataset = import_dataset(sealed)
+    assert dataset.split_counts == {"train": 36, "test": 12}
+    run = train(dataset, Hyperparameters(epochs=3), compute=Compute(tiny_backbone, device="cpu"))
+    rows, test = run.test_predictions, run.facts.test
+    assert (
+        test.evaluation.accuracy == accuracy_score(rows["true"], rows["predicted"]) == pytest.approx(10 / 12)
+    )
+    assert (test.evaluation.images, test.times) == (12, 1)
+    assert set(rows["image_id"]) == set(dataset.index.loc[dataset.index["split"] == "test", "image_id"])
+    assert (run.headline.source, run.headline.accuracy) == ("test", test.evaluation.accuracy)
+    assert run.headline.low < run.headline.accuracy < run.headline.high
+    assert run.evaluation.images == len(run.predictions) == run.config.images.validation
+    again = train(dataset, Hyperparameters(epochs=2), compute=Compute(tiny_backbone, device="cpu"))
+    assert again.facts.test.times == 2
+    assert load_run(again.id).facts.test.evaluation.confusion.tolist() == test.evaluation.confusion.tolist()
+
+
+def test_the_test_part_has_no_say_in_anything(sealed, tiny_backbone):
+    def head_and_doubt():
+        run = train(
+            import_dataset(sealed), Hyperparameters(epochs=3, folds=2), compute=Compute(tiny_backbone)
+        )
+        files = sorted((run.folder / "model").glob("*.safetensors"))
+        return [file.read_bytes() for file in files], run.history.drop(columns="seconds"), run
+
+    files, history, run = head_and_doubt()
+    random = np.random.default_rng(0)
+    for path in (sealed / "test").rglob("*.png"):
+        Image.fromarray(random.integers(0, 255, (48, 64, 3), dtype=np.uint8)).save(path)
+    other_files, other_history, other = head_and_doubt()
+    assert files == other_files
+    assert files
+    assert history.equals(other_history)
+    assert run.facts.cross_validation == other.facts.cross_validation
+    assert run.predictions["file"].tolist() == other.predictions["file"].tolist()
+    assert run.facts.test.evaluation.accuracy != other.facts.test.evaluation.accuracy
+
+
+def test_test_images_that_were_learned_from_are_counted(sealed, tiny_backbone):
+    (sealed / "train" / "red" / "copy.png").write_bytes((sealed / "test" / "red" / "red1.png").read_bytes())
+    run = train(import_dataset(sealed), Hyperparameters(epochs=2), compute=Compute(tiny_backbone))
+    assert run.facts.test.leak.images == 1
+    assert run.facts.leak is None

@@ -62,7 +62,7 @@ def all_figures() -> list[Block]:
         }
     )
     return [
-        headline(evaluation),
+        headline(evaluation, FACTS),
         *figure_blocks(evaluation, FACTS, stopped=True),
         *class_blocks(evaluation, dict.fromkeys(HOSTILE, 77)),
         baseline_table(baselines),

@@ -25,6 +25,7 @@ from vitcore.dataset import (
     inspect_source,
     load_dataset,
     remarks,
+    set_aside,
 )
 from vitcore.progress import Task
 
@@ -40,6 +41,12 @@ def add_commands(add: Add) -> None:
     sub.add_argument("source", metavar="SOURCE", nargs="+", help=f"{SOURCE}; several are taken together")
     sub.add_argument("--name", help="what to call the dataset")
     sub.add_argument("--into", metavar="DATASET_ID", help="add the images to this dataset instead")
+    sub.add_argument(
+        "--test-fraction",
+        type=float,
+        metavar="X",
+        help="share to set aside for testing, which no choice sees",
+    )
     sub.add_argument("--dry-run", action="store_true", help="only say what is there and how it can be read")
     add_reading(sub)
 
@@ -72,6 +79,9 @@ def _import(options: argparse.Namespace, task: Task) -> None:
             task=task,
         )
         done = ""
+    if options.test_fraction is not None:
+        dataset = set_aside(dataset, options.test_fraction)
+        done += f"{dataset.changes[-1].text} "
     answer(
         options,
         {

@@ -85,6 +85,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         "folder": str(run.folder),
         "epochs_run": len(run.history),
         "accuracy": plain_values(metrics["accuracy"])["value"] if metrics else None,
+        "headline": plain_values(run.headline) if metrics else None,
         "cohen_kappa": plain_values(metrics["cohen_kappa"])["value"] if metrics else None,
         "message": str(run.facts.message),
     }

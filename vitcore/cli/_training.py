@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vitcore.cli._output import answer
 from vitcore.cli._settings import (
@@ -25,6 +26,10 @@ from vitcore.messages import literal
 from vitcore.progress import Progress, Task
 from vitcore.records import plain_values, write_json
 from vitcore.runs import Run
+
+if TYPE_CHECKING:  # these take long to import
+    from vitcore.evaluation import Evaluation
+    from vitcore.runs import TestResult
 
 __all__ = ["add_commands"]
 
@@ -77,7 +82,7 @@ def _train(options: argparse.Namespace, task: Task) -> None:
 
 def _mention_ready_made_split(options: argparse.Namespace, dataset: Dataset, task: Task) -> None:
     """Say so if a division was asked for that the dataset leaves no room for."""
-    if options.validation_fraction is not None and dataset.split_counts:
+    if options.validation_fraction is not None and dataset.divided:
         task.report(
             Progress(
                 phase="prepare",
@@ -149,7 +154,8 @@ def _resume(options: argparse.Namespace, task: Task) -> None:
 def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: float) -> None:
     from vitcore.report import leak_sentence
 
-    metrics = run.evaluation.metrics
+    headline, test = run.headline, run.facts.test
+    judged = run.evaluation if test is None else test.evaluation
     seconds = {"import": import_s, **plain_values(run.facts.seconds), "total": total_s}
     leak = f"\n{leak_sentence(run.facts.leak)}" if run.facts.leak is not None else ""
     about, split = run.config.dataset, run.config.split
@@ -165,13 +171,9 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             "images": plain_values(run.config.images),
             "epochs_run": run.facts.epochs_run,
             "best_epoch": run.facts.best_epoch,
-            "validation": {
-                "loss": metrics["log_loss"].value,
-                **{
-                    name: plain_values(metrics[name])["value"]
-                    for name in ("accuracy", "balanced_accuracy", "cohen_kappa")
-                },
-            },
+            "validation": _figures(run.evaluation),
+            "headline": plain_values(run.headline),
+            "test": _test_answer(run.facts.test),
             "history": run.history.astype(object).where(run.history.notna(), None).to_dict("records"),
             "seconds": seconds,
             "device": run.config.device.name,
@@ -188,11 +190,32 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             },
             "warnings": list(map(str, dataset.warnings)),
         },
-        f"Run {run.id}: accuracy {metrics['accuracy'].value:.1%} on {run.evaluation.images} validation "
-        f"images (95 % interval {metrics['accuracy'].low:.1%} to {metrics['accuracy'].high:.1%}), Cohen's "
-        f"kappa {metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
+        f"Run {run.id}: accuracy {headline.accuracy:.1%} on {headline.images} {headline.source} "
+        f"images (95 % interval {headline.low:.1%} to {headline.high:.1%}), Cohen's "
+        f"kappa {judged.metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
         f"{leak}{_spread_text(run)}" + "".join(f"\n- {warning}" for warning in dataset.warnings),
     )
+
+
+def _figures(evaluation: "Evaluation") -> dict[str, float | None]:
+    """Return the figures of a part."""
+    names = {"loss": "log_loss", **{name: name for name in ("accuracy", "balanced_accuracy", "cohen_kappa")}}
+    return {name: plain_values(evaluation.metrics[metric])["value"] for name, metric in names.items()}
+
+
+def _test_answer(test: "TestResult | None") -> dict[str, Any] | None:
+    """Return the figures of the test part; None if there is none."""
+    if test is None:
+        return None
+    accuracy = test.evaluation.metrics["accuracy"]
+    return {
+        **_figures(test.evaluation),
+        "low": accuracy.low,
+        "high": accuracy.high,
+        "images": test.evaluation.images,
+        "times": test.times,
+        "leak": plain_values(test.leak),
+    }
 
 
 def _spread_text(run: Run) -> str:

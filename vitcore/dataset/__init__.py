@@ -22,6 +22,7 @@ from vitcore.dataset._edit import (
     rename_class,
     rename_dataset,
     restore,
+    set_aside,
     undo,
 )
 from vitcore.dataset._findings import MAX_PREVALENCE, Finding, IssueKind, Remedy
@@ -88,6 +89,7 @@ __all__ = [
     "rename_class",
     "rename_dataset",
     "restore",
+    "set_aside",
     "split_index",
     "unconfirm",
     "undo",

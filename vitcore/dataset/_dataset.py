@@ -8,6 +8,7 @@
         images/ab/abc….jpg  the files as they came, named by their content
         thumbnails/ab/…     made at first use
         measures.json       and duplicates/, what was found out about the images (vitcore.audit)
+        test-looks.json     how many classifiers its test part has judged (vitcore.pipeline)
 
 An index file is never changed once ``dataset.json`` names its version, so a run can say which
 version it learned from, and every version can be loaded again.
@@ -177,6 +178,11 @@ class Dataset:
         """Yield that images look as if they belonged together, where a split may divide them."""
         if self.group_rule in {"", NO_GROUPS} and (series := find_series(self.index)) is not None:
             yield series.sentence
+
+    @property
+    def divided(self) -> bool:
+        """True if the images come with a division into those to learn from and those to choose by."""
+        return bool((self.index["split"] == "validation").any())
 
     @property
     def group_rule(self) -> str:

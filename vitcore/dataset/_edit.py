@@ -26,6 +26,7 @@ from vitcore.dataset._dataset import (
 )
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, groups_by
+from vitcore.dataset._split import split_index
 from vitcore.errors import DatasetError
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.records import guard, timestamp
@@ -43,6 +44,7 @@ __all__ = [
     "rename_class",
     "rename_dataset",
     "restore",
+    "set_aside",
     "undo",
 ]
 
@@ -260,6 +262,39 @@ def grouped(rows: pd.DataFrame, rule: GroupRule) -> pd.DataFrame:
         SettingsError: It finds no group in them.
     """
     return rows.assign(group=groups_by(rows, rule))
+
+
+def set_aside(dataset: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
+    """Set a share of the images aside as the test part, which no training and no choice sees.
+
+    Every class gives its share, and groups stay together, as in `split_index`.
+
+    Args:
+        dataset: The current version, without a test part.
+        fraction: Above 0 and below 1.
+        seed: Decides which images.
+
+    Returns:
+        The new version.
+
+    Raises:
+        SettingsError: The fraction is out of range.
+        DatasetError: There is a test part, a class is too small, or the dataset was changed elsewhere.
+        StorageError: The disk is full or not writable.
+    """
+    index = dataset.index
+    if dataset.split_counts:
+        raise DatasetError(
+            "'{name}' comes with a division of its own; import it without that to set images aside.",
+            name=dataset.name,
+        )
+    parts = split_index(index, validation_fraction=fraction, seed=seed)
+    sealed = set(index.loc[parts == "validation", "image_id"])
+    split = dataset.rows["split"].mask(dataset.rows["image_id"].isin(sealed), "test")
+    return _commit(
+        replace(dataset, rows=dataset.rows.assign(split=split)),
+        message("Set {images} aside for testing.", images=count_images(len(sealed))),
+    )
 
 
 def undo(dataset: Dataset) -> Dataset:

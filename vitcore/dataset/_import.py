@@ -347,7 +347,7 @@ class _Importer:
             )
         rows = rows[new].reset_index(drop=True)
         # A dataset is divided ready-made as a whole or not at all; what comes later is for learning.
-        if not dataset.split_counts:
+        if not dataset.divided:
             rows["split"] = ""
         else:
             rows["split"] = rows["split"].replace("", "train")

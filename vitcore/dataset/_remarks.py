@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from vitcore.dataset._classes import about_likeness
-from vitcore.dataset._copies import COPY_KINDS, find_copies, has_split
+from vitcore.dataset._copies import COPY_KINDS, find_copies
 from vitcore.dataset._findings import Finding, count_images
 from vitcore.messages import Message, counted, mark, message
 
@@ -190,11 +190,10 @@ def _about_copies(findings: Sequence[Finding]) -> Iterator[Remark]:
 
 def _judging(index: pd.DataFrame, validation_fraction: float) -> pd.Series:
     """About how many images of each class will judge it."""
-    if not has_split(index):
-        counts = index["label"].value_counts()
+    if not (index["split"] == "validation").any():
+        counts = index.loc[index["split"] != "test", "label"].value_counts()
         return (counts * validation_fraction).round().astype("int64").clip(lower=1, upper=counts - 1)
-    part = "validation" if (index["split"] == "validation").any() else "test"
-    return index.loc[index["split"] == part, "label"].value_counts()
+    return index.loc[index["split"] == "validation", "label"].value_counts()
 
 
 def _half_width(share: float, total: int) -> float:

@@ -25,8 +25,9 @@ def split_index(
 
     Every class gets its share of validation images, at least one. The images of a group always fall
     on the same side, also when they carry different labels, so that no image is ever judged that was
-    learned from. A ready-made split is respected; where it has no validation part, its test part
-    takes that place, and images that were added to it later are learned from.
+    learned from. A test part is left alone, for no choice may see it. The other parts of a ready-made
+    split are respected, and images that were added to it later are learned from; where it has no
+    validation part, that is drawn from its training part.
 
     Args:
         index: Rows as in `Dataset.index`.
@@ -48,7 +49,14 @@ def split_index(
             "0.2.",
             validation_fraction=validation_fraction,
         )
-    if (index["split"] != "").any():
+    sealed = index["split"] == "test"
+    if sealed.any():
+        rest = index[~sealed]
+        kept = None if groups is None else np.asarray(groups)[~sealed.to_numpy()]
+        _check_taught(index, rest)
+        parts = split_index(rest, validation_fraction=validation_fraction, seed=seed, groups=kept)
+        return parts.reindex(index.index, fill_value="test")
+    if (index["split"] == "validation").any():
         return _ready_made(index)
     _check_classes(index)
     random = np.random.default_rng(seed)
@@ -186,8 +194,6 @@ def _too_few(index: pd.DataFrame, numbers: Ints, label: str, count: int) -> Mess
 
 def _ready_made(index: pd.DataFrame) -> pd.Series:
     split = index["split"].replace("", "train")
-    if not (split == "validation").any():
-        split = split.replace("test", "validation")
     train = index.loc[split == "train", "label"]
     if train.nunique() < 2 or not (split == "validation").any():
         raise DatasetError(
@@ -196,11 +202,15 @@ def _ready_made(index: pd.DataFrame) -> pd.Series:
             classes=train.nunique(),
             images=int((split == "validation").sum()),
         )
-    untaught = sorted(set(index["label"]) - set(train))
+    _check_taught(index, index[split == "train"])
+    return split
+
+
+def _check_taught(index: pd.DataFrame, taught: pd.DataFrame) -> None:
+    untaught = sorted(set(index["label"]) - set(taught["label"]))
     if untaught:
         raise DatasetError(
             "The ready-made split has no training images of {classes}; add some to its training part, or "
             "remove the class.",
             classes=shortened(untaught, 5),
         )
-    return split

@@ -321,7 +321,7 @@ def _card(run: Run, dataset: Dataset) -> CardContents:
         evaluation=run.evaluation,
         stopped=run.state == "stopped",
         trained={str(label): int(count) for label, count in learned["label"].value_counts().items()},
-        ready_made=bool((index["split"] != "").any()),
+        ready_made=dataset.divided,
         level=trust.level,
         answered=int(sure.sum()),
         answered_right=int((sure & right).sum()),

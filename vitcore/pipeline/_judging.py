@@ -1,7 +1,8 @@
 """Judging a head on images that it did not learn from."""
 
+import hashlib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +14,24 @@ from vitcore.errors import InputError
 from vitcore.evaluation import Evaluation, evaluate
 from vitcore.features import embed_images, image_files
 from vitcore.inference import Classifier, Trust
-from vitcore.messages import quoted, shortened
-from vitcore.pipeline._material import class_numbers
+from vitcore.messages import mark, quoted, shortened
+from vitcore.pipeline._material import TestPart, class_numbers
 from vitcore.progress import Task
-from vitcore.runs import Leak
+from vitcore.records import load_record, write_json
+from vitcore.runs import Leak, TestResult
 from vitcore.training import Head
 from vitcore.vectors import Vectors
+from vitcore.workspace import Workspace
 
-__all__ = ["OtherSet", "evaluate_on", "judge", "leak_of", "match_classes", "prediction_rows"]
+__all__ = [
+    "OtherSet",
+    "evaluate_on",
+    "judge",
+    "judge_test_part",
+    "leak_of",
+    "match_classes",
+    "prediction_rows",
+]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -137,6 +148,38 @@ def leak_of(
         accuracy=float(right.mean()),
         accuracy_without=None if leaked.all() else float(right[~leaked].mean()),
     )
+
+
+def judge_test_part(
+    part: TestPart, head: Head, trust: Trust, classes: Sequence[str], dataset: Dataset
+) -> tuple[TestResult, pd.DataFrame]:
+    """Judge a classifier by the test part of its dataset, and count that somebody looked at it.
+
+    Returns:
+        The figures, and the columns of `Run.predictions`.
+
+    Raises:
+        StorageError: The disk is full or not writable.
+    """
+    evaluation, probabilities = judge(head, trust, part.vectors, part.truth, classes)
+    distances = trust.distances(part.vectors)
+    result = TestResult(
+        evaluation=evaluation,
+        times=_count_look(dataset, part.rows["sha256"]),
+        leak=leak_of(part.truth, probabilities, part.leaked) if part.leaked.any() else None,
+    )
+    return result, prediction_rows(part.rows, part.truth, probabilities, distances, classes)
+
+
+def _count_look(dataset: Dataset, contents: Iterable[str]) -> int:
+    """Count the classifiers that were judged by these images, this one included."""
+    key = hashlib.sha256("".join(sorted(contents)).encode()).hexdigest()[:32]
+    path = dataset.folder / "test-looks.json"
+    with Workspace(dataset.folder.parents[1]).changing(path):
+        looks = load_record(dict[str, int], path, mark("delete it")) if path.is_file() else {}
+        looks[key] = looks.get(key, 0) + 1
+        write_json(path, looks)
+    return looks[key]
 
 
 def prediction_rows(

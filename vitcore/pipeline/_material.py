@@ -15,7 +15,7 @@ from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 from vitcore.vectors import Vectors
 
-__all__ = ["TrainingData", "check_division", "class_numbers", "prepare_data"]
+__all__ = ["TestPart", "TrainingData", "check_division", "class_numbers", "embed_test_part", "prepare_data"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,14 +121,7 @@ def prepare_data(
     plain = embed_images(embedder, files, forward_pass=forward_pass, task=task)
     vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
     groups = near_duplicate_groups(dataset, rows, vectors, fingerprint=embedder.fingerprint, task=task)
-    ready_made = bool((dataset.index["split"] != "").any())
-    divided = dataset.index if ready_made else rows
-    split = split_index(
-        divided,
-        validation_fraction=h.validation_fraction,
-        seed=h.seed,
-        groups=None if ready_made else groups,
-    )[rows.index]
+    split = split_index(rows, validation_fraction=h.validation_fraction, seed=h.seed, groups=groups)
     folds = fold_index(rows, h.folds, seed=h.seed, groups=groups).to_numpy() if h.folds else None
     train_rows, validation_rows = (np.flatnonzero(split == part) for part in ("train", "validation"))
     views, computed, seconds = plain.vectors, plain.computed, plain.seconds
@@ -159,6 +152,62 @@ def prepare_data(
         folds=folds,
         computed=computed,
         computing_s=seconds,
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TestPart:
+    """The images that judge a classifier once, and that no choice sees.
+
+    Attributes:
+        rows: Of the dataset's index, T.
+        truth: (T,), class numbers.
+        vectors: (T, D).
+        leaked: (T,), which of them have a near-duplicate, or another image of their group, among the rest.
+    """
+
+    __test__ = False  # pytest takes what is called so for a test
+
+    rows: pd.DataFrame
+    truth: npt.NDArray[np.int64]
+    vectors: Vectors
+    leaked: npt.NDArray[np.bool_]
+
+
+def embed_test_part(
+    dataset: Dataset,
+    data: TrainingData,
+    embedder: Embedder,
+    task: Task,
+    forward_pass: Pass = local_pass,
+) -> TestPart | None:
+    """Embed the test part of a dataset; None if it has none.
+
+    Args:
+        dataset: As for `prepare_data`, whose result does not depend on the test part.
+        data: What `prepare_data` gave.
+        embedder: The backbone.
+        task: Where progress is reported, and what stops it.
+        forward_pass: What takes the images through the backbone.
+
+    Raises:
+        ImageError: An image cannot be read any more.
+        Stopped: The task was stopped.
+        StorageError: The disk is full or not writable.
+    """
+    rows = dataset.index[dataset.index["split"] == "test"]
+    if rows.empty:
+        return None
+    found = embed_images(embedder, image_files(dataset, rows), forward_pass=forward_pass, task=task)
+    vectors = found.vectors[:, 0]  # (T, 1, D) -> (T, D)
+    together = pd.concat([data.rows, rows])
+    both = np.concatenate([np.asarray(data.vectors), np.asarray(vectors)])
+    groups = near_duplicate_groups(dataset, together, both, fingerprint=embedder.fingerprint, task=task)
+    return TestPart(
+        rows=rows,
+        truth=class_numbers(rows["label"], dataset.classes),
+        vectors=vectors,
+        leaked=np.isin(groups[len(data.rows) :], groups[: len(data.rows)]),
     )
 
 

@@ -16,8 +16,8 @@ from vitcore.evaluation import calibration_noise_floor, expected_calibration_err
 from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
-from vitcore.pipeline._judging import judge, leak_of, prediction_rows
-from vitcore.pipeline._material import TrainingData, check_division, prepare_data
+from vitcore.pipeline._judging import judge, judge_test_part, leak_of, prediction_rows
+from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
 from vitcore.pipeline._repeats import cross_validate, repeat
 from vitcore.pipeline._trusting import fit_trust
 from vitcore.progress import Progress, Task
@@ -120,8 +120,8 @@ def train(
         home.find(home.datasets, dataset.id, mark("dataset"))  # it may have been deleted meanwhile
         with RunWriter(workspace, config) as writer, disk_guard():
             task.announce(writer.id)
-            data = _prepare(writer, dataset, h, embedder, task, forward_pass)
-            _carry_out(writer, data, embedder, task, started)
+            data, part = _prepare(writer, dataset, h, embedder, task, forward_pass)
+            _carry_out(writer, dataset, data, part, embedder, task, started)
     return load_run(writer.id, workspace=workspace)
 
 
@@ -181,8 +181,8 @@ def _resume(run_id: str, workspace: Workspace, task: Task) -> Run:
     with RunWriter.reopened(workspace, run) as writer, disk_guard():
         task.announce(writer.id)
         writer.restart_history([] if checkpoint is None else checkpoint.history)
-        data = _prepare(writer, dataset, h, embedder, task)
-        _carry_out(writer, data, embedder, task, started, checkpoint)
+        data, part = _prepare(writer, dataset, h, embedder, task)
+        _carry_out(writer, dataset, data, part, embedder, task, started, checkpoint)
     return load_run(run_id, workspace=workspace)
 
 
@@ -193,12 +193,18 @@ def _prepare(
     embedder: Embedder,
     task: Task,
     forward_pass: Pass = local_pass,
-) -> TrainingData:
+) -> tuple[TrainingData, TestPart | None]:
     """Embed and divide the images, and add to the run's configuration how they were divided."""
     data = prepare_data(dataset, h, embedder, task, forward_pass=forward_pass)
+    part = embed_test_part(dataset, data, embedder, task, forward_pass=forward_pass)
     sizes = np.unique(data.groups, return_counts=True)[1]
     writer.amend(
-        ImageCounts(train=len(data.train), validation=len(data.validation), skipped=len(dataset.skipped)),
+        ImageCounts(
+            train=len(data.train),
+            validation=len(data.validation),
+            test=0 if part is None else len(part.rows),
+            skipped=len(dataset.skipped),
+        ),
         SplitRecord(
             seed=h.seed,
             validation_fraction=h.validation_fraction,
@@ -208,12 +214,14 @@ def _prepare(
             named_groups=dataset.group_count,
         ),
     )
-    return data
+    return data, part
 
 
 def _carry_out(
     writer: RunWriter,
+    dataset: Dataset,
     data: TrainingData,
+    part: TestPart | None,
     embedder: Embedder,
     task: Task,
     started: float,
@@ -231,6 +239,10 @@ def _carry_out(
         writer.folder / "model", head=result.head, embedder=embedder, classes=data.classes, trust=trust
     )
     calibration, leak = _evaluate(writer, data, result.head, trust)
+    test = None
+    if part is not None:
+        test, answers = judge_test_part(part, result.head, trust, data.classes, dataset)
+        writer.add_test_predictions(answers)
     ended = time.perf_counter()
     facts = replace(
         facts,
@@ -242,6 +254,7 @@ def _carry_out(
         ),
         calibration=calibration,
         leak=leak,
+        test=test,
     )
     writer.finish(result.outcome, facts)
     if result.outcome == "complete":

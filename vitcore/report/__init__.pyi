@@ -22,6 +22,7 @@ from ._figures import (
     class_blocks,
     figure_blocks,
     headline,
+    judged_by,
     leak_sentence,
 )
 from ._markdown import markdown_of
@@ -51,6 +52,7 @@ __all__ = [
     "class_blocks",
     "figure_blocks",
     "headline",
+    "judged_by",
     "leak_sentence",
     "markdown_of",
     "metric_figure",

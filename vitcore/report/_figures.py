@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from vitcore.evaluation import METRICS, Evaluation, wilson_interval
-from vitcore.language import images, mark, number, percent, span_sentence, tr
+from vitcore.language import images, mark, ntr, number, percent, span_sentence, tr
 from vitcore.report._blocks import Block, Figure, Heading, Headline, Paragraph, Table
 from vitcore.report._metrics import (
     METRIC_MEANINGS,
@@ -26,8 +26,12 @@ __all__ = [
     "class_blocks",
     "figure_blocks",
     "headline",
+    "judged_by",
+    "judging_images",
     "leak_sentence",
+    "source_sentence",
     "spread_sentence",
+    "validation_images",
 ]
 
 _BASELINES = {  # as a review calls them
@@ -38,8 +42,27 @@ _BASELINES = {  # as a review calls them
 }
 
 
-def headline(evaluation: Evaluation) -> Headline:
+def judged_by(evaluation: Evaluation, facts: RunFacts) -> Evaluation:
+    """Return the figures that stand for a run: on its test part, else on the validation images."""
+    return evaluation if facts.test is None else facts.test.evaluation
+
+
+def validation_images(count: int) -> str:
+    """So many of them, in words."""
+    return ntr("{count} validation image", "{count} validation images", count).format(count=number(count))
+
+
+def judging_images(evaluation: Evaluation, facts: RunFacts) -> str:
+    """Return how many images the figures that stand for a run rest on, in words."""
+    if facts.test is None:
+        return validation_images(evaluation.images)
+    count = facts.test.evaluation.images
+    return ntr("{count} test image", "{count} test images", count).format(count=number(count))
+
+
+def headline(evaluation: Evaluation, facts: RunFacts) -> Headline:
     """The three figures that stand in large type."""
+    evaluation = judged_by(evaluation, facts)
     return Headline(
         [
             (metric_title(name), metric_figure(name, evaluation.metrics[name]), tr(meaning))
@@ -56,25 +79,45 @@ def figure_blocks(evaluation: Evaluation, facts: RunFacts, *, stopped: bool = Fa
         facts: Of the run.
         stopped: Whether its training was stopped early.
     """
-    accuracy = evaluation.metrics["accuracy"]
+    accuracy = judged_by(evaluation, facts).metrics["accuracy"]
     return [
         Paragraph(span_sentence(accuracy.low, accuracy.high), "lead"),
-        Paragraph(
-            tr(
-                "Judged on {images} that it did not learn from; the more there are, the narrower this range."
-            ).format(images=images(evaluation.images)),
-            "small",
-        ),
+        Paragraph(source_sentence(evaluation, facts), "small"),
         *_notes(facts, stopped=stopped),
         Heading(tr("All figures")),
         _metric_table(evaluation, facts.calibration),
     ]
 
 
+def source_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
+    """Say which images the figures that stand for a run come from."""
+    if facts.test is None:
+        return tr(
+            "Judged on {images} that it did not learn from; the more there are, the narrower this range."
+        ).format(images=images(evaluation.images))
+    text = tr(
+        "Judged on {images} that were set aside and used for nothing else. The figures below come from the "
+        "{validation} by which the best epoch was chosen; there the accuracy is {accuracy}."
+    ).format(
+        images=judging_images(evaluation, facts),
+        validation=validation_images(evaluation.images),
+        accuracy=percent(evaluation.accuracy),
+    )
+    if facts.test.times == 1:
+        return text
+    looks = tr(
+        "{times} classifiers have been judged by this test part by now: choose among them by the validation "
+        "images, or the best of them will look better than it is."
+    )
+    return f"{text} {looks.format(times=number(facts.test.times))}"
+
+
 def _notes(facts: RunFacts, *, stopped: bool) -> Iterator[Paragraph]:
     """Return what one has to know to read the figures."""
     if stopped:
         yield Paragraph(tr("This training was stopped early; its best epoch until then is judged."), "note")
+    if facts.test is not None and facts.test.leak is not None:
+        yield Paragraph(_test_leak_sentence(facts.test.leak), "warning")
     if facts.leak is not None:
         yield Paragraph(leak_sentence(facts.leak), "warning")
     for further in (facts.cross_validation, facts.repeats):
@@ -88,13 +131,26 @@ def leak_sentence(leak: Leak) -> str:
         "{count} of the validation images, or photos that look just like them, are among the training images "
         "of this ready-made split."
     ).format(count=number(leak.images))
+    return f"{text} {_effect(leak)}"
+
+
+def _test_leak_sentence(leak: Leak) -> str:
+    """Say that test images, or what looks like them, were learned from or chosen by."""
+    text = tr(
+        "{count} of the test images, or photos that look just like them or belong to their group, are among "
+        "the others."
+    ).format(count=number(leak.images))
+    return f"{text} {_effect(leak)}"
+
+
+def _effect(leak: Leak) -> str:
     if leak.accuracy_without is None:
-        effect = tr("With them the accuracy is {accuracy}; no other is left.")
-        return f"{text} {effect.format(accuracy=percent(leak.accuracy))}"
-    effect = tr("With them the accuracy is {accuracy}; without them the accuracy is {without}.").format(
+        return tr("With them the accuracy is {accuracy}; no other is left.").format(
+            accuracy=percent(leak.accuracy)
+        )
+    return tr("With them the accuracy is {accuracy}; without them the accuracy is {without}.").format(
         accuracy=percent(leak.accuracy), without=percent(leak.accuracy_without)
     )
-    return f"{text} {effect}"
 
 
 def spread_sentence(further: CrossValidation | Repeats) -> str:

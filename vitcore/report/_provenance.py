@@ -3,18 +3,14 @@
 from vitcore.dataset import NO_GROUPS
 from vitcore.evaluation import Evaluation
 from vitcore.language import listed, ntr, number, percent, tr
+from vitcore.report._figures import judged_by, judging_images, validation_images
 from vitcore.report._names import shortened
 from vitcore.runs import RunBackbone, RunConfig, RunFacts
 
-__all__ = ["backbone_rows", "division_sentences", "limits", "validation_images"]
+__all__ = ["backbone_rows", "division_sentences", "limits"]
 
 _FEW = 20  # validation images of a class, below which its figures say little
 _NAMED = 12  # classes named in a sentence, at most
-
-
-def validation_images(count: int) -> str:
-    """So many of them, in words."""
-    return ntr("{count} validation image", "{count} validation images", count).format(count=number(count))
 
 
 def backbone_rows(backbone: RunBackbone) -> list[tuple[str, str]]:
@@ -54,6 +50,14 @@ def division_sentences(config: RunConfig, *, ready_made: bool) -> str:
             "{train} images were learned from. The other {validation} were kept for validation: {fraction} "
             "of each class, drawn at random with the seed {seed}. Nothing was learned from them."
         ).format(**parts, fraction=percent(split.validation_fraction), seed=split.seed)
+    if counts.test:
+        text += " " + ntr(
+            "{count} more image is the test part: it judged the finished classifier and was used for nothing "
+            "else.",
+            "{count} more images are the test part: they judged the finished classifier and were used for "
+            "nothing else.",
+            counts.test,
+        ).format(count=number(counts.test))
     if not split.groups:
         return f"{text} " + tr("No two of them are near-duplicates of each other.")
     alike = tr("{images} of the images are near-duplicates of each other, in {groups} groups.")
@@ -84,14 +88,14 @@ def limits(
         facts: Of the run.
         suspects: How many labels a review found suspect; None without one.
     """
-    accuracy, per_class = evaluation.metrics["accuracy"], evaluation.per_class()
+    accuracy, per_class = judged_by(evaluation, facts).metrics["accuracy"], evaluation.per_class()
     texts = [
         tr(
             "The figures come from {images}. With so many, the accuracy on all photos like these lies "
             "between {low} and {high} (95 % interval); a classifier whose figures differ by less need not be "
             "better or worse."
         ).format(
-            images=validation_images(evaluation.images),
+            images=judging_images(evaluation, facts),
             low=percent(accuracy.low),
             high=percent(accuracy.high),
         )

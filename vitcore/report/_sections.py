@@ -6,10 +6,10 @@ from vitcore.language import decimals, local_time, number, percent, span_sentenc
 from vitcore.report._blocks import Block, Heading, Items, Paragraph, Section
 from vitcore.report._contents import ReportContents
 from vitcore.report._evaluation import evaluation, results
-from vitcore.report._figures import headline
+from vitcore.report._figures import headline, judged_by, judging_images
 from vitcore.report._names import shortened
 from vitcore.report._preparation import preparation
-from vitcore.report._provenance import limits, validation_images
+from vitcore.report._provenance import limits
 from vitcore.report._repeat import repeat
 from vitcore.report._samples import visualisation
 from vitcore.report._training import model, training
@@ -44,7 +44,8 @@ def sections_of(contents: ReportContents) -> list[Section]:
 
 
 def _introduction(contents: ReportContents) -> list[Block]:
-    run, figures = contents.run, contents.evaluation
+    run = contents.run
+    figures = judged_by(contents.evaluation, run.facts)
     accuracy = figures.metrics["accuracy"]
     about = run.config.dataset
     blocks: list[Block] = [
@@ -57,13 +58,13 @@ def _introduction(contents: ReportContents) -> list[Block]:
         ),
         Paragraph(
             tr("Of {images} it recognised {accuracy}. {expected}").format(
-                images=validation_images(figures.images),
+                images=judging_images(contents.evaluation, run.facts),
                 accuracy=percent(accuracy.value),
                 expected=span_sentence(accuracy.low, accuracy.high),
             ),
             "lead",
         ),
-        headline(figures),
+        headline(contents.evaluation, run.facts),
     ]
     if run.facts.message:
         blocks.append(Paragraph(translated(run.facts.message), "note"))
@@ -79,7 +80,7 @@ def _limits(contents: ReportContents) -> Items:
 
 
 def _conclusion(contents: ReportContents) -> list[Block]:
-    figures = contents.evaluation
+    figures = judged_by(contents.evaluation, contents.run.facts)
     accuracy = figures.metrics["accuracy"]
     texts = [
         tr(
@@ -107,6 +108,6 @@ def _conclusion(contents: ReportContents) -> list[Block]:
         )
     else:
         texts.append(
-            tr("It made no mistake on the validation images; harder photos would tell more about it.")
+            tr("It made no mistake on the images that judged it; harder photos would tell more about it.")
         )
     return [Paragraph(" ".join(texts))]

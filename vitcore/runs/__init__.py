@@ -12,6 +12,7 @@ from vitcore.runs._records import (
     Calibration,
     CrossValidation,
     DatasetReference,
+    HeadlineFigure,
     ImageCounts,
     Leak,
     PhaseSeconds,
@@ -20,6 +21,7 @@ from vitcore.runs._records import (
     RunConfig,
     RunFacts,
     SplitRecord,
+    TestResult,
 )
 from vitcore.runs._run import CHECKPOINT, HISTORY_COLUMNS, Run, RunWriter
 
@@ -29,6 +31,7 @@ __all__ = [
     "Calibration",
     "CrossValidation",
     "DatasetReference",
+    "HeadlineFigure",
     "ImageCounts",
     "Leak",
     "PhaseSeconds",
@@ -39,6 +42,7 @@ __all__ = [
     "RunFacts",
     "RunWriter",
     "SplitRecord",
+    "TestResult",
     "delete_run",
     "describe_run",
     "list_damaged_runs",

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from vitcore.backbone import BackboneSpec, Device
 from vitcore.compute import Compute
 from vitcore.engines import EngineRecord
+from vitcore.evaluation import Evaluation
 from vitcore.messages import NOTHING, mark
 from vitcore.records import StoredMessage, Timestamp
 from vitcore.training import Hyperparameters
@@ -15,6 +16,7 @@ __all__ = [
     "Calibration",
     "CrossValidation",
     "DatasetReference",
+    "HeadlineFigure",
     "ImageCounts",
     "Leak",
     "PhaseSeconds",
@@ -25,6 +27,7 @@ __all__ = [
     "RunState",
     "SplitRecord",
     "State",
+    "TestResult",
 ]
 
 STATE_WORDS = (mark("running"), mark("complete"), mark("stopped"), mark("failed"), mark("interrupted"))
@@ -65,6 +68,7 @@ class ImageCounts:
     train: int
     validation: int
     skipped: int
+    test: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +172,42 @@ class Leak:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TestResult:
+    """The figures on the test part.
+
+    Attributes:
+        evaluation: On its images, which no choice saw.
+        times: How many classifiers have been judged by these images, this one included.
+        leak: None if none of them is, as a near-duplicate or by its group, among the others as well.
+    """
+
+    __test__ = False  # pytest takes what is called so for a test
+
+    evaluation: Evaluation
+    times: int
+    leak: Leak | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadlineFigure:
+    """The accuracy that stands for a run wherever a single figure is shown.
+
+    Attributes:
+        source: The part that it comes from.
+        accuracy: 0 … 1.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        images: How many it rests on.
+    """
+
+    source: Literal["test", "validation"]
+    accuracy: float
+    low: float
+    high: float
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class CrossValidation:
     """The figures of heads that each learned from all folds but one; None where undefined."""
 
@@ -207,6 +247,7 @@ class RunFacts:
         seconds: By phase.
         calibration: Of its confidence; None in runs of before that was done.
         leak: None if no validation image leaked.
+        test: None if the dataset has no test part.
         cross_validation: If it was asked for.
         repeats: If they were asked for.
     """
@@ -218,6 +259,7 @@ class RunFacts:
     seconds: PhaseSeconds | None = None
     calibration: Calibration | None = None
     leak: Leak | None = None
+    test: TestResult | None = None
     cross_validation: CrossValidation | None = None
     repeats: Repeats | None = None
 

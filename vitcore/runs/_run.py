@@ -8,6 +8,7 @@
         history.jsonl        one line per finished epoch, appended
         predictions.csv      one row per validation image
         probabilities.npy    float32 (M, C), the rows of predictions.csv
+        test-predictions.csv  one row per image of the test part, if there is one
         evaluation.json      metrics and confusion matrix
         model/               the classifier (vitcore.inference)
         checkpoint.safetensors  from which it goes on, until it is complete
@@ -47,7 +48,16 @@ from vitcore.records import (
     write_json,
     write_text,
 )
-from vitcore.runs._records import About, ImageCounts, RunConfig, RunFacts, RunState, SplitRecord, State
+from vitcore.runs._records import (
+    About,
+    HeadlineFigure,
+    ImageCounts,
+    RunConfig,
+    RunFacts,
+    RunState,
+    SplitRecord,
+    State,
+)
 from vitcore.training import EpochRecord, Hyperparameters
 from vitcore.workspace import Workspace, new_id
 
@@ -191,6 +201,24 @@ class Run:
                 raise ValueError(message("its classes are not those of the run"))
         return evaluation
 
+    @property
+    def headline(self) -> HeadlineFigure:
+        """The accuracy that stands for the run: on its test part, else on the validation images.
+
+        Raises:
+            StorageError: The run did not come that far.
+        """
+        test = self.facts.test
+        judged = self.evaluation if test is None else test.evaluation
+        accuracy = judged.metrics["accuracy"]
+        return HeadlineFigure(
+            source="validation" if test is None else "test",
+            accuracy=accuracy.value,
+            low=accuracy.low,
+            high=accuracy.high,
+            images=judged.images,
+        )
+
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """One row per validation image.
@@ -203,12 +231,25 @@ class Run:
             StorageError: The run did not come that far.
         """
         self._needs_model()
-        path = self.folder / "predictions.csv"
+        return self._predictions("predictions.csv", self.evaluation.images)
+
+    @cached_property
+    def test_predictions(self) -> pd.DataFrame:
+        """One row per image of the test part, columns as in `predictions`.
+
+        Raises:
+            StorageError: The run has no test part, or the file is damaged.
+        """
+        test = self.facts.test
+        return self._predictions("test-predictions.csv", 0 if test is None else test.evaluation.images)
+
+    def _predictions(self, name: str, images: int) -> pd.DataFrame:
+        path = self.folder / name
         with guard(path, _TRAIN_AGAIN):
             rows = pd.read_csv(path, dtype=dict(_PREDICTIONS), keep_default_na=False)
             if missing := _PREDICTIONS.keys() - {"novelty"} - set(rows):  # not there in early versions
                 raise ValueError(message("it lacks {names}", names=sorted(missing)))
-            if len(rows) != self.evaluation.images:
+            if len(rows) != images:
                 raise ValueError(message("it has {count} rows", count=len(rows)))
             if not (rows["true"].isin(self.classes) & rows["predicted"].isin(self.classes)).all():
                 raise ValueError(message("its classes are not those of the run"))
@@ -330,6 +371,10 @@ class RunWriter:
         with guard(path), replacing(path) as temporary:
             np.save(temporary, probabilities.astype(np.float32), allow_pickle=False)
         write_json(self.folder / "evaluation.json", evaluation.to_dict())
+
+    def add_test_predictions(self, predictions: pd.DataFrame) -> None:
+        """Write the answers to the images of the test part, as `Run.test_predictions` has them."""
+        write_text(self.folder / "test-predictions.csv", predictions.to_csv(index=False))
 
     def finish(self, state: State, facts: RunFacts) -> None:
         """Record how the run ended, with what is known of its course."""
