@@ -301,17 +301,18 @@ def test_with_lbfgs_what_it_has_no_use_for_is_left_alone(page, finish, ui):
     assert run.hyperparameters == Hyperparameters(optimizer="lbfgs", epochs=3)
 
 
-def test_a_training_that_ended_early_goes_on(open_page, finish, ui, trained):
+@pytest.mark.parametrize(("ended", "button"), [("running", "interrupted_"), ("stopped", "resume_")])
+def test_a_training_that_ended_early_goes_on(open_page, finish, ui, trained, ended, button):
     folder = trained.run.folder
     config = json.loads((folder / "config.json").read_text())
     state = json.loads((folder / "state.json").read_text())
-    (folder / "state.json").write_text(json.dumps({**state, "state": "running"}))
+    (folder / "state.json").write_text(json.dumps({**state, "state": ended}))
     at = open_page("train")
-    finish(ui.press(at, f"resume_{trained.run.id}"))
+    finish(ui.press(at, f"{button}{trained.run.id}"))
     run = load_run(trained.run.id)
     assert run.state == "complete"
     assert len(run.history) == config["hyperparameters"]["epochs"]
-    assert ui.find_button(at, "resume_") is None
+    assert ui.find_button(at, button) is None
 
 
 # --- finding good settings ----------------------------------------------------------------------
