@@ -17,6 +17,7 @@ import streamlit.testing.v1.app_test
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
+from app.shared import process
 from app.shared.state import job_queue
 from tests._archives import zip_of_folder
 from vitcore.compute import Compute
@@ -60,6 +61,8 @@ def app_without_past(workspace, monkeypatch):  # noqa: ARG001 - no app without i
         """AppTest pretends before each run that the server has just started; see `test_frame.py`."""
 
     monkeypatch.setattr(streamlit.testing.v1.app_test, "PagesManager", PagesManager)
+    # A page says what computes once torch is there, which could be between two looks at the page.
+    process._torch_is_imported.set()
     monkeypatch.setattr(streamlit.runtime.pages_manager.PagesManager, "uses_pages_directory", False)
     # As in .streamlit/config.toml, which is not found when the first page is opened in another folder.
     streamlit.config.set_option("runner.magicEnabled", False)
