@@ -31,7 +31,7 @@ def _runs(options: argparse.Namespace, _task: Task) -> None:
     rows = [_run_row(run) for run in list_runs(workspace)]
     lines = [
         f"{row['run_id']}  {row['state']:11}  "
-        f"{'' if row['accuracy'] is None else format(row['accuracy'], '6.1%'):6}  {row['name']}"
+        f"{format(row['headline']['accuracy'], '6.1%') if row['headline'] else '':6}  {row['name']}"
         for row in rows
     ]
     damaged = {run_id: str(error) for run_id, error in list_damaged_runs(workspace).items()}
