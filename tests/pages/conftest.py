@@ -68,7 +68,6 @@ def app_without_past(workspace, monkeypatch):  # noqa: ARG001 - no app without i
     streamlit.config.set_option("runner.magicEnabled", False)
     streamlit.config.set_option("server.address", "localhost")
     streamlit.config.set_option("server.allowedHosts", ["localhost"])
-    process._torch_is_imported.set()  # as it is in tests, or the first page of a process had a text less
     _clear()
     yield
     for job in job_queue().active():
