@@ -430,3 +430,12 @@ def test_a_damaged_note_does_not_lose_the_run(workspace, damage):
     (load_run(run_id).folder / "about.json").write_text(damage)
     (run,) = list_runs()
     assert (run.name, run.note) == ("My run", "")
+
+
+def test_a_damaged_name_is_said_and_given_again(workspace):
+    run_id = write_run(workspace)
+    (workspace.runs / run_id / "about.json").write_text('{"name": 3}')
+    run = load_run(run_id)
+    assert (run.name, run.note) == ("My run", "")
+    assert "name the run again" in str(run.lost_name)
+    assert describe_run(run_id, name="Mine").lost_name is None

@@ -22,6 +22,8 @@ __all__ = ["delete_runs", "draw_actions", "draw_damaged", "draw_undo"]
 def draw_actions(run: Run) -> None:
     """Draw what can be done with the chosen run."""
     st.subheader(escape_markdown(run.name, 120), anchor=False)
+    if run.lost_name is not None:
+        draw_error(run.lost_name)
     message = translated(run.facts.message)
     if run.state == "interrupted":
         message = tr(

@@ -116,13 +116,25 @@ class Run:
         """The note that somebody wrote about it."""
         return self.about.note
 
-    @cached_property
+    @property
     def about(self) -> About:
-        """The name and the note that somebody gave it; empty if nobody did."""
-        try:
-            return load_record(About, self.folder / "about.json", DAMAGED)
-        except StorageError:  # nobody did; a damaged one is no reason to lose the run
+        """The name and the note that somebody gave it; empty if nobody did, or if they are damaged."""
+        return self._about if isinstance(self._about, About) else About()
+
+    @property
+    def lost_name(self) -> StorageError | None:
+        """What is wrong with its name and its note, if they are damaged; no reason to lose the run."""
+        return None if isinstance(self._about, About) else self._about
+
+    @cached_property
+    def _about(self) -> About | StorageError:
+        path = self.folder / "about.json"
+        if not path.is_file():
             return About()
+        try:
+            return load_record(About, path, mark("name the run again"))
+        except StorageError as error:
+            return error
 
     @property
     def classes(self) -> tuple[str, ...]:
