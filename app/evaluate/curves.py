@@ -12,7 +12,7 @@ from app.shared.results import cached_run, results_version
 from app.shared.training_curves import draw_curves
 from vitcore.charts import confidence_chart, precision_recall_chart, reliability_chart, roc_chart
 from vitcore.dataset import Dataset
-from vitcore.evaluation import precision_recall_curves, reliability, roc_curves, scaled_probabilities
+from vitcore.evaluation import precision_recall_curves, reliability, roc_curves, uncorrected_probabilities
 from vitcore.language import current, number, tr
 from vitcore.runs import Run
 
@@ -117,9 +117,7 @@ def _confidence_charts(
     true, probabilities = true_classes(_run), cached_run(_run).probabilities.astype(np.float64)
     before = None
     if temperature is not None:
-        # Scaled back: their logarithms are the logits, but for a number per row that does not count.
-        logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-        before = reliability(true, scaled_probabilities(logits, 1 / temperature))
+        before = reliability(true, uncorrected_probabilities(probabilities, temperature))
     rows = cached_run(_run).predictions
     answers = pd.DataFrame({"confidence": rows["confidence"], "right": rows["true"] == rows["predicted"]})
     return (

@@ -9,6 +9,7 @@ from vitcore.evaluation import (
     fit_temperature,
     log_loss,
     scaled_probabilities,
+    uncorrected_probabilities,
 )
 
 
@@ -60,3 +61,11 @@ def test_it_stays_within_its_bounds():
 def test_what_does_not_match_is_refused(labels, shape):
     with pytest.raises(InputError, match="at least one image"):
         fit_temperature(np.zeros(shape), np.zeros(labels, dtype=np.int64))
+
+
+def test_probabilities_go_back_to_what_they_were_before_the_correction():
+    logits = np.random.default_rng(3).normal(0, 2, (20, 5))
+    corrected = scaled_probabilities(logits, 1.7)
+    assert uncorrected_probabilities(corrected, 1.7) == pytest.approx(
+        scaled_probabilities(logits, 1), abs=1e-9
+    )

@@ -1,4 +1,4 @@
-from ._calibration import fit_temperature, scaled_probabilities
+from ._calibration import fit_temperature, scaled_probabilities, uncorrected_probabilities
 from ._comparison import Comparison, compare
 from ._curves import precision_recall_curves, roc_curves
 from ._doubt import (
@@ -81,5 +81,6 @@ __all__ = [
     "scaled_probabilities",
     "set_coverage",
     "top_3_accuracy",
+    "uncorrected_probabilities",
     "wilson_interval",
 ]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from vitcore.errors import InputError
 
-__all__ = ["fit_temperature", "scaled_probabilities"]
+__all__ = ["fit_temperature", "scaled_probabilities", "uncorrected_probabilities"]
 
 _LOWEST, _HIGHEST = 0.05, 20.0
 
@@ -58,6 +58,15 @@ def fit_temperature(logits: npt.NDArray[np.floating], true: npt.NDArray[np.int64
 def scaled_probabilities(logits: npt.NDArray[np.floating], temperature: float) -> npt.NDArray[np.float64]:
     """Softmax of the logits divided by a temperature: (N, C) -> (N, C), rows adding up to 1."""
     return np.exp(_log_softmax(logits, temperature))
+
+
+def uncorrected_probabilities(
+    probabilities: npt.NDArray[np.floating], temperature: float
+) -> npt.NDArray[np.float64]:
+    """Return what probabilities were before their logits were divided by a temperature: (N, C) -> (N, C)."""
+    # Their logarithms are the logits, but for a number per row that does not count.
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    return scaled_probabilities(logits, 1 / temperature)
 
 
 def _log_softmax(logits: npt.NDArray[np.floating], temperature: float) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ from vitcore.charts import (
     coverage_chart,
     reliability_chart,
 )
-from vitcore.evaluation import coverage_curve, reliability, scaled_probabilities
+from vitcore.evaluation import coverage_curve, reliability, uncorrected_probabilities
 from vitcore.inference import Trust
 from vitcore.language import decimals, images, mark, number, percent, tr
 from vitcore.report._blocks import Block, Chart, Figure, Heading, Items, Paragraph, Table
@@ -98,9 +98,8 @@ def _confidence(contents: ReportContents) -> list[Block]:
     calibration = contents.run.facts.calibration
     before = None
     if calibration is not None:
-        # Scaled back: their logarithms are the logits, but for a number per row that does not count.
-        logits = np.log(np.maximum(contents.probabilities, np.finfo(np.float32).tiny))
-        before = reliability(contents.truth, scaled_probabilities(logits, 1 / calibration.temperature))
+        uncorrected = uncorrected_probabilities(contents.probabilities, calibration.temperature)
+        before = reliability(contents.truth, uncorrected)
     bins = reliability(contents.truth, contents.probabilities)
     meaning = tr("On the dashed line, 80 % confident means 80 % right. The bars are 95 % intervals.")
     paler = "" if before is None else tr("Paler: before its confidence was corrected.")
