@@ -867,3 +867,31 @@ def test_test_images_that_were_learned_from_are_counted(sealed, tiny_backbone):
     run = train(import_dataset(sealed), Hyperparameters(epochs=2), compute=Compute(tiny_backbone))
     assert run.facts.test.leak.images == 1
     assert run.facts.leak is None
+
+
+# --- warnings ----------------------------------------------------------------------------------
+
+
+def test_a_run_of_nothing_unusual_warns_of_nothing(run):
+    assert run.facts.warnings == ()
+
+
+def test_a_run_warns_of_what_makes_its_figures_doubtful(picture_folder, tiny_backbone, tmp_path):
+    folder = picture_folder(("a", "b"), count=20, name="set/train")
+    for path in (folder / "a").iterdir():  # the file format gives this class away
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+    for part, label in (("val", "a"), ("test", "b")):
+        place = tmp_path / "set" / part / label
+        place.mkdir(parents=True)
+        path = next((folder / label).iterdir())
+        path.rename(place / path.name)
+    for path in [*(tmp_path / "set").rglob("*.png"), *(tmp_path / "set").rglob("*.bmp")]:
+        path.rename(path.with_stem(f"p{int(path.stem) // 7}_{path.stem}"))
+    dataset = import_dataset(tmp_path / "set", group_by="name:^(p[0-9])_")
+    run = train(dataset, Hyperparameters(epochs=1), compute=Compute(tiny_backbone, device="cpu"))
+    sentences = " ".join(map(str, load_run(run.id).facts.warnings))
+    assert "The file format alone gives" in sentences
+    assert "There is no validation image of 'b'" in sentences
+    assert "There is no test image of 'a'" in sentences
+    assert "Of 'a' and 'b' there are fewer than 5 groups" in sentences

@@ -160,6 +160,7 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
     leak = f"\n{leak_sentence(run.facts.leak)}" if run.facts.leak is not None else ""
     about, split = run.config.dataset, run.config.split
     dataset = load_dataset(about.id, version=about.version, workspace=open_workspace())
+    warnings = list(dict.fromkeys(map(str, (*run.facts.warnings, *dataset.warnings))))
     answer(
         options,
         {
@@ -188,12 +189,12 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
                 "rule": (split and split.rule) or NO_GROUPS,
                 "count": split.named_groups if split else 0,
             },
-            "warnings": list(map(str, dataset.warnings)),
+            "warnings": warnings,
         },
         f"Run {run.id}: accuracy {headline.accuracy:.1%} on {headline.images} {headline.source} "
         f"images (95 % interval {headline.low:.1%} to {headline.high:.1%}), Cohen's "
         f"kappa {judged.metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
-        f"{leak}{_spread_text(run)}" + "".join(f"\n- {warning}" for warning in dataset.warnings),
+        f"{leak}{_spread_text(run)}" + "".join(f"\n- {warning}" for warning in warnings),
     )
 
 

@@ -15,7 +15,7 @@ version it learned from, and every version can be loaded again.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
@@ -25,7 +25,7 @@ from PIL import Image, ImageOps
 
 from vitcore.dataset._decode import load_image
 from vitcore.dataset._findings import count_images
-from vitcore.dataset._groups import COLUMN, NO_GROUPS, find_series
+from vitcore.dataset._groups import COLUMN, NO_GROUPS, Series, find_series
 from vitcore.dataset._remarks import warnings_of
 from vitcore.errors import ImageError, NotFoundError, StorageError
 from vitcore.messages import Message, mark, message
@@ -172,12 +172,13 @@ class Dataset:
     @cached_property
     def warnings(self) -> tuple[Message, ...]:
         """Return the notes of the import and the warnings on the images that take part, one sentence each."""
-        return (*self.notes, *self._about_series(), *warnings_of(self.index))
+        series = () if self.series is None else (self.series.sentence,)
+        return (*self.notes, *series, *warnings_of(self.index))
 
-    def _about_series(self) -> Iterator[Message]:
-        """Yield that images look as if they belonged together, where a split may divide them."""
-        if self.group_rule in {"", NO_GROUPS} and (series := find_series(self.index)) is not None:
-            yield series.sentence
+    @cached_property
+    def series(self) -> Series | None:
+        """Images that look as if they belonged together, where a split may divide them; None if none do."""
+        return find_series(self.index) if self.group_rule in {"", NO_GROUPS} else None
 
     @property
     def divided(self) -> bool:

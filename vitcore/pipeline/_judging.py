@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.dataset import Dataset
+from vitcore.dataset import Dataset, check_index
 from vitcore.errors import InputError
 from vitcore.evaluation import Evaluation, evaluate
 from vitcore.features import embed_images, image_files
 from vitcore.inference import Classifier, Trust
-from vitcore.messages import mark, quoted, shortened
-from vitcore.pipeline._material import TestPart, class_numbers
+from vitcore.messages import Message, mark, message, quoted, shortened
+from vitcore.pipeline._material import TestPart, TrainingData, class_numbers
 from vitcore.progress import Task
 from vitcore.records import load_record, write_json
 from vitcore.runs import Leak, TestResult
@@ -31,7 +31,12 @@ __all__ = [
     "leak_of",
     "match_classes",
     "prediction_rows",
+    "warnings_on",
 ]
+
+
+_SHORTCUTS = {"format_tells", "size_tells"}
+_FEW_GROUPS = 5
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -148,6 +153,41 @@ def leak_of(
         accuracy=float(right.mean()),
         accuracy_without=None if leaked.all() else float(right[~leaked].mean()),
     )
+
+
+def warnings_on(dataset: Dataset, data: TrainingData, part: TestPart | None) -> tuple[Message, ...]:
+    """Return what to know of the images of a run before its figures are trusted, one sentence each.
+
+    That is a shortcut such as a file format that gives the class away, series that nobody keeps together,
+    a class that no validation or test image shows, and a class with few groups.
+    """
+    found = [finding.sentence for finding in check_index(data.rows) if finding.kind in _SHORTCUTS]
+    if dataset.series is not None:
+        found.append(dataset.series.sentence)
+    judging = {mark("validation"): data.rows["label"].iloc[data.validation]}
+    if part is not None:
+        judging[mark("test")] = part.rows["label"]
+    for name, labels in judging.items():
+        if missing := sorted(set(dataset.classes) - set(labels)):
+            found.append(
+                message(
+                    "There is no {part} image of {classes}, so nothing is known of how well the classifier "
+                    "recognises them.",
+                    part=message(name),
+                    classes=shortened(quoted(missing), 5),
+                )
+            )
+    counts = data.rows[data.rows["group"] != ""].groupby("label")["group"].nunique()
+    if few := counts[counts < _FEW_GROUPS].index.tolist():
+        found.append(
+            message(
+                "Of {classes} there are fewer than {few} groups, so their figures hang on chance; photos of "
+                "more subjects help.",
+                classes=shortened(quoted(few), 5),
+                few=_FEW_GROUPS,
+            )
+        )
+    return tuple(found)
 
 
 def judge_test_part(

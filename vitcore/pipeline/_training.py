@@ -16,7 +16,7 @@ from vitcore.evaluation import calibration_noise_floor, expected_calibration_err
 from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
-from vitcore.pipeline._judging import judge, judge_test_part, leak_of, prediction_rows
+from vitcore.pipeline._judging import judge, judge_test_part, leak_of, prediction_rows, warnings_on
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
 from vitcore.pipeline._repeats import cross_validate, repeat
 from vitcore.pipeline._trusting import fit_trust
@@ -255,6 +255,7 @@ def _carry_out(
         calibration=calibration,
         leak=leak,
         test=test,
+        warnings=warnings_on(dataset, data, part),
     )
     writer.finish(result.outcome, facts)
     if result.outcome == "complete":

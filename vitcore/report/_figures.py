@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from vitcore.evaluation import METRICS, Evaluation, wilson_interval
-from vitcore.language import images, mark, ntr, number, percent, span_sentence, tr
+from vitcore.language import images, mark, ntr, number, percent, span_sentence, tr, translated
 from vitcore.report._blocks import Block, Figure, Heading, Headline, Paragraph, Table
 from vitcore.report._metrics import (
     METRIC_MEANINGS,
@@ -116,6 +116,8 @@ def _notes(facts: RunFacts, *, stopped: bool) -> Iterator[Paragraph]:
     """Return what one has to know to read the figures."""
     if stopped:
         yield Paragraph(tr("This training was stopped early; its best epoch until then is judged."), "note")
+    for warning in facts.warnings:
+        yield Paragraph(translated(warning), "warning")
     if facts.test is not None and facts.test.leak is not None:
         yield Paragraph(_test_leak_sentence(facts.test.leak), "warning")
     if facts.leak is not None:

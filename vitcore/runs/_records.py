@@ -248,6 +248,7 @@ class RunFacts:
         calibration: Of its confidence; None in runs of before that was done.
         leak: None if no validation image leaked.
         test: None if the dataset has no test part.
+        warnings: What to know of its images before its figures are trusted.
         cross_validation: If it was asked for.
         repeats: If they were asked for.
     """
@@ -260,6 +261,7 @@ class RunFacts:
     calibration: Calibration | None = None
     leak: Leak | None = None
     test: TestResult | None = None
+    warnings: tuple[StoredMessage, ...] = ()
     cross_validation: CrossValidation | None = None
     repeats: Repeats | None = None
 
