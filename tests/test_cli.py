@@ -884,7 +884,7 @@ def test_a_killed_training_is_interrupted_and_can_be_deleted(long_training, ask,
     assert row["accuracy"] is None
     assert complain("evaluate", run.id)
 
-    assert ask("runs", "--delete", run.id) == {"runs": []}
+    assert ask("runs", "--delete", run.id) == {"runs": [], "damaged": []}
     assert Workspace.default().ids(workspace.runs) == []
 
 

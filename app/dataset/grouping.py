@@ -5,6 +5,7 @@ from collections.abc import Hashable
 import streamlit as st
 
 from app.shared.edits import apply_edit
+from app.shared.layout import draw_select
 from app.shared.text import escape_markdown
 from vitcore.dataset import NO_GROUPS, Dataset, Series, extra_columns, find_series, group_images
 from vitcore.language import listed, mark, number, tr
@@ -65,15 +66,12 @@ def _question(data: Dataset, series: Series) -> None:
 def _chooser(data: Dataset) -> None:
     """Draw the choice of a rule, which holds from the next training on."""
     columns = extra_columns(data.index)
-    kinds = [
-        kind for kind in KINDS if (kind != "column" or columns) and (kind != "time" or "taken" in columns)
-    ]
-    kind = st.selectbox(
-        tr("Together are photos with the same"),
-        kinds,
-        format_func=lambda kind: tr(KINDS[kind]),
-        key="group_kind",
-    )
+    kinds = {
+        kind: tr(title)
+        for kind, title in KINDS.items()
+        if (kind != "column" or columns) and (kind != "time" or "taken" in columns)
+    }
+    kind = draw_select(tr("Together are photos with the same"), kinds, "group_kind")
     value: object = ""
     if kind == "column":
         value = st.selectbox(tr("Column"), columns, key="group_column")

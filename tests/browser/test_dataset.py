@@ -42,6 +42,8 @@ def test_a_dropped_folder_is_imported_and_a_wrong_label_mended(
     choose(page, "Class", "cats (7)")
     wrong = dataset.index["name"].tolist().index("pets/cats/a dog.png")
     assert dataset.index["label"].tolist().index("cats") == 0
+    expect(page.get_by_test_id("stCheckbox").filter(has_text="cats")).to_have_count(7)
+    settled(page)
     page.get_by_test_id("stCheckbox").filter(has_text="cats").nth(wrong).click()
     expect(page.get_by_role("button", name="Untick all (1)")).to_be_visible()
     choose(page, "Move to class", "dogs")

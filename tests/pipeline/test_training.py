@@ -424,7 +424,7 @@ def test_no_picture_that_judges_was_learned_from_in_any_form(with_copies, tiny_b
     learned, judging = families(with_copies.index.loc[~judged, "name"]), families(run.predictions["name"])
     assert learned & judging == set()
     assert learned | judging == {f"{number:02}" for number in range(24)}
-    counts = {"train": int((~judged).sum()), "validation": int(judged.sum()), "skipped": 0}
+    counts = {"train": int((~judged).sum()), "validation": int(judged.sum()), "test": 0, "skipped": 0}
     assert vars(run.config.images) == counts
     assert run.config.split == SplitRecord(seed=seed, validation_fraction=0.3, groups=9, images=45)
     assert run.facts.leak is None
