@@ -69,7 +69,7 @@ def summary(data: Dataset, findings: Sequence[Finding]) -> None:
             ),
         ]
     )
-    if data.split_counts:
+    if data.split_counts.keys() - {"test"}:
         st.info(
             tr("This set comes with its own split, which is kept: {parts}.").format(
                 parts=split_in_words(data.split_counts)

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.evaluate.comparison import draw_comparison
+from app.evaluate.conditions import draw_conditions
 from app.evaluate.confusions import draw_confusions
 from app.evaluate.curves import draw_all_curves
 from app.evaluate.external_validation import draw_external_validation
@@ -23,6 +24,7 @@ SECTIONS = {
     "figures": (tr("Figures"), draw_figures),
     "confusions": (tr("Confusions"), draw_confusions),
     "curves": (tr("Curves"), draw_all_curves),
+    "conditions": (tr("Conditions"), draw_conditions),
     "trust": (tr("Trust"), draw_trust),
     "compare": (tr("Compare"), draw_comparison),
     "elsewhere": (tr("Elsewhere"), draw_external_validation),

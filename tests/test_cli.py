@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests._archives import zip_of_folder
 from vitcore import load_classifier
@@ -931,3 +932,19 @@ def test_without_a_test_part_the_headline_is_of_the_validation_images(trained):
     assert trained["headline"]["source"] == "validation"
     assert trained["headline"]["accuracy"] == trained["validation"]["accuracy"]
     assert trained["headline"]["images"] == trained["images"]["validation"]
+
+
+# --- slices ------------------------------------------------------------------------------------
+
+
+def test_evaluate_answers_the_accuracy_by_what_images_have_in_common(ask, complain, train, photos):
+    for path in (photos / "red").glob("*.png"):
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+    run = train(photos, "--epochs", 2)
+    slices = ask("evaluate", run["run_id"], "--by", "format")["slices"]
+    assert {row["value"] for row in slices} == {"BMP", "PNG"}
+    assert sum(row["images"] for row in slices) == run["images"]["validation"]
+    assert all(row.keys() == {"value", "images", "accuracy", "low", "high"} for row in slices)
+    [line] = complain("evaluate", run["run_id"], "--by", "camera")
+    assert line.endswith("The images cannot be told apart by 'camera'; they can by 'format'.")

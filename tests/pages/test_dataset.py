@@ -535,6 +535,7 @@ def test_photos_are_set_aside_for_the_final_exam(open_page, ui, picture_folder):
     ui.press(at, "set_aside")
     assert load_dataset(data.id).split_counts == {"test": 6}
     assert any(box.label == "Final exam: 6 photos set aside" for box in at.expander)
+    assert not any("its own split" in info.value for info in at.info)
     assert ui.find_button(at, "set_aside") is None
 
 

@@ -5,6 +5,7 @@ import time
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from app.shared.text import escape_markdown
@@ -21,7 +22,7 @@ from vitcore.records import plain_values
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
 
-SECTIONS = ["figures", "confusions", "curves", "trust", "compare", "elsewhere", "more"]
+SECTIONS = ["figures", "confusions", "curves", "conditions", "trust", "compare", "elsewhere", "more"]
 
 
 def charts(at):
@@ -214,6 +215,23 @@ def test_similar_classes_can_be_put_side_by_side(open_section, trained):
 
 
 @pytest.mark.usefixtures("trained")
+def test_photos_that_are_told_apart_by_nothing_are_said_to_be(open_section, trained):  # noqa: ARG001
+    assert "Nothing is on record" in open_section("conditions").info[0].value
+
+
+def test_the_weakest_photos_are_named_and_their_mistakes_shown(open_section, trained):
+    data, rows = trained.dataset, trained.run.predictions
+    wrong = rows.loc[rows["true"] != rows["predicted"], "image_id"]
+    place = data.folder / "index-0001.csv"
+    index = pd.read_csv(place, keep_default_na=False)
+    index["column:eye"] = index["image_id"].isin(wrong).map({True: "left", False: "right"})
+    place.write_text(index.to_csv(index=False), encoding="utf-8")
+    at = open_section("conditions")
+    assert f"**Weakest: eye left.** 0.0\N{NO-BREAK SPACE}% of its {len(wrong)} photos" in said(at)
+    assert at.dataframe[0].value.iloc[0, 0] == "left"
+    assert said(at).count(", labelled ") == len(wrong)
+
+
 def test_the_curves_are_there(open_section):
     at = open_section("curves")
     assert len(charts(at)) == 6

@@ -5,18 +5,19 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vitcore.cli._output import answer
 from vitcore.cli._settings import DEVICE, SOURCE, Add, add_reading, find_dataset, open_workspace
-from vitcore.dataset import (
-    Dataset,
-    load_dataset,
-)
+from vitcore.dataset import Dataset, load_dataset, shared_columns
 from vitcore.errors import InputError, NotFoundError
-from vitcore.messages import quoted
+from vitcore.messages import message, quoted
 from vitcore.progress import Task
 from vitcore.runs import load_run
 from vitcore.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["add_commands"]
 
@@ -33,6 +34,9 @@ def add_commands(add: Add) -> None:
         metavar="CLASS=MEANING",
         help="what a class of the other set means to the classifier; 'CLASS=' leaves its images out",
     )
+    sub.add_argument(
+        "--by", metavar="COLUMN", help="also by what images have in common: camera, place, month, format, …"
+    )
     add_reading(sub)
     sub.add_argument("--device", **DEVICE)
 
@@ -41,7 +45,10 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
     workspace = open_workspace()
     run = load_run(options.run_id, workspace=workspace)
     if options.source is None:
-        evaluation = run.evaluation
+        evaluation, rows = run.evaluation, run.predictions
+        if options.by is not None:
+            about = run.config.dataset
+            dataset = load_dataset(about.id, version=about.version, workspace=workspace)
     else:
         from vitcore.inference import load_classifier
         from vitcore.pipeline import evaluate_on
@@ -55,12 +62,37 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
                 dataset = find_dataset(options, Workspace(Path(folder)), task)
             mapping = _mapping(options.map, dataset, classifier.classes)
             other = evaluate_on(classifier, dataset, mapping=mapping, task=task)
-            evaluation = other.evaluation
+            evaluation, rows = other.evaluation, other.predictions
     lines = [f"{evaluation.images} images"]
     for name, metric in evaluation.metrics.items():
         spread = "" if math.isnan(metric.low) else f"  ({metric.low:.4f} to {metric.high:.4f})"
         lines.append(f"{name.replace('_', ' '):28}{metric.value:8.4f}{spread}")
-    answer(options, evaluation.to_dict(), "\n".join(lines))
+    found = evaluation.to_dict()
+    if options.by is not None:
+        found["slices"] = _slices(options.by, dataset, rows)
+        lines += [
+            f"{row['value']:28}{row['accuracy']:8.4f}  ({row['low']:.4f} to {row['high']:.4f}), "
+            f"{row['images']} images"
+            for row in found["slices"]
+        ]
+    answer(options, found, "\n".join(lines))
+
+
+def _slices(column: str, dataset: Dataset, rows: "pd.DataFrame") -> list[dict[Any, Any]]:
+    """Return the accuracy by the values of a column, the lowest first."""
+    from vitcore.evaluation import accuracy_slices
+
+    index = dataset.index[dataset.index["image_id"].isin(rows["image_id"])]
+    columns = shared_columns(index)
+    if column not in columns:
+        raise InputError(
+            "The images cannot be told apart by '{column}'; they can by {columns}.",
+            column=column,
+            columns=quoted(columns) or message("nothing"),
+        )
+    by_id = rows.set_index("image_id").loc[index["image_id"]]
+    slices = accuracy_slices(columns[column], (by_id["true"] == by_id["predicted"]).to_numpy())
+    return slices.drop(columns="p").to_dict("records")
 
 
 def _mapping(said: Sequence[str], dataset: Dataset, classes: Sequence[str]) -> dict[str, str | None] | None:

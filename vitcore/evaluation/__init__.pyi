@@ -36,6 +36,7 @@ from ._names import METRICS, MetricKind
 from ._neighbours import NeighbourIndex, knn_labels, nearest, novelty
 from ._projection import project
 from ._reliability import calibration_noise_floor, reliability
+from ._slices import Slice, accuracy_slices, weakest_slice
 
 __all__ = [
     "FORMER_REASONS",
@@ -47,8 +48,10 @@ __all__ = [
     "Metric",
     "MetricKind",
     "NeighbourIndex",
+    "Slice",
     "Verdicts",
     "accuracy",
+    "accuracy_slices",
     "balanced_accuracy",
     "balanced_accuracy_interval",
     "calibration_noise_floor",
@@ -82,5 +85,6 @@ __all__ = [
     "set_coverage",
     "top_3_accuracy",
     "uncorrected_probabilities",
+    "weakest_slice",
     "wilson_interval",
 ]
