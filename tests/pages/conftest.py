@@ -63,6 +63,8 @@ def app_without_past(workspace, monkeypatch):  # noqa: ARG001 - no app without i
     monkeypatch.setattr(streamlit.testing.v1.app_test, "PagesManager", PagesManager)
     # A page says what computes once torch is there, which could be between two looks at the page.
     process._torch_is_imported.set()
+    # Modules that arrive behind a page could do so while pytest goes through those that are there.
+    monkeypatch.setattr(process, "_import", lambda: None)
     monkeypatch.setattr(streamlit.runtime.pages_manager.PagesManager, "uses_pages_directory", False)
     # As in .streamlit/config.toml, which is not found when the first page is opened in another folder.
     streamlit.config.set_option("runner.magicEnabled", False)
