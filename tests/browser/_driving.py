@@ -2,10 +2,10 @@
 
 from contextlib import suppress
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-__all__ = ["choose", "settled"]
+__all__ = ["choose", "open_with", "settled"]
 
 _TRIES = 5
 _PATIENCE_MS = 3000
@@ -14,6 +14,16 @@ _PATIENCE_MS = 3000
 def settled(page: Page) -> None:
     """Wait until the script behind the page has run; a click in between may meet what is replaced."""
     expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
+
+
+def open_with(button: Locator, opened: Locator) -> None:
+    """Click until something is open: a click may meet a button that is just being drawn anew."""
+    for _ in range(_TRIES):
+        button.click()
+        with suppress(PlaywrightTimeout):
+            opened.wait_for(timeout=3 * _PATIENCE_MS)
+            return
+    expect(opened).to_be_visible()
 
 
 def choose(page: Page, name: str, option: str) -> None:

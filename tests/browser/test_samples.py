@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser._driving import settled
+from tests.browser._driving import open_with, settled
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.pipeline import train
@@ -82,8 +82,8 @@ def test_from_a_cell_and_a_point_to_the_images_and_a_label_mended(
     settled(page)
 
     # From close by it is moved to the class that was predicted.
-    page.get_by_role("button", name="Look closer").click()
     dialog = page.get_by_role("dialog")
+    open_with(page.get_by_role("button", name="Look closer"), dialog)
     expect(dialog.get_by_text(name)).to_be_visible()
     settled(page)
     dialog.get_by_role("button", name="Move").click()
