@@ -79,7 +79,7 @@ class FeatureStore:
             folder.mkdir(parents=True, exist_ok=True)
             self._vectors_file.touch()
             with self._lock:
-                self._asked(_create)
+                self._with_index(_create)
 
     @classmethod
     def of(cls, embedder: Embedder) -> Self:
@@ -111,12 +111,12 @@ class FeatureStore:
                     rows[place] = -2
         if new:
             statement = "UPDATE vectors SET checksum = ? WHERE sha256 = ? AND view = ?"
-            self._asked(lambda database: database.executemany(statement, new))
+            self._with_index(lambda database: database.executemany(statement, new))
         return rows
 
     def _entries(self, keys: Sequence[Key]) -> tuple[Ints, list[int | None]]:
         """Row number and checksum of each key, -1 for those that are not stored."""
-        found = self._asked(lambda database: _look_up(database, keys))
+        found = self._with_index(lambda database: _look_up(database, keys))
         missing = (-1, None)
         rows = np.array([found.get(key, missing)[0] for key in keys], dtype=np.int64)
         # A row beyond the end of the file, after a power failure say, counts as missing.
@@ -167,13 +167,13 @@ class FeatureStore:
             if len(_look_up(database, keys)) < len(set(keys)):
                 raise _OutOfOrderError("keys that were written are not found")
 
-        self._asked(enter)
+        self._with_index(enter)
 
-    def _asked(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+    def _with_index(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
         """Return the result of work with the index, in one transaction; a damaged index is mended."""
         with guard(self._index_file.parent):
             try:
-                return self._asked_once(work)
+                return self._in_transaction(work)
             except sqlite3.DatabaseError as error:
                 name = getattr(error, "sqlite_errorname", "none")
                 # What may be written, and is refused as read-only, has a damaged header.
@@ -181,9 +181,9 @@ class FeatureStore:
                 if not (name.startswith(_DAMAGED) or seems_locked):
                     raise
             self._mend()
-            return self._asked_once(work)
+            return self._in_transaction(work)
 
-    def _asked_once(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+    def _in_transaction(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
         with closing(sqlite3.connect(self._index_file, timeout=60)) as database, database:
             return work(database)
 
@@ -191,13 +191,13 @@ class FeatureStore:
         """Make the index anew from what can be read of it; checksums tell what of that is true."""
         with self._lock:
             with suppress(sqlite3.Error):
-                if self._asked_once(_is_sound):  # somebody else has mended it
+                if self._in_transaction(_is_sound):  # somebody else has mended it
                     return
             entries = _salvaged(self._index_file)
             for ending in ("-wal", "-shm", ""):
                 self._index_file.with_name(f"{self._index_file.name}{ending}").unlink(missing_ok=True)
-            self._asked_once(_create)
-            self._asked_once(lambda database: _enter(database, entries))
+            self._in_transaction(_create)
+            self._in_transaction(lambda database: _enter(database, entries))
 
 
 class _OutOfOrderError(sqlite3.DatabaseError):

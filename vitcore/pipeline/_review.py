@@ -227,11 +227,11 @@ def _baselines(found: RunVectors, h: Hyperparameters, run: Run) -> pd.DataFrame:
     labels, judged = found.labels, found.judged
     learned, truth = labels[~judged], labels[judged]
     classes = len(found.classes)
-    vectors, asked = found.vectors[~judged], found.vectors[judged]
+    vectors, queries = found.vectors[~judged], found.vectors[judged]
     logistic = fit_head(
         vectors[:, None],
         learned,
-        asked,
+        queries,
         truth,
         classes=classes,
         hyperparameters=Hyperparameters(
@@ -242,8 +242,8 @@ def _baselines(found: RunVectors, h: Hyperparameters, run: Run) -> pd.DataFrame:
     own = run.predictions.set_index("image_id")["predicted"].loc[found.rows["image_id"][judged]]
     answers = {
         "this classifier": class_numbers(own, found.classes),
-        "logistic regression": logistic.head.logits(asked).argmax(axis=1),
-        "20 nearest neighbours": knn_labels(asked, vectors, learned, classes=classes),
+        "logistic regression": logistic.head.logits(queries).argmax(axis=1),
+        "20 nearest neighbours": knn_labels(queries, vectors, learned, classes=classes),
         "always the most frequent class": np.full(len(truth), most),
     }
     rows = []
