@@ -215,7 +215,7 @@ def test_similar_classes_can_be_put_side_by_side(open_section, trained):
 
 
 @pytest.mark.usefixtures("trained")
-def test_photos_that_are_told_apart_by_nothing_are_said_to_be(open_section, trained):  # noqa: ARG001
+def test_photos_that_are_told_apart_by_nothing_are_said_to_be(open_section):
     assert "Nothing is on record" in open_section("conditions").info[0].value
 
 
@@ -232,6 +232,7 @@ def test_the_weakest_photos_are_named_and_their_mistakes_shown(open_section, tra
     assert said(at).count(", labelled ") == len(wrong)
 
 
+@pytest.mark.usefixtures("trained")
 def test_the_curves_are_there(open_section):
     at = open_section("curves")
     assert len(charts(at)) == 6
