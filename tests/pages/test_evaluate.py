@@ -211,7 +211,7 @@ def test_similar_classes_can_be_put_side_by_side(open_section, trained):
     assert abs(order.index("blue") - order.index("green")) == 1  # some of whose photos were swapped
 
 
-# --- curves ------------------------------------------------------------------------------------
+# --- conditions --------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("trained")
@@ -230,6 +230,9 @@ def test_the_weakest_photos_are_named_and_their_mistakes_shown(open_section, tra
     assert f"**Weakest: eye left.** 0.0\N{NO-BREAK SPACE}% of its {len(wrong)} photos" in said(at)
     assert at.dataframe[0].value.iloc[0, 0] == "left"
     assert said(at).count(", labelled ") == len(wrong)
+
+
+# --- curves ------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("trained")
