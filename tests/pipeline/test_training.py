@@ -893,5 +893,17 @@ def test_a_run_warns_of_what_makes_its_figures_doubtful(picture_folder, tiny_bac
     sentences = " ".join(map(str, load_run(run.id).facts.warnings))
     assert "The file format alone gives" in sentences
     assert "There is no validation image of 'b'" in sentences
+    assert "come from 1 groups" not in sentences  # a single image is no group of several
     assert "There is no test image of 'a'" in sentences
     assert "Of 'a' and 'b' there are fewer than 5 groups" in sentences
+
+
+def test_figures_of_few_groups_are_said_to_be_less_certain_than_they_look(picture_folder, tiny_backbone):
+    folder = picture_folder(count=12)
+    for path in folder.rglob("*.png"):
+        path.rename(path.with_stem(f"{path.parent.name}{int(path.stem) // 4}_{path.stem}"))
+    dataset = import_dataset(folder, group_by="name:^([^_]+)_")
+    run = train(dataset, Hyperparameters(epochs=1), compute=Compute(tiny_backbone, device="cpu"))
+    images = run.config.images.validation
+    expected = f"The {images} validation images come from {images // 4} groups."
+    assert any(str(warning).startswith(expected) for warning in run.facts.warnings)

@@ -37,6 +37,7 @@ __all__ = [
 
 _SHORTCUTS = {"format_tells", "size_tells"}
 _FEW_GROUPS = 5
+_INDEPENDENT = 0.8  # groups per image, below which an interval is too narrow
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -159,16 +160,28 @@ def warnings_on(dataset: Dataset, data: TrainingData, part: TestPart | None) -> 
     """Return what to know of the images of a run before its figures are trusted, one sentence each.
 
     That is a shortcut such as a file format that gives the class away, series that nobody keeps together,
-    a class that no validation or test image shows, and a class with few groups.
+    figures that rest on few groups, a class that no validation or test image shows, and one with few groups.
     """
     found = [finding.sentence for finding in check_index(data.rows) if finding.kind in _SHORTCUTS]
     if dataset.series is not None:
         found.append(dataset.series.sentence)
-    judging = {mark("validation"): data.rows["label"].iloc[data.validation]}
+    judging = {mark("validation"): data.rows.iloc[data.validation]}
     if part is not None:
-        judging[mark("test")] = part.rows["label"]
-    for name, labels in judging.items():
-        if missing := sorted(set(dataset.classes) - set(labels)):
+        judging[mark("test")] = part.rows
+    for name, rows in judging.items():
+        alone = int((rows["group"] == "").sum())
+        groups = rows["group"].nunique() - (alone > 0)
+        if alone + groups < _INDEPENDENT * len(rows):
+            found.append(
+                message(
+                    "The {images} {part} images come from {groups} groups. Their interval takes them for "
+                    "independent, so the truth may well lie outside of it; more groups help.",
+                    images=len(rows),
+                    part=message(name),
+                    groups=alone + groups,
+                )
+            )
+        if missing := sorted(set(dataset.classes) - set(rows["label"])):
             found.append(
                 message(
                     "There is no {part} image of {classes}, so nothing is known of how well the classifier "
