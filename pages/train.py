@@ -6,9 +6,9 @@ from app.shared.engine import computed_on, draw_engine
 from app.shared.job_kinds import TRAINING
 from app.shared.jobs import draw_jobs
 from app.shared.layout import draw_metrics, draw_next_page, draw_opening, require_dataset
-from app.shared.messages import draw_error, notify_error, reported
-from app.shared.resuming import is_announced
-from app.shared.starting import start_resume, start_training
+from app.shared.messages import draw_error, reported
+from app.shared.resuming import is_announced, resume
+from app.shared.starting import start_training
 from app.shared.state import chosen_run, unfinished_runs, workspace
 from app.shared.text import escape_markdown
 from app.shared.training_curves import draw_curves
@@ -17,7 +17,7 @@ from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.jobs import Job
 from vitcore.language import duration, number, percent, span_sentence, tr, translated
-from vitcore.report import judged_by, metric_figure, metric_title
+from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
@@ -47,22 +47,20 @@ def unfinished(runs: list[Run]) -> None:
                 )
             )
             if st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{found.id}"):
-                with reported(notify_error):
-                    start_resume(found)
-                st.rerun()
+                resume(found)
 
 
 def result(last: Run) -> None:
     """Draw the chosen classifier: its figures and how it came about."""
     headline, facts = last.headline, last.facts
-    judged = judged_by(last.evaluation, facts)
+    evaluation = facts.headline_evaluation(last.evaluation)
     title = tr("Test accuracy") if headline.source == "test" else tr("Validation accuracy")
     st.subheader(tr("The chosen classifier"), anchor=False)
     draw_metrics(
         [
             (title, percent(headline.accuracy), None),
             *(
-                (metric_title(name), str(metric_figure(name, judged.metrics[name])), None)
+                (metric_title(name), str(metric_figure(name, evaluation.metrics[name])), None)
                 for name in ("balanced_accuracy", "cohen_kappa")
             ),
             *([(tr("Time in all"), duration(facts.seconds.total), None)] if facts.seconds else []),

@@ -947,4 +947,4 @@ def test_evaluate_answers_the_accuracy_by_what_images_have_in_common(ask, compla
     assert sum(row["images"] for row in slices) == run["images"]["validation"]
     assert all(row.keys() == {"value", "images", "accuracy", "low", "high"} for row in slices)
     [line] = complain("evaluate", run["run_id"], "--by", "camera")
-    assert line.endswith("The images cannot be told apart by 'camera'; they can by 'format'.")
+    assert line.endswith("The images cannot be compared by 'camera'; they can by 'format'.")

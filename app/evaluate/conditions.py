@@ -38,8 +38,8 @@ def draw_conditions(run: Run, data: Dataset) -> None:
     if not columns:
         st.info(
             tr(
-                "Nothing is on record by which these photos could be told apart: no columns of a table, no "
-                "camera, one format and one size."
+                "Nothing is recorded that sets these photos apart: no table, no camera, one format and one "
+                "size."
             )
         )
         return

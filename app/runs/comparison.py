@@ -16,7 +16,7 @@ from vitcore.charts import comparison_chart
 from vitcore.evaluation import METRICS
 from vitcore.language import mark, number, tr
 from vitcore.records import plain_values
-from vitcore.report import judged_by, metric_figure, metric_name, setting_title, setting_value
+from vitcore.report import metric_figure, metric_name, setting_title, setting_value
 from vitcore.runs import Run
 
 __all__ = ["differing", "draw_side_by_side", "figure", "in_words"]
@@ -51,7 +51,7 @@ def figure(run: Run, name: str) -> str:
     """A figure of a run and its source, with its spread over the folds or seeds of further trainings."""
     if not run.has_model:
         return ""
-    text = str(metric_figure(name, judged_by(run.evaluation, run.facts).metrics[name]))
+    text = str(metric_figure(name, run.facts.headline_evaluation(run.evaluation).metrics[name]))
     parts = [text if run.facts.test is None else tr("{figure} (test)").format(figure=text)]
     for fact, text in (
         ("cross_validation", tr("{count} folds: {mean} ± {deviation}")),

@@ -15,6 +15,7 @@ from vitcore.dataset import (
     import_dataset,
     joined,
     load_dataset,
+    set_aside,
     split_index,
     undo,
 )
@@ -259,3 +260,21 @@ def test_a_place_beyond_the_earth_is_left_out(tmp_path):
 def test_an_image_without_exif_says_nothing(tmp_path):
     Image.new("RGB", (16, 16)).save(tmp_path / "plain.png")
     assert photo_facts(tmp_path / "plain.png") == {}
+
+
+# --- a test part at the import -----------------------------------------------------------------
+
+
+def test_a_share_is_set_aside_at_the_import_and_no_group_is_divided(bursts):
+    plain = import_dataset(bursts)
+    dataset = import_dataset(bursts, group_by="name:^(p[0-9]+)_", test_fraction=0.2)
+    assert dataset.version == 1
+    assert 12 <= dataset.split_counts["test"] <= 30  # of 120, in groups of six
+    assert dataset.index.groupby("group")["split"].nunique().eq(1).all()
+    assert import_dataset(bursts, group_by="name:^(p[0-9]+)_", test_fraction=0.2).id == dataset.id
+    assert load_dataset(plain.id).split_counts == {}
+    with pytest.raises(DatasetError, match="division of their own"):
+        set_aside(dataset, 0.1)
+    for fraction in (1.0, -0.5, float("nan")):
+        with pytest.raises(SettingsError, match="above 0 and below 1"):
+            import_dataset(bursts, test_fraction=fraction)

@@ -215,8 +215,8 @@ def test_similar_classes_can_be_put_side_by_side(open_section, trained):
 
 
 @pytest.mark.usefixtures("trained")
-def test_photos_that_are_told_apart_by_nothing_are_said_to_be(open_section):
-    assert "Nothing is on record" in open_section("conditions").info[0].value
+def test_photos_with_nothing_recorded_are_not_compared(open_section):
+    assert "Nothing is recorded" in open_section("conditions").info[0].value
 
 
 def test_the_weakest_photos_are_named_and_their_mistakes_shown(open_section, trained):

@@ -44,6 +44,7 @@ def add_commands(add: Add) -> None:
     sub.add_argument(
         "--test-fraction",
         type=float,
+        default=0.0,
         metavar="X",
         help="share to set aside for testing, which no choice sees",
     )
@@ -69,19 +70,20 @@ def _import(options: argparse.Namespace, task: Task) -> None:
         dataset = add_images(before, sources, reading=reading_of(options), task=task)
         done = f"{dataset.changes[-1].text} "
         dataset = regrouped(dataset, options)
+        if options.test_fraction:
+            dataset = set_aside(dataset, options.test_fraction)
+            done += f"{dataset.changes[-1].text} "
     else:
         dataset = import_dataset(
             sources,
             name=options.name,
             reading=reading_of(options),
             group_by=options.group_by,
+            test_fraction=options.test_fraction,
             workspace=workspace,
             task=task,
         )
         done = ""
-    if options.test_fraction is not None:
-        dataset = set_aside(dataset, options.test_fraction)
-        done += f"{dataset.changes[-1].text} "
     answer(
         options,
         {

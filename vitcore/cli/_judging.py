@@ -86,7 +86,7 @@ def _slices(column: str, dataset: Dataset, rows: "pd.DataFrame") -> list[dict[An
     columns = shared_columns(index)
     if column not in columns:
         raise InputError(
-            "The images cannot be told apart by '{column}'; they can by {columns}.",
+            "The images cannot be compared by '{column}'; they can by {columns}.",
             column=column,
             columns=quoted(columns) or message("nothing"),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
-from vitcore.dataset import NO_GROUPS, Dataset, Reading, group_images, import_dataset, load_dataset
+from vitcore.dataset import NO_GROUPS, Dataset, GroupRule, Reading, group_images, import_dataset, load_dataset
 from vitcore.errors import SettingsError
 from vitcore.progress import Task
 from vitcore.records import record_of
@@ -105,7 +105,7 @@ def find_dataset(options: argparse.Namespace, workspace: Workspace, task: Task) 
 
 def regrouped(dataset: Dataset, options: argparse.Namespace) -> Dataset:
     """Return a dataset in which the images are grouped as the options say, if they say anything."""
-    wanted = options.group_by
+    wanted = options.group_by and str(GroupRule.parse(options.group_by))
     return dataset if wanted in {"", dataset.group_rule} else group_images(dataset, wanted)
 
 

@@ -154,8 +154,8 @@ def _resume(options: argparse.Namespace, task: Task) -> None:
 def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: float) -> None:
     from vitcore.report import leak_sentence
 
-    headline, test = run.headline, run.facts.test
-    judged = run.evaluation if test is None else test.evaluation
+    headline = run.headline
+    evaluation = run.facts.headline_evaluation(run.evaluation)
     seconds = {"import": import_s, **plain_values(run.facts.seconds), "total": total_s}
     leak = f"\n{leak_sentence(run.facts.leak)}" if run.facts.leak is not None else ""
     about, split = run.config.dataset, run.config.split
@@ -193,7 +193,7 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
         },
         f"Run {run.id}: accuracy {headline.accuracy:.1%} on {headline.images} {headline.source} "
         f"images (95 % interval {headline.low:.1%} to {headline.high:.1%}), Cohen's "
-        f"kappa {judged.metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
+        f"kappa {evaluation.metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
         f"{leak}{_spread_text(run)}" + "".join(f"\n- {warning}" for warning in warnings),
     )
 

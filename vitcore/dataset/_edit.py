@@ -5,33 +5,20 @@ Images are never erased, only taken out, so that every edit can be undone and ev
 still has its images.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 
-import filelock
 import pandas as pd
 
 from vitcore.dataset._classes import typed_name
-from vitcore.dataset._dataset import (
-    Change,
-    Dataset,
-    Skipped,
-    complete,
-    load_dataset,
-    load_description,
-    numbered,
-    save_dataset,
-    save_description,
-)
+from vitcore.dataset._dataset import Dataset, Skipped, complete, load_dataset, numbered, save_description
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, groups_by
 from vitcore.dataset._split import split_index
+from vitcore.dataset._versions import as_current, commit, workspace_of, write_version
 from vitcore.errors import DatasetError
 from vitcore.messages import Message, message, quoted, shortened
-from vitcore.records import guard, timestamp
 from vitcore.text import MAX_CLASS_NAME
-from vitcore.workspace import Workspace
 
 __all__ = [
     "append_images",
@@ -39,7 +26,6 @@ __all__ = [
     "exclude",
     "extend",
     "group_images",
-    "latest",
     "relabel",
     "rename_class",
     "rename_dataset",
@@ -73,11 +59,11 @@ def rename_class(dataset: Dataset, old: str, new: str) -> Dataset:
     label = dataset.rows["label"]
     rows = dataset.rows.assign(label=label.mask(label == old, new))
     if new in dataset.classes:
-        return _commit(
+        return commit(
             replace(dataset, rows=rows),
             message("Merged '{old}' into '{new}' ({images}).", old=old, new=new, images=count_images(count)),
         )
-    return _commit(replace(dataset, rows=rows), message("Renamed '{old}' to '{new}'.", old=old, new=new))
+    return commit(replace(dataset, rows=rows), message("Renamed '{old}' to '{new}'.", old=old, new=new))
 
 
 def delete_class(dataset: Dataset, label: str) -> Dataset:
@@ -97,7 +83,7 @@ def delete_class(dataset: Dataset, label: str) -> Dataset:
     count = _count_of_class(dataset, label)
     taken = dataset.rows["excluded"] | (dataset.rows["label"] == label)
     edited = replace(dataset, rows=dataset.rows.assign(excluded=taken))
-    return _commit(
+    return commit(
         edited, message("Took out class '{name}' ({images}).", name=label, images=count_images(count))
     )
 
@@ -132,7 +118,7 @@ def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
             "The chosen images are in '{label}' already; choose others or another class.", label=label
         )
     rows = dataset.rows.assign(label=dataset.rows["label"].mask(moved, label))
-    return _commit(
+    return commit(
         replace(dataset, rows=rows),
         message("Moved {images} to '{name}'.", images=count_images(int(moved.sum())), name=label),
     )
@@ -158,7 +144,7 @@ def exclude(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
     if not taken.any():
         raise DatasetError("The chosen images were taken out already; choose others.")
     edited = replace(dataset, rows=dataset.rows.assign(excluded=out | taken))
-    return _commit(edited, message("Took out {images}.", images=count_images(int(taken.sum()))))
+    return commit(edited, message("Took out {images}.", images=count_images(int(taken.sum()))))
 
 
 def restore(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
@@ -180,7 +166,7 @@ def restore(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
     if not brought.any():
         raise DatasetError("None of the chosen images was taken out; choose from those that were.")
     edited = replace(dataset, rows=dataset.rows.assign(excluded=out & ~brought))
-    return _commit(edited, message("Brought back {images}.", images=count_images(int(brought.sum()))))
+    return commit(edited, message("Brought back {images}.", images=count_images(int(brought.sum()))))
 
 
 def append_images(
@@ -202,7 +188,7 @@ def append_images(
         DatasetError: There are no rows, or the dataset was changed elsewhere.
         StorageError: The disk is full or not writable.
     """
-    with _as_current(dataset) as name:
+    with as_current(dataset) as name:
         return extend(replace(dataset, name=name), rows, skipped, ignored, text)
 
 
@@ -221,7 +207,7 @@ def extend(
         skipped=tuple(dict.fromkeys([*dataset.skipped, *skipped])),  # the same may be added again
         ignored=dataset.ignored + ignored,
     )
-    return _write(edited, text, base=dataset.version)
+    return write_version(edited, text, base=dataset.version)
 
 
 def group_images(dataset: Dataset, rule: str) -> Dataset:
@@ -252,7 +238,7 @@ def group_images(dataset: Dataset, rule: str) -> Dataset:
         text = message(
             "Grouped the images by '{rule}' ({groups} groups).", rule=str(chosen), groups=edited.group_count
         )
-    return _commit(edited, text, group_rule=str(chosen))
+    return commit(edited, text, group_rule=str(chosen))
 
 
 def grouped(rows: pd.DataFrame, rule: GroupRule) -> pd.DataFrame:
@@ -282,19 +268,22 @@ def set_aside(dataset: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
         DatasetError: There is a test part, a class is too small, or the dataset was changed elsewhere.
         StorageError: The disk is full or not writable.
     """
-    index = dataset.index
-    if dataset.split_counts:
+    edited = replace(dataset, rows=with_test_part(dataset.rows, fraction, seed=seed))
+    images = count_images(edited.split_counts["test"])
+    return commit(edited, message("Set {images} aside for testing.", images=images))
+
+
+def with_test_part(rows: pd.DataFrame, fraction: float, *, seed: int = 0) -> pd.DataFrame:
+    """Return rows of an index, a share of which is the test part; see `set_aside`."""
+    index = rows[~rows["excluded"]]
+    if (index["split"] != "").any():
         raise DatasetError(
-            "'{name}' comes with a division of its own; import it without that to set images aside.",
-            name=dataset.name,
+            "The images come with a division of their own, which is kept; import them without it to set some "
+            "aside."
         )
     parts = split_index(index, validation_fraction=fraction, seed=seed)
-    sealed = set(index.loc[parts == "validation", "image_id"])
-    split = dataset.rows["split"].mask(dataset.rows["image_id"].isin(sealed), "test")
-    return _commit(
-        replace(dataset, rows=dataset.rows.assign(split=split)),
-        message("Set {images} aside for testing.", images=count_images(len(sealed))),
-    )
+    sealed = parts.index[parts == "validation"]
+    return rows.assign(split=rows["split"].mask(rows.index.isin(sealed), "test"))
 
 
 def undo(dataset: Dataset) -> Dataset:
@@ -312,8 +301,8 @@ def undo(dataset: Dataset) -> Dataset:
     """
     if not dataset.can_undo:
         raise DatasetError("There is nothing to undo; the images are as they were imported.")
-    base = load_dataset(dataset.id, version=dataset.changes[-1].base, workspace=_workspace(dataset))
-    return _commit(
+    base = load_dataset(dataset.id, version=dataset.changes[-1].base, workspace=workspace_of(dataset))
+    return commit(
         replace(dataset, rows=base.rows),
         message("Undid: {change}", change=dataset.undoable),
         base=base.changes[-1].base,
@@ -337,7 +326,7 @@ def rename_dataset(dataset: Dataset, name: str) -> Dataset:
     """
     name = typed_name(name)
     renamed = replace(dataset, name=name)
-    with _as_current(dataset) as present:
+    with as_current(dataset) as present:
         if name == present:
             raise DatasetError("The dataset is called '{name}' already; give another name.", name=name)
         save_description(renamed)
@@ -381,80 +370,3 @@ def _chosen(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:
             "The dataset has no image number {unknown}; choose from those that it has.", unknown=unknown
         )
     return chosen
-
-
-def _commit(
-    edited: Dataset, text: Message, *, base: int | None = None, group_rule: str | None = None
-) -> Dataset:
-    """Write a version whose rows were edited as the next one, `base` being what undoing leads to."""
-    if edited.rows["excluded"].all():
-        raise DatasetError(
-            "Not a single image would be left; keep at least one, or delete the whole dataset instead."
-        )
-    with _as_current(edited) as name:
-        edited = replace(edited, name=name)
-        return _write(edited, text, base=edited.version if base is None else base, group_rule=group_rule)
-
-
-def _write(edited: Dataset, text: Message, *, base: int, group_rule: str | None = None) -> Dataset:
-    """Write a version whose rows were edited as the next one; nobody else writes meanwhile."""
-    version = edited.version + 1
-    rule = edited.group_rule if group_rule is None else group_rule
-    change = Change(version, base, text, timestamp(), rule)
-    edited = replace(edited, version=version, changes=(*edited.changes, change))
-    save_dataset(edited)
-    return edited
-
-
-@contextmanager
-def latest(dataset: Dataset) -> Iterator[Dataset]:
-    """Nobody else writes to the dataset during the block; gives its latest version.
-
-    Raises:
-        DatasetError: Somebody else is writing to it.
-        NotFoundError: It was deleted.
-        StorageError: The disk is full or not writable.
-    """
-    with _alone(dataset):
-        yield load_dataset(dataset.id, workspace=_workspace(dataset))
-
-
-@contextmanager
-def _as_current(dataset: Dataset) -> Iterator[str]:
-    """Nobody else writes to the dataset during the block; gives the name it has by now.
-
-    Raises:
-        DatasetError: The version on the disk is another one by now.
-        NotFoundError: It was deleted.
-        StorageError: The disk is full or not writable.
-    """
-    with _alone(dataset):
-        current = load_description(dataset.folder)
-        if current.version != dataset.version:
-            raise DatasetError(
-                "'{name}' was changed elsewhere in the meantime (version {latest}, not {version}) "
-                "and stays as it is; look at it again, then repeat your change.",
-                name=dataset.name,
-                latest=current.version,
-                version=dataset.version,
-            )
-        yield current.name
-
-
-@contextmanager
-def _alone(dataset: Dataset) -> Iterator[None]:
-    """Nobody else writes to the dataset during the block."""
-    workspace = _workspace(dataset)
-    with guard(dataset.folder):
-        try:
-            with workspace.lock(f"dataset-{dataset.id}"):
-                workspace.find(workspace.datasets, dataset.id, "dataset")
-                yield
-        except filelock.Timeout as error:
-            raise DatasetError(
-                "'{name}' is being changed elsewhere; try again in a moment.", name=dataset.name
-            ) from error
-
-
-def _workspace(dataset: Dataset) -> Workspace:
-    return Workspace(dataset.folder.parent.parent)

@@ -22,7 +22,7 @@ from vitcore.dataset._dataset import (
     save_dataset,
 )
 from vitcore.dataset._decode import load_image, photo_facts, probe_image
-from vitcore.dataset._edit import extend, grouped, latest
+from vitcore.dataset._edit import extend, grouped, with_test_part
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import COLUMN, GroupRule
 from vitcore.dataset._layout import Labelled
@@ -32,6 +32,7 @@ from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_im
 from vitcore.dataset._sources import Entry, Reader, clean_name
 from vitcore.dataset._survey import survey_parts
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
+from vitcore.dataset._versions import latest
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.messages import Message, message
 from vitcore.progress import Task
@@ -125,6 +126,7 @@ def import_dataset(
     name: str | None = None,
     reading: Reading | None = None,
     group_by: str = "",
+    test_fraction: float = 0.0,
     workspace: Workspace | None = None,
     task: Task | None = None,
 ) -> Dataset:
@@ -142,13 +144,16 @@ def import_dataset(
         name: What to call the dataset; the source's own name if not given.
         reading: How to read the classes where several ways are possible, see `inspect_source`.
         group_by: Which images belong together, see `group_images`; empty if that is not known.
+        test_fraction: Share of the images to set aside for testing, see `set_aside`; 0 for none.
         workspace: Where to put it; the default workspace if not given.
         task: Where progress is reported, and what stops it; nothing is left behind.
 
     Raises:
         ArchiveError: The source cannot be read, has no images with classes, or can be read in several
             ways, which the message names.
-        SettingsError: The rule for groups is none, or finds no group in the images.
+        SettingsError: The rule for groups is none, or finds no group in the images; the share is out of
+            range.
+        DatasetError: A share is to be set aside, and there is a ready-made split, or a class is too small.
         StorageError: The disk is full or not writable.
         Stopped: The task was stopped.
     """
@@ -157,7 +162,7 @@ def import_dataset(
     rule = str(GroupRule.parse(group_by)) if group_by else ""
     paths = [] if str(source) == SAMPLE else _paths(source)
     title = clean_name((name or "").strip()) or (_title(paths) if paths else SAMPLE_NAME)
-    digest = _source_digest(paths, reading, rule)
+    digest = _source_digest(paths, f"{reading}:{rule}:{test_fraction}")
     known = list_datasets(workspace)
     same = known[(known["source_digest"] == digest) & (known["name"] == title) & (known["version"] == 1)]
     if len(same):
@@ -169,7 +174,7 @@ def import_dataset(
             importer.read(paths, reading, folder)
         else:
             importer.take(folder, _sample_files(), total=SAMPLE_COUNT)
-        save_dataset(importer.dataset(folder, dataset_id, title, digest, rule))
+        save_dataset(importer.dataset(folder, dataset_id, title, digest, rule, test_fraction))
     return load_dataset(dataset_id, workspace=workspace)
 
 
@@ -240,13 +245,13 @@ def _title(paths: Sequence[str | Path | NamedFile]) -> str:
     return (name if path.is_dir() else name.partition(".")[0]) or "Photos"
 
 
-def _source_digest(paths: Sequence[str | Path | NamedFile], reading: Reading, rule: str) -> str:
-    """Digest of a source: the bytes of files, names, sizes and times of those in folders.
+def _source_digest(paths: Sequence[str | Path | NamedFile], wishes: str) -> str:
+    """Digest of a source and of how to import it: the bytes of files, names, sizes and times in folders.
 
     Raises:
         ArchiveError: There is nothing at a path.
     """
-    digest = hashlib.sha256(f"{_REVISION}:{'' if paths else SAMPLE}:{reading}:{rule}".encode())
+    digest = hashlib.sha256(f"{_REVISION}:{'' if paths else SAMPLE}:{wishes}".encode())
     for item in paths:
         path = item.path if isinstance(item, NamedFile) else Path(item)
         if isinstance(item, NamedFile) or len(paths) > 1:
@@ -385,9 +390,13 @@ class _Importer:
                 reason=last.reason,
             )
 
-    def dataset(self, folder: Path, dataset_id: str, name: str, digest: str, rule: str) -> Dataset:
+    def dataset(
+        self, folder: Path, dataset_id: str, name: str, digest: str, rule: str, test_fraction: float
+    ) -> Dataset:
         """The dataset of what was taken, sorted by name so that the source's order does not matter."""
         rows = grouped(numbered(self._sorted_rows(), 0), GroupRule.parse(rule))
+        if test_fraction:
+            rows = with_test_part(rows, test_fraction)
         created = timestamp()
         return Dataset(
             folder=folder,

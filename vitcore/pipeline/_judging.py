@@ -26,8 +26,8 @@ from vitcore.workspace import Workspace
 __all__ = [
     "OtherSet",
     "evaluate_on",
+    "evaluate_test_part",
     "judge",
-    "judge_test_part",
     "leak_of",
     "match_classes",
     "prediction_rows",
@@ -203,7 +203,7 @@ def warnings_on(dataset: Dataset, data: TrainingData, part: TestPart | None) -> 
     return tuple(found)
 
 
-def judge_test_part(
+def evaluate_test_part(
     part: TestPart, head: Head, trust: Trust, classes: Sequence[str], dataset: Dataset
 ) -> tuple[TestResult, pd.DataFrame]:
     """Judge a classifier by the test part of its dataset, and count that somebody looked at it.

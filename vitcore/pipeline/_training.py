@@ -16,7 +16,7 @@ from vitcore.evaluation import calibration_noise_floor, expected_calibration_err
 from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
-from vitcore.pipeline._judging import judge, judge_test_part, leak_of, prediction_rows, warnings_on
+from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows, warnings_on
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
 from vitcore.pipeline._repeats import cross_validate, repeat
 from vitcore.pipeline._trusting import fit_trust
@@ -241,7 +241,7 @@ def _carry_out(
     calibration, leak = _evaluate(writer, data, result.head, trust)
     test = None
     if part is not None:
-        test, answers = judge_test_part(part, result.head, trust, data.classes, dataset)
+        test, answers = evaluate_test_part(part, result.head, trust, data.classes, dataset)
         writer.add_test_predictions(answers)
     ended = time.perf_counter()
     facts = replace(

@@ -22,7 +22,6 @@ from ._figures import (
     class_blocks,
     figure_blocks,
     headline,
-    judged_by,
     leak_sentence,
 )
 from ._markdown import markdown_of
@@ -52,7 +51,6 @@ __all__ = [
     "class_blocks",
     "figure_blocks",
     "headline",
-    "judged_by",
     "leak_sentence",
     "markdown_of",
     "metric_figure",

@@ -26,8 +26,7 @@ __all__ = [
     "class_blocks",
     "figure_blocks",
     "headline",
-    "judged_by",
-    "judging_images",
+    "headline_images",
     "leak_sentence",
     "source_sentence",
     "spread_sentence",
@@ -42,17 +41,12 @@ _BASELINES = {  # as a review calls them
 }
 
 
-def judged_by(evaluation: Evaluation, facts: RunFacts) -> Evaluation:
-    """Return the figures that stand for a run: on its test part, else on the validation images."""
-    return evaluation if facts.test is None else facts.test.evaluation
-
-
 def validation_images(count: int) -> str:
     """So many of them, in words."""
     return ntr("{count} validation image", "{count} validation images", count).format(count=number(count))
 
 
-def judging_images(evaluation: Evaluation, facts: RunFacts) -> str:
+def headline_images(evaluation: Evaluation, facts: RunFacts) -> str:
     """Return how many images the figures that stand for a run rest on, in words."""
     if facts.test is None:
         return validation_images(evaluation.images)
@@ -62,7 +56,7 @@ def judging_images(evaluation: Evaluation, facts: RunFacts) -> str:
 
 def headline(evaluation: Evaluation, facts: RunFacts) -> Headline:
     """The three figures that stand in large type."""
-    evaluation = judged_by(evaluation, facts)
+    evaluation = facts.headline_evaluation(evaluation)
     return Headline(
         [
             (metric_title(name), metric_figure(name, evaluation.metrics[name]), tr(meaning))
@@ -79,7 +73,7 @@ def figure_blocks(evaluation: Evaluation, facts: RunFacts, *, stopped: bool = Fa
         facts: Of the run.
         stopped: Whether its training was stopped early.
     """
-    accuracy = judged_by(evaluation, facts).metrics["accuracy"]
+    accuracy = facts.headline_evaluation(evaluation).metrics["accuracy"]
     return [
         Paragraph(span_sentence(accuracy.low, accuracy.high), "lead"),
         Paragraph(source_sentence(evaluation, facts), "small"),
@@ -96,17 +90,17 @@ def source_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
             "Judged on {images} that it did not learn from; the more there are, the narrower this range."
         ).format(images=images(evaluation.images))
     text = tr(
-        "Judged on {images} that were set aside and used for nothing else. The figures below come from the "
+        "Tested on {images} that were set aside and used for nothing else. The figures below come from the "
         "{validation} by which the best epoch was chosen; there the accuracy is {accuracy}."
     ).format(
-        images=judging_images(evaluation, facts),
+        images=headline_images(evaluation, facts),
         validation=validation_images(evaluation.images),
         accuracy=percent(evaluation.accuracy),
     )
     if facts.test.times == 1:
         return text
     looks = tr(
-        "{times} classifiers have been judged by this test part by now: choose among them by the validation "
+        "{times} classifiers have been tested on these images by now: choose among them by the validation "
         "images, or the best of them will look better than it is."
     )
     return f"{text} {looks.format(times=number(facts.test.times))}"

@@ -3,7 +3,7 @@
 from vitcore.dataset import NO_GROUPS
 from vitcore.evaluation import Evaluation
 from vitcore.language import listed, ntr, number, percent, tr
-from vitcore.report._figures import judged_by, judging_images, validation_images
+from vitcore.report._figures import headline_images, validation_images
 from vitcore.report._names import shortened
 from vitcore.runs import RunBackbone, RunConfig, RunFacts
 
@@ -52,10 +52,8 @@ def division_sentences(config: RunConfig, *, ready_made: bool) -> str:
         ).format(**parts, fraction=percent(split.validation_fraction), seed=split.seed)
     if counts.test:
         text += " " + ntr(
-            "{count} more image is the test part: it judged the finished classifier and was used for nothing "
-            "else.",
-            "{count} more images are the test part: they judged the finished classifier and were used for "
-            "nothing else.",
+            "{count} more image was set aside to test the finished classifier, and used for nothing else.",
+            "{count} more images were set aside to test the finished classifier, and used for nothing else.",
             counts.test,
         ).format(count=number(counts.test))
     if not split.groups:
@@ -72,7 +70,8 @@ def division_sentences(config: RunConfig, *, ready_made: bool) -> str:
     if ready_made:
         return f"{text} {sentence}"
     kept = tr(
-        "Each group was kept together on one side, so that nothing was judged that had been learned by heart."
+        "Each group was kept together on one side, so that nothing it was tested on had been learned by "
+        "heart."
     )
     return f"{text} {sentence} {kept}"
 
@@ -88,14 +87,14 @@ def limits(
         facts: Of the run.
         suspects: How many labels a review found suspect; None without one.
     """
-    accuracy, per_class = judged_by(evaluation, facts).metrics["accuracy"], evaluation.per_class()
+    accuracy, per_class = facts.headline_evaluation(evaluation).metrics["accuracy"], evaluation.per_class()
     texts = [
         tr(
             "The figures come from {images}. With so many, the accuracy on all photos like these lies "
             "between {low} and {high} (95 % interval); a classifier whose figures differ by less need not be "
             "better or worse."
         ).format(
-            images=judging_images(evaluation, facts),
+            images=headline_images(evaluation, facts),
             low=percent(accuracy.low),
             high=percent(accuracy.high),
         )

@@ -6,7 +6,7 @@ from vitcore.language import decimals, local_time, number, percent, span_sentenc
 from vitcore.report._blocks import Block, Heading, Items, Paragraph, Section
 from vitcore.report._contents import ReportContents
 from vitcore.report._evaluation import evaluation, results
-from vitcore.report._figures import headline, judged_by, judging_images
+from vitcore.report._figures import headline, headline_images
 from vitcore.report._names import shortened
 from vitcore.report._preparation import preparation
 from vitcore.report._provenance import limits
@@ -45,7 +45,7 @@ def sections_of(contents: ReportContents) -> list[Section]:
 
 def _introduction(contents: ReportContents) -> list[Block]:
     run = contents.run
-    figures = judged_by(contents.evaluation, run.facts)
+    figures = run.facts.headline_evaluation(contents.evaluation)
     accuracy = figures.metrics["accuracy"]
     about = run.config.dataset
     blocks: list[Block] = [
@@ -58,7 +58,7 @@ def _introduction(contents: ReportContents) -> list[Block]:
         ),
         Paragraph(
             tr("Of {images} it recognised {accuracy}. {expected}").format(
-                images=judging_images(contents.evaluation, run.facts),
+                images=headline_images(contents.evaluation, run.facts),
                 accuracy=percent(accuracy.value),
                 expected=span_sentence(accuracy.low, accuracy.high),
             ),
@@ -80,7 +80,7 @@ def _limits(contents: ReportContents) -> Items:
 
 
 def _conclusion(contents: ReportContents) -> list[Block]:
-    figures = judged_by(contents.evaluation, contents.run.facts)
+    figures = contents.run.facts.headline_evaluation(contents.evaluation)
     accuracy = figures.metrics["accuracy"]
     texts = [
         tr(
@@ -107,7 +107,5 @@ def _conclusion(contents: ReportContents) -> list[Block]:
             ).format(true=shortened(figures.classes[true]), predicted=shortened(figures.classes[predicted]))
         )
     else:
-        texts.append(
-            tr("It made no mistake on the images that judged it; harder photos would tell more about it.")
-        )
+        texts.append(tr("It made no mistake on the images it was tested on; harder photos would show more."))
     return [Paragraph(" ".join(texts))]

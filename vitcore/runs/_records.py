@@ -265,6 +265,10 @@ class RunFacts:
     cross_validation: CrossValidation | None = None
     repeats: Repeats | None = None
 
+    def headline_evaluation(self, validation: Evaluation) -> Evaluation:
+        """Return the figures that stand for a run: on its test part, else those on the validation images."""
+        return validation if self.test is None else self.test.evaluation
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunState(RunFacts):

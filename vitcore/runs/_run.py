@@ -220,15 +220,14 @@ class Run:
         Raises:
             StorageError: The run did not come that far.
         """
-        test = self.facts.test
-        judged = self.evaluation if test is None else test.evaluation
-        accuracy = judged.metrics["accuracy"]
+        evaluation = self.facts.headline_evaluation(self.evaluation)
+        accuracy = evaluation.metrics["accuracy"]
         return HeadlineFigure(
-            source="validation" if test is None else "test",
+            source="validation" if self.facts.test is None else "test",
             accuracy=accuracy.value,
             low=accuracy.low,
             high=accuracy.high,
-            images=judged.images,
+            images=evaluation.images,
         )
 
     @cached_property
