@@ -5,12 +5,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.runs.actions import draw_actions, draw_damaged, draw_undo
+from app.runs.actions import draw_actions, draw_undo
 from app.runs.comparison import differing, draw_side_by_side, figure, in_words
 from app.shared.layout import draw_empty_state, draw_opening
+from app.shared.messages import draw_damaged
 from app.shared.state import workspace
 from vitcore.language import duration, file_size, local_time, number, tr
-from vitcore.runs import Run, list_runs
+from vitcore.runs import Run, delete_run, list_damaged_runs, list_runs
 from vitcore.workspace import folder_bytes
 
 STATES = {
@@ -57,7 +58,11 @@ draw_opening(
 )
 runs = list_runs(workspace())
 draw_undo()
-draw_damaged()
+draw_damaged(
+    list_damaged_runs(workspace()),
+    tr("Delete the damaged run {name}"),
+    lambda run_id: delete_run(run_id, workspace=workspace()),
+)
 if not runs:
     draw_empty_state(tr("Nothing has been trained yet."), "train", tr("Go to Train"))
 event = st.dataframe(

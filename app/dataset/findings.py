@@ -1,6 +1,6 @@
 """The findings on the photos of a dataset, each with its pictures and its remedies."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -13,12 +13,12 @@ from app.shared.layout import draw_pagination
 from app.shared.pictures import draw_thumbnail
 from app.shared.state import workspace
 from app.shared.text import escape_markdown
-from vitcore.audit import Measures, measure
+from vitcore.audit import Measures, find_issues, measure
 from vitcore.backbone import choose_device
 from vitcore.dataset import Dataset, Finding, exclude, relabel
 from vitcore.language import mark, ntr, number, tr, translated
 
-__all__ = ["draw_findings"]
+__all__ = ["cached_findings", "draw_findings"]
 
 GROUPS = 6  # of a finding, that are shown at once
 IN_A_ROW = 4
@@ -37,6 +37,17 @@ TITLES = {
     "odd_size": (mark("Unusual size"), "photo_size_select_large"),
     "odd_shape": (mark("Unusual shape"), "crop_16_9"),
 }
+
+
+def cached_findings(data: Dataset, measures: Measures | None) -> tuple[Finding, ...]:
+    """Return what is wrong with a dataset; every click on the page draws it."""
+    measured = measures and (measures.fingerprint, len(measures.compared))
+    return _findings((data.id, data.version, measured), data, measures)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _findings(key: Hashable, _data: Dataset, _measures: Measures | None) -> tuple[Finding, ...]:  # noqa: ARG001
+    return find_issues(_data, _measures)
 
 
 def draw_findings(data: Dataset, measures: Measures | None, findings: Sequence[Finding]) -> None:

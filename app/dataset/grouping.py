@@ -7,7 +7,7 @@ import streamlit as st
 from app.shared.edits import apply_edit
 from app.shared.layout import draw_select
 from app.shared.text import escape_markdown
-from vitcore.dataset import NO_GROUPS, Dataset, Series, extra_columns, find_series, group_images
+from vitcore.dataset import NO_GROUPS, Dataset, Series, extra_columns, group_images
 from vitcore.language import listed, mark, number, tr
 
 __all__ = ["draw_groups"]
@@ -71,10 +71,10 @@ def _chooser(data: Dataset) -> None:
         for kind, title in KINDS.items()
         if (kind != "column" or columns) and (kind != "time" or "taken" in columns)
     }
-    kind = draw_select(tr("Together are photos with the same"), kinds, "group_kind")
+    kind = draw_select(tr("Together are photos with the same"), kinds, f"group_kind_{data.id}")
     value: object = ""
     if kind == "column":
-        value = st.selectbox(tr("Column"), columns, key="group_column")
+        value = st.selectbox(tr("Column"), columns, key=f"group_column_{data.id}")
     elif kind == "folder":
         value = st.number_input(tr("Level below the class"), 1, 20, key="group_folder")
     elif kind == "name":
@@ -104,4 +104,4 @@ def _in_words(data: Dataset) -> str:
 
 @st.cache_data(show_spinner=False, max_entries=8)
 def _series(key: Hashable, _data: Dataset) -> Series | None:  # noqa: ARG001 - stands for the dataset
-    return find_series(_data.index)
+    return _data.series

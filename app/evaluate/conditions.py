@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import streamlit as st
 
 from app.evaluate.figures import draw_images
@@ -53,7 +50,7 @@ def draw_conditions(run: Run, data: Dataset) -> None:
                 "**Weakest: {column} {value}.** {accuracy} of its {images} photos are recognised ({low} to "
                 "{high}); of all others {others}."
             ).format(
-                column=_title(worst.column),
+                column=escape_markdown(_title(worst.column)),
                 value=escape_markdown(worst.value, LONGEST),
                 accuracy=percent(worst.accuracy),
                 images=number(worst.images),
@@ -63,37 +60,30 @@ def draw_conditions(run: Run, data: Dataset) -> None:
             )
         )
     titles = {name: _title(name) for name in columns}
-    column = draw_select(tr("Compare by"), titles, f"compared_by_{data.id}")
+    column = draw_select(tr("Compare by"), titles, f"compared_by_{run.id}")
     slices = accuracy_slices(columns[column], right)
     header = [titles[column], tr("photos"), tr("accuracy"), tr("95 % interval")]
     draw_blocks([Table(header, [_row(row) for row in slices.to_dict("records")])])
-    _mistakes(data, rows, columns[column], right, slices)
+    options = {value: value[:LONGEST] for value in slices["value"]}
+    value = draw_select(tr("Mistakes among"), options, f"mistakes_among_{run.id}_{column}")
+    wrong = rows[(columns[column] == value).to_numpy() & ~right]
+    if wrong.empty:
+        st.caption(tr("It made no mistake there."))
+        return
+    draw_images(data, wrong, _caption, "mistakes_of_slice")
 
 
 def _title(column: str) -> str:
-    return tr(NAMES[column]) if column in NAMES else escape_markdown(column, LONGEST)
+    """Return the name of a column as plain text."""
+    return tr(NAMES[column]) if column in NAMES else column[:LONGEST]
 
 
 def _row(row: dict[Any, Any]) -> tuple[Cell, ...]:
     accuracy = Figure(row["accuracy"], "share", row["low"], row["high"])
-    return str(row["value"])[:LONGEST], Figure(row["images"], "count"), accuracy, accuracy.interval
+    return row["value"][:LONGEST], Figure(row["images"], "count"), accuracy, accuracy.interval
 
 
-def _mistakes(
-    data: Dataset, rows: pd.DataFrame, values: pd.Series, right: npt.NDArray[np.bool_], slices: pd.DataFrame
-) -> None:
-    """Draw the mistakes among the photos of a value, the weakest if no other is chosen."""
-    options = {value: escape_markdown(value, LONGEST) for value in slices["value"]}
-    value = draw_select(tr("Mistakes among"), options, f"mistakes_among_{data.id}_{values.name}")
-    wrong = rows[(values.to_numpy() == value) & ~right]
-    if wrong.empty:
-        st.caption(tr("It made no mistake there."))
-        return
-    draw_images(
-        data,
-        wrong,
-        lambda row: tr("{predicted}, labelled {label}").format(
-            predicted=escape_markdown(row.predicted, LONGEST), label=escape_markdown(row.true, LONGEST)
-        ),
-        "mistakes_of_slice",
+def _caption(row: Any) -> str:
+    return tr("{predicted}, labelled {label}").format(
+        predicted=escape_markdown(row.predicted, LONGEST), label=escape_markdown(row.true, LONGEST)
     )

@@ -8,7 +8,7 @@ import streamlit as st
 from app.shared.job_kinds import EXTERNAL_VALIDATION
 from app.shared.jobs import draw_jobs, start
 from app.shared.layout import verdict
-from app.shared.messages import draw_error, notify_error, reported
+from app.shared.messages import draw_damaged, draw_error
 from app.shared.pictures import draw_gallery
 from app.shared.state import dataset_names, workspace
 from app.shared.text import escape_markdown, spreadsheet_of
@@ -50,14 +50,12 @@ def draw_external_validation(run: Run, data: Dataset) -> None:
             st.info(
                 tr("There is no other dataset yet; bring one in on the Dataset page."), icon=":material/info:"
             )
-    for dataset_id, error in list_damaged_external(run).items():
-        draw_error(error)
-        label = tr("Delete the damaged figures on {name}").format(name=dataset_id)
-        key = f"delete_external_{dataset_id}"
-        if st.button(label, icon=":material/delete:", key=key):
-            with reported(notify_error):
-                delete_external(run, dataset_id)
-            st.rerun()
+    draw_damaged(
+        list_damaged_external(run),
+        tr("Delete the damaged figures on {name}"),
+        lambda dataset_id: delete_external(run, dataset_id),
+        key="delete_external",
+    )
     known = load_external(run)
     for found in reversed(known):
         with st.expander(

@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import start
 from app.shared.layout import draw_select, draw_switch
-from app.shared.messages import draw_error, notify_error
+from app.shared.messages import draw_damaged, draw_error, notify_error
 from app.shared.results import cached_classifier
 from app.shared.state import distinct_names
 from app.shared.uploads import Uploads
@@ -47,11 +47,12 @@ def draw_uploaders(run: Run) -> None:
 
 def choose_batch(run: Run) -> PhotoBatch | None:
     """Draw the choice among the photos that came, the newest at first; return the chosen ones, if any."""
-    for batch_id, error in list_damaged_batches(run).items():
-        draw_error(error)
-        forget = tr("Forget the damaged photos {name}").format(name=batch_id)
-        key = f"forget_{batch_id}"
-        st.button(forget, icon=":material/delete:", key=key, on_click=delete_batch, args=(run, batch_id))
+    draw_damaged(
+        list_damaged_batches(run),
+        tr("Forget the damaged photos {name}"),
+        lambda batch_id: delete_batch(run, batch_id),
+        key="forget",
+    )
     batches = {batch.id: batch for batch in list_batches(run)}
     key = f"batch_{run.id}"
     newest = st.session_state.get("seen_batch")

@@ -14,9 +14,9 @@ from vitcore.dataset import load_dataset
 from vitcore.errors import VitcoreError
 from vitcore.language import tr, translated
 from vitcore.records import plain_values
-from vitcore.runs import Run, delete_run, describe_run, list_damaged_runs, restore_run
+from vitcore.runs import Run, delete_run, describe_run, restore_run
 
-__all__ = ["delete_runs", "draw_actions", "draw_damaged", "draw_undo"]
+__all__ = ["delete_runs", "draw_actions", "draw_undo"]
 
 
 def draw_actions(run: Run) -> None:
@@ -59,17 +59,6 @@ def delete_runs(runs: Sequence[Run]) -> None:
             delete_run(run.id, workspace=workspace())
             st.session_state.setdefault("deleted_runs", []).append((run.id, run.name))
     st.rerun()
-
-
-def draw_damaged() -> None:
-    """Name the runs that are damaged, and offer to delete each."""
-    for run_id, error in list_damaged_runs(workspace()).items():
-        draw_error(error)
-        label = tr("Delete the damaged run {name}").format(name=run_id)
-        if st.button(label, icon=":material/delete:", key=f"delete_{run_id}"):
-            with reported(notify_error):
-                delete_run(run_id, workspace=workspace())
-            st.rerun()
 
 
 def draw_undo() -> None:

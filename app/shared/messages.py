@@ -1,17 +1,18 @@
 """Messages on what went wrong or is done: on the spot, or on top of the page at its next rerun."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
 import streamlit as st
 
 from app.shared.text import escape_markdown
-from vitcore.errors import VitcoreError
+from vitcore.errors import StorageError, VitcoreError
 from vitcore.language import translated
 from vitcore.messages import cause
 
 __all__ = [
+    "draw_damaged",
     "draw_error",
     "draw_notice",
     "draw_unavailable",
@@ -38,6 +39,25 @@ def error_text(error: Exception) -> str:
 def draw_error(error: Exception) -> None:
     """Draw what went wrong."""
     st.error(error_text(error), icon=":material/error:")
+
+
+def draw_damaged(
+    damaged: Mapping[str, StorageError], label: str, delete: Callable[[str], None], *, key: str = "delete"
+) -> None:
+    """Name what is damaged, and offer to delete each.
+
+    Args:
+        damaged: What is wrong with each, by id.
+        label: Of the button, with the field ``name`` for the id.
+        delete: Deletes one by its id.
+        key: The beginning of the keys of the buttons.
+    """
+    for item_id, error in damaged.items():
+        draw_error(error)
+        if st.button(label.format(name=item_id), icon=":material/delete:", key=f"{key}_{item_id}"):
+            with reported(notify_error):
+                delete(item_id)
+            st.rerun()
 
 
 def draw_unavailable(error: Exception) -> None:

@@ -1,6 +1,8 @@
 """Which files of the server's computer can be named, and by whom."""
 
 import os
+import tomllib
+from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -71,3 +73,9 @@ def test_a_setting_without_a_folder_closes_all(listening, tmp_path):
     assert not paths_are_open()
     with pytest.raises(InputError):
         server_path(str(tmp_path))
+
+
+def test_the_app_answers_to_the_names_of_this_computer_alone():
+    config = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text("utf-8"))
+    assert config["server"]["address"] == "localhost"
+    assert set(config["server"]["allowedHosts"]) == {"localhost", "127.0.0.1", "::1"}

@@ -516,7 +516,7 @@ def test_series_can_be_declined(open_page, ui, series):
 
 def test_a_rule_is_chosen_and_a_wrong_one_is_said(open_page, ui, series):
     at = open_page("dataset")
-    at.selectbox(key="group_kind").set_value("name").run()
+    at.selectbox(key=f"group_kind_{series.id}").set_value("name").run()
     at.text_input(key="group_name").set_value("^(zebra)").run()
     ui.press(at, "group_by")
     assert any("finds no group in 36 images" in error.value for error in [*at.error, *at.toast])
