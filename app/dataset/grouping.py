@@ -13,11 +13,11 @@ from vitcore.language import listed, mark, number, tr
 __all__ = ["draw_groups"]
 
 KINDS = {
-    NO_GROUPS: mark("Every photo stands for itself"),
-    "column": mark("What a column of the table says"),
+    NO_GROUPS: mark("Nothing: every photo stands for itself"),
+    "column": mark("A column of the table"),
     "folder": mark("The folder inside that of the class"),
     "name": mark("A part of the file name"),
-    "time": mark("The time between two photos"),
+    "time": mark("The time they were taken"),
 }
 FIRST_PART = "^([^_]+)_"  # of a file name
 
@@ -71,7 +71,7 @@ def _chooser(data: Dataset) -> None:
         for kind, title in KINDS.items()
         if (kind != "column" or columns) and (kind != "time" or "taken" in columns)
     }
-    kind = draw_select(tr("Together are photos with the same"), kinds, f"group_kind_{data.id}")
+    kind = draw_select(tr("What photos of one group share"), kinds, f"group_kind_{data.id}")
     value: object = ""
     if kind == "column":
         value = st.selectbox(tr("Column"), columns, key=f"group_column_{data.id}")
@@ -96,9 +96,8 @@ def _chooser(data: Dataset) -> None:
 
 def _in_words(data: Dataset) -> str:
     """Return how the photos are grouped, in a few words."""
-    kind = (data.group_rule or NO_GROUPS).partition(":")[0]
-    if kind == NO_GROUPS:
-        return tr("none")
+    if data.group_rule in {"", NO_GROUPS}:
+        return tr("no rule")
     return tr("{count} groups").format(count=number(data.group_count))
 
 

@@ -137,7 +137,12 @@ def test_series_are_noticed_by_their_names(pattern, rule):
     ]
     found = find_series(index_of(names))
     assert (found.rule, found.images, found.count) == (rule, 50, 10)
-    assert len(found.examples) == 2
+    assert len({*found.examples}) == 2
+
+
+def test_examples_of_a_series_that_has_the_same_names_in_two_classes_differ():
+    names = [f"{label}/s{subject}_{frame}.jpg" for label in "ab" for subject in range(8) for frame in (0, 1)]
+    assert find_series(index_of(names)).examples == ("s0_0.jpg", "s0_1.jpg")
 
 
 @pytest.mark.parametrize(

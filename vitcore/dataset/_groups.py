@@ -295,4 +295,4 @@ def _series(index: pd.DataFrame, groups: pd.Series, rule: str) -> Series | None:
     ):
         return None
     names = [PurePosixPath(name).name for name in index.loc[groups == several.index.min(), "name"]]
-    return Series(rule, images, count, tuple(sorted(names)[:2]))
+    return Series(rule, images, count, tuple(sorted(set(names))[:2]))
