@@ -14,6 +14,7 @@ from vitcore.dataset._dataset import (
     load_dataset,
 )
 from vitcore.dataset._decode import IMAGE_SUFFIXES, MAX_PIXELS, load_image
+from vitcore.dataset._divisions import KeptSplit, divide, kept_divisions, kept_sides
 from vitcore.dataset._edit import (
     append_images,
     delete_class,
@@ -53,6 +54,7 @@ __all__ = [
     "Finding",
     "GroupRule",
     "IssueKind",
+    "KeptSplit",
     "NamedFile",
     "Reading",
     "Remark",
@@ -68,6 +70,7 @@ __all__ = [
     "confirm",
     "confirmed",
     "delete_class",
+    "divide",
     "duplicate_groups",
     "exclude",
     "extra_columns",
@@ -79,6 +82,8 @@ __all__ = [
     "import_report",
     "inspect_source",
     "joined",
+    "kept_divisions",
+    "kept_sides",
     "list_damaged_datasets",
     "list_datasets",
     "load_dataset",

@@ -5,6 +5,7 @@ Images are never erased, only taken out, so that every edit can be undone and ev
 still has its images.
 """
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from vitcore.dataset._classes import typed_name
 from vitcore.dataset._dataset import Dataset, Skipped, complete, load_dataset, numbered, save_description
+from vitcore.dataset._divisions import kept_divisions
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, groups_by
 from vitcore.dataset._split import split_index
@@ -258,7 +260,7 @@ def set_aside(dataset: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
     Args:
         dataset: The current version, without a test part.
         fraction: Above 0 and below 1.
-        seed: Decides which images.
+        seed: Decides which images; where a training divided them by it, the next seed that none did.
 
     Returns:
         The new version.
@@ -268,6 +270,9 @@ def set_aside(dataset: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
         DatasetError: There is a test part, a class is too small, or the dataset was changed elsewhere.
         StorageError: The disk is full or not writable.
     """
+    # The seed of a division would draw just the images that judge by it, and leave none of them.
+    drawn_with = {divided for divided, _ in kept_divisions(dataset)}
+    seed = next(free for free in itertools.count(seed) if free not in drawn_with)
     edited = replace(dataset, rows=with_test_part(dataset.rows, fraction, seed=seed))
     images = count_images(edited.split_counts["test"])
     return commit(edited, message("Set {images} aside for testing.", images=images))

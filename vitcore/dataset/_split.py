@@ -19,7 +19,12 @@ Groups = npt.NDArray[Any] | pd.Series
 
 
 def split_index(
-    index: pd.DataFrame, *, validation_fraction: float = 0.2, seed: int = 0, groups: Groups | None = None
+    index: pd.DataFrame,
+    *,
+    validation_fraction: float = 0.2,
+    seed: int = 0,
+    groups: Groups | None = None,
+    earlier: pd.Series | None = None,
 ) -> pd.Series:
     """Assign each image to a part: a stratified, seeded split that keeps groups together.
 
@@ -29,12 +34,18 @@ def split_index(
     split are respected, and images that were added to it later are learned from; where it has no
     validation part, that is drawn from its training part.
 
+    Images that had a side before keep it, and only the others are drawn, until their class comes near
+    its share. A new image goes where its group is. A group that has images of both sides by now is
+    learned from, for it was; a class with nothing left on one side gets its smallest group from the other.
+
     Args:
         index: Rows as in `Dataset.index`.
         validation_fraction: Share of the images to be judged on, above 0 and below 1.
         seed: The same seed gives the same split.
         groups: What group each row belongs to, such as near-duplicates: any values, (N,). Files with
             the same content, and those of one group of the index, are together whatever it says.
+        earlier: The side of each row so far, ``train`` or ``validation``, and empty where it is new, with
+            the rows' index; all are new if not given.
 
     Returns:
         ``train``, ``validation`` or ``test`` per row, with the rows' index.
@@ -52,19 +63,23 @@ def split_index(
     sealed = index["split"] == "test"
     if sealed.any():
         rest = index[~sealed]
-        kept = None if groups is None else np.asarray(groups)[~sealed.to_numpy()]
         _check_taught(index, rest)
-        parts = split_index(rest, validation_fraction=validation_fraction, seed=seed, groups=kept)
+        parts = split_index(
+            rest,
+            validation_fraction=validation_fraction,
+            seed=seed,
+            groups=None if groups is None else np.asarray(groups)[~sealed.to_numpy()],
+            earlier=None if earlier is None else earlier[~sealed.to_numpy()],
+        )
         return parts.reindex(index.index, fill_value="test")
     if (index["split"] == "validation").any():
         return _ready_made(index)
     _check_classes(index)
     random = np.random.default_rng(seed)
     numbers = _group_numbers(index, groups)
-    by_class = _groups_of_classes(index, numbers)
-    group_size = pd.Series(numbers).value_counts()
+    sides = _sides_of_groups(numbers, earlier)
     chosen: set[int] = set()
-    for label, own in by_class.items():
+    for label, own in _groups_of_classes(index, numbers).items():
         if len(own) < 2:
             raise DatasetError(
                 "{what}; add at least {missing} more, one to learn from and one to be judged on, or remove "
@@ -72,18 +87,46 @@ def split_index(
                 what=_too_few(index, numbers, label, len(own)),
                 missing=2 - len(own),
             )
-        sizes = group_size[own].to_numpy()
-        wanted = max(1, round(validation_fraction * sizes.sum()))
-        taken = 0
-        order = random.permutation(len(own))
-        for position in order[:-1]:  # the last group always stays in training
-            if taken + sizes[position] <= wanted:
-                chosen.add(own[position])
-                taken += sizes[position]
-        if not taken:  # every group is larger than the whole share
-            chosen.add(own[order[sizes[order].argmin()]])
+        drawn = sides.loc[own].iloc[random.permutation(len(own))]
+        chosen.update(_validation_groups(drawn, validation_fraction))
     validation = pd.Series(numbers, index=index.index).isin(chosen)
     return validation.map({True: "validation", False: "train"}).astype("str").rename("split")
+
+
+def _sides_of_groups(numbers: Ints, earlier: pd.Series | None) -> pd.DataFrame:
+    """Number of images and side so far of each group, by its number: columns size and side."""
+    sides = np.full(len(numbers), "", dtype=object) if earlier is None else earlier.to_numpy()
+    table = pd.DataFrame({"group": numbers, "learned": sides == "train", "judged": sides == "validation"})
+    groups = table.groupby("group").agg(
+        size=("group", "size"), learned=("learned", "any"), judged=("judged", "any")
+    )
+    side = np.select([groups["learned"], groups["judged"]], ["train", "validation"], "")
+    return groups[["size"]].assign(side=side)
+
+
+def _validation_groups(groups: pd.DataFrame, fraction: float) -> set[int]:
+    """The groups of a class that judge: those that did, and new ones until it has its share.
+
+    Args:
+        groups: Rows of `_sides_of_groups`, two or more, in the order in which they are drawn.
+        fraction: The share of its images that a class gives.
+    """
+    new = groups[groups["side"] == ""]
+    known = groups[groups["side"] == "validation"]
+    chosen = set(known.index.tolist())
+    taken = int(known["size"].sum())
+    wanted = max(1, round(fraction * groups["size"].sum()))
+    # Where a class has nothing to learn from yet, its last new group stays in training.
+    free = new if (groups["side"] == "train").any() else new[:-1]
+    for group, size in zip(free.index.tolist(), free["size"].tolist(), strict=True):
+        if taken + size <= wanted:
+            chosen.add(group)
+            taken += size
+    if not chosen:  # every new group is larger than the whole share, or there is none
+        chosen.add((new if len(new) else groups)["size"].idxmin())
+    if len(chosen) == len(groups):
+        chosen.remove(groups["size"].idxmin())
+    return chosen
 
 
 def fold_index(index: pd.DataFrame, folds: int, *, seed: int = 0, groups: Groups | None = None) -> pd.Series:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.dataset import Dataset, check_index
+from vitcore.dataset import Dataset, check_index, split_index
 from vitcore.errors import InputError
 from vitcore.evaluation import Evaluation, evaluate
 from vitcore.features import embed_images, image_files
@@ -160,11 +160,22 @@ def warnings_on(dataset: Dataset, data: TrainingData, part: TestPart | None) -> 
     """Return what to know of the images of a run before its figures are trusted, one sentence each.
 
     That is a shortcut such as a file format that gives the class away, series that nobody keeps together,
-    figures that rest on few groups, a class that no validation or test image shows, and one with few groups.
+    figures that rest on few groups, a class that no validation or test image shows, and one with few groups;
+    that the images were divided anew, for the record of how they were is damaged, and that few are left for
+    validation, for they keep their sides.
     """
     found = [finding.sentence for finding in check_index(data.rows) if finding.kind in _SHORTCUTS]
     if dataset.series is not None:
         found.append(dataset.series.sentence)
+    if data.redrawn:
+        found.append(
+            message(
+                "The record of which photos are kept for validation was damaged, so all photos were divided "
+                "anew. Some that judge this classifier may have been learned from before: do not compare its "
+                "validation figures with those of earlier trainings."
+            )
+        )
+    found += _few_left(data)
     judging = {mark("validation"): data.rows.iloc[data.validation]}
     if part is not None:
         judging[mark("test")] = part.rows
@@ -201,6 +212,26 @@ def warnings_on(dataset: Dataset, data: TrainingData, part: TestPart | None) -> 
             )
         )
     return tuple(found)
+
+
+def _few_left(data: TrainingData) -> list[Message]:
+    """Return that a new division would have far more validation images, if so."""
+    h, images = data.hyperparameters, len(data.validation)
+    if data.rows["split"].eq("validation").any() or 2 * images > h.validation_fraction * len(data.rows):
+        return []
+    parts = split_index(data.rows, validation_fraction=h.validation_fraction, seed=h.seed, groups=data.groups)
+    anew = int((parts == "validation").sum())
+    if anew < 2 * images:
+        return []
+    return [
+        message(
+            "Only {images} of {all} photos are left for validation, for photos keep the side that they had "
+            "in earlier trainings. With another seed they are divided anew, about {anew} for validation.",
+            images=images,
+            all=len(data.rows),
+            anew=anew,
+        )
+    ]
 
 
 def evaluate_test_part(

@@ -1,6 +1,6 @@
 """The training data of heads: images, embedded, with near-duplicates on one side of the split."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 
 from vitcore.audit import near_duplicate_groups
 from vitcore.backbone import Embedder
-from vitcore.dataset import Dataset, fold_index, split_index
+from vitcore.dataset import Dataset, KeptSplit, divide, fold_index, split_index
 from vitcore.features import Pass, embed_images, image_files, local_pass
 from vitcore.progress import Task
 from vitcore.training import Hyperparameters
@@ -35,6 +35,7 @@ class TrainingData:
         views: (N or training images, V, D), the first view being the image itself.
         training: (training images, V, D).
         folds: (N,), or None if no cross-validation was asked for.
+        redrawn: True if the record of an earlier division is damaged, so that all images were divided anew.
         computed: Number of forward passes that were needed.
         computing_s: Seconds they took.
     """
@@ -51,6 +52,7 @@ class TrainingData:
     views: Vectors
     training: Vectors
     folds: npt.NDArray[np.int64] | None
+    redrawn: bool
     computed: int
     computing_s: float
 
@@ -100,8 +102,11 @@ def prepare_data(
     embedder: Embedder,
     task: Task,
     forward_pass: Pass = local_pass,
+    judging: Collection[int] | None = None,
 ) -> TrainingData:
     """Embed the images, find near-duplicates in the embeddings, and divide the images by them.
+
+    An image that was divided before keeps its side: see `vitcore.dataset.divide`.
 
     Args:
         dataset: What to learn from.
@@ -109,6 +114,8 @@ def prepare_data(
         embedder: The backbone.
         task: Where progress is reported, and what stops it.
         forward_pass: What takes the images through the backbone.
+        judging: Ids of the validation images of a training that goes on; as kept with the dataset, or
+            drawn, if not given.
 
     Raises:
         DatasetError: Too few classes or images, counting near-duplicates as one.
@@ -121,9 +128,12 @@ def prepare_data(
     plain = embed_images(embedder, files, forward_pass=forward_pass, task=task)
     vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
     groups = near_duplicate_groups(dataset, rows, vectors, fingerprint=embedder.fingerprint, task=task)
-    split = split_index(rows, validation_fraction=h.validation_fraction, seed=h.seed, groups=groups)
+    if judging is None:
+        split = divide(dataset, rows, validation_fraction=h.validation_fraction, seed=h.seed, groups=groups)
+    else:
+        split = KeptSplit(rows["image_id"].isin(judging).map({True: "validation", False: "train"}))
     folds = fold_index(rows, h.folds, seed=h.seed, groups=groups).to_numpy() if h.folds else None
-    train_rows, validation_rows = (np.flatnonzero(split == part) for part in ("train", "validation"))
+    train_rows, validation_rows = (np.flatnonzero(split.parts == part) for part in ("train", "validation"))
     views, computed, seconds = plain.vectors, plain.computed, plain.seconds
     if h.views > 1:
         # Those of a validation image are learned from only in folds in which others are judged.
@@ -150,6 +160,7 @@ def prepare_data(
         views=views,
         training=views if len(views) == len(train_rows) < len(rows) else views[train_rows],
         folds=folds,
+        redrawn=split.redrawn,
         computed=computed,
         computing_s=seconds,
     )

@@ -18,7 +18,7 @@ import pandas as pd
 from vitcore.audit import near_duplicate_groups
 from vitcore.backbone import Backbone, BackboneSpec, Embedder, resolve_backbone
 from vitcore.compute import DEFAULT_COMPUTE, Compute
-from vitcore.dataset import Dataset, split_index, view_key
+from vitcore.dataset import Dataset, kept_sides, split_index, view_key
 from vitcore.engines import choose_engine
 from vitcore.errors import DatasetError, InputError, NotFoundError, SettingsError, Stopped
 from vitcore.evaluation import compare
@@ -355,7 +355,9 @@ def _training_part(
         data = prepare_data(dataset, plain, embedder, task)
         training, groups = data.rows.iloc[data.train], data.groups[data.train]
     else:
-        split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
+        drawn_with: dict[str, Any] = {"validation_fraction": h.validation_fraction, "seed": h.seed}
+        earlier = kept_sides(dataset, dataset.index, **drawn_with)
+        split = split_index(dataset.index, earlier=earlier, **drawn_with)
         training = dataset.index[split == "train"]
     varied = len(rows) if h.folds else len(training)
     return training, len(rows) + (h.views - 1) * varied, groups

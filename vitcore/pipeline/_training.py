@@ -21,9 +21,10 @@ from vitcore.pipeline._material import TestPart, TrainingData, check_division, e
 from vitcore.pipeline._repeats import cross_validate, repeat
 from vitcore.pipeline._trusting import fit_trust
 from vitcore.progress import Progress, Task
-from vitcore.records import disk_guard, timestamp
+from vitcore.records import disk_guard, load_record, save_record, timestamp
 from vitcore.runs import (
     CHECKPOINT,
+    DIVISION,
     Calibration,
     DatasetReference,
     ImageCounts,
@@ -32,6 +33,7 @@ from vitcore.runs import (
     Run,
     RunBackbone,
     RunConfig,
+    RunDivision,
     RunFacts,
     RunWriter,
     SplitRecord,
@@ -59,8 +61,10 @@ def train(
     stored embeddings. Near-duplicates are found in these, and kept on one side of the split. Stopped
     during the epochs, the run keeps its best head and is judged by it.
 
-    A ready-made split is used as it is. If some of its validation images, or near-duplicates of them,
-    are among the training images, ``facts.leak`` says how many, and what the accuracy is without them.
+    An image keeps the side that it had in earlier trainings of its dataset with the same seed and
+    validation fraction. A ready-made split is used as it is. If some of its validation images, or
+    near-duplicates of them, are among the training images, ``facts.leak`` says how many, and what the
+    accuracy is without them.
 
     With ``folds``, the training and validation images together are then divided anew, group by group,
     and each fold is judged by a head that learned from the others, with the same settings:
@@ -195,7 +199,21 @@ def _prepare(
     forward_pass: Pass = local_pass,
 ) -> tuple[TrainingData, TestPart | None]:
     """Embed and divide the images, and add to the run's configuration how they were divided."""
-    data = prepare_data(dataset, h, embedder, task, forward_pass=forward_pass)
+    path = writer.folder / DIVISION
+    kept = load_record(RunDivision, path, mark("train again")) if path.is_file() else None
+    data = prepare_data(
+        dataset,
+        h,
+        embedder,
+        task,
+        forward_pass=forward_pass,
+        judging=None if kept is None else kept.validation,
+    )
+    if kept is None:
+        judging = data.rows["image_id"].iloc[data.validation]
+        save_record(path, RunDivision(validation=tuple(judging.tolist()), redrawn=data.redrawn))
+    else:
+        data = replace(data, redrawn=kept.redrawn)
     part = embed_test_part(dataset, data, embedder, task, forward_pass=forward_pass)
     sizes = np.unique(data.groups, return_counts=True)[1]
     writer.amend(
@@ -259,7 +277,8 @@ def _carry_out(
     )
     writer.finish(result.outcome, facts)
     if result.outcome == "complete":
-        (writer.folder / CHECKPOINT).unlink(missing_ok=True)
+        for name in (CHECKPOINT, DIVISION):
+            (writer.folder / name).unlink(missing_ok=True)
 
 
 def _fit(writer: RunWriter, data: TrainingData, task: Task, checkpoint: Checkpoint | None) -> FitResult:

@@ -19,14 +19,16 @@ from vitcore.runs._records import (
     Repeats,
     RunBackbone,
     RunConfig,
+    RunDivision,
     RunFacts,
     SplitRecord,
     TestResult,
 )
-from vitcore.runs._run import CHECKPOINT, HISTORY_COLUMNS, Run, RunWriter
+from vitcore.runs._run import CHECKPOINT, DIVISION, HISTORY_COLUMNS, Run, RunWriter
 
 __all__ = [
     "CHECKPOINT",
+    "DIVISION",
     "HISTORY_COLUMNS",
     "Calibration",
     "CrossValidation",
@@ -39,6 +41,7 @@ __all__ = [
     "Run",
     "RunBackbone",
     "RunConfig",
+    "RunDivision",
     "RunFacts",
     "RunWriter",
     "SplitRecord",

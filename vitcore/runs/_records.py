@@ -23,6 +23,7 @@ __all__ = [
     "Repeats",
     "RunBackbone",
     "RunConfig",
+    "RunDivision",
     "RunFacts",
     "RunState",
     "SplitRecord",
@@ -90,6 +91,19 @@ class SplitRecord:
     images: int
     rule: str = ""
     named_groups: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDivision:
+    """The division that a training goes on with, whatever becomes of that of its dataset.
+
+    Attributes:
+        validation: Ids of the validation images.
+        redrawn: True if the record of the dataset was damaged, so that all images were divided anew.
+    """
+
+    validation: tuple[int, ...]
+    redrawn: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,10 +61,13 @@ from vitcore.runs._records import (
 from vitcore.training import EpochRecord, Hyperparameters
 from vitcore.workspace import Workspace, new_id
 
-__all__ = ["CHECKPOINT", "DAMAGED", "HISTORY_COLUMNS", "Run", "RunWriter", "lock_name"]
+__all__ = ["CHECKPOINT", "DAMAGED", "DIVISION", "HISTORY_COLUMNS", "Run", "RunWriter", "lock_name"]
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the file from which a training goes on."""
+
+DIVISION = "division.json"
+"""Name of the file with its `RunDivision`, kept as long as it may go on."""
 
 DAMAGED = mark("delete the run, then train again")
 _TRAIN_AGAIN = mark("train it again")
