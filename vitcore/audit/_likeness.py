@@ -23,12 +23,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
-__all__ = ["SAME_PICTURE", "Picture", "likeness"]
+__all__ = ["FLAT", "SAME_PICTURE", "SHARP", "Level", "Picture", "likeness", "structure"]
 
 Complex = npt.NDArray[np.complexfloating[Any, Any]]
 Exact = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+
+FLAT = 1.0
+"""Deviation in grey levels below which there is no structure."""
 
 SAME_PICTURE = 0.95
 """Likeness from which on two pictures are taken for one."""
@@ -41,12 +44,11 @@ _SCALES = tuple(1 - step / 40 for step in range(9))  # 1 … 0.8
 _MOST_ZOOM = len(_SCALES) - 1
 _ROUGH_ZOOMS = (-8, -4, 0, 4, 8)
 _WORTH_A_CLOSER_LOOK = 0.7
-_FLAT = 1.0  # grey levels
 _SAME_FLAT = 3.0
 
 
 @dataclass(frozen=True)
-class _Level:
+class Level:
     """A level of comparison: side of the image in pixels, and the two blurs whose difference counts."""
 
     side: int
@@ -54,8 +56,9 @@ class _Level:
     coarse: float
 
 
-_ROUGH = _Level(48, 0.75, 2.15)
-_SHARP = _Level(96, 1.5, 4.3)
+_ROUGH = Level(48, 0.75, 2.15)
+SHARP = Level(96, 1.5, 4.3)
+"""The level at which pictures are confirmed to be one."""
 
 
 class _Part(NamedTuple):
@@ -76,10 +79,10 @@ class Picture:
     def __init__(self, image: Image.Image) -> None:
         self.image = image
         self._grey = image.convert("L")
-        self._wholes: dict[_Level, Floats] = {}
-        self._planes: dict[tuple[_Level, bool], Complex] = {}
-        self._lengths: dict[tuple[_Level, int], Floats] = {}
-        self._pieces: dict[tuple[_Level, int, bool], Complex] = {}
+        self._wholes: dict[Level, Floats] = {}
+        self._planes: dict[tuple[Level, bool], Complex] = {}
+        self._lengths: dict[tuple[Level, int], Floats] = {}
+        self._pieces: dict[tuple[Level, int, bool], Complex] = {}
 
     @cached_property
     def colours(self) -> Floats:
@@ -89,12 +92,12 @@ class Picture:
     @cached_property
     def is_flat(self) -> bool:
         """Return whether there is no structure to compare."""
-        return float(_structure(self._grey, _ROUGH, 0).std()) < _FLAT
+        return float(structure(self._grey, _ROUGH, 0).std()) < FLAT
 
-    def prepare(self, level: _Level, parts: Iterable[_Part]) -> None:
+    def prepare(self, level: Level, parts: Iterable[_Part]) -> None:
         """Make what these parts need, unless it is there already."""
         if level not in self._wholes:
-            self._wholes[level] = _structure(self._grey, level, 0)
+            self._wholes[level] = structure(self._grey, level, 0)
         whole = self._wholes[level]
         sums: tuple[Exact, Exact] | None = None
         centres: dict[int, Floats] = {}
@@ -108,15 +111,15 @@ class Picture:
                 )
             if not searched and (level, step, mirrored) not in self._pieces:
                 if step not in centres:
-                    centres[step] = _unit(_centre(_structure(self._grey, level, step)))
+                    centres[step] = _unit(_centre(structure(self._grey, level, step)))
                 centre = _turned(centres[step], mirrored=mirrored)
                 self._pieces[level, step, mirrored] = np.conj(np.fft.rfft2(centre, (level.side, level.side)))
 
-    def searched(self, level: _Level, step: int, *, mirrored: bool) -> tuple[Complex, Floats]:
+    def searched(self, level: Level, step: int, *, mirrored: bool) -> tuple[Complex, Floats]:
         """Its transform, and what the correlation with a piece is to be divided by in every place."""
         return self._planes[level, mirrored], _turned(self._lengths[level, step], mirrored=mirrored)
 
-    def piece(self, level: _Level, step: int, *, mirrored: bool) -> Complex:
+    def piece(self, level: Level, step: int, *, mirrored: bool) -> Complex:
         """The conjugate transform of its centre at a scale."""
         return self._pieces[level, step, mirrored]
 
@@ -148,11 +151,11 @@ def likeness(
     close = [pair for pair in structured if pair.best >= _WORTH_A_CLOSER_LOOK]
     for pair in close:
         pair.narrow_down()
-    _prepare(close, _SHARP, pool)
+    _prepare(close, SHARP, pool)
     for zoom in range(-_MOST_ZOOM, _MOST_ZOOM + 1):
         for mirrored in (False, True):
             members = [pair for pair in close if zoom in pair.zooms and mirrored in pair.sides]
-            _compare(members, _SHARP, zoom, mirrored=mirrored)
+            _compare(members, SHARP, zoom, mirrored=mirrored)
     for pair in close:
         if pair.best >= SAME_PICTURE:
             pair.best = min(pair.best, pair.colour_fit())
@@ -191,13 +194,13 @@ class _Comparison:
         """The correlation of all three colours in the best place."""
         second = ImageOps.mirror(self.second.image) if self.mirrored else self.second.image
         whole, part = (self.first.image, second) if self.zoom >= 0 else (second, self.first.image)
-        piece = _centre(_structure(part, _SHARP, abs(self.zoom)))
-        top, left = divmod(self.place, _SHARP.side - len(piece) + 1)
-        here = _structure(whole, _SHARP, 0)[top : top + len(piece), left : left + len(piece)]
+        piece = _centre(structure(part, SHARP, abs(self.zoom)))
+        top, left = divmod(self.place, SHARP.side - len(piece) + 1)
+        here = structure(whole, SHARP, 0)[top : top + len(piece), left : left + len(piece)]
         return float(np.corrcoef(here.ravel(), piece.ravel())[0, 1])
 
 
-def _prepare(pairs: Sequence[_Comparison], level: _Level, pool: Executor | None) -> None:
+def _prepare(pairs: Sequence[_Comparison], level: Level, pool: Executor | None) -> None:
     parts: dict[Picture, set[_Part]] = {}
     for pair in pairs:
         for zoom in pair.zooms:
@@ -209,7 +212,7 @@ def _prepare(pairs: Sequence[_Comparison], level: _Level, pool: Executor | None)
     list(each(lambda item: item[0].prepare(level, item[1]), parts.items()))
 
 
-def _compare(pairs: Sequence[_Comparison], level: _Level, zoom: int, *, mirrored: bool) -> None:
+def _compare(pairs: Sequence[_Comparison], level: Level, zoom: int, *, mirrored: bool) -> None:
     """Look for the centre of one of each pair in the other, and note where it fits better than so far."""
     if not pairs:
         return
@@ -246,7 +249,7 @@ def _lengths(sums: Exact, sums_of_squares: Exact, size: int) -> Floats:
         s[size:, size:] - s[:-size, size:] - s[size:, :-size] + s[:-size, :-size]
         for s in (sums, sums_of_squares)
     )
-    exact = np.sqrt(np.maximum(squares - total**2 / size**2, (_FLAT * size) ** 2))
+    exact = np.sqrt(np.maximum(squares - total**2 / size**2, (FLAT * size) ** 2))
     lengths: Floats = exact.astype(np.float32)
     return lengths
 
@@ -254,14 +257,14 @@ def _lengths(sums: Exact, sums_of_squares: Exact, size: int) -> Floats:
 def _unit(piece: Floats) -> Floats:
     """Less its mean, and of length 1 unless there is nothing in it."""
     piece = piece - piece.mean()
-    return piece / np.float32(max(float(np.linalg.norm(piece)), _FLAT * len(piece)))
+    return piece / np.float32(max(float(np.linalg.norm(piece)), FLAT * len(piece)))
 
 
 def _turned(values: Floats, *, mirrored: bool) -> Floats:
     return values[:, ::-1] if mirrored else values
 
 
-def _structure(image: Image.Image, level: _Level, step: int) -> Floats:
+def structure(image: Image.Image, level: Level, step: int = 0) -> Floats:
     """Return the structure between two blurs, at a scale: (n, n) or (n, n, 3), n being side × scale."""
     side = round(level.side * _SCALES[step])
     small = image.resize((side, side), Image.Resampling.BOX)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.audit._likeness import SAME_PICTURE, Picture, likeness
+from vitcore.audit._rearranged import find_rearranged, most_similar
 from vitcore.dataset import Dataset, duplicate_groups, joined, load_image
 from vitcore.errors import ImageError, Stopped, StorageError
 from vitcore.messages import mark
@@ -33,7 +34,7 @@ NearDuplicate = tuple[str, str, float, float]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_REVISION = 1  # raise when other pairs would be found among the same images
+_REVISION = 2  # raise when other pairs would be found among the same images
 _SIMILAR = 0.7
 _TILE_ROWS = 2048  # vectors that are compared with as many: 19 MB of each, and 17 MB of similarities
 _STRIP_ROWS = 256  # of a tile, in which all may be alike: 8 MB of pairs
@@ -69,9 +70,7 @@ def similar_pairs(
         Stopped: The task was stopped.
     """
     task = task or Task()
-    exact_mean, exact_deviation = mean_and_deviation(vectors)
-    mean = exact_mean.astype(np.float32)
-    deviation = np.where(exact_deviation > 1e-6, exact_deviation, 1.0).astype(np.float32)
+    mean, deviation = _mean_and_deviation(vectors)
     pairs, similarities = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=np.float32)]
     tiles = list(slices(len(vectors), _TILE_ROWS))
     for number, rows in enumerate(tiles):
@@ -90,12 +89,28 @@ def similar_pairs(
                 found = np.concatenate([found, np.stack([first, second], axis=1)[further]])
                 values = np.concatenate([values, alike[further]])
                 if most is not None:
-                    kept = _most_similar(found[:, 0], values, most)
+                    kept = most_similar(found[:, 0], values, most)
                     found, values = found[kept], values[kept]
         order = np.argsort(found[:, 0], kind="stable")  # the second ones rise from tile to tile
         pairs.append(found[order])
         similarities.append(values[order])
     return np.concatenate(pairs), np.concatenate(similarities)
+
+
+def _similarities(vectors: Vectors, pairs: Ints) -> Floats:
+    """The similarity of some pairs of vectors, as in `similar_pairs`: (P,)."""
+    if not len(pairs):
+        return np.empty(0, dtype=np.float32)
+    mean, deviation = _mean_and_deviation(vectors)
+    first, second = (_units(vectors[pairs[:, side]], mean, deviation) for side in (0, 1))
+    similarities: Floats = np.einsum("pd,pd->p", first, second)
+    return similarities
+
+
+def _mean_and_deviation(vectors: Vectors) -> tuple[Floats, Floats]:
+    """Of each dimension, the deviation being 1 where all vectors are the same: (D,) twice."""
+    mean, deviation = mean_and_deviation(vectors)
+    return mean.astype(np.float32), np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32)
 
 
 def _units(vectors: Vectors, mean: Floats, deviation: Floats) -> Floats:
@@ -105,13 +120,6 @@ def _units(vectors: Vectors, mean: Floats, deviation: Floats) -> Floats:
     units /= deviation
     units /= np.maximum(np.sqrt(np.einsum("nd,nd->n", units, units)), 1e-6)[:, None]
     return units
-
-
-def _most_similar(firsts: Ints, values: Floats, most: int) -> Ints:
-    """Of the pairs with the same first, those with the highest values, in the order they are in."""
-    order = np.lexsort((-values, firsts))
-    rank = np.arange(len(order)) - np.searchsorted(firsts[order], firsts[order])
-    return np.sort(order[rank < most])
 
 
 # --- of a dataset ------------------------------------------------------------------------------
@@ -125,7 +133,7 @@ def find_near_duplicates(
     fingerprint: str,
     task: Task | None = None,
 ) -> pd.DataFrame:
-    """Find the near-duplicates among images: see `similar_pairs` and `likeness`.
+    """Find the near-duplicates among images: see `similar_pairs`, `likeness` and `find_rearranged`.
 
     Images with the same content are one here. The answer depends on which contents there are and on
     nothing else, and is kept for the next training on them.
@@ -154,10 +162,18 @@ def find_near_duplicates(
     numbers = order[~rows["sha256"].iloc[order].duplicated().to_numpy()]
     pairs, similarities = similar_pairs(vectors[numbers], most=_PARTNERS, task=task)
     likes = _likeness(dataset, contents["file"].tolist(), pairs, task)
+    same = likes >= SAME_PICTURE
+    pairs, similarities, likes = pairs[same], similarities[same], likes[same]
+    further, their_likes = find_rearranged(dataset, contents, known=pairs, task=task)
+    their_similarities = _similarities(vectors[numbers], further)
     found = [
-        (hashes[first], hashes[second], round(float(similarity), 4), round(float(like), 4))
-        for (first, second), similarity, like in zip(pairs.tolist(), similarities, likes, strict=True)
-        if like >= SAME_PICTURE
+        (hashes[first], hashes[second], round(similarity, 4), round(like, 4))
+        for (first, second), similarity, like in zip(
+            [*pairs.tolist(), *further.tolist()],
+            [*similarities.tolist(), *their_similarities.tolist()],
+            [*likes.tolist(), *their_likes.tolist()],
+            strict=True,
+        )
     ]
     # What cannot be kept is found once more next time.
     with contextlib.suppress(OSError, StorageError):

@@ -111,8 +111,8 @@ def _near_duplicates(groups: ImageGroups) -> Sequence[Finding]:
     finding = Finding(
         kind="near_duplicates",
         sentence=message(
-            "{pictures} there more than once in other sizes, cuts or light, or nearly so. They are never "
-            "divided by a split, but what they show counts more than the rest.",
+            "{pictures} there more than once: in another size, cut or light, turned, mirrored or with a "
+            "caption. They are never divided by a split, but what they show counts more than the rest.",
             pictures=_pictures(groups),
         ),
         groups=groups,
