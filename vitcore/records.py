@@ -35,6 +35,7 @@ __all__ = [
     "StoredMessage",
     "Timestamp",
     "array",
+    "check_writable",
     "disk_guard",
     "guard",
     "is_disk_fault",
@@ -264,6 +265,20 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Make sure that a file can be written, before the work whose result it is to hold.
+
+    Raises:
+        StorageError: It is a folder, its own folder is missing or not writable, or the disk is full.
+    """
+    with guard(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        probe = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
+        probe.write_bytes(b"\0")
+        probe.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

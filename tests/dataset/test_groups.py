@@ -278,7 +278,7 @@ def test_a_share_is_set_aside_at_the_import_and_no_group_is_divided(bursts):
     assert dataset.index.groupby("group")["split"].nunique().eq(1).all()
     assert import_dataset(bursts, group_by="name:^(p[0-9]+)_", test_fraction=0.2).id == dataset.id
     assert load_dataset(plain.id).split_counts == {}
-    with pytest.raises(DatasetError, match="division of their own"):
+    with pytest.raises(DatasetError, match="already has a test part"):
         set_aside(dataset, 0.1)
     for fraction in (1.0, -0.5, float("nan")):
         with pytest.raises(SettingsError, match="above 0 and below 1"):

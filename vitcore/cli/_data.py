@@ -16,7 +16,6 @@ from vitcore.cli._settings import (
     groups_answer,
     open_workspace,
     reading_of,
-    regrouped,
 )
 from vitcore.dataset import (
     SourceLike,
@@ -25,7 +24,6 @@ from vitcore.dataset import (
     inspect_source,
     load_dataset,
     remarks,
-    set_aside,
 )
 from vitcore.progress import Task
 
@@ -67,12 +65,16 @@ def _import(options: argparse.Namespace, task: Task) -> None:
     sources: SourceLike = options.source[0] if len(options.source) == 1 else options.source
     if options.into is not None:
         before = load_dataset(options.into, workspace=workspace)
-        dataset = add_images(before, sources, reading=reading_of(options), task=task)
-        done = f"{dataset.changes[-1].text} "
-        dataset = regrouped(dataset, options)
-        if options.test_fraction:
-            dataset = set_aside(dataset, options.test_fraction)
-            done += f"{dataset.changes[-1].text} "
+        dataset = add_images(
+            before,
+            sources,
+            reading=reading_of(options),
+            group_by=options.group_by,
+            test_fraction=options.test_fraction,
+            task=task,
+        )
+        made = [change for change in dataset.changes if change.version > before.version]
+        done = "".join(f"{change.text} " for change in made)
     else:
         dataset = import_dataset(
             sources,

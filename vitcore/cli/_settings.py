@@ -32,7 +32,6 @@ __all__ = [
     "hyperparameters_of",
     "open_workspace",
     "reading_of",
-    "regrouped",
 ]
 
 Command = Callable[[argparse.Namespace, Task], None]
@@ -97,13 +96,13 @@ def find_dataset(options: argparse.Namespace, workspace: Workspace, task: Task) 
     """A dataset by its id, or imported from a path or the sample; grouped as the options say."""
     source = options.source
     if not Path(unquoted(source)).exists() and source in workspace.ids(workspace.datasets):
-        return regrouped(load_dataset(source, workspace=workspace), options)
+        return _regrouped(load_dataset(source, workspace=workspace), options)
     return import_dataset(
         source, reading=reading_of(options), group_by=options.group_by, workspace=workspace, task=task
     )
 
 
-def regrouped(dataset: Dataset, options: argparse.Namespace) -> Dataset:
+def _regrouped(dataset: Dataset, options: argparse.Namespace) -> Dataset:
     """Return a dataset in which the images are grouped as the options say, if they say anything."""
     wanted = options.group_by and str(GroupRule.parse(options.group_by))
     return dataset if wanted in {"", dataset.group_rule} else group_images(dataset, wanted)

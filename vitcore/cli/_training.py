@@ -24,7 +24,7 @@ from vitcore.cli._settings import (
 from vitcore.dataset import NO_GROUPS, Dataset, load_dataset
 from vitcore.messages import literal
 from vitcore.progress import Progress, Task
-from vitcore.records import plain_values, write_json
+from vitcore.records import check_writable, plain_values, write_json
 from vitcore.runs import Run
 
 if TYPE_CHECKING:  # these take long to import
@@ -98,6 +98,8 @@ def _tune(options: argparse.Namespace, task: Task) -> None:
     from vitcore.pipeline import find_settings
 
     base, compute = hyperparameters_of(options), compute_of(options)
+    if options.out is not None:
+        check_writable(Path(options.out))
     workspace = open_workspace()
     dataset = find_dataset(options, workspace, task)
     tuning = find_settings(

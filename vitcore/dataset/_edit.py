@@ -6,7 +6,7 @@ still has its images.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import pandas as pd
@@ -18,7 +18,7 @@ from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, groups_by
 from vitcore.dataset._split import split_index
 from vitcore.dataset._versions import as_current, commit, workspace_of, write_version
-from vitcore.errors import DatasetError
+from vitcore.errors import DatasetError, SettingsError
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.text import MAX_CLASS_NAME
 
@@ -26,7 +26,6 @@ __all__ = [
     "append_images",
     "delete_class",
     "exclude",
-    "extend",
     "group_images",
     "relabel",
     "rename_class",
@@ -191,25 +190,23 @@ def append_images(
         StorageError: The disk is full or not writable.
     """
     with as_current(dataset) as name:
-        return extend(replace(dataset, name=name), rows, skipped, ignored, text)
+        edited = extended(replace(dataset, name=name), rows, skipped, ignored)
+        return write_version(edited, text, base=dataset.version)
 
 
-def extend(
-    dataset: Dataset, rows: pd.DataFrame, skipped: Iterable[Skipped], ignored: int, text: Message
-) -> Dataset:
-    """Add images as `append_images` does, for those who hold the `latest` version."""
+def extended(dataset: Dataset, rows: pd.DataFrame, skipped: Iterable[Skipped], ignored: int) -> Dataset:
+    """Return a dataset with the images that `append_images` adds, unwritten."""
     if rows.empty:
         raise DatasetError("There is no image to add; choose others.")
     first_id = dataset.next_image_id
     all_rows = complete(pd.concat([dataset.rows, numbered(rows, first_id)], ignore_index=True))
-    edited = replace(
+    return replace(
         dataset,
         rows=grouped(all_rows, GroupRule.parse(dataset.group_rule)),
         next_image_id=first_id + len(rows),
         skipped=tuple(dict.fromkeys([*dataset.skipped, *skipped])),  # the same may be added again
         ignored=dataset.ignored + ignored,
     )
-    return write_version(edited, text, base=dataset.version)
 
 
 def group_images(dataset: Dataset, rule: str) -> Dataset:
@@ -235,12 +232,16 @@ def group_images(dataset: Dataset, rule: str) -> Dataset:
             rule=str(chosen),
         )
     edited = replace(dataset, rows=grouped(dataset.rows, chosen))
-    text = message("Every image stands for itself.")
-    if chosen.kind != NO_GROUPS:
-        text = message(
-            "Grouped the images by '{rule}' ({groups} groups).", rule=str(chosen), groups=edited.group_count
-        )
-    return commit(edited, text, group_rule=str(chosen))
+    return commit(edited, about_groups(edited, chosen), group_rule=str(chosen))
+
+
+def about_groups(edited: Dataset, rule: GroupRule) -> Message:
+    """Return the sentence on the change that grouped the images of a dataset by a rule."""
+    if rule.kind == NO_GROUPS:
+        return message("Every image stands for itself.")
+    return message(
+        "Grouped the images by '{rule}' ({groups} groups).", rule=str(rule), groups=edited.group_count
+    )
 
 
 def grouped(rows: pd.DataFrame, rule: GroupRule) -> pd.DataFrame:
@@ -270,22 +271,56 @@ def set_aside(dataset: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
         DatasetError: There is a test part, a class is too small, or the dataset was changed elsewhere.
         StorageError: The disk is full or not writable.
     """
-    # The seed of a division would draw just the images that judge by it, and leave none of them.
+    edited = replace(dataset, rows=with_test_part(dataset.rows, fraction, seed=unused_seed(dataset, seed)))
+    return commit(edited, about_test_part(edited))
+
+
+def unused_seed(dataset: Dataset, seed: int = 0) -> int:
+    """Return a seed, this or a higher one, that no division of a dataset was drawn with.
+
+    The seed of a division would draw just the images that judge by it, and leave none of them.
+    """
     drawn_with = {divided for divided, _ in kept_divisions(dataset)}
-    seed = next(free for free in itertools.count(seed) if free not in drawn_with)
-    edited = replace(dataset, rows=with_test_part(dataset.rows, fraction, seed=seed))
-    images = count_images(edited.split_counts["test"])
-    return commit(edited, message("Set {images} aside for testing.", images=images))
+    return next(free for free in itertools.count(seed) if free not in drawn_with)
+
+
+def about_test_part(edited: Dataset) -> Message:
+    """Return the sentence on the change that set images of a dataset aside."""
+    return message("Set {images} aside for testing.", images=count_images(edited.split_counts["test"]))
+
+
+def check_test_part(fraction: float, splits: Collection[str]) -> None:
+    """Refuse to set a share aside for testing if it is none, or there is a division already.
+
+    Args:
+        fraction: As for `set_aside`.
+        splits: The parts of the division that the images have, empty for none.
+
+    Raises:
+        SettingsError: The fraction is out of range.
+        DatasetError: There are parts.
+    """
+    if not 0 < fraction < 1:
+        raise SettingsError(
+            "The share to set aside for testing is {fraction}; give a number above 0 and below 1, such as "
+            "0.2.",
+            fraction=fraction,
+        )
+    if set(splits) == {"test"}:
+        raise DatasetError(
+            "The dataset already has a test part, which is kept; leave out the share to set aside."
+        )
+    if splits:
+        raise DatasetError(
+            "The images come with a division of their own, which is kept; import them without it to set some "
+            "aside."
+        )
 
 
 def with_test_part(rows: pd.DataFrame, fraction: float, *, seed: int = 0) -> pd.DataFrame:
     """Return rows of an index, a share of which is the test part; see `set_aside`."""
     index = rows[~rows["excluded"]]
-    if (index["split"] != "").any():
-        raise DatasetError(
-            "The images come with a division of their own, which is kept; import them without it to set some "
-            "aside."
-        )
+    check_test_part(fraction, set(index["split"]) - {""})
     parts = split_index(index, validation_fraction=fraction, seed=seed)
     sealed = parts.index[parts == "validation"]
     return rows.assign(split=rows["split"].mask(rows.index.isin(sealed), "test"))

@@ -22,7 +22,15 @@ from vitcore.dataset._dataset import (
     save_dataset,
 )
 from vitcore.dataset._decode import load_image, photo_facts, probe_image
-from vitcore.dataset._edit import extend, grouped, with_test_part
+from vitcore.dataset._edit import (
+    about_groups,
+    about_test_part,
+    check_test_part,
+    extended,
+    grouped,
+    unused_seed,
+    with_test_part,
+)
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import COLUMN, GroupRule
 from vitcore.dataset._layout import Labelled
@@ -32,7 +40,7 @@ from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_im
 from vitcore.dataset._sources import Entry, Reader, clean_name
 from vitcore.dataset._survey import survey_parts
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
-from vitcore.dataset._versions import latest
+from vitcore.dataset._versions import latest, write_version
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.messages import Message, message
 from vitcore.progress import Task
@@ -160,6 +168,8 @@ def import_dataset(
     workspace = workspace or Workspace.default()
     reading = reading or Reading()
     rule = str(GroupRule.parse(group_by)) if group_by else ""
+    if test_fraction:
+        check_test_part(test_fraction, ())
     paths = [] if str(source) == SAMPLE else _paths(source)
     title = clean_name((name or "").strip()) or (_title(paths) if paths else SAMPLE_NAME)
     digest = _source_digest(paths, f"{reading}:{rule}:{test_fraction}")
@@ -171,7 +181,7 @@ def import_dataset(
     importer = _Importer(task or Task())
     with workspace.staged(workspace.datasets, dataset_id) as folder:
         if paths:
-            importer.read(paths, reading, folder)
+            importer.read(paths, reading, folder, test_fraction)
         else:
             importer.take(folder, _sample_files(), total=SAMPLE_COUNT)
         save_dataset(importer.dataset(folder, dataset_id, title, digest, rule, test_fraction))
@@ -183,6 +193,8 @@ def add_images(
     source: SourceLike,
     *,
     reading: Reading | None = None,
+    group_by: str = "",
+    test_fraction: float = 0.0,
     task: Task | None = None,
 ) -> Dataset:
     """Add the images of another source to a dataset, as a new version of it.
@@ -195,14 +207,24 @@ def add_images(
         dataset: Its latest version is added to, whichever this is.
         source: As for `import_dataset`.
         reading: As for `import_dataset`; its `Reading.label` is the class of all images.
+        group_by: Which of all its images then belong together, as for `group_images`; as before if empty.
+        test_fraction: Share of all its images that is then set aside, as for `set_aside`; 0 for none.
         task: Where progress is reported, and what stops it; the dataset stays as it is.
+
+    Returns:
+        The latest version: each of the three steps that is taken makes one. If one is refused, none is taken.
 
     Raises:
         ArchiveError: As for `import_dataset`, or there is nothing new in the source.
-        DatasetError: The dataset is being changed by somebody else.
+        SettingsError: As for `import_dataset`.
+        DatasetError: A share is to be set aside, and there is a division already, or a class is too small;
+            or the dataset is being changed by somebody else.
         StorageError: The disk is full or not writable.
         Stopped: The task was stopped.
     """
+    rule = GroupRule.parse(group_by) if group_by else None
+    if test_fraction:  # refused before a file is read
+        check_test_part(test_fraction, dataset.split_counts)
     workspace = Workspace(dataset.folder.parent.parent)
     importer = _Importer(task or Task())
     scratch = workspace.scratch()
@@ -210,17 +232,27 @@ def add_images(
         importer.read(_paths(source), reading or Reading(), scratch.folder)
         with latest(dataset) as current:  # it may have been edited meanwhile
             rows = importer.new_rows(current)
+            notes = tuple(dict.fromkeys([*current.notes, *importer.notes]))
+            edited = extended(replace(current, notes=notes), rows, importer.skipped, importer.ignored)
+            added = message("Added {images}.", images=count_images(len(rows)))
+            steps: list[tuple[Dataset, Message, str | None]] = [(edited, added, None)]
+            if rule is not None and str(rule) != current.group_rule:
+                edited = replace(edited, rows=grouped(edited.rows, rule))
+                steps.append((edited, about_groups(edited, rule), str(rule)))
+            if test_fraction:
+                edited = replace(
+                    edited, rows=with_test_part(edited.rows, test_fraction, seed=unused_seed(current))
+                )
+                steps.append((edited, about_test_part(edited), None))
             for file in rows["file"].unique():
                 place = current.path(file)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 (scratch.folder / file).replace(place)
-            return extend(
-                replace(current, notes=tuple(dict.fromkeys([*current.notes, *importer.notes]))),
-                rows,
-                importer.skipped,
-                importer.ignored,
-                message("Added {images}.", images=count_images(len(rows))),
-            )
+            written = current
+            for step, text, chosen in steps:
+                following = replace(step, version=written.version, changes=written.changes)
+                written = write_version(following, text, base=written.version, group_rule=chosen)
+            return written
     finally:
         scratch.close()
 
@@ -302,11 +334,22 @@ class _Importer:
         """Number of files left by operating systems."""
         return self._ignored
 
-    def read(self, paths: Sequence[str | Path | NamedFile], reading: Reading, folder: Path) -> None:
-        """Find out what a source holds, then take its images into `folder`."""
+    def read(
+        self,
+        paths: Sequence[str | Path | NamedFile],
+        reading: Reading,
+        folder: Path,
+        test_fraction: float = 0.0,
+    ) -> None:
+        """Find out what a source holds, then take its images into `folder`.
+
+        A share that cannot be set aside, because there is a division, is refused before that.
+        """
         with open_parts(paths) as parts:
             survey = survey_parts(parts, reading, _title(paths))
             chosen = survey.certain()
+            if test_fraction:
+                check_test_part(test_fraction, chosen.splits)
             self._ignored = survey.ignored
             self.notes = chosen.notes
             for entry, reason in survey.skipped:

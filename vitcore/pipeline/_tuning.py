@@ -20,6 +20,7 @@ from vitcore.training import (
     Hyperparameters,
     LearningRateCurve,
     SearchTrial,
+    check_search,
     learning_rate_curve,
     search_settings,
 )
@@ -133,6 +134,7 @@ def find_settings(
     """
     workspace = workspace or Workspace.default()
     h, task = base or Hyperparameters(), task or Task()
+    check_search(trials=trials, seconds=seconds, folds=folds)
     task.report(Progress(phase="prepare"))
     rows = check_division(dataset, h)
     embedder, _ = prepare_embedder(

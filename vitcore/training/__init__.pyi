@@ -16,7 +16,7 @@ from ._loop import FitResult, fit_head, fit_heads
 from ._out_of_fold import out_of_fold_logits
 from ._presets import PRESETS, Preset
 from ._rates import LearningRateCurve, learning_rate_curve
-from ._search import SearchResult, SearchTrial, search_settings
+from ._search import SearchResult, SearchTrial, check_search, search_settings
 
 __all__ = [
     "PRESETS",
@@ -37,6 +37,7 @@ __all__ = [
     "Schedule",
     "SearchResult",
     "SearchTrial",
+    "check_search",
     "class_curve_points",
     "fit_head",
     "fit_heads",

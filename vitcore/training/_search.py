@@ -19,7 +19,7 @@ from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._loop import FitResult, fit_heads
 from vitcore.vectors import Vectors
 
-__all__ = ["SearchResult", "SearchTrial", "search_settings"]
+__all__ = ["SearchResult", "SearchTrial", "check_search", "search_settings"]
 
 Ints = npt.NDArray[np.int64]
 Parts = Sequence[tuple[Ints, Ints]]
@@ -148,7 +148,13 @@ def search_settings(
             groups; or the loss of `base` grows beyond all bounds.
         Stopped: `stop` was set before the first trial was finished.
     """
-    _check(base, training.shape[1], trials, seconds, folds)
+    check_search(trials=trials, seconds=seconds, folds=folds)
+    if base.views > training.shape[1]:
+        raise SettingsError(
+            "views is {views} and there are {there} of each image; embed more, or ask for fewer.",
+            views=base.views,
+            there=training.shape[1],
+        )
     started, stop = time.perf_counter(), stop or Event()
     parts = fold_parts(labels, groups, folds, seed=seed)
     study = _Study(base, training.shape[1], seed)
@@ -469,7 +475,17 @@ def _optuna() -> ModuleType:
     return optuna
 
 
-def _check(base: Hyperparameters, views: int, trials: int | None, seconds: float | None, folds: int) -> None:
+def check_search(*, trials: int | None, seconds: float | None, folds: int) -> None:
+    """Check the extent of a search before anything is done for it.
+
+    Args:
+        trials: As for `search_settings`.
+        seconds: As for `search_settings`.
+        folds: As for `search_settings`.
+
+    Raises:
+        SettingsError: One of them is out of its range, or the search has no end.
+    """
     if trials is None and seconds is None:
         raise SettingsError("A search needs an end; give a number of trials, or seconds.")
     if trials is not None and trials < 1:
@@ -478,9 +494,3 @@ def _check(base: Hyperparameters, views: int, trials: int | None, seconds: float
         raise SettingsError("{seconds} seconds are over at once; give more than 0.", seconds=seconds)
     if not 2 <= folds <= 20:
         raise SettingsError("folds is {folds}; give a whole number from 2 to 20.", folds=folds)
-    if base.views > views:
-        raise SettingsError(
-            "views is {views} and there are {there} of each image; embed more, or ask for fewer.",
-            views=base.views,
-            there=views,
-        )
