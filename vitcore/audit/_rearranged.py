@@ -54,7 +54,8 @@ _AT_HAND = 192  # fine pictures kept for the pairs to come, 0.1 MB each
 
 _LEAST_BAR, _MOST_BAR = 0.06, 0.26  # of the height of the photo
 _SAME_SHAPE = 0.005  # difference of log (height / width)
-_WIDTH = 240  # of a picture whose bar is cut off
+_WIDTH = 240  # of a picture whose bar is cut off, as of a thumbnail
+_SMALL_WIDTH = 160  # where it is only to be proposed
 
 
 class _Bar(NamedTuple):
@@ -243,7 +244,7 @@ def _shapes(rows: pd.DataFrame) -> Floats:
 
 def _cut_small(dataset: Dataset, file: str, shapes: Sequence[int]) -> list[tuple[int, bool, Floats]]:
     """A picture in little without a bar above and below it, for each of some shapes."""
-    image = _photo(dataset, file)
+    image = _photo(dataset, file, _SMALL_WIDTH)
     if image is None:
         return []
     grey, found = image.convert("L"), []
@@ -273,7 +274,7 @@ def _agreement(
         if bar is None:
             image = _thumbnail(dataset, files[number])
         else:
-            whole = _photo(dataset, files[number])
+            whole = _photo(dataset, files[number], _WIDTH)
             image = whole and whole.resize(
                 whole.size[:1] * 2, Image.Resampling.BICUBIC, box=_square(whole, bar)
             )
@@ -304,13 +305,13 @@ def _thumbnail(dataset: Dataset, file: str) -> Image.Image | None:
         return None
 
 
-def _photo(dataset: Dataset, file: str) -> Image.Image | None:
-    """The whole photo in a moderate width; None if it cannot be read."""
+def _photo(dataset: Dataset, file: str, width: int) -> Image.Image | None:
+    """The whole photo in a width; None if it cannot be read."""
     try:
-        image = load_image(dataset.path(file), at_least=_WIDTH // 2)
+        image = load_image(dataset.path(file), at_least=width // 2)
     except (ImageError, OSError):
         return None
-    return image.resize((_WIDTH, max(1, round(_WIDTH * image.height / image.width))), Image.Resampling.BOX)
+    return image.resize((width, max(1, round(width * image.height / image.width))), Image.Resampling.BOX)
 
 
 def _square(image: Image.Image, bar: _Bar) -> tuple[float, float, float, float]:
