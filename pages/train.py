@@ -12,6 +12,7 @@ from app.shared.starting import start_training
 from app.shared.state import chosen_run, unfinished_runs, workspace
 from app.shared.text import escape_markdown
 from app.shared.training_curves import draw_curves
+from app.train.earlier import draw_difference_to_earlier, draw_new_division
 from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
@@ -51,11 +52,12 @@ def unfinished(runs: list[Run]) -> None:
 
 
 def result(last: Run) -> None:
-    """Draw the chosen classifier: its figures and how it came about."""
+    """Draw the chosen classifier: whether it is better than the one before, its figures, its making."""
     headline, facts = last.headline, last.facts
     evaluation = facts.headline_evaluation(last.evaluation)
     title = tr("Test accuracy") if headline.source == "test" else tr("Validation accuracy")
     st.subheader(tr("The chosen classifier"), anchor=False)
+    draw_difference_to_earlier(last)
     draw_metrics(
         [
             (title, percent(headline.accuracy), None),
@@ -91,6 +93,7 @@ data = require_dataset()
 if pending := st.session_state.pop("settings_to_load", None):
     load_settings(*pending)
 values, requested = draw_settings(data)
+draw_new_division(data, values)
 if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:", width="stretch"):
     with reported(draw_error):
         start_training(data, Hyperparameters(**values), Compute(**requested))

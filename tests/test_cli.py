@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -478,6 +479,20 @@ def test_evaluate_answers_the_figures_of_the_run(ask, trained):
     assert [len(row) for row in answer["confusion"]] == [3, 3, 3]
     assert sum(map(sum, answer["confusion"])) == answer["images"]
     assert answer["metrics"]["accuracy"]["value"] == trained["validation"]["accuracy"]
+
+
+def test_compare_answers_which_of_two_runs_is_better(ask, complain, trained, train, workspace):
+    again = train(trained["dataset_id"], "--epochs", 20, "--learning-rate", 0.02)
+    answer = ask("compare", again["run_id"], trained["run_id"])
+    assert answer["images"] == trained["headline"]["images"]
+    counts = [answer[name] for name in ("both_right", "only_first", "only_second", "both_wrong")]
+    assert sum(counts) == answer["images"]
+    assert answer["difference"] == pytest.approx((counts[1] - counts[2]) / answer["images"])
+    assert answer["low"] <= answer["difference"] <= answer["high"]
+    path = workspace.runs / trained["run_id"] / "predictions.csv"
+    path.write_text(re.sub(r"\b[0-9a-f]{64}\b", "0" * 64, path.read_text()))
+    [line] = complain("compare", again["run_id"], trained["run_id"])
+    assert "judged on different photos" in line
 
 
 def test_evaluate_judges_on_another_set(ask, trained, picture_folder, workspace):

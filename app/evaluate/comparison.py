@@ -1,26 +1,23 @@
-"""Two classifiers on the validation images that they share."""
-
-from collections.abc import Hashable
+"""Two classifiers on the images that judged both."""
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app.evaluate.figures import draw_images
+from app.shared.difference import draw_difference
 from app.shared.layout import draw_select, draw_switch
-from app.shared.results import cached_run, results_version
+from app.shared.messages import draw_error, reported
 from app.shared.state import distinct_names, runs_of
 from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset
-from vitcore.evaluation import METRICS, Comparison
-from vitcore.language import images, local_time, ntr, number, percent, tr
-from vitcore.pipeline import RunComparison, compare_runs
+from vitcore.evaluation import METRICS
+from vitcore.language import local_time, number, percent, tr
+from vitcore.pipeline import RunComparison
 from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run
 
 __all__ = ["draw_comparison"]
-
-_LUCK = 0.05  # McNemar's p-value, from which on a difference may well be luck
 
 
 def draw_comparison(run: Run, data: Dataset) -> None:
@@ -36,30 +33,14 @@ def draw_comparison(run: Run, data: Dataset) -> None:
     if st.session_state.get("compared") not in others:
         st.session_state.pop("compared", None)
     chosen = draw_select(tr("Compare with"), labels, "compared")
-    both = _both(results_version(run), results_version(others[chosen]), run, others[chosen])
-    if both is None:
-        st.info(
-            tr(
-                "The two share no validation images, so they cannot be compared fairly: their photos were "
-                "divided in different ways. Train with the same seed and share for validation."
-            ),
-            icon=":material/join_inner:",
-        )
-        return
-    st.markdown(_in_words(both.comparison))
-    text = ntr(
-        "On the {count} image that neither of them has learned from.",
-        "On the {count} images that neither of them has learned from.",
-        len(both.rows),
-    ).format(count=number(len(both.rows)))
-    if both.relabelled:
-        left_out = ntr(
-            "{count} image whose class was changed in between is left out.",
-            "{count} images whose class was changed in between are left out.",
-            both.relabelled,
-        ).format(count=number(both.relabelled))
-        text = f"{text} {left_out}"
-    st.caption(text)
+    with reported(draw_error):
+        both = draw_difference(run, others[chosen])
+        if both is not None:
+            _details(run, data, both)
+
+
+def _details(run: Run, data: Dataset, both: RunComparison) -> None:
+    """Draw the figures of both, and the images that they disagree on."""
     st.table(_table(both), border="horizontal", hide_index=True)
     _galleries(run, data, both)
 
@@ -67,43 +48,6 @@ def draw_comparison(run: Run, data: Dataset) -> None:
 def _label(run: Run) -> str:
     second = run.id[13:15]  # tells two runs of one minute apart, as in the sidebar
     return f"{percent(run.headline.accuracy)} · {local_time(run.config.created)}:{second} · {run.name}"
-
-
-@st.cache_data(show_spinner=False, max_entries=16)
-def _both(key: Hashable, other_key: Hashable, _run: Run, _other: Run) -> RunComparison | None:  # noqa: ARG001
-    return compare_runs(cached_run(_run), cached_run(_other))
-
-
-def _in_words(found: Comparison) -> str:
-    """Return who is better, and whether that may be luck."""
-    alone = tr(
-        "This one alone is right on {first}, the other on {second}; both are right on {right} and wrong on "
-        "{wrong}."
-    ).format(
-        first=images(found.only_first),
-        second=images(found.only_second),
-        right=number(found.both_right),
-        wrong=number(found.both_wrong),
-    )
-    if found.only_first == found.only_second:
-        return "#### " + tr("They are right equally often.") + f"\n\n{alone}"
-    by_luck = found.p_value >= _LUCK
-    if found.difference > 0 and by_luck:
-        verdict = tr("This one is right {points} more often; the difference may well be luck.")
-    elif found.difference > 0:
-        verdict = tr("This one is right {points} more often; the difference is hardly luck.")
-    elif by_luck:
-        verdict = tr("The other one is right {points} more often; the difference may well be luck.")
-    else:
-        verdict = tr("The other one is right {points} more often; the difference is hardly luck.")
-    points = tr("{count} points").format(count=number(100 * abs(found.difference), 1))
-    chance = round(100 * found.p_value)
-    often = tr("about {count} of 100").format(count=chance) if chance else tr("fewer than 1 of 100")
-    luck = tr(
-        "Were both equally good, a difference as large as this would come up in {often} such comparisons "
-        "(McNemar's test)."
-    ).format(often=often)
-    return f"#### {verdict.format(points=points)}\n\n{alone} {luck}"
 
 
 def _points(difference: float) -> str:

@@ -8,8 +8,10 @@ import streamlit as st
 
 from app.runs.actions import delete_runs
 from app.shared.cached_charts import draw_chart
+from app.shared.difference import draw_difference
 from app.shared.engine import engine_of, engine_title
 from app.shared.layout import draw_switch
+from app.shared.messages import draw_error, reported
 from app.shared.results import results_version
 from app.shared.state import distinct_names
 from vitcore.charts import comparison_chart
@@ -66,12 +68,13 @@ def figure(run: Run, name: str) -> str:
 
 
 def draw_side_by_side(runs: Sequence[Run]) -> None:
-    """Draw the curves of several runs over each other, and the settings in which they differ."""
+    """Draw which of several runs is better, their curves, and the settings in which they differ."""
     st.subheader(tr("{count} runs side by side").format(count=number(len(runs))), anchor=False)
     if len(runs) > _MOST:
         st.caption(tr("The first {count} of them are drawn.").format(count=number(_MOST)))
         runs = runs[:_MOST]
     names = distinct_names({run.id: run.name for run in runs})
+    _draw_differences(runs, names)
     curves = {name: tr(title) for name, title in _CURVES.items()}
     column = draw_switch(tr("Curve"), curves, "compared_curve")
     histories = {names[run.id]: run.history for run in runs if len(run.history)}
@@ -97,6 +100,14 @@ def draw_side_by_side(runs: Sequence[Run]) -> None:
     delete = tr("Delete these {count} runs").format(count=number(len(runs)))
     if st.button(delete, icon=":material/delete:", key="delete_several"):
         delete_runs([run for run in runs if run.state != "running"])
+
+
+def _draw_differences(runs: Sequence[Run], names: Mapping[str, str]) -> None:
+    """Draw the difference between the latest run and each of the others, on the photos that judged both."""
+    judged = sorted((run for run in runs if run.has_model), key=lambda run: run.id, reverse=True)
+    for other in judged[1:]:
+        with st.container(border=True), reported(draw_error):
+            draw_difference(judged[0], other, names)
 
 
 def _settings_of(run: Run) -> dict[str, Any]:

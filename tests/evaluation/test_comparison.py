@@ -25,20 +25,33 @@ def test_counts_and_difference():
     assert found.low < found.difference < found.high
 
 
-@pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (5, 5), (9, 3), (0, 12), (23, 1), (12, 12)])
-def test_few_differences_are_tested_exactly(first, second):
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (0, 0),
+        (1, 0),
+        (5, 5),
+        (9, 3),
+        (0, 12),
+        (12, 12),
+        (13, 12),
+        (25, 0),
+        (40, 22),
+        (150, 101),
+        (9000, 9300),
+    ],
+)
+def test_differences_are_tested_exactly(first, second):
     total = first + second
     expected = stats.binomtest(first, total).pvalue if total else 1
     assert compared(30, first, second, 4).p_value == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("first", "second"), [(13, 12), (25, 0), (40, 22), (30, 30), (150, 101)])
-def test_many_differences_are_tested_with_a_continuity_correction(first, second):
-    # The formula of mcnemar in statsmodels, not exact and with the correction.
-    statistic = max(abs(first - second) - 1, 0) ** 2 / (first + second)
-    found = compared(30, first, second, 4).p_value
-    assert found == pytest.approx(stats.chi2.sf(statistic, 1))
-    assert found == pytest.approx(stats.binomtest(first, first + second).pvalue, abs=0.01)
+@pytest.mark.parametrize(
+    ("first", "second", "chance"), [(0, 0, True), (5, 0, True), (9, 3, True), (9, 1, False), (0, 12, False)]
+)
+def test_a_difference_is_more_than_chance_where_test_and_interval_say_so(first, second, chance):
+    assert compared(40, first, second, 8).may_be_chance == chance
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (9, 3), (3, 9), (0, 10), (60, 21)])

@@ -210,6 +210,19 @@ def test_several_runs_are_compared_in_what_differs(open_page, trained, older):
     assert "batch size" not in side_by_side.index
 
 
+def test_of_several_runs_the_latest_is_compared_with_each(open_page, ui, trained, older):
+    copy_run(trained.run, "20200101-000000-00000b")
+    rows = older.predictions
+    rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
+    rows.to_csv(older.folder / "predictions.csv", index=False)
+    texts = ui.texts(choose(open_page("runs"), 2, 0, 1))
+    [said] = [text for text in texts if "both trainings were judged on" in text]
+    assert f"On the {trained.run.evaluation.images} photos" in said
+    assert "both are right equally often" in said
+    assert len([text for text in texts if "another part by now" in text]) == 1
+    assert len([text for text in texts if text.startswith("This one is ")]) == 2
+
+
 def test_several_runs_can_be_deleted_at_once(open_page, ui, trained, older):
     at = ui.press(choose(open_page("runs"), 0, 1), "delete_several")
     assert list_runs() == []

@@ -6,7 +6,7 @@ import torch
 
 from app.shared.state import job_queue
 from tests._variants import first_of
-from vitcore.dataset import exclude, import_dataset, load_dataset
+from vitcore.dataset import add_images, exclude, import_dataset, load_dataset
 from vitcore.language import percent
 from vitcore.pipeline import load_tuning
 from vitcore.runs import list_runs, load_run
@@ -110,6 +110,49 @@ def test_a_second_training_is_chosen_in_place_of_the_first(page, finish, ui):
         finish(ui.press(choose(page, epochs=epochs), "start"))
         chosen.append(page.session_state["run"])
     assert [load_run(run_id).hyperparameters.epochs for run_id in chosen] == [2, 3]
+
+
+def test_after_training_again_the_fair_difference_comes_before_the_figures(page, finish, ui, picture_folder):
+    finish(ui.press(choose(page, epochs=1, learning_rate=1e-5), "start"))
+    assert not [text for text in ui.texts(page) if "both trainings" in text]
+    data = load_dataset(page.session_state["dataset"])
+    add_images(data, picture_folder(("blue", "green", "red", "yellow"), count=18, name="more"))
+    finish(ui.press(choose(page, epochs=20, learning_rate=0.02), "start"))
+    second, first = list_runs()
+    assert set(first.predictions["sha256"]) < set(second.predictions["sha256"])
+    texts = ui.texts(page)
+    [place] = [n for n, text in enumerate(texts) if "photos that both trainings were judged on" in text]
+    assert f"On the {len(first.predictions)} photos that both trainings were judged on" in texts[place]
+    assert place < texts.index(percent(second.headline.accuracy))
+    caption = next(text for text in texts if "McNemar" in text or "the other alone on" in text)
+    assert "Compared with" in caption
+    assert "Only one of the two knows yellow" in caption
+
+
+def test_trainings_that_share_no_photos_say_why_and_what_to_do(page, finish, ui):
+    finish(ui.press(choose(page, epochs=1), "start"))
+    [first] = list_runs()
+    rows = first.predictions
+    rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
+    rows.to_csv(first.folder / "predictions.csv", index=False)
+    finish(ui.press(choose(page, epochs=2), "start"))
+    second = list_runs()[0]
+    [said] = [info.value for info in page.info]
+    assert "another part by now" in said
+    assert "Train once more with the settings of the earlier one" in said
+    assert "seed" not in said
+    assert percent(second.headline.accuracy) in [metric.value for metric in page.metric]
+
+
+def test_a_seed_or_share_that_divides_the_photos_anew_is_said_before(page, finish, ui):
+    assert not choose(page, seed=7).info
+    finish(ui.press(choose(page, seed=0, epochs=1), "start"))
+    assert not page.info
+    for change in ({"seed": 7}, {"seed": 0, "validation_fraction": 0.3}):
+        [info] = choose(page, **change).info
+        assert "divide the photos anew" in info.value
+    finish(ui.press(page, "start"))
+    assert not [info for info in page.info if "divide the photos anew" in info.value]
 
 
 @pytest.mark.parametrize(("epochs", "warmup"), first_of([(3, 3), (3, 10), (1, 2)]))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vitcore.compute import Compute
-from vitcore.dataset import delete_class, import_dataset
-from vitcore.pipeline import compare_runs, train
+from vitcore.dataset import delete_class, import_dataset, set_aside
+from vitcore.pipeline import compare_runs, train, unshared_reason
 from vitcore.training import Hyperparameters
 
 
@@ -52,3 +52,80 @@ def test_images_of_another_class_by_now_are_left_out_and_none_may_be_left(learn)
     assert compare_runs(first, second).relabelled == 2
     relabelled["sha256"] = "0" * 64
     assert compare_runs(first, second) is None
+
+
+def test_the_figures_are_those_of_the_runs_but_for_the_three_most_probable_classes(learn, picture_folder):
+    data = import_dataset(picture_folder(tuple("abcdef"), count=12, name="letters"))
+    first, second = learn(data), learn(data, epochs=3, learning_rate=1e-2)
+    found = compare_runs(first, second)
+    for own, run in ((found.first, first), (found.second, second)):
+        metrics = {name: vars(metric) for name, metric in run.evaluation.metrics.items()}
+        metrics.pop("top_3_accuracy")
+        assert metrics.keys() == own.metrics.keys()
+        for name, values in metrics.items():
+            assert vars(own.metrics[name]) == pytest.approx(values, rel=1e-5, nan_ok=True), name
+
+
+# --- which answers ------------------------------------------------------------------------------
+
+
+def test_test_parts_that_both_have_come_first(learn, dataset):
+    sealed = set_aside(dataset, 0.3)
+    first, second = learn(sealed), learn(sealed, epochs=3)
+    found = compare_runs(first, second)
+    assert sorted(found.rows["name"]) == sorted(first.test_predictions["name"])
+    assert found.first.accuracy == pytest.approx(first.facts.test.evaluation.accuracy)
+
+
+def test_what_one_tested_and_the_other_learned_from_is_not_compared(learn, dataset):
+    first = learn(dataset)
+    second = learn(set_aside(dataset, 0.3))
+    found = compare_runs(first, second)
+    names = set(first.predictions["name"]) & set(second.predictions["name"])
+    assert set(found.rows["name"]) == names
+    assert not names & set(second.test_predictions["name"])
+
+
+def test_what_a_ready_made_division_has_on_both_sides_is_not_compared(learn, picture_folder):
+    folder = picture_folder(count=14, name="all")
+    for part, numbers in (("train", range(10)), ("validation", range(8, 14))):  # 8 and 9 are in both
+        for label in ("blue", "green", "red"):
+            (folder.parent / "parts" / part / label).mkdir(parents=True)
+            for number in numbers:
+                name = f"{number:03}.png"
+                copy = folder.parent / "parts" / part / label / f"{part}{name}"
+                copy.write_bytes((folder / label / name).read_bytes())
+    data = import_dataset(folder.parent / "parts")
+    first, second = learn(data), learn(data, epochs=2)
+    assert first.facts.leak.images == 6
+    found = compare_runs(first, second)
+    assert found.comparison.images == len(first.predictions) - 6
+    assert not found.rows["name"].str.contains("008|009").any()
+
+
+# --- why not ------------------------------------------------------------------------------------
+
+
+def without_shared(run):
+    run.predictions["sha256"] = [f"{number:064x}" for number in range(len(run.predictions))]
+    return run
+
+
+def test_why_nothing_is_shared_is_said_as_it_is(learn, picture_folder):
+    first, second = learn(), learn(epochs=2)
+    second.predictions["true"] = ["other"] * len(second.predictions)
+    assert compare_runs(first, second) is None
+    assert "moved to another class in between" in str(unshared_reason(first, second))
+
+    second = without_shared(learn(epochs=2))
+    assert compare_runs(first, second) is None
+    said = str(unshared_reason(first, second))
+    assert "another part by now" in said
+    assert "seed" not in said
+
+    second = without_shared(learn(seed=7, validation_fraction=0.25))
+    said = str(unshared_reason(first, second))
+    assert "seed 7 and 25.0 % for validation" in said
+
+    other = learn(import_dataset(picture_folder(("cyan", "pink"), count=9, name="others")))
+    assert "different datasets" in str(unshared_reason(first, without_shared(other)))

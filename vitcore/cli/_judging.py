@@ -1,4 +1,4 @@
-"""The command that judges: evaluate."""
+"""The commands that judge: evaluate and compare."""
 
 import argparse
 import math
@@ -13,6 +13,7 @@ from vitcore.dataset import Dataset, load_dataset, shared_columns
 from vitcore.errors import InputError, NotFoundError
 from vitcore.messages import message, quoted
 from vitcore.progress import Task
+from vitcore.records import plain_values
 from vitcore.runs import load_run
 from vitcore.workspace import Workspace
 
@@ -39,6 +40,10 @@ def add_commands(add: Add) -> None:
     )
     add_reading(sub)
     sub.add_argument("--device", **DEVICE)
+
+    sub = add("compare", _compare, "Compare two runs on the photos that judged both.")
+    sub.add_argument("run_id", metavar="RUN_ID")
+    sub.add_argument("other_id", metavar="OTHER_RUN_ID")
 
 
 def _evaluate(options: argparse.Namespace, task: Task) -> None:
@@ -76,6 +81,30 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
             for row in found["slices"]
         ]
     answer(options, found, "\n".join(lines))
+
+
+def _compare(options: argparse.Namespace, _task: Task) -> None:
+    from vitcore.pipeline import compare_runs, unshared_reason
+    from vitcore.report import difference_details, difference_sentence
+
+    workspace = open_workspace()
+    run, other = (load_run(found, workspace=workspace) for found in (options.run_id, options.other_id))
+    both = compare_runs(run, other)
+    if both is None:
+        raise InputError("{reason}", reason=unshared_reason(run, other))
+    found = both.comparison
+    answer(
+        options,
+        {
+            "run_id": run.id,
+            "other_run_id": other.id,
+            "images": found.images,
+            **plain_values(found),
+            "may_be_chance": found.may_be_chance,
+            "relabelled": both.relabelled,
+        },
+        f"{difference_sentence(found)} {difference_details(found)}",
+    )
 
 
 def _slices(column: str, dataset: Dataset, rows: "pd.DataFrame") -> list[dict[Any, Any]]:

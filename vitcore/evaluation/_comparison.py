@@ -11,7 +11,7 @@ from vitcore.evaluation._intervals import Z
 
 __all__ = ["Comparison", "compare"]
 
-_EXACT_BELOW = 25
+_CHANCE = 0.05  # p-value, from which on a difference may well be chance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,11 @@ class Comparison:
     low: float
     high: float
     p_value: float
+
+    @property
+    def may_be_chance(self) -> bool:
+        """True unless both the test and the interval say that one of them is better."""
+        return self.p_value >= _CHANCE or self.low <= 0 <= self.high
 
     @property
     def images(self) -> int:
@@ -87,17 +92,12 @@ def compare(
 
 
 def _mcnemar(only_first: int, only_second: int) -> float:
-    """Probability of two counts at least as far apart if both are equally likely, 0 … 1.
+    """Probability of two counts at least as far apart if both are equally likely, 0 … 1, exactly.
 
     Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
-    percentages", 1947; exactly for few images, otherwise with the continuity correction of A. L. Edwards,
-    "Note on the 'correction for continuity' in testing the significance of the difference between
-    correlated proportions", 1948.
+    percentages", 1947; by the binomial distribution, as it is exact.
     """
-    from scipy.special import bdtr, chdtrc
+    from scipy.special import bdtr
 
     discordant = only_first + only_second
-    if discordant < _EXACT_BELOW:
-        return min(2 * float(bdtr(min(only_first, only_second), discordant, 0.5)), 1.0)
-    apart = max(abs(only_first - only_second) - 1, 0)
-    return float(chdtrc(1, apart**2 / discordant))
+    return min(2 * float(bdtr(min(only_first, only_second), discordant, 0.5)), 1.0)

@@ -7,7 +7,7 @@ from ._batches import (
     load_batch,
     new_batch,
 )
-from ._comparing import RunComparison, compare_runs
+from ._comparing import RunComparison, compare_runs, unshared_reason
 from ._deleting import delete_dataset
 from ._exporting import (
     Export,
@@ -73,5 +73,6 @@ __all__ = [
     "review_run",
     "run_vectors",
     "train",
+    "unshared_reason",
     "write_report",
 ]

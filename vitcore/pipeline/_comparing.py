@@ -1,16 +1,21 @@
-"""Two runs on the validation images that they share."""
+"""Two runs on the images that judged both."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vitcore.dataset import load_dataset
+from vitcore.errors import NotFoundError
 from vitcore.evaluation import Comparison, Evaluation, compare, evaluate
+from vitcore.messages import Message, message
 from vitcore.pipeline._material import class_numbers
-from vitcore.runs import Run
+from vitcore.runs import Leak, Run
+from vitcore.workspace import Workspace
 
-__all__ = ["RunComparison", "compare_runs"]
+__all__ = ["RunComparison", "compare_runs", "unshared_reason"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -22,7 +27,7 @@ class RunComparison:
             ``neither`` or nothing: who is right alone).
         relabelled: Number of shared images left out, for their class was another in the second run.
         comparison: Who is right how often, and whether that may be luck.
-        first: Figures of the first on these images, over the classes of both.
+        first: Figures of the first on these images, over the classes of both; all but the top 3.
         second: Those of the second.
     """
 
@@ -39,22 +44,15 @@ def compare_runs(first: Run, second: Run) -> RunComparison | None:
     Raises:
         StorageError: One of them has no results, or they are damaged.
     """
-    tables = [
-        run.predictions.assign(position=np.arange(len(run.predictions))).drop_duplicates("sha256")
-        for run in (first, second)
-    ]
-    shared = tables[0].merge(tables[1], on="sha256", suffixes=("_first", "_second"))
+    shared = _shared_answers(first, second)
     same = shared["true_first"] == shared["true_second"]
     relabelled, shared = int((~same).sum()), shared[same]
     if shared.empty:
         return None
     classes = tuple(dict.fromkeys([*first.classes, *second.classes]))
     true = class_numbers(shared["true_first"], classes)
-    one, other = (
-        _widened(run.probabilities[shared[f"position_{who}"]], run.classes, classes)
-        for who, run in (("first", first), ("second", second))
-    )
-    right, also = one.argmax(axis=1) == true, other.argmax(axis=1) == true
+    one, other = (class_numbers(shared[f"predicted_{who}"], classes) for who in ("first", "second"))
+    right, also = one == true, other == true
     alone = [right & ~also, ~right & also, ~right & ~also]
     return RunComparison(
         rows=pd.DataFrame(
@@ -68,16 +66,103 @@ def compare_runs(first: Run, second: Run) -> RunComparison | None:
             }
         ),
         relabelled=relabelled,
-        comparison=compare(true, one.argmax(axis=1), other.argmax(axis=1)),
-        first=evaluate(true, one, classes),
-        second=evaluate(true, other, classes),
+        comparison=compare(true, one, other),
+        first=_figures(shared.filter(regex="_first$"), true, one, classes),
+        second=_figures(shared.filter(regex="_second$"), true, other, classes),
     )
 
 
-def _widened(
-    probabilities: npt.NDArray[np.float32], classes: tuple[str, ...], all_classes: tuple[str, ...]
-) -> npt.NDArray[np.float64]:
-    """Probabilities over the classes of both runs: (N, C) -> (N, all)."""
-    wide = np.zeros((len(probabilities), len(all_classes)))
-    wide[:, [all_classes.index(name) for name in classes]] = probabilities
-    return wide
+def unshared_reason(first: Run, second: Run) -> Message:
+    """Return why two runs cannot be compared, and what to do; for those that `compare_runs` says None of.
+
+    Raises:
+        StorageError: One of them has no results, or they are damaged.
+    """
+    if first.config.dataset.id != second.config.dataset.id:
+        return message(
+            "The two learned from different datasets and were judged on different photos, so they cannot be "
+            "compared photo by photo. Judge both on the same photos from elsewhere, which neither has seen."
+        )
+    shared = _shared_answers(first, second)
+    if len(shared):
+        return message(
+            "Every photo that both were judged on was moved to another class in between, so they cannot be "
+            "compared photo by photo. Train once more with the settings of the earlier one: both then learn "
+            "the present classes."
+        )
+    drawn = [(run.hyperparameters.seed, run.hyperparameters.validation_fraction) for run in (first, second)]
+    if drawn[0] != drawn[1]:
+        seed, fraction = drawn[1]
+        return message(
+            "The two were judged on different photos, because another seed or another share for validation "
+            "divided them, so they cannot be compared photo by photo. Train once more with seed {seed} and "
+            "{percent:.1f} % for validation, as the other one did.",
+            seed=seed,
+            percent=100 * fraction,
+        )
+    return message(
+        "The two were judged on different photos: those that judged the earlier one were removed, or are in "
+        "another part by now, so they cannot be compared photo by photo. Train once more with the settings "
+        "of the earlier one: both are then judged on the same photos."
+    )
+
+
+def _shared_answers(first: Run, second: Run) -> pd.DataFrame:
+    """The answers of both to the images that both have in the best table there is of both.
+
+    Returns:
+        Columns of `Run.predictions`, with ``_first`` and ``_second`` at their end, one row per content.
+    """
+    shared = pd.DataFrame()
+    for one, other in zip(_answers(first), _answers(second), strict=True):
+        if one is not None and other is not None:
+            both = [table.drop_duplicates("sha256") for table in (one, other)]
+            shared = both[0].merge(both[1], on="sha256", suffixes=("_first", "_second"))
+        if len(shared):
+            break
+    return shared
+
+
+def _answers(run: Run) -> Iterator[pd.DataFrame | None]:
+    """Yield the tables of answers to images that a run has not learned from, the most telling one first."""
+    test = run.facts.test
+    yield None if test is None else _unseen(run, run.test_predictions, test.leak)
+    yield _unseen(run, run.predictions, run.facts.leak)
+
+
+def _unseen(run: Run, answers: pd.DataFrame, leak: Leak | None) -> pd.DataFrame:
+    """Answers without those to images whose content is, in a ready-made division, learned from as well."""
+    if leak is None:
+        return answers
+    about = run.config.dataset
+    try:
+        index = load_dataset(
+            about.id, version=about.version, workspace=Workspace(run.folder.parents[1])
+        ).index
+    except NotFoundError:  # the dataset was deleted, and with it what was learned from
+        return answers
+    learned = index.loc[~index["split"].isin(["test", "validation"]), "sha256"]
+    return answers[~answers["sha256"].isin(set(learned))]
+
+
+def _figures(
+    answers: pd.DataFrame,
+    true: npt.NDArray[np.int64],
+    predicted: npt.NDArray[np.int64],
+    classes: tuple[str, ...],
+) -> Evaluation:
+    """Figures on N images, over the classes of both runs, by answers as in `Run.predictions`.
+
+    A table has the probabilities of the predicted and of the true class, on which all figures rest but the
+    one of the three most probable classes; the others are left at 0.
+    """
+    confidence, loss = (answers.filter(regex=f"^{name}_").to_numpy()[:, 0] for name in ("confidence", "loss"))
+    rows = np.arange(len(true))
+    probabilities = np.zeros((len(true), len(classes)))
+    probabilities[rows, true] = np.minimum(
+        np.exp(-loss), confidence * (1 - 1e-9)
+    )  # also where they are equal
+    probabilities[rows, predicted] = confidence
+    found = evaluate(true, probabilities, classes)
+    metrics = {name: metric for name, metric in found.metrics.items() if name != "top_3_accuracy"}
+    return replace(found, metrics=metrics)

@@ -16,6 +16,7 @@ from ._blocks import (
 )
 from ._card import CardContents, model_card
 from ._contents import ReportContents
+from ._difference import difference_details, difference_sentence
 from ._figures import (
     answers_sentence,
     baseline_table,
@@ -49,6 +50,8 @@ __all__ = [
     "answers_sentence",
     "baseline_table",
     "class_blocks",
+    "difference_details",
+    "difference_sentence",
     "figure_blocks",
     "headline",
     "leak_sentence",

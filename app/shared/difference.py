@@ -1,0 +1,75 @@
+"""Two runs on the photos that judged both: which is better, and whether that may be chance."""
+
+from collections.abc import Hashable, Mapping
+
+import streamlit as st
+
+from app.shared.results import cached_run, results_version
+from app.shared.text import escape_markdown
+from vitcore.language import listed, local_time, ntr, number, tr, translated
+from vitcore.pipeline import RunComparison, compare_runs, unshared_reason
+from vitcore.report import difference_details, difference_sentence
+from vitcore.runs import Run
+
+__all__ = ["draw_difference"]
+
+
+def draw_difference(run: Run, other: Run, names: Mapping[str, str] | None = None) -> RunComparison | None:
+    """Draw the fair difference between two runs in a sentence, or why there is none; return the comparison.
+
+    Args:
+        run: "This one".
+        other: With which it is compared.
+        names: What both are called where several are shown, by id; if given, it is said which this one is.
+
+    Raises:
+        StorageError: The results of one of them are damaged.
+    """
+    both = _both(results_version(run), results_version(other), run, other)
+    about = [tr("Compared with {name}, trained {time}.").format(**_called(other, names))]
+    if names is not None:
+        about.insert(0, tr("This one is {name}, trained {time}.").format(**_called(run, names)))
+    if both is None:
+        st.info(escape_markdown(translated(unshared_reason(run, other)), 400), icon=":material/join_inner:")
+    else:
+        st.markdown(f"**{difference_sentence(both.comparison)}**")
+        about += [difference_details(both.comparison), *_left_out(run, other, both)]
+    st.caption(" ".join(about))
+    return both
+
+
+def _called(run: Run, names: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the name and the time of a run; the second tells two of one minute apart, as in the sidebar."""
+    name = run.name if names is None else names[run.id]
+    return {
+        "name": escape_markdown(name, 60),
+        "time": f"{local_time(run.config.created)}:{run.id[13:15]}",
+    }
+
+
+def _left_out(run: Run, other: Run, both: RunComparison) -> list[str]:
+    """Say what the comparison says nothing of: photos of another class by now, classes that one knows."""
+    said = []
+    if both.relabelled:
+        said.append(
+            ntr(
+                "{count} photo whose class was changed in between is left out.",
+                "{count} photos whose class was changed in between are left out.",
+                both.relabelled,
+            ).format(count=number(both.relabelled))
+        )
+    if alone := sorted(set(run.classes) ^ set(other.classes)):
+        names = listed([escape_markdown(name, 40) for name in alone])
+        said.append(
+            ntr(
+                "Only one of the two knows {names}, so there is no photo of it among them.",
+                "Only one of the two knows {names}, so there is no photo of these among them.",
+                len(alone),
+            ).format(names=names)
+        )
+    return said
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _both(key: Hashable, other_key: Hashable, _run: Run, _other: Run) -> RunComparison | None:  # noqa: ARG001
+    return compare_runs(cached_run(_run), cached_run(_other))
