@@ -28,13 +28,15 @@ def draw_difference(run: Run, other: Run, names: Mapping[str, str] | None = None
     both = _both(results_version(run), results_version(other), run, other)
     about = [tr("Compared with {name}, trained {time}.").format(**_called(other, names))]
     if names is not None:
-        about.insert(0, tr("This one is {name}, trained {time}.").format(**_called(run, names)))
+        this = tr("This one is {name}, trained {time}.").format(**_called(run, names))
+        st.caption(f"{this} {about.pop()}")
     if both is None:
         st.info(escape_markdown(translated(unshared_reason(run, other)), 400), icon=":material/join_inner:")
     else:
         st.markdown(f"**{difference_sentence(both.comparison)}**")
         about += [difference_details(both.comparison), *_left_out(run, other, both)]
-    st.caption(" ".join(about))
+    if about:
+        st.caption(" ".join(about))
     return both
 
 

@@ -27,8 +27,8 @@ def draw_new_division(data: Dataset, values: Mapping[str, Any]) -> None:
         st.info(
             tr(
                 "No training has used this seed with this share for validation yet. It will divide the "
-                "photos anew, so its validation figures cannot be compared photo by photo with those of "
-                "earlier trainings."
+                "photos anew: few of them will judge both this training and earlier ones, so its validation "
+                "figures cannot be compared with theirs photo by photo."
             ),
             icon=":material/shuffle:",
         )

@@ -167,6 +167,7 @@ DAMAGES = [
     ("datasets/{data}/index-0003.csv", replaced(b"images/", b"/etc/")),
     ("datasets/{data}/index-0003.csv", replaced(b",64,", b",wide,")),
     ("datasets/{data}/confirmed.json", text("{}")),
+    ("datasets/{data}/divisions/*", half),
     ("datasets/{data}/measures.json", value(quality=3)),
     ("datasets/{data}/tuning.json", value(number=99)),
     ("datasets/{data}/tuning.json", half),

@@ -8,6 +8,7 @@
         images/ab/abc….jpg  the files as they came, named by their content
         thumbnails/ab/…     made at first use
         measures.json       and duplicates/, what was found out about the images (vitcore.audit)
+        divisions/          on which side each content is, by seed and validation fraction
         test-looks.json     how many classifiers its test part has judged (vitcore.pipeline)
 
 An index file is never changed once ``dataset.json`` names its version, so a run can say which

@@ -12,6 +12,7 @@
         evaluation.json      metrics and confusion matrix
         model/               the classifier (vitcore.inference)
         checkpoint.safetensors  from which it goes on, until it is complete
+        division.json        which images judge it, as long
         about.json           a name and a note, once somebody gave it these
 
 A process that works on a run holds its lock. A run that says ``running`` while nobody holds its
