@@ -30,6 +30,7 @@ from vitcore.dataset._edit import (
 from vitcore.dataset._findings import MAX_PREVALENCE, Finding, IssueKind, Remedy
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, Series, extra_columns, find_series, joined
 from vitcore.dataset._import import SourceLike, add_images, import_dataset, inspect_source, preview_source
+from vitcore.dataset._perturbations import PERTURBATIONS, perturb, perturbation_key
 from vitcore.dataset._reading import Candidate, NamedFile, Reading, Survey
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
@@ -45,6 +46,7 @@ __all__ = [
     "MAX_PIXELS",
     "MAX_PREVALENCE",
     "NO_GROUPS",
+    "PERTURBATIONS",
     "SAMPLE",
     "SAMPLE_NAME",
     "USUAL_AUGMENTATIONS",
@@ -89,6 +91,8 @@ __all__ = [
     "load_dataset",
     "load_image",
     "make_view",
+    "perturb",
+    "perturbation_key",
     "preview_source",
     "relabel",
     "remarks",

@@ -547,6 +547,7 @@ def _schema() -> Any:
         "sha256": pa.string(),
         "number": pa.int32(),
         "augmentations": pa.list_(pa.string()),
+        "perturbation": pa.string(),
     }
     return pa.schema({"views": pa.list_(pa.struct(view))})
 
@@ -561,6 +562,7 @@ def _packed(shard: list[ImageView]) -> dict[str, Any]:
                 "sha256": view.sha256,
                 "number": view.number,
                 "augmentations": list(view.augmentations),
+                "perturbation": view.perturbation,
             }
             for view in shard
         ]
@@ -575,6 +577,7 @@ def _unpacked(row: dict[str, Any]) -> list[ImageView]:
             sha256=view["sha256"],
             number=view["number"],
             augmentations=tuple(view["augmentations"]),
+            perturbation=view["perturbation"],
         )
         for view in row["views"]
     ]

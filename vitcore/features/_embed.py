@@ -6,12 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vitcore.backbone import Embedder
-from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset, view_key
+from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset
 from vitcore.errors import ImageError, Stopped
 from vitcore.features._pass import EmbeddedBatch, ImageView, Pass, local_pass
 from vitcore.features._store import FeatureStore
@@ -66,6 +67,7 @@ def embed_images(
     *,
     views: int = 1,
     augmentations: Sequence[str] = USUAL_AUGMENTATIONS,
+    perturbations: Sequence[str] = (),
     forward_pass: Pass = local_pass,
     task: Task | None = None,
 ) -> Embeddings:
@@ -78,6 +80,8 @@ def embed_images(
         images: Which images.
         views: Variants per image (`vitcore.dataset.make_view`); the first is the image itself.
         augmentations: What the other views vary.
+        perturbations: Instead of variants, each image changed in these ways, of
+            `vitcore.dataset.PERTURBATIONS`.
         forward_pass: What takes them through the backbone.
         task: Where progress is reported, and what stops it; what was computed stays stored.
 
@@ -86,7 +90,8 @@ def embed_images(
         Stopped: The task was stopped.
     """
     task, store = task or Task(), FeatureStore.of(embedder)
-    view_keys = [view_key(view, augmentations) for view in range(views)]
+    kinds = _views(views, augmentations, perturbations)
+    view_keys = [ImageView(source=Path(), **kind).key for kind in kinds]
     keys = [(image.sha256, key) for image in images for key in view_keys]
     rows = store.intact(keys)
     if damaged := len({keys[number] for number in np.flatnonzero(rows == -2).tolist()}):
@@ -103,10 +108,9 @@ def embed_images(
     # One view per key that is missing, also when several images have the same content.
     missing = {
         keys[number]: ImageView(
-            source=images[number // views].path,
-            sha256=images[number // views].sha256,
-            number=number % views,
-            augmentations=tuple(augmentations),
+            source=images[number // len(kinds)].path,
+            sha256=images[number // len(kinds)].sha256,
+            **kinds[number % len(kinds)],
         )
         for number in np.flatnonzero(rows < 0).tolist()
     }
@@ -117,7 +121,7 @@ def embed_images(
         unwritten = _MOST_UNWRITTEN if embedder.device.name == "cuda" else 0
         with (
             closing(forward_pass(embedder, missing.values())) as batches,
-            _writing(store, view_keys, meter.add, unwritten) as write,
+            _writing(store, meter.add, unwritten) as write,
         ):
             for batch in _until(task, batches):
                 write(batch)
@@ -129,7 +133,14 @@ def embed_images(
                     )
         seconds = meter.elapsed_s
         rows = store.rows(keys)
-    return Embeddings(store.vectors(rows.reshape(len(images), views)), len(missing), seconds)
+    return Embeddings(store.vectors(rows.reshape(len(images), len(kinds))), len(missing), seconds)
+
+
+def _views(views: int, augmentations: Sequence[str], perturbations: Sequence[str]) -> list[dict[str, Any]]:
+    """What each image is seen as."""
+    if perturbations:
+        return [{"perturbation": name} for name in perturbations]
+    return [{"number": number, "augmentations": tuple(augmentations)} for number in range(views)]
 
 
 def _until(task: Task, batches: Iterator[EmbeddedBatch]) -> Iterator[EmbeddedBatch]:
@@ -145,7 +156,7 @@ def _until(task: Task, batches: Iterator[EmbeddedBatch]) -> Iterator[EmbeddedBat
 
 @contextmanager
 def _writing(
-    store: FeatureStore, view_keys: Sequence[str], written: Callable[[int], None], most: int
+    store: FeatureStore, written: Callable[[int], None], most: int
 ) -> Iterator[Callable[[EmbeddedBatch], None]]:
     """A thread that writes batches into a store, and counts the images that are safe there.
 
@@ -154,7 +165,6 @@ def _writing(
 
     Args:
         store: Where to.
-        view_keys: The names of the views.
         written: Called with the number of images of each batch when it is written.
         most: Batches that may wait to be written.
     """
@@ -167,7 +177,7 @@ def _writing(
             written(images)
 
     def write(batch: EmbeddedBatch) -> None:
-        keys = [(view.sha256, view_keys[view.number]) for view in batch.good]
+        keys = [(view.sha256, view.key) for view in batch.good]
         unwritten.append((pool.submit(store.write, keys, batch.vectors), len(keys)))
         settle(most)
 

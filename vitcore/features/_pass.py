@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vitcore.backbone import Embedder
-from vitcore.dataset import load_image, make_view
+from vitcore.dataset import load_image, make_view, perturb, perturbation_key, view_key
 from vitcore.errors import ImageError
 from vitcore.messages import Message, message
 
@@ -45,15 +45,27 @@ class ImageView:
 
     Attributes:
         source: Its file, or the bytes of one.
-        sha256: Digest of the file, which decides what a variant looks like; not needed for number 0.
+        sha256: Digest of the file, which decides what a variant or a change looks like; not needed for
+            number 0.
         number: Which variant (`vitcore.dataset.make_view`).
         augmentations: What the variants vary.
+        perturbation: Instead of a variant, the image changed in this way (`vitcore.dataset.PERTURBATIONS`).
     """
 
     source: Path | bytes
     sha256: str = ""
     number: int = 0
     augmentations: tuple[str, ...] = ()
+    perturbation: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name under which its vector is stored."""
+        return (
+            perturbation_key(self.perturbation)
+            if self.perturbation
+            else view_key(self.number, self.augmentations)
+        )
 
     @property
     def name(self) -> str | Message:
@@ -128,6 +140,8 @@ def load_pixels(embedder: Embedder, view: ImageView) -> npt.NDArray[np.uint8] | 
         image = open_image(embedder, view.source)
     except ImageError as error:
         return Unreadable(error.message)
+    if view.perturbation:
+        return embedder.prepare(perturb(image, view.sha256, view.perturbation))
     return embedder.prepare(make_view(image, view.sha256, view.number, view.augmentations))
 
 
