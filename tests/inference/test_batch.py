@@ -17,7 +17,7 @@ from PIL import Image
 
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
-from vitcore.evaluation import DoubtRule
+from vitcore.evaluation import DoubtRule, Probes
 from vitcore.inference import (
     Classifier,
     PredictedFile,
@@ -332,12 +332,18 @@ def other_level(classifier):
     return Classifier(classifier.head, classifier.embedder, classifier.classes, classifier.trust.at(0.9))
 
 
+def other_probes(classifier):
+    probes = Probes(weights=np.ones((1, 128), np.float32), offsets=np.zeros(1, np.float32))
+    trust = replace(classifier.trust, probes=probes)
+    return Classifier(classifier.head, classifier.embedder, classifier.classes, trust)
+
+
 def other_backbone(classifier):
     embedder = Embedder(classifier.embedder.backbone, Device("cpu", "CPU", "bf16"))
     return Classifier(classifier.head, embedder, classifier.classes, classifier.trust)
 
 
-@pytest.mark.parametrize("other", [other_head, other_classes, other_level, other_backbone])
+@pytest.mark.parametrize("other", [other_head, other_classes, other_level, other_probes, other_backbone])
 def test_another_classifier_does_not_go_on(classifier, files, table, expected, other):
     crash(classifier, files, table, 9)
     before = table.read_bytes()

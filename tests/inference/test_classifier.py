@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from PIL import Image
 
 from tests._pictures import encoded
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, ImageError, InputError, NotFoundError, StorageError
-from vitcore.evaluation import DoubtRule
+from vitcore.evaluation import NO_PROBES, DoubtRule, Probes
 from vitcore.features import Unreadable
 from vitcore.inference import (
     Classifier,
@@ -271,6 +272,42 @@ def test_a_classifier_comes_back_from_its_folder(classifier, folder, files):
         "head.safetensors",
         "references.safetensors",
     ]
+
+
+def test_probes_come_back_from_its_folder_and_add_to_the_novelty(classifier, tmp_path):
+    vectors = np.random.default_rng(3).normal(size=(6, 128)).astype(np.float16)
+    probes = Probes(weights=np.eye(2, 128, dtype=np.float32), offsets=np.array([0.5, -9], dtype=np.float32))
+    probed = replace(classifier.trust, references=vectors, probes=probes)
+    distances = replace(probed, probes=NO_PROBES).distances(vectors)
+    expected = np.clip(vectors[:, 0].astype(np.float64) + 0.5, distances, 2)
+    assert (expected > distances).any()
+    assert probed.distances(vectors) == pytest.approx(expected)
+    save_classifier(
+        tmp_path / "probed",
+        head=classifier.head,
+        embedder=classifier.embedder,
+        classes=CLASSES,
+        trust=probed,
+    )
+    assert load_trust(tmp_path / "probed").distances(vectors).tolist() == probed.distances(vectors).tolist()
+
+
+def test_a_folder_of_before_there_were_probes_has_none(folder):
+    tensors = safetensors.numpy.load_file(folder / "references.safetensors")
+    assert list(tensors) == ["vectors"]
+    assert load_trust(folder).probes is NO_PROBES
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [(np.ones((2, 128)), "shapes"), (np.ones((1, 64)), "shapes"), (np.full((1, 128), np.nan), "finite")],
+)
+def test_damaged_probes_are_a_storage_error(folder, classifier, weights, reason):
+    change_config(folder, digests=...)
+    probes = Probes(weights=weights.astype(np.float32), offsets=np.zeros(1, dtype=np.float32))
+    replace(classifier.trust, probes=probes).save(folder)
+    with pytest.raises(StorageError, match=reason):
+        load_trust(folder)
 
 
 def test_a_level_that_is_chosen_stays_chosen(folder):

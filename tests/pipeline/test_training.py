@@ -23,7 +23,7 @@ from vitcore.compute import Compute
 from vitcore.dataset import Dataset, exclude, import_dataset, split_index
 from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError, SettingsError, Stopped
 from vitcore.inference import load_classifier
-from vitcore.pipeline import _material, _repeats, _trusting, evaluate_on, resume, train
+from vitcore.pipeline import _material, _novelty, _repeats, _trusting, evaluate_on, resume, train
 from vitcore.progress import Task
 from vitcore.runs import (
     CHECKPOINT,
@@ -37,6 +37,7 @@ from vitcore.runs import (
 )
 from vitcore.training import Hyperparameters
 
+COPIES = 28  # a fifth of the 36 images, each turned, upside down, darker and brighter
 SHORT = Hyperparameters(epochs=4, learning_rate=1e-2)
 
 
@@ -186,9 +187,9 @@ def test_the_public_names_do_the_same_work(picture_folder, tiny_backbone):
 
 def test_a_second_training_sends_nothing_through_the_backbone(learn, forward_passes):
     first = learn()
-    assert sum(forward_passes) == 36
+    assert sum(forward_passes) == 36 + COPIES
     second = learn(Hyperparameters(epochs=2, seed=7))
-    assert sum(forward_passes) == 36
+    assert sum(forward_passes) == 36 + COPIES
     assert first.facts.images_per_second > 0
     assert second.facts.images_per_second == 0
 
@@ -223,7 +224,7 @@ def _spoil(stored: np.ndarray) -> None:
 @pytest.mark.parametrize("damage", [_change, _swap, _clear, _spoil])
 def test_damaged_embeddings_are_never_trained_on(run, learn, workspace, forward_passes, damage):
     [path] = workspace.features.glob("*/vectors.f16")
-    stored = np.fromfile(path, dtype=np.float16).reshape(36, -1)
+    stored = np.fromfile(path, dtype=np.float16).reshape(36 + COPIES, -1)
     damage(stored)
     stored.tofile(path)
     again = learn()
@@ -241,7 +242,7 @@ def test_another_seed_gives_another_split(learn):
 
 def test_views_are_embedded_for_training_images_only(learn, forward_passes):
     run = learn(Hyperparameters(epochs=4, learning_rate=1e-2, views=2))
-    assert sum(forward_passes) == 36 + 30
+    assert sum(forward_passes) == 36 + 30 + COPIES
     assert run.state == "complete"
     assert run.evaluation.images == 6
     assert figures(run) != figures(learn())
@@ -287,7 +288,7 @@ def test_the_phases_are_told_in_order(learn):
     assert phases == ["prepare", "embed", "fit", "evaluate"]
     assert started == [run.id]
     last = {progress.phase: progress for progress in seen}
-    assert (last["embed"].done, last["embed"].total, last["embed"].unit) == (36, 36, "images")
+    assert (last["embed"].done, last["embed"].total, last["embed"].unit) == (COPIES, COPIES, "images")
     assert (last["fit"].done, last["fit"].total, last["fit"].unit) == (4, 4, "epochs")
     assert any("tiny.safetensors" in str(progress.message) for progress in seen)
 
@@ -453,13 +454,14 @@ def test_no_fold_judges_what_its_head_learned_from_in_any_form(with_copies, tiny
 
 def test_no_training_image_is_its_own_neighbour_in_any_form(with_copies, tiny_backbone, monkeypatch):
     seen = []
-    fit = _trusting.fit_doubt_rule
+    fit = _novelty.fit_probes
 
-    def watching(truth, probabilities, distances):
+    def watching(vectors, distances, groups, copies, **options):
         seen.append(distances)
-        return fit(truth, probabilities, distances)
+        assert len(set(groups[copies.positions])) == len(copies.positions)
+        return fit(vectors, distances, groups, copies, **options)
 
-    monkeypatch.setattr(_trusting, "fit_doubt_rule", watching)
+    monkeypatch.setattr(_novelty, "fit_probes", watching)
     run = train(with_copies, SHORT, compute=Compute(tiny_backbone, device="cpu"))
     learned = with_copies.index[~with_copies.index["image_id"].isin(run.predictions["image_id"])]
     family = learned["name"].str.extract(r"/(\d\d)")[0].to_numpy()
@@ -549,7 +551,7 @@ def test_a_split_that_is_nothing_but_a_leak_has_no_accuracy_without_it(leaking, 
 
 def test_the_folds_are_judged_in_turn(learn, forward_passes):
     run = learn(Hyperparameters(epochs=4, learning_rate=1e-2, folds=3))
-    assert sum(forward_passes) == 36
+    assert sum(forward_passes) == 36 + COPIES
     crossed = run.facts.cross_validation
     assert crossed.folds == 3
     for metric in ("accuracy", "balanced_accuracy", "cohen_kappa"):
@@ -621,7 +623,7 @@ def test_folds_and_seeds_may_both_be_asked_for(learn):
 
 def test_the_folds_learn_from_views_and_are_judged_on_plain_images(learn, forward_passes):
     run = learn(Hyperparameters(epochs=3, learning_rate=1e-2, views=2, folds=2))
-    assert sum(forward_passes) == 36 + 36  # also the views of validation images
+    assert sum(forward_passes) == 36 + 36 + COPIES  # also the views of validation images
     assert run.config.images == ImageCounts(train=30, validation=6, skipped=0)
     assert len(run.facts.cross_validation.accuracy) == 2
 
@@ -637,7 +639,7 @@ def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_pa
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)[:, ::-1]).save(path)
     dataset = import_dataset(tmp_path / "set")
     run = train(dataset, Hyperparameters(epochs=3, folds=3), compute=Compute(tiny_backbone, device="cpu"))
-    assert sum(forward_passes) == 3 * (6 + 3 + 4)
+    assert sum(forward_passes) == 3 * (6 + 3 + 4) + 4 * 5  # copies of a fifth of 27, turned and so on
     assert run.config.images == ImageCounts(train=18, validation=9, test=12, skipped=0)
     assert run.facts.cross_validation.folds == 3
 

@@ -34,6 +34,7 @@ from ._metrics import (
 )
 from ._names import METRICS, MetricKind
 from ._neighbours import NeighbourIndex, knn_labels, nearest, novelty
+from ._probes import NO_PROBES, Copies, Probes, fit_probes
 from ._projection import project
 from ._reliability import calibration_noise_floor, reliability
 from ._slices import Slice, accuracy_slices, weakest_slice
@@ -41,13 +42,16 @@ from ._slices import Slice, accuracy_slices, weakest_slice
 __all__ = [
     "FORMER_REASONS",
     "METRICS",
+    "NO_PROBES",
     "Comparison",
+    "Copies",
     "DoubtRule",
     "Evaluation",
     "Forecast",
     "Metric",
     "MetricKind",
     "NeighbourIndex",
+    "Probes",
     "Slice",
     "Verdicts",
     "accuracy",
@@ -65,6 +69,7 @@ __all__ = [
     "evaluate",
     "expected_calibration_error",
     "fit_doubt_rule",
+    "fit_probes",
     "fit_temperature",
     "forecast",
     "knn_labels",

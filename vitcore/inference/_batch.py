@@ -376,7 +376,7 @@ def _digest(classifier: Classifier) -> str:
         "trust": plain_values(trust.record),
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for name, array in sorted({**head, "references": trust.references}.items()):
+    for name, array in sorted({**head, "references": trust.references, **trust.probe_arrays}.items()):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

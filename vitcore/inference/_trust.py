@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
-from vitcore.evaluation import Verdicts, novelty, scaled_probabilities
+from vitcore.evaluation import NO_PROBES, Probes, Verdicts, novelty, scaled_probabilities
 from vitcore.inference._config import REFERENCES, TRAIN_AGAIN, TrustRecord
 from vitcore.messages import message
 from vitcore.records import guard, replacing
@@ -19,6 +19,8 @@ __all__ = ["USUAL_LEVEL", "Trust"]
 USUAL_LEVEL = 0.5
 """Of doubt, where nobody chose another."""
 
+_WEIGHTS, _OFFSETS = "probe_weights", "probe_offsets"  # beside the references, in their file
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trust(TrustRecord):
@@ -27,17 +29,20 @@ class Trust(TrustRecord):
     Attributes:
         references: (R, D), embeddings of images that were learned from; what is far from all of them is
             unlike anything seen.
+        probes: What tells pictures that were turned or taken in other light; none in folders of earlier
+            versions.
     """
 
     references: npt.NDArray[np.float16]
+    probes: Probes = NO_PROBES
 
     def probabilities(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Of each class: (N, C) -> (N, C), rows adding up to 1."""
         return scaled_probabilities(logits, self.temperature)
 
     def distances(self, embeddings: Vectors) -> npt.NDArray[np.float64]:
-        """Return the novelty of embeddings: (N, D) -> (N,), cosine distance, 0 … 2."""
-        return novelty(embeddings, self.references)
+        """Return the novelty of embeddings: (N, D) -> (N,), on the scale of cosine distances, 0 … 2."""
+        return self.probes.novelty(embeddings, novelty(embeddings, self.references))
 
     def verdicts(
         self, probabilities: npt.NDArray[np.float64], distances: npt.NDArray[np.float64]
@@ -51,15 +56,21 @@ class Trust(TrustRecord):
 
     @property
     def record(self) -> TrustRecord:
-        """The same without the references."""
+        """The same without the references and the probes."""
         return TrustRecord(temperature=self.temperature, rule=self.rule, level=self.level)
 
+    @property
+    def probe_arrays(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The arrays of the probes by their names in files; none if there are no probes."""
+        probes = self.probes
+        return {_WEIGHTS: probes.weights, _OFFSETS: probes.offsets} if len(probes.offsets) else {}
+
     def save(self, folder: Path) -> None:
-        """Write the references; the `record` belongs into the config beside them."""
+        """Write the references and the probes; the `record` belongs into the config beside them."""
         path = folder / REFERENCES
         with guard(path), replacing(path) as temporary:
-            tensors = {"vectors": np.ascontiguousarray(self.references)}
-            safetensors.numpy.save_file(tensors, temporary)
+            references = {"vectors": np.ascontiguousarray(self.references)}
+            safetensors.numpy.save_file({**references, **self.probe_arrays}, temporary)
 
     @classmethod
     def load(cls, folder: Path, record: TrustRecord) -> Self:
@@ -70,9 +81,15 @@ class Trust(TrustRecord):
         """
         path = folder / REFERENCES
         with guard(path, TRAIN_AGAIN):
-            references = safetensors.numpy.load_file(path)["vectors"]
+            tensors = safetensors.numpy.load_file(path)
+            references, weights, offsets = tensors["vectors"], tensors.get(_WEIGHTS), tensors.get(_OFFSETS)
             if references.dtype != np.float16 or references.ndim != 2 or not references.size:
                 raise ValueError(message("its shapes do not match"))
-            if not np.isfinite(references).all():
+            probes = NO_PROBES
+            if weights is not None and offsets is not None:
+                probes = Probes(weights=weights, offsets=offsets)
+                if offsets.ndim != 1 or weights.shape != (len(offsets), references.shape[1]):
+                    raise ValueError(message("its shapes do not match"))
+            if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
                 raise ValueError(message("not all of its numbers are finite and in range"))
-        return cls(**vars(record), references=references)
+        return cls(**vars(record), references=references, probes=probes)

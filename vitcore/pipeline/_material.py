@@ -15,7 +15,28 @@ from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 from vitcore.vectors import Vectors
 
-__all__ = ["TestPart", "TrainingData", "check_division", "class_numbers", "embed_test_part", "prepare_data"]
+__all__ = [
+    "PerturbedCopies",
+    "TestPart",
+    "TrainingData",
+    "check_division",
+    "class_numbers",
+    "embed_test_part",
+    "prepare_data",
+]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PerturbedCopies:
+    """Copies of some training images, changed on purpose: not to learn from, but to learn to doubt.
+
+    Attributes:
+        positions: (S,), which images, among those of the training part.
+        vectors: (S, K, D), changed in K ways.
+    """
+
+    positions: npt.NDArray[np.int64]
+    vectors: Vectors
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,6 +59,7 @@ class TrainingData:
         redrawn: True if the record of an earlier division is damaged, so that all images were divided anew.
         computed: Number of forward passes that were needed.
         computing_s: Seconds they took.
+        copies: Changed copies of some training images; None where nothing is to be doubted, or of too few.
     """
 
     hyperparameters: Hyperparameters
@@ -55,6 +77,7 @@ class TrainingData:
     redrawn: bool
     computed: int
     computing_s: float
+    copies: PerturbedCopies | None = None
 
     @property
     def training_truth(self) -> npt.NDArray[np.int64]:

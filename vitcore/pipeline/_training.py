@@ -18,6 +18,7 @@ from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
 from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows, warnings_on
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
+from vitcore.pipeline._novelty import embed_copies
 from vitcore.pipeline._repeats import cross_validate, repeat
 from vitcore.pipeline._trusting import fit_trust
 from vitcore.progress import Progress, Task
@@ -214,6 +215,8 @@ def _prepare(
         save_record(path, RunDivision(validation=tuple(judging.tolist()), redrawn=data.redrawn))
     else:
         data = replace(data, redrawn=kept.redrawn)
+    copies = embed_copies(data, image_files(dataset, data.rows), embedder, task, forward_pass)
+    data = replace(data, copies=copies)
     part = embed_test_part(dataset, data, embedder, task, forward_pass=forward_pass)
     sizes = np.unique(data.groups, return_counts=True)[1]
     writer.amend(

@@ -4,9 +4,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vitcore.errors import SettingsError, Stopped
-from vitcore.evaluation import DoubtRule, fit_doubt_rule, fit_temperature, novelty, scaled_probabilities
+from vitcore.evaluation import DoubtRule, fit_doubt_rule, fit_temperature, scaled_probabilities
 from vitcore.inference import USUAL_LEVEL, Trust
 from vitcore.pipeline._material import TrainingData
+from vitcore.pipeline._novelty import fit_novelty
 from vitcore.progress import Task
 from vitcore.training import FitResult, out_of_fold_logits
 
@@ -52,15 +53,11 @@ def fit_trust(data: TrainingData, result: FitResult, task: Task) -> Trust:
     if logits is None:
         rows = data.validation
         logits = result.head.logits(data.vectors[rows])
-    distances = novelty(
-        data.vectors[rows],
-        references,
-        groups=(data.groups[rows], groups[chosen]),
-    )
+    probes, distances = fit_novelty(data, references, chosen)
     truth = data.truth[rows]
     temperature = fit_temperature(logits, truth)
-    rule: DoubtRule = fit_doubt_rule(truth, scaled_probabilities(logits, temperature), distances)
-    return Trust(temperature=temperature, rule=rule, level=USUAL_LEVEL, references=references)
+    rule: DoubtRule = fit_doubt_rule(truth, scaled_probabilities(logits, temperature), distances[rows])
+    return Trust(temperature=temperature, rule=rule, level=USUAL_LEVEL, references=references, probes=probes)
 
 
 def _references(truth: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
