@@ -961,5 +961,8 @@ def test_evaluate_answers_the_accuracy_by_what_images_have_in_common(ask, compla
     assert {row["value"] for row in slices} == {"BMP", "PNG"}
     assert sum(row["images"] for row in slices) == run["images"]["validation"]
     assert all(row.keys() == {"value", "images", "accuracy", "low", "high"} for row in slices)
-    [line] = complain("evaluate", run["run_id"], "--by", "camera")
-    assert line.endswith("The images cannot be compared by 'camera'; they can by 'format'.")
+    by_light = ask("evaluate", run["run_id"], "--by", "brightness")["slices"]
+    assert sum(row["images"] for row in by_light) == run["images"]["validation"]
+    assert {row["value"].split()[0] for row in by_light} <= {"dark", "medium", "bright"}
+    line = complain("evaluate", run["run_id"], "--by", "camera")[-1]
+    assert line.endswith("cannot be compared by 'camera'; they can by 'format' and 'brightness'.")

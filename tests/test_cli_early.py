@@ -1,5 +1,7 @@
 """What can be known at the start is refused at the start: before anything is added, computed or searched."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from vitcore.backbone import Embedder
 from vitcore.cli import main
 from vitcore.dataset import Dataset, _import, import_dataset, load_dataset, set_aside
 from vitcore.records import TEMPORARY
+from vitcore.workspace import Workspace
 
 RULE = "name:^([a-z]+-[0-9]{2})"
 
@@ -141,3 +144,18 @@ def test_a_search_whose_result_cannot_be_written_does_not_begin(dataset, tmp_pat
 )
 def test_a_search_without_extent_does_not_begin(dataset, complain, tiny_backbone, option, value, said):
     assert said in complain("tune", dataset.id, "--backbone", tiny_backbone, option, value)
+
+
+def test_a_comparison_by_nothing_there_is_refused_before_an_image_is_embedded(
+    dataset, more, complain, tiny_backbone, monkeypatch, capsys
+):
+    assert main(["train", dataset.id, "--backbone", tiny_backbone, "--epochs", "1", "--json"]) == 0
+    run_id = json.loads(capsys.readouterr().out)["run_id"]
+    shutil.rmtree(Workspace.default().features)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr(Embedder, "start", refuse)
+    said = complain("evaluate", run_id, more, "--by", "ward")
+    assert said.endswith("The images cannot be compared by 'ward'; they can by 'brightness'.")

@@ -1,3 +1,4 @@
+import itertools
 import json
 import re
 import threading
@@ -10,7 +11,8 @@ import pytest
 
 from app.shared.text import escape_markdown
 from tests._variants import first_of
-from tests.pages._spoken import left_in_english, spoken
+from tests.pages._spoken import in_spanish, left_in_english, spoken
+from vitcore.audit import _brightness
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
@@ -215,8 +217,23 @@ def test_similar_classes_can_be_put_side_by_side(open_section, trained):
 
 
 @pytest.mark.usefixtures("trained")
-def test_photos_with_nothing_recorded_are_not_compared(open_section):
+def test_photos_with_nothing_recorded_are_not_compared(open_section, monkeypatch):
+    monkeypatch.setattr(_brightness, "_mean", lambda *_: 120.0)
     assert "Nothing is recorded" in open_section("conditions").info[0].value
+
+
+def test_dark_photos_that_are_wrong_are_named(open_section, trained, monkeypatch):
+    rows = trained.run.predictions
+    wrong = set(rows.loc[rows["true"] != rows["predicted"], "file"])
+    light = itertools.count(150)
+    monkeypatch.setattr(_brightness, "_mean", lambda _, file: 40.0 if file in wrong else next(light))
+    at = open_section("conditions")
+    assert "**Weakest by brightness: dark (below " in said(at)
+    assert at.selectbox[0].value == "brightness"
+    assert at.dataframe[0].value.iloc[0, 0].startswith("dark (below ")
+    at = in_spanish(at)
+    assert "**Lo más débil por luminosidad: oscura (menos de " in said(at)
+    assert at.dataframe[0].value.iloc[0, 0].startswith("oscura (menos de ")
 
 
 def test_the_weakest_photos_are_named_and_their_mistakes_shown(open_section, trained):
@@ -227,7 +244,7 @@ def test_the_weakest_photos_are_named_and_their_mistakes_shown(open_section, tra
     index["column:eye"] = index["image_id"].isin(wrong).map({True: "left", False: "right"})
     place.write_text(index.to_csv(index=False), encoding="utf-8")
     at = open_section("conditions")
-    assert f"**Weakest: eye left.** 0.0\N{NO-BREAK SPACE}% of its {len(wrong)} photos" in said(at)
+    assert f"**Weakest by eye: left.** 0.0\N{NO-BREAK SPACE}% of its {len(wrong)} photos" in said(at)
     assert at.dataframe[0].value.iloc[0, 0] == "left"
     assert said(at).count(", labelled ") == len(wrong)
 

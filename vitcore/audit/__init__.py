@@ -4,8 +4,17 @@
 shows (`vitcore.dataset.check_index`), whenever asked.
 """
 
+from vitcore.audit._brightness import measure_brightness, photo_conditions
 from vitcore.audit._findings import find_issues
 from vitcore.audit._measures import Measures, load_measures, measure
 from vitcore.audit._near_duplicates import near_duplicate_groups
 
-__all__ = ["Measures", "find_issues", "load_measures", "measure", "near_duplicate_groups"]
+__all__ = [
+    "Measures",
+    "find_issues",
+    "load_measures",
+    "measure",
+    "measure_brightness",
+    "near_duplicate_groups",
+    "photo_conditions",
+]

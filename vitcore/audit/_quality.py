@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from vitcore.dataset import IssueKind
 
-__all__ = ["THRESHOLDS", "quality_scores"]
+__all__ = ["THRESHOLDS", "brightness", "quality_scores"]
 
 THRESHOLDS: dict[IssueKind, float] = {"empty": 0.3, "blurry": 0.29, "dark": 0.32, "bright": 0.05}
 """An image is at fault whose score, 0 … 1, is lower."""
@@ -32,15 +32,19 @@ def quality_scores(image: Image.Image) -> dict[IssueKind, float]:
     Args:
         image: RGB, such as a thumbnail.
     """
-    pixels: npt.NDArray[np.float32] = np.asarray(image, dtype=np.float32)  # (H, W, 3)
-    brightness = np.sqrt(np.square(pixels) @ _HSP) / 255
-    low, high = np.percentile(brightness, [5, 99])
+    low, high = np.percentile(brightness(image), [5, 99])
     return {
         "empty": min(image.entropy() / _BITS, 1.0),
         "blurry": min(_sharpness(image) / _SHARP * THRESHOLDS["blurry"], 1.0),
         "dark": min(float(high), 1.0),
         "bright": max(1 - float(low), 0.0),
     }
+
+
+def brightness(image: Image.Image) -> npt.NDArray[np.float32]:
+    """Return the brightness of each pixel of an RGB image, 0 … 1: (H, W)."""
+    pixels: npt.NDArray[np.float32] = np.asarray(image, dtype=np.float32)  # (H, W, 3)
+    return np.asarray(np.sqrt(np.square(pixels) @ _HSP) / 255, dtype=np.float32)
 
 
 def _sharpness(image: Image.Image) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitcore.cli._output import answer
 from vitcore.cli._settings import DEVICE, SOURCE, Add, add_reading, find_dataset, open_workspace
-from vitcore.dataset import Dataset, load_dataset, shared_columns
+from vitcore.dataset import Dataset, SharedColumn, load_dataset
 from vitcore.errors import InputError, NotFoundError
 from vitcore.messages import message, quoted
 from vitcore.progress import Task
@@ -36,7 +36,10 @@ def add_commands(add: Add) -> None:
         help="what a class of the other set means to the classifier; 'CLASS=' leaves its images out",
     )
     sub.add_argument(
-        "--by", metavar="COLUMN", help="also by what images have in common: camera, place, month, format, …"
+        "--by",
+        metavar="COLUMN",
+        help="also by what images have in common: a column of the table, camera, place, month, format, size, "
+        "shape or brightness",
     )
     add_reading(sub)
     sub.add_argument("--device", **DEVICE)
@@ -50,10 +53,11 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
     workspace = open_workspace()
     run = load_run(options.run_id, workspace=workspace)
     if options.source is None:
-        evaluation, rows = run.evaluation, run.predictions
+        evaluation = run.evaluation
         if options.by is not None:
             about = run.config.dataset
             dataset = load_dataset(about.id, version=about.version, workspace=workspace)
+            slices = _slices(options.by, dataset, run.predictions, task)
     else:
         from vitcore.inference import load_classifier
         from vitcore.pipeline import evaluate_on
@@ -66,19 +70,23 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
             except NotFoundError:
                 dataset = find_dataset(options, Workspace(Path(folder)), task)
             mapping = _mapping(options.map, dataset, classifier.classes)
+            if options.by is not None:  # refused before the images are embedded
+                _shared(options.by, dataset, dataset.index, task)
             other = evaluate_on(classifier, dataset, mapping=mapping, task=task)
-            evaluation, rows = other.evaluation, other.predictions
+            evaluation = other.evaluation
+            if options.by is not None:
+                slices = _slices(options.by, dataset, other.predictions, task)
     lines = [f"{evaluation.images} images"]
     for name, metric in evaluation.metrics.items():
         spread = "" if math.isnan(metric.low) else f"  ({metric.low:.4f} to {metric.high:.4f})"
         lines.append(f"{name.replace('_', ' '):28}{metric.value:8.4f}{spread}")
     found = evaluation.to_dict()
     if options.by is not None:
-        found["slices"] = _slices(options.by, dataset, rows)
+        found["slices"] = slices
         lines += [
             f"{row['value']:28}{row['accuracy']:8.4f}  ({row['low']:.4f} to {row['high']:.4f}), "
             f"{row['images']} images"
-            for row in found["slices"]
+            for row in slices
         ]
     answer(options, found, "\n".join(lines))
 
@@ -107,21 +115,33 @@ def _compare(options: argparse.Namespace, _task: Task) -> None:
     )
 
 
-def _slices(column: str, dataset: Dataset, rows: "pd.DataFrame") -> list[dict[Any, Any]]:
+def _slices(column: str, dataset: Dataset, rows: "pd.DataFrame", task: Task) -> list[dict[Any, Any]]:
     """Return the accuracy by the values of a column, the lowest first."""
     from vitcore.evaluation import accuracy_slices
 
     index = dataset.index[dataset.index["image_id"].isin(rows["image_id"])]
-    columns = shared_columns(index)
+    shared = _shared(column, dataset, index, task)
+    by_id = rows.set_index("image_id").loc[index["image_id"]]
+    slices = accuracy_slices(shared.values, (by_id["true"] == by_id["predicted"]).to_numpy())
+    return slices.to_dict("records")
+
+
+def _shared(column: str, dataset: Dataset, index: "pd.DataFrame", task: Task) -> SharedColumn:
+    """Return what images have in common by a column.
+
+    Raises:
+        InputError: They have nothing in common by it.
+    """
+    from vitcore.audit import photo_conditions
+
+    columns = photo_conditions(dataset, index, task=task)
     if column not in columns:
         raise InputError(
             "The images cannot be compared by '{column}'; they can by {columns}.",
             column=column,
             columns=quoted(columns) or message("nothing"),
         )
-    by_id = rows.set_index("image_id").loc[index["image_id"]]
-    slices = accuracy_slices(columns[column], (by_id["true"] == by_id["predicted"]).to_numpy())
-    return slices.drop(columns="p").to_dict("records")
+    return columns[column]
 
 
 def _mapping(said: Sequence[str], dataset: Dataset, classes: Sequence[str]) -> dict[str, str | None] | None:

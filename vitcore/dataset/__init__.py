@@ -1,7 +1,7 @@
 """From a pile of files to labelled, checked and divided images."""
 
 from vitcore.dataset._checks import check_index
-from vitcore.dataset._columns import shared_columns
+from vitcore.dataset._columns import SharedColumn, shared_columns
 from vitcore.dataset._confirmed import confirm, confirmed, unconfirm
 from vitcore.dataset._copies import duplicate_groups, find_copies
 from vitcore.dataset._dataset import (
@@ -62,6 +62,7 @@ __all__ = [
     "Remark",
     "Remedy",
     "Series",
+    "SharedColumn",
     "Skipped",
     "SourceLike",
     "Survey",

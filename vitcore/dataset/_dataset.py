@@ -7,7 +7,7 @@
         index-0001.csv      one row per image (`INDEX_COLUMNS`); a new file for every change
         images/ab/abc….jpg  the files as they came, named by their content
         thumbnails/ab/…     made at first use
-        measures.json       and duplicates/, what was found out about the images (vitcore.audit)
+        measures.json       and brightness.json, duplicates/, what the images show (vitcore.audit)
         divisions/          on which side each content is, by seed and validation fraction
         test-looks.json     how many classifiers its test part has judged (vitcore.pipeline)
 
