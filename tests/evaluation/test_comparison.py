@@ -1,5 +1,6 @@
 """Which of two classifiers is better, against SciPy and the formulas of statsmodels and of the papers."""
 
+import itertools
 import math
 
 import numpy as np
@@ -83,6 +84,56 @@ def test_the_interval_holds_the_true_difference_as_often_as_promised(images, cel
     tables = np.random.default_rng(0).multinomial(images, cells, 2000)
     held = [found.low <= cells[1] - cells[2] <= found.high for found in (compared(*row) for row in tables)]
     assert 0.935 <= np.mean(held) <= 0.97  # the standard error is 0.005
+
+
+# --- images that belong together ----------------------------------------------------------------
+
+
+def drawn(random: np.random.Generator, sizes: np.ndarray, alike: float, cells: tuple[float, ...]):
+    """Truth, predictions and groups; so large a share of a group falls into one cell."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    together = random.choice(4, len(sizes), p=cells)[groups]
+    cell = np.where(random.random(len(groups)) < alike, together, random.choice(4, len(groups), p=cells))
+    true = np.zeros(len(groups), dtype=np.int64)
+    return true, (cell > 1).astype(np.int64), (cell % 2).astype(np.int64), groups
+
+
+def test_images_that_stand_alone_are_groups_of_one():
+    true, first, second, _ = drawn(np.random.default_rng(0), np.ones(50, int), 0.0, (0.5, 0.2, 0.1, 0.2))
+    names = np.array([f"photo {number}" for number in range(50)])
+    assert compare(true, first, second, names) == compare(true, first, second)
+
+
+@pytest.mark.parametrize("sums", [(3, -1), (2, 2, -1), (3, 1, 1, -2), (5, 4, 1, 1), (2, 2, 2, 2, 2, -1)])
+def test_the_test_takes_each_group_as_a_whole(sums):
+    groups = np.repeat(np.arange(len(sums)), np.abs(sums))
+    for_first = np.repeat(np.array(sums) > 0, np.abs(sums))
+    true = np.zeros(len(groups), dtype=np.int64)
+    found = compare(true, (~for_first).astype(np.int64), for_first.astype(np.int64), groups)
+    signs = itertools.product((-1, 1), repeat=len(sums))
+    as_far = [abs(np.dot(sign, np.abs(sums))) >= abs(sum(sums)) for sign in signs]
+    assert found.p_value == pytest.approx(np.mean(as_far))
+    assert found.groups == len(sums)
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(("count", "most"), [(4, 6), (12, 10), (40, 4)])
+def test_groups_make_no_difference_out_of_chance(alike, count, most):
+    random, held, found = np.random.default_rng(0), [], []
+    for _ in range(600):
+        sizes = random.integers(1, most + 1, count)
+        compared = compare(*drawn(random, sizes, alike, (0.6, 0.15, 0.15, 0.1)))
+        held.append(compared.low <= 0 <= compared.high)
+        found.append(not compared.may_be_chance)
+    assert np.mean(held) >= 0.93  # the standard error is 0.01
+    assert np.mean(found) <= 0.07
+
+
+def test_one_group_says_next_to_nothing():
+    true = np.zeros(30, dtype=np.int64)
+    found = compare(true, true, np.ones(30, dtype=np.int64), np.zeros(30))
+    assert (found.p_value, found.groups) == (1.0, 1)
+    assert found.low < 0 < found.high
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Two runs on the validation images that they share."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -101,6 +103,19 @@ def test_what_a_ready_made_division_has_on_both_sides_is_not_compared(learn, pic
     found = compare_runs(first, second)
     assert found.comparison.images == len(first.predictions) - 6
     assert not found.rows["name"].str.contains("008|009").any()
+
+
+def test_photos_of_one_group_count_as_a_whole(learn, picture_folder):
+    folder = picture_folder(count=18, name="series")
+    for file in list(folder.rglob("*.png")):
+        file.rename(file.with_name(f"{file.parent.name}{int(file.stem) // 3}_{file.stem}.png"))
+    data = import_dataset(folder, group_by="name:^([^_]+)_")
+    first, second = learn(data), learn(data, epochs=2)
+    found = compare_runs(first, second).comparison
+    groups = data.index.set_index("image_id").loc[first.predictions["image_id"], "group"]
+    assert 3 * found.groups == 3 * groups.nunique() == found.images
+    shutil.rmtree(data.folder)  # with it goes what is known of groups
+    assert compare_runs(first, second).comparison.groups == found.images
 
 
 # --- why not ------------------------------------------------------------------------------------

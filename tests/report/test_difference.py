@@ -7,7 +7,9 @@ from vitcore.language import speaking
 from vitcore.report import difference_details, difference_sentence
 
 
-def found(first: int, second: int, low: float, high: float, p_value: float, images: int = 480) -> Comparison:
+def found(
+    first: int, second: int, low: float, high: float, p_value: float, images: int = 480, groups: int = 0
+):
     return Comparison(
         both_right=images - first - second - 10 if images > 20 else 0,
         only_first=first,
@@ -17,6 +19,7 @@ def found(first: int, second: int, low: float, high: float, p_value: float, imag
         low=low,
         high=high,
         p_value=p_value,
+        groups=groups or images,
     )
 
 
@@ -89,6 +92,13 @@ def test_the_test_is_said_with_its_p_value(p_value, said):
 
 def test_where_both_are_equally_good_there_is_nothing_to_test():
     assert "McNemar" not in difference_details(found(9, 9, -0.018, 0.018, 1.0))
+
+
+def test_that_photos_come_in_groups_is_said():
+    text = difference_details(found(25, 15, -0.2, 0.3, 0.25, groups=80))
+    assert "These photos come from 80 groups" in text
+    assert "(exact test by groups, p = 0.250)" in text
+    assert "groups" not in difference_details(found(25, 15, -0.2, 0.3, 0.25))
 
 
 def test_it_is_said_in_spanish():

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.dataset import load_dataset
-from vitcore.errors import NotFoundError
+from vitcore.errors import NotFoundError, StorageError
 from vitcore.evaluation import Comparison, Evaluation, compare, evaluate
 from vitcore.messages import Message, message
 from vitcore.pipeline._material import class_numbers
@@ -66,7 +66,7 @@ def compare_runs(first: Run, second: Run) -> RunComparison | None:
             }
         ),
         relabelled=relabelled,
-        comparison=compare(true, one, other),
+        comparison=compare(true, one, other, _groups(first, second, shared)),
         first=_figures(shared.filter(regex="_first$"), true, one, classes),
         second=_figures(shared.filter(regex="_second$"), true, other, classes),
     )
@@ -132,17 +132,32 @@ def _answers(run: Run) -> Iterator[pd.DataFrame | None]:
 
 def _unseen(run: Run, answers: pd.DataFrame, leak: Leak | None) -> pd.DataFrame:
     """Answers without those to images whose content is, in a ready-made division, learned from as well."""
-    if leak is None:
-        return answers
-    about = run.config.dataset
-    try:
-        index = load_dataset(
-            about.id, version=about.version, workspace=Workspace(run.folder.parents[1])
-        ).index
-    except NotFoundError:  # the dataset was deleted, and with it what was learned from
+    index = None if leak is None else _index(run)
+    if index is None:
         return answers
     learned = index.loc[~index["split"].isin(["test", "validation"]), "sha256"]
     return answers[~answers["sha256"].isin(set(learned))]
+
+
+def _groups(first: Run, second: Run, shared: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """The groups of shared images, numbered, by the later version of their dataset: (N,)."""
+    runs = {"first": first, "second": second}
+    later = max(runs, key=lambda who: runs[who].config.dataset.version)
+    index = _index(runs[later])
+    alone = [f"image {number}" for number in range(len(shared))]
+    if index is None:
+        return pd.factorize(np.array(alone))[0]
+    names = shared[f"image_id_{later}"].map(index.set_index("image_id")["group"]).fillna("")
+    return pd.factorize(("group " + names).where(names != "", alone))[0]
+
+
+def _index(run: Run) -> pd.DataFrame | None:
+    """The images of the dataset that a run learned from; None if it was deleted or is damaged."""
+    about = run.config.dataset
+    try:
+        return load_dataset(about.id, version=about.version, workspace=Workspace(run.folder.parents[1])).index
+    except (NotFoundError, StorageError):
+        return None
 
 
 def _figures(

@@ -39,7 +39,7 @@ def difference_sentence(found: Comparison) -> str:
 
 
 def difference_details(found: Comparison) -> str:
-    """Say who is right alone on how many images, and what McNemar's test makes of that."""
+    """Say who is right alone on how many images, and what an exact test makes of that."""
     alone = tr(
         "This one alone is right on {first} of them, the other alone on {second}; both are right on {right} "
         "and wrong on {wrong}."
@@ -49,14 +49,23 @@ def difference_details(found: Comparison) -> str:
         right=number(found.both_right),
         wrong=number(found.both_wrong),
     )
+    if found.groups < found.images:
+        alone += " " + ntr(
+            "These photos come from {count} group; as its photos are alike, it counts as a whole.",
+            "These photos come from {count} groups; as photos of a group are alike, each counts as a whole.",
+            found.groups,
+        ).format(count=number(found.groups))
     if found.only_first == found.only_second:
         return alone
     exactly = f"p = {decimals(found.p_value)}" if found.p_value >= 0.001 else f"p < {decimals(0.001)}"
-    test = tr(
+    test = (
+        tr("McNemar's exact test, {p}") if found.groups == found.images else tr("exact test by groups, {p}")
+    )
+    unlikely = tr(
         "Were both equally good, a difference at least as large would come up in {often} such comparisons "
-        "(McNemar's exact test, {p})."
-    ).format(often=of_100(found.p_value), p=exactly)
-    return f"{alone} {test}"
+        "({test})."
+    ).format(often=of_100(found.p_value), test=test.format(p=exactly))
+    return f"{alone} {unlikely}"
 
 
 def _points(share: float) -> str:
