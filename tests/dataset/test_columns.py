@@ -62,11 +62,19 @@ def test_sizes_are_put_into_three_ranges_with_plain_names():
                 "large (633 pixels and above)": 4,
             },
         ),
+        (
+            [300] * 2 + [500] * 9 + [900],
+            {"small (below 500 pixels)": 2, "large (500 pixels and above)": 10},
+        ),
+        (
+            [300] * 4 + [500] * 5 + [501] * 6,
+            {"small (below 500 pixels)": 4, "medium (500 pixels)": 5, "large (501 pixels and above)": 6},
+        ),
         ([300] * 12, None),
     ],
 )
 def test_images_of_one_size_are_in_one_range(widths, expected):
-    found = shared_columns(index_of(width=widths, height=80)).get("size")
+    found = shared_columns(index_of(len(widths), width=widths, height=80)).get("size")
     assert (found and found.values.value_counts().to_dict()) == expected
 
 

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +18,26 @@ _MOST = 30  # values of a column; with more, nearly every image has its own
 _SQUARE = 1.1  # times as long as the other side, from which on an image is wide or tall
 _LEAST_SPREAD = 16  # of the brightness; with less, all images are about as light
 
-# The lowest part, those between, the highest.
-_BRIGHTNESS = (
+
+class _Names(NamedTuple):
+    """Templates for the names of ranges: the lowest one, those between, those of one number, the highest."""
+
+    lowest: str
+    between: str
+    single: str
+    highest: str
+
+
+_BRIGHTNESS = _Names(
     mark("dark (below {high})"),
     mark("medium ({low} to {highest})"),
+    mark("medium ({low})"),
     mark("bright ({low} and above)"),
 )
-_SIZES = (
+_SIZES = _Names(
     mark("small (below {high} pixels)"),
     mark("medium ({low} to {highest} pixels)"),
+    mark("medium ({low} pixels)"),
     mark("large ({low} pixels and above)"),
 )
 
@@ -93,20 +104,15 @@ def _shapes(index: pd.DataFrame) -> SharedColumn:
     return _named(index, np.searchsorted([1 / _SQUARE, _SQUARE], ratio), titles)
 
 
-def _ranges(values: pd.Series, templates: tuple[str, str, str]) -> SharedColumn:
-    """Cut values into ranges of about as many images, by whole numbers.
-
-    Args:
-        values: (N,), NaN where there is none.
-        templates: The names of the lowest range, of those between, and of the highest one.
-    """
+def _ranges(values: pd.Series, names: _Names) -> SharedColumn:
+    """Cut values, NaN where there is none, into ranges of about as many images, by whole numbers: (N,)."""
     whole = values.round()
-    known = whole.dropna().to_numpy().astype(np.int64)
-    bounds = _bounds(known)
-    lowest, between, highest = templates
-    titles = [message(lowest, high=bound) for bound in bounds[:1]]
-    titles += [message(between, low=low, highest=high - 1) for low, high in itertools.pairwise(bounds)]
-    titles += [message(highest, low=bound) for bound in bounds[-1:]]
+    bounds = _bounds(whole.dropna().to_numpy().astype(np.int64))
+    titles = [message(names.lowest, high=bound) for bound in bounds[:1]]
+    for low, high in itertools.pairwise(bounds):
+        template = names.single if high == low + 1 else names.between
+        titles.append(message(template, low=low, highest=high - 1))
+    titles += [message(names.highest, low=bound) for bound in bounds[-1:]]
     places = np.searchsorted(bounds, whole.fillna(0).to_numpy(), side="right")
     return _named(values, np.where(whole.isna(), -1, places), titles)
 
