@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.shared.results import cached_run, results_version
 from app.shared.text import escape_markdown
-from vitcore.language import listed, local_time, ntr, number, tr, translated
+from vitcore.language import local_time, tr, translated
 from vitcore.pipeline import RunComparison, compare_runs, unshared_reason
 from vitcore.report import difference_details, difference_sentence
 from vitcore.runs import Run
@@ -34,7 +34,8 @@ def draw_difference(run: Run, other: Run, names: Mapping[str, str] | None = None
         st.info(escape_markdown(translated(unshared_reason(run, other)), 400), icon=":material/join_inner:")
     else:
         st.markdown(f"**{difference_sentence(both.comparison)}**")
-        about += [difference_details(both.comparison), *_left_out(run, other, both)]
+        caveats = (escape_markdown(translated(caveat), 400) for caveat in both.caveats)
+        about += [difference_details(both.comparison), *caveats]
     if about:
         st.caption(" ".join(about))
     return both
@@ -47,29 +48,6 @@ def _called(run: Run, names: Mapping[str, str] | None) -> dict[str, str]:
         "name": escape_markdown(name, 60),
         "time": f"{local_time(run.config.created)}:{run.id[13:15]}",
     }
-
-
-def _left_out(run: Run, other: Run, both: RunComparison) -> list[str]:
-    """Say what the comparison says nothing of: photos of another class by now, classes that one knows."""
-    said = []
-    if both.relabelled:
-        said.append(
-            ntr(
-                "{count} photo whose class was changed in between is left out.",
-                "{count} photos whose class was changed in between are left out.",
-                both.relabelled,
-            ).format(count=number(both.relabelled))
-        )
-    if alone := sorted(set(run.classes) ^ set(other.classes)):
-        names = listed([escape_markdown(name, 40) for name in alone])
-        said.append(
-            ntr(
-                "Only one of the two knows {names}, so there is no photo of it among them.",
-                "Only one of the two knows {names}, so there is no photo of these among them.",
-                len(alone),
-            ).format(names=names)
-        )
-    return said
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -1,6 +1,7 @@
 """Two runs on the validation images that they share."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,26 @@ def test_photos_of_one_group_count_as_a_whole(learn, picture_folder):
     assert 3 * found.groups == 3 * groups.nunique() == found.images
     shutil.rmtree(data.folder)  # with it goes what is known of groups
     assert compare_runs(first, second).comparison.groups == found.images
+
+
+# --- what to know of it -------------------------------------------------------------------------
+
+
+def test_what_is_the_same_in_both_needs_no_caveat(learn):
+    assert compare_runs(learn(), learn(epochs=2)).caveats == ()
+
+
+def test_what_is_left_out_and_who_looks_better_than_it_is_are_said(learn, dataset):
+    first = learn()
+    rows = dataset.index.assign(label=dataset.index["label"].replace("red", "crimson"))
+    names = (rows["label"] + (rows["image_id"] // 2).astype("str")).where(rows["label"] == "blue", "")
+    recorded = replace(dataset.changes[-1], group_rule="folder:1")
+    second = learn(replace(dataset, rows=rows.assign(group=names), changes=(recorded,)))
+    relabelled, classes, rules = map(str, compare_runs(first, second).caveats)
+    count = (first.predictions["true"] == "red").sum()
+    assert relabelled == f"{count} photos whose class was changed in between are left out."
+    assert "Only one of the two knows 'crimson' and 'red'" in classes
+    assert "by different rules ('folder:1' and 'none')" in rules
 
 
 # --- why not ------------------------------------------------------------------------------------

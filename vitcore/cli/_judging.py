@@ -110,8 +110,9 @@ def _compare(options: argparse.Namespace, _task: Task) -> None:
             **plain_values(found),
             "may_be_chance": found.may_be_chance,
             "relabelled": both.relabelled,
+            "caveats": list(map(str, both.caveats)),
         },
-        f"{difference_sentence(found)} {difference_details(found)}",
+        " ".join([difference_sentence(found), difference_details(found), *map(str, both.caveats)]),
     )
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.dataset import load_dataset
+from vitcore.dataset import NO_GROUPS, load_dataset
 from vitcore.errors import NotFoundError, StorageError
 from vitcore.evaluation import Comparison, Evaluation, compare, evaluate
-from vitcore.messages import Message, message
+from vitcore.messages import Message, counted, message, quoted, shortened
 from vitcore.pipeline._material import class_numbers
 from vitcore.runs import Leak, Run
 from vitcore.workspace import Workspace
@@ -29,6 +29,7 @@ class RunComparison:
         comparison: Who is right how often, and whether that may be luck.
         first: Figures of the first on these images, over the classes of both; all but the top 3.
         second: Those of the second.
+        caveats: What to know before that is trusted, one sentence each.
     """
 
     rows: pd.DataFrame
@@ -36,6 +37,7 @@ class RunComparison:
     comparison: Comparison
     first: Evaluation
     second: Evaluation
+    caveats: tuple[Message, ...]
 
 
 def compare_runs(first: Run, second: Run) -> RunComparison | None:
@@ -69,6 +71,7 @@ def compare_runs(first: Run, second: Run) -> RunComparison | None:
         comparison=compare(true, one, other, _groups(first, second, shared)),
         first=_figures(shared.filter(regex="_first$"), true, one, classes),
         second=_figures(shared.filter(regex="_second$"), true, other, classes),
+        caveats=tuple(_caveats(first, second, relabelled)),
     )
 
 
@@ -105,6 +108,28 @@ def unshared_reason(first: Run, second: Run) -> Message:
         "another part by now, so they cannot be compared photo by photo. Train once more with the settings "
         "of the earlier one: both are then judged on the same photos."
     )
+
+
+def _caveats(first: Run, second: Run, relabelled: int) -> Iterator[Message]:
+    """Yield what a comparison leaves out, and what makes one of two runs look better than it is."""
+    if relabelled:
+        yield counted(
+            "{count} photo whose class was changed in between is left out.",
+            "{count} photos whose class was changed in between are left out.",
+            relabelled,
+        )
+    if alone := sorted(set(first.classes) ^ set(second.classes)):
+        yield message(
+            "Only one of the two knows {classes}, so no such photo is among them.",
+            classes=shortened(quoted(alone), 5),
+        )
+    rules = {run.config.split.rule or NO_GROUPS for run in (first, second) if run.config.split is not None}
+    if len(rules) > 1:
+        yield message(
+            "The two kept photos together by different rules ({rules}). One of them may have learned from "
+            "photos that are much like these, and then looks better than it is.",
+            rules=quoted(sorted(rules)),
+        )
 
 
 def _shared_answers(first: Run, second: Run) -> pd.DataFrame:
