@@ -15,6 +15,7 @@ from app.evaluate.external_validation import draw_external_validation
 from app.evaluate.figures import draw_figures
 from app.evaluate.forecast import draw_forecast
 from app.evaluate.not_sure import draw_trust
+from app.evaluate.stress import draw_stress
 from app.shared.layout import draw_next_page, draw_opening, draw_switch, require_dataset, require_run
 from app.shared.text import spreadsheet_of
 from vitcore.language import tr
@@ -26,6 +27,7 @@ SECTIONS = {
     "curves": (tr("Curves"), draw_all_curves),
     "conditions": (tr("Conditions"), draw_conditions),
     "trust": (tr("Trust"), draw_trust),
+    "stress": (tr("Stress test"), draw_stress),
     "compare": (tr("Compare"), draw_comparison),
     "elsewhere": (tr("Elsewhere"), draw_external_validation),
     "more": (tr("More photos"), draw_forecast),

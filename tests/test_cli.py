@@ -18,7 +18,7 @@ from vitcore.cli import main
 from vitcore.cli._main import _parser
 from vitcore.cli._settings import compute_of
 from vitcore.compute import Compute
-from vitcore.dataset import load_dataset
+from vitcore.dataset import PERTURBATIONS, load_dataset
 from vitcore.engines import _choice
 from vitcore.records import plain_values
 from vitcore.runs import list_runs, load_run
@@ -966,3 +966,20 @@ def test_evaluate_answers_the_accuracy_by_what_images_have_in_common(ask, compla
     assert {row["value"].split()[0] for row in by_light} <= {"dark", "medium", "bright"}
     line = complain("evaluate", run["run_id"], "--by", "camera")[-1]
     assert line.endswith("cannot be compared by 'camera'; they can by 'format' and 'brightness'.")
+
+
+# --- stress test -------------------------------------------------------------------------------
+
+
+def test_evaluate_answers_how_it_does_on_changed_photos(ask, complain, capsys, trained, photos, monkeypatch):
+    rows = ask("evaluate", trained["run_id"], "--stress")["stress"]
+    assert [row["change"] for row in rows] == ["unchanged", *PERTURBATIONS]
+    for row in rows:
+        assert row.keys() == {"change", "images", "accuracy", "low", "high", "confidence", "not_sure"}
+        assert row["images"] == trained["images"]["validation"]
+        assert 0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1
+    assert rows[0]["accuracy"] == trained["validation"]["accuracy"]
+    monkeypatch.setattr("vitcore.backbone.Embedder.start", None)  # it is known now
+    assert main(["evaluate", trained["run_id"], "--stress"]) == 0
+    assert "upside down" in capsys.readouterr().out
+    assert "leave out SOURCE" in complain("evaluate", trained["run_id"], photos, "--stress")[-1]

@@ -15,6 +15,7 @@ __all__ = [
     "PREDICTION",
     "REVIEW",
     "SIZE_COMPARISON",
+    "STRESS_TEST",
     "TRAINING",
     "TUNING",
     "JobKind",
@@ -95,6 +96,13 @@ EXTERNAL_VALIDATION = JobKind(
     ended_early=mark("The judging ended early."),
     selects="run",
 )
+STRESS_TEST = JobKind(
+    name="stress",
+    running=mark("Stress test of {title}"),
+    complete=mark("The stress test is done, after {time}."),
+    ended_early=mark("The stress test ended early."),
+    selects="run",
+)
 PREDICTION = JobKind(
     name="predict",
     running=mark("Answering for {title}"),
@@ -126,6 +134,7 @@ JOB_KINDS = {
         SIZE_COMPARISON,
         REVIEW,
         EXTERNAL_VALIDATION,
+        STRESS_TEST,
         PREDICTION,
         EXPORT,
         MAP_CHECK,

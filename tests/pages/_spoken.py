@@ -72,14 +72,14 @@ def _texts(node) -> Iterator[str]:
 
 
 def _cells(node) -> Iterator[str]:
-    """The heads of a table and what stands in it; pictures are left out."""
+    """The heads of a table and what stands in it; pictures and what is undefined are left out."""
     heads = json.loads(node.proto.columns or "{}")
     for column in node.value:
         head = heads.get(column) or {}
         if head.get("hidden"):
             continue
         yield head.get("label") or str(column)
-        yield from (cell for cell in map(str, node.value[column]) if not cell.startswith("data:"))
+        yield from (cell for cell in map(str, node.value[column].dropna()) if not cell.startswith("data:"))
     yield from (str(name) for name in node.value.index)
 
 

@@ -16,15 +16,25 @@ from vitcore.audit import _brightness
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.evaluation import evaluate
-from vitcore.inference import load_trust
+from vitcore.inference import load_trust, set_level
 from vitcore.language import decimals, of_100, percent
-from vitcore.pipeline import evaluate_external, review_run, train
+from vitcore.pipeline import evaluate_external, load_stress, review_run, stress_test, train
 from vitcore.progress import Task
 from vitcore.records import plain_values
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters
 
-SECTIONS = ["figures", "confusions", "curves", "conditions", "trust", "compare", "elsewhere", "more"]
+SECTIONS = [
+    "figures",
+    "confusions",
+    "curves",
+    "conditions",
+    "trust",
+    "stress",
+    "compare",
+    "elsewhere",
+    "more",
+]
 
 
 def charts(at):
@@ -309,6 +319,46 @@ def test_an_old_run_still_shows_its_figures(open_section, trained):
     assert not at.select_slider
 
 
+# --- stress test -------------------------------------------------------------------------------
+
+
+def test_the_stress_test_is_run_once_and_then_shown(open_section, ui, finish, trained):
+    at = open_section("stress")
+    assert not at.dataframe
+    assert f"Changes {trained.run.evaluation.images} photos" in said(at)
+    finish(ui.press(at, "stress"))
+    at = open_section("stress")
+    assert ui.find_button(at, "stress") is None
+    figures = load_stress(trained.run).figures(load_trust(trained.run.folder))
+    table = at.dataframe[0].value
+    assert table["photos"].tolist()[:3] == ["Photos as they are", "Turned photos", "Upside-down photos"]
+    for title, name in (
+        ("accuracy", "accuracy"),
+        ("mean confidence", "confidence"),
+        ("“not sure”", "not_sure"),
+    ):
+        assert table[title].tolist() == pytest.approx(figures[name].tolist())
+    captions = [image.proto.imgs[0].caption for image in at.get("image")]
+    assert captions == table["photos"].tolist()  # one of the photos, in all ways
+
+
+def test_the_stress_test_goes_by_the_level_of_now(open_section, trained):
+    stress_test(trained.run.id)
+    shares = []
+    for level in (0.0, 1.0):
+        set_level(trained.run.folder, level)
+        shares.append(open_section("stress").dataframe[0].value["“not sure”"].sum())
+    assert shares[0] == 0 < shares[1]
+
+
+def test_a_damaged_stress_test_can_be_run_again(open_section, ui, finish, trained):
+    (trained.run.folder / "model" / "stress.json").write_text("{}")
+    at = open_section("stress")
+    assert "run the stress test again" in at.error[0].value
+    finish(ui.press(at, "stress"))
+    assert open_section("stress").dataframe
+
+
 # --- comparing ---------------------------------------------------------------------------------
 
 
@@ -437,10 +487,11 @@ def test_the_figures_of_a_cross_validation_are_told(open_page, trained):
 
 @pytest.fixture
 def all_there(trained, picture_folder, tiny_backbone):
-    """A run with a closer look, another run beside it, and figures from elsewhere."""
+    """A run with a closer look, a stress test, another run beside it, and figures from elsewhere."""
     retrained(trained, tiny_backbone)
     run = retrained(trained, tiny_backbone, folds=2)
     review_run(run.id)
+    stress_test(run.id)
     other = import_dataset(picture_folder(("red", "green"), count=5, name="other"), name="ExternalEvaluation")
     evaluate_external(run.id, other, {"red": "red", "green": None})
     return run

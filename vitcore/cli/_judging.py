@@ -14,7 +14,7 @@ from vitcore.errors import InputError, NotFoundError
 from vitcore.messages import message, quoted
 from vitcore.progress import Task
 from vitcore.records import plain_values
-from vitcore.runs import load_run
+from vitcore.runs import Run, load_run
 from vitcore.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def add_commands(add: Add) -> None:
         help="also by what images have in common: a column of the table, camera, place, month, format, size, "
         "shape or brightness",
     )
+    sub.add_argument(
+        "--stress",
+        action="store_true",
+        help="also on photos that it did not learn from, turned, darker, blurred and so on",
+    )
     add_reading(sub)
     sub.add_argument("--device", **DEVICE)
 
@@ -52,6 +57,8 @@ def add_commands(add: Add) -> None:
 def _evaluate(options: argparse.Namespace, task: Task) -> None:
     workspace = open_workspace()
     run = load_run(options.run_id, workspace=workspace)
+    if options.source is not None and options.stress:
+        raise InputError("--stress changes the photos that judged the run; leave out SOURCE or --stress.")
     if options.source is None:
         evaluation = run.evaluation
         if options.by is not None:
@@ -88,7 +95,23 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
             f"{row['images']} images"
             for row in slices
         ]
+    if options.stress:
+        found["stress"] = _stress(options, run, workspace, task)
+        lines += [
+            f"{row['change'].replace('_', ' '):28}{row['accuracy']:8.4f}  ({row['low']:.4f} to "
+            f"{row['high']:.4f}), confidence {row['confidence']:.4f}, not sure {row['not_sure']:.4f}"
+            for row in found["stress"]
+        ]
     answer(options, found, "\n".join(lines))
+
+
+def _stress(options: argparse.Namespace, run: Run, workspace: Workspace, task: Task) -> list[dict[Any, Any]]:
+    """Return the figures of a stress test, that of before if there was one."""
+    from vitcore.inference import load_trust
+    from vitcore.pipeline import load_stress, stress_test
+
+    found = load_stress(run) or stress_test(run.id, device=options.device, workspace=workspace, task=task)
+    return found.figures(load_trust(run.folder)).drop(columns="sure_accuracy").to_dict("records")
 
 
 def _compare(options: argparse.Namespace, _task: Task) -> None:

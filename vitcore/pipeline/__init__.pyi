@@ -29,10 +29,12 @@ from ._maps import check_maps, load_map_check
 from ._reporting import write_report
 from ._review import Review, RunVectors, load_review, review_run, run_vectors
 from ._sizes import SizeComparison, SizeResult, compare_sizes, load_sizes
+from ._stress import UNCHANGED, StressTest, load_stress, stress_images, stress_test
 from ._training import resume, train
 from ._tuning import Tuning, find_settings, load_tuning
 
 __all__ = [
+    "UNCHANGED",
     "Export",
     "ExportRecord",
     "ExternalEvaluation",
@@ -43,6 +45,7 @@ __all__ = [
     "RunVectors",
     "SizeComparison",
     "SizeResult",
+    "StressTest",
     "Tuning",
     "answer_batch",
     "check_maps",
@@ -65,6 +68,7 @@ __all__ = [
     "load_map_check",
     "load_review",
     "load_sizes",
+    "load_stress",
     "load_tuning",
     "match_classes",
     "new_batch",
@@ -72,6 +76,8 @@ __all__ = [
     "resume",
     "review_run",
     "run_vectors",
+    "stress_images",
+    "stress_test",
     "train",
     "unshared_reason",
     "write_report",

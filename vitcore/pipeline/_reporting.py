@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import SettingsError, StorageError, VitcoreError
@@ -12,6 +13,7 @@ from vitcore.messages import Message
 from vitcore.pipeline._maps import load_map_check
 from vitcore.pipeline._material import class_numbers
 from vitcore.pipeline._review import load_review
+from vitcore.pipeline._stress import load_stress
 from vitcore.records import write_text
 from vitcore.report import ReportContents, report_html
 from vitcore.runs import Run, load_run
@@ -85,6 +87,7 @@ def _gathered(run: Run, workspace: Workspace) -> ReportContents:
         baselines=None if review is None else review.baselines,
         suspects=None if review is None else int(review.labels["suspect"].sum()),
         map_check=_map_check(run),
+        stress=_stress(run, trust),
     )
 
 
@@ -104,6 +107,16 @@ def _trust(run: Run) -> Trust | None:
         return load_trust(run.folder)
     except VitcoreError:  # a run of an earlier version, which knew no doubt
         return None
+
+
+def _stress(run: Run, trust: Trust | None) -> pd.DataFrame | None:
+    if trust is None:
+        return None
+    try:
+        found = load_stress(run)
+    except StorageError:  # damaged, which is the same as not done
+        return None
+    return None if found is None else found.figures(trust)
 
 
 def _map_check(run: Run) -> Deletion | None:

@@ -29,6 +29,7 @@ from ._markdown import markdown_of
 from ._metrics import metric_figure, metric_name, metric_title
 from ._report import report_html
 from ._settings import setting_title, setting_value, significant
+from ._stress import perturbation_title, stress_blocks
 
 __all__ = [
     "Block",
@@ -60,8 +61,10 @@ __all__ = [
     "metric_name",
     "metric_title",
     "model_card",
+    "perturbation_title",
     "report_html",
     "setting_title",
     "setting_value",
     "significant",
+    "stress_blocks",
 ]

@@ -38,6 +38,7 @@ class ReportContents:
         baselines: What simpler ways reach, as `vitcore.pipeline.Review.baselines`; None without a review.
         suspects: How many labels a review found suspect; None without one.
         map_check: How the maps of its classifier did when tested; None if they were not.
+        stress: How it does on changed photos, as `vitcore.pipeline.StressTest.figures`; None if not tested.
     """
 
     run: "Run"
@@ -54,3 +55,4 @@ class ReportContents:
     baselines: pd.DataFrame | None
     suspects: int | None
     map_check: "Deletion | None"
+    stress: pd.DataFrame | None

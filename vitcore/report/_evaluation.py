@@ -27,6 +27,7 @@ from vitcore.report._figures import (
 )
 from vitcore.report._metrics import metric_title
 from vitcore.report._names import shortened
+from vitcore.report._stress import stress_blocks
 
 __all__ = ["evaluation", "results"]
 
@@ -58,6 +59,7 @@ def evaluation(contents: ReportContents) -> list[Block]:
         *_confusions(contents),
         *_confidence(contents),
         *_doubt(contents),
+        *_stress(contents),
     ]
 
 
@@ -142,6 +144,16 @@ def _doubt(contents: ReportContents) -> list[Block]:
         Heading(tr("When it says “not sure”")),
         Paragraph(" ".join(texts)),
         Chart(chart, shown, caption, height=220),
+    ]
+
+
+def _stress(contents: ReportContents) -> list[Block]:
+    """Show how it does on changed photos, if that was tested."""
+    if contents.stress is None:
+        return []
+    return [
+        Heading(tr("What if photos are darker, turned, blurred or smaller?")),
+        *stress_blocks(contents.stress),
     ]
 
 
