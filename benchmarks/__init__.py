@@ -26,6 +26,7 @@ from benchmarks._reference import reference_loop
 from benchmarks._rows import Row, machine
 from benchmarks._second import second_training
 from benchmarks._setting import MissingData, Setting, home_at
+from benchmarks._stress import stress
 from benchmarks._trust import calibration, not_sure, unlike
 
 __all__ = ["BENCHMARKS", "Benchmark", "MissingData", "Row", "Setting", "home_at", "machine"]
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "page-rerun": page_rerun,
         "reference-loop": reference_loop,
         "second-training": second_training,
+        "stress": stress,
         "unlike": unlike,
         "views": views,
     }

@@ -26,6 +26,7 @@ from vitcore.pipeline import (
     load_batch,
     new_batch,
     review_run,
+    stress_test,
     train,
 )
 from vitcore.runs import Run, describe_run, list_runs
@@ -36,7 +37,7 @@ Damage = Callable[[bytes], bytes | None]
 """What becomes of the content of a file; None if the file is deleted."""
 
 SECTIONS = {
-    "evaluate": ("confusions", "curves", "trust", "compare", "elsewhere", "more"),
+    "evaluate": ("confusions", "curves", "trust", "stress", "compare", "elsewhere", "more"),
     "samples": ("map", "labels"),
     "predict": ("takeaway",),
 }
@@ -146,6 +147,8 @@ DAMAGES = [
     ("runs/{run}/elsewhere-*.json", value(predictions=None)),
     ("runs/{run}/elsewhere-*.json", half),
     ("runs/{run}/model/maps.json", value(top=[])),
+    ("runs/{run}/model/stress.json", value(answers={})),
+    ("runs/{run}/model/stress.json", half),
     ("runs/{run}/model/head.safetensors", flipped),
     ("runs/{run}/model/head.safetensors", half),
     ("runs/{run}/model/references.safetensors", flipped),
@@ -225,6 +228,7 @@ def make(workspace: Workspace, photos: Path, others: Path, compute: Compute) -> 
     review_run(run.id, workspace=workspace)
     evaluate_external(run.id, other, workspace=workspace)
     check_maps(run.id, images=2, workspace=workspace)
+    stress_test(run.id, workspace=workspace)
     photo = photos / "new.png"
     Image.open(min(others.rglob("*.png"))).rotate(180).save(photo)
     batch = new_batch(run, [NamedFile("new.png", photo)], "A photo")

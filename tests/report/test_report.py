@@ -16,8 +16,9 @@ from vitcore.cli._main import _parser
 from vitcore.cli._settings import hyperparameters_of
 from vitcore.dataset import load_dataset, rename_class
 from vitcore.errors import NotFoundError, SettingsError, StorageError
+from vitcore.inference import load_trust
 from vitcore.language import LANGUAGES, decimals, number, percent, speaking
-from vitcore.pipeline import write_report
+from vitcore.pipeline import stress_test, write_report
 from vitcore.records import plain_values, write_json
 from vitcore.report._repeat import command_of
 from vitcore.runs import RunFacts, RunWriter, load_run
@@ -293,6 +294,21 @@ def test_without_its_dataset_the_photos_are_left_out_and_a_leak_is_told(copied, 
 
 
 @pytest.mark.thorough
+def test_a_stress_test_is_told_and_a_damaged_one_left_out(copied, tmp_path, english):
+    workspace, run = copied
+    assert "What if photos are darker" not in " ".join(english.words)
+    found = stress_test(run.id, workspace=workspace).figures(load_trust(run.folder))
+    report = write_report(run.id, tmp_path / "stressed.html", workspace=workspace).read_text("utf-8")
+    words = spaced(" ".join(Page(report).words))
+    assert "What if photos are darker, turned, blurred or smaller?" in words
+    turned = found.set_index("change").loc["turned"]
+    cells = " ".join(percent(turned[name]) for name in ("accuracy", "confidence", "not_sure"))
+    assert f"Turned photos {spaced(cells)}" in words
+    (run.folder / "model" / "stress.json").write_text("{}")
+    again = write_report(run.id, tmp_path / "damaged.html", workspace=workspace).read_text("utf-8")
+    assert "What if photos are darker" not in again
+
+
 def test_a_lost_photo_leaves_its_answer(copied, tmp_path):
     workspace, run = copied
     dataset = load_dataset(run.config.dataset.id, workspace=workspace)

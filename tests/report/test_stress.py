@@ -57,10 +57,5 @@ def test_the_table_has_a_row_for_each_change():
     [table] = [block for block in blocks_of(PLAIN, ("turned", 0.3, 0.6, 0.7)) if isinstance(block, Table)]
     assert [row[0] for row in table.rows] == ["Photos as they are", "Turned photos"]
     assert [row[1].value for row in table.rows] == [0.8, 0.3]
-    assert [str(cell) for cell in table.rows[1][1:]] == [
-        "30.0\N{NO-BREAK SPACE}%",
-        "20.0\N{NO-BREAK SPACE}% to 40.0\N{NO-BREAK SPACE}%",
-        "60.0\N{NO-BREAK SPACE}%",
-        "70.0\N{NO-BREAK SPACE}%",
-        "90.0\N{NO-BREAK SPACE}%",
-    ]
+    shown = [str(cell).replace("\N{NO-BREAK SPACE}", " ") for cell in table.rows[1][1:]]
+    assert shown == ["30.0 %", "60.0 %", "70.0 %", "90.0 %", "20.0 % to 40.0 %"]

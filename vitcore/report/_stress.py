@@ -58,10 +58,10 @@ def stress_blocks(figures: pd.DataFrame) -> list[Block]:
     header = [
         tr("photos"),
         tr("accuracy"),
-        tr("95 % interval"),
         tr("mean confidence"),
         tr("“not sure”"),
         tr("right when sure"),
+        tr("95 % interval"),
     ]
     return [
         Paragraph(_sentence(rows), "lead"),
@@ -125,6 +125,7 @@ def _is_honest(row: dict[Any, Any]) -> bool:
 
 
 def _row(row: dict[Any, Any]) -> tuple[Any, ...]:
+    shares = (round(row[name], 3) for name in ("confidence", "not_sure", "sure_accuracy"))
     accuracy = Figure(row["accuracy"], "share", row["low"], row["high"])
-    others = (Figure(row[name], "share") for name in ("confidence", "not_sure", "sure_accuracy"))
-    return perturbation_title(row["change"]), accuracy, accuracy.interval, *others
+    others = (Figure(share, "share") for share in shares)
+    return perturbation_title(row["change"]), accuracy, *others, accuracy.interval
