@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from benchmarks._accuracy import accuracy_balanced, views
+from benchmarks._copies import copies
 from benchmarks._deletion import deletion
 from benchmarks._embedding import embedding_pass
 from benchmarks._engines import engines
@@ -38,6 +39,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
     {
         "accuracy-balanced": accuracy_balanced,
         "calibration": calibration,
+        "copies": copies,
         "deletion": deletion,
         "embedding-pass": embedding_pass,
         "engines": engines,

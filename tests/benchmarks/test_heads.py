@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks import BENCHMARKS, Setting
 from benchmarks._embedded import EmbeddedSet
+from tests._pictures import soft_photo
 
 
 @pytest.fixture
@@ -27,6 +28,21 @@ def test_wrong_labels_are_looked_for_in_digits_and_photos(photos_too, monkeypatc
     assert 0 <= rows[3].baseline <= 100
     assert len(list(workspace.features.iterdir())) == 1
     assert workspace.ids(workspace.datasets) == []
+
+
+@pytest.mark.thorough
+def test_copies_are_looked_for_among_photos(tmp_path, tiny_backbone, monkeypatch):
+    folder = tmp_path / "made"
+    for number in range(12):
+        (folder / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        soft_photo(number, (320, 240)).save(folder / "ab"[number % 2] / f"{number}.png")
+    monkeypatch.setattr("benchmarks._copies._OF_EACH_KIND", 3)
+    setting = Setting(scratch=tmp_path, backbone=tiny_backbone, photos=folder, images=40)
+    assert [(row.name, row.value, row.unit) for row in BENCHMARKS["copies"](setting)] == [
+        ("copies: digits taken for one another", 0, "images"),
+        *((f"copies: {kind}", 100, "% found") for kind in ("turned", "mirrored", "captioned")),
+        ("copies: photos taken for one another", 0, "images"),
+    ]
 
 
 def test_forecasts_are_compared_with_what_came(tmp_path, monkeypatch):
