@@ -21,8 +21,8 @@ from torch import nn
 from tests._pictures import encoded, image_of_mode, photo
 from vitcore.backbone import CATALOGUE, ONNX_OPSET, Device, Embedder, _onnx_network, resolve_backbone
 from vitcore.errors import BackboneError, ImageError
-from vitcore.evaluation import DoubtRule
-from vitcore.features import Unreadable
+from vitcore.evaluation import NO_PROBES, DoubtRule, Probes
+from vitcore.features import ImageView, Unreadable, local_pass
 from vitcore.inference import (
     Classifier,
     Trust,
@@ -266,6 +266,8 @@ def test_the_file_says_what_it_is(written, embedder):
             "input_size": "160",
             "opset": str(ONNX_OPSET),
             "temperature": "0.7",
+            "least_confidence": "0.6",
+            "largest_novelty": "2.0",
             "backbone": "tiny.safetensors",  # and not the path of the file
             "backbone_architecture": "test_vit",
             "backbone_licence": "unknown",
@@ -304,6 +306,48 @@ def test_the_script_gives_the_answers_of_the_classifier(written, embedder, pictu
     for file, probabilities in zip(pictures, found, strict=True):
         assert np.abs(probabilities - answer(classifier, file)).max() < 1e-4
     assert np.ptp(np.stack(found), axis=0).max() > 0.05
+
+
+@pytest.fixture(params=["distance", "probes"])
+def doubtful(request, embedder, pictures) -> Classifier:
+    """A classifier that knows three of the four pictures, and at its level doubts two of the four."""
+    classifier = classifier_of(embedder, hidden)
+    views = [ImageView(source=file) for file in pictures]
+    [batch] = local_pass(embedder, views)
+    vectors = batch.vectors.astype(np.float16)
+    probes = Probes(
+        weights=np.random.default_rng(5).normal(0, 0.02, (2, vectors.shape[1])).astype(np.float32),
+        offsets=np.array([0.1, 0.2], dtype=np.float32),
+    )
+    trust = replace(
+        classifier.trust,
+        references=np.repeat(vectors[:3], 3, axis=0) + np.arange(9, dtype=np.float16)[:, np.newaxis] / 100,
+        probes=probes if request.param == "probes" else NO_PROBES,
+    )
+    novelty = np.sort(trust.distances(vectors))
+    confidences = np.sort(trust.probabilities(classifier.head.logits(vectors)).max(axis=1))
+    rule = DoubtRule(masses=(float(confidences[1:3].mean()),) * 2, distances=(float(novelty[2:].mean()),) * 2)
+    return Classifier(classifier.head, embedder, CLASSES, replace(trust, rule=rule))
+
+
+def test_the_script_is_as_sure_as_the_classifier_for_the_same_reasons(doubtful, pictures, tmp_path):
+    write_onnx(doubtful, tmp_path / "model.onnx", facts={})
+    model = script.Model(tmp_path / "model.onnx")
+    expected = doubtful.predict(pictures)
+    found = [model.predict(file) for file in pictures]
+    assert [(line["sure"], line["reason"]) for line in found] == [(one.sure, one.reason) for one in expected]
+    assert "novel" in {one.reason for one in expected}
+    assert len({one.reason for one in expected}) > 1
+
+
+def test_the_file_gives_the_novelty_of_the_classifier(doubtful, pictures, tmp_path):
+    write_onnx(doubtful, tmp_path / "model.onnx", facts={})
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    for file in pictures:
+        pixels = script.prepare(script.load_image(file, 160), 160)
+        novelty, embedding = session.run(["novelty", "embedding"], {"image": pixels})
+        expected = doubtful.trust.distances(embedding.astype(np.float16)[np.newaxis])
+        assert (novelty.shape, float(novelty)) == ((), pytest.approx(expected[0], abs=1e-5))
 
 
 def test_an_image_that_is_gone_is_an_error_of_its_own(written, tmp_path):
@@ -404,7 +448,8 @@ def test_the_script_needs_three_packages_and_goes_on_after_a_broken_file(written
     assert [line["path"] for line in lines] == list(map(str, order))
     classifier = classifier_of(embedder, hidden)
     for line, prediction in zip(lines, classifier.predict(order), strict=True):
-        assert line.keys() == {"path", "label", "confidence", "probabilities"}
+        assert line.keys() == {"path", "label", "confidence", "sure", "reason", "probabilities"}
+        assert (line["sure"], line["reason"]) == (prediction.sure, prediction.reason)
         assert line["label"] == prediction.label
         assert line["confidence"] == max(line["probabilities"].values())
         assert line["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-4)

@@ -33,7 +33,7 @@ from ._metrics import (
     top_3_accuracy,
 )
 from ._names import METRICS, MetricKind
-from ._neighbours import NeighbourIndex, knn_labels, nearest, novelty
+from ._neighbours import NEAREST, NeighbourIndex, knn_labels, nearest, novelty
 from ._probes import NO_PROBES, Copies, Probes, fit_probes
 from ._projection import project
 from ._reliability import calibration_noise_floor, reliability
@@ -42,6 +42,7 @@ from ._slices import Slice, accuracy_slices, weakest_slice
 __all__ = [
     "FORMER_REASONS",
     "METRICS",
+    "NEAREST",
     "NO_PROBES",
     "Comparison",
     "Copies",

@@ -11,11 +11,14 @@ import numpy.typing as npt
 
 from vitcore.vectors import Vectors, slices
 
-__all__ = ["NeighbourIndex", "knn_labels", "nearest", "novelty"]
+__all__ = ["NEAREST", "NeighbourIndex", "knn_labels", "nearest", "novelty"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Groups = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+NEAREST = 5
+"""References that novelty is measured by."""
 
 _QUERY_ROWS, _REFERENCE_ROWS = 1024, 1024  # compared at once; 64 MB for embeddings of length 2304
 _VOTE_TEMPERATURE = 0.07
@@ -99,7 +102,7 @@ def knn_labels(
 
 
 def novelty(
-    queries: Vectors, references: Vectors, *, k: int = 5, groups: Groups | None = None
+    queries: Vectors, references: Vectors, *, k: int = NEAREST, groups: Groups | None = None
 ) -> npt.NDArray[np.float64]:
     """Return the novelty of images: their mean distance to the k nearest references.
 

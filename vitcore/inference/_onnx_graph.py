@@ -7,6 +7,7 @@
       │    the frozen network, up to the last block that is read
       │    class token and mean of the patches of each block
       ├──► embedding  float32 (D,), rounded to float16 as in the store
+      ├──► novelty  float32 (), by the distance to the references and by the probes
       │    standardisation, head, temperature, softmax
       └──► probabilities  float32 (C,)
 
@@ -22,7 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vitcore.backbone import ONNX_OPSET, Preprocessing, network_graph
+from vitcore.evaluation import NEAREST
 from vitcore.inference._classifier import Classifier
+from vitcore.inference._trust import Trust
 from vitcore.training import Head, HiddenHead, LinearHead
 
 if TYPE_CHECKING:
@@ -50,6 +53,12 @@ class _Graph:
 
         self.nodes.append(helper.make_node(operator, inputs, [to], name=to, **attributes))
         return to
+
+    def several(self, operator: str, *inputs: str, to: tuple[str, ...]) -> None:
+        """Append a node with several outputs, whose name is that of the first."""
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(operator, inputs, to, name=to[0]))
 
     def cast(self, value: str, number_type: int, *, to: str) -> str:
         """Append a change of the number format; the name of its output."""
@@ -88,6 +97,7 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
     _prepare(before, spec.preprocessing, to=network.graph.input[0].name)
     _classify(behind, classifier, of=network.graph.output[0].name)
     classes, dimension = classifier.head.shape
+    mass, farthest = classifier.trust.rule.at(classifier.trust.level)
     graph = helper.make_graph(
         [*before.nodes, *network.graph.node, *behind.nodes],
         "classifier",
@@ -95,6 +105,7 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
         [
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [classes]),
             helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [dimension]),
+            helper.make_tensor_value_info("novelty", TensorProto.FLOAT, []),
         ],
         initializer=[*before.constants, *network.graph.initializer, *behind.constants],
     )
@@ -112,6 +123,8 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
             "input_size": str(spec.preprocessing.input_size),
             "opset": str(ONNX_OPSET),
             "temperature": repr(classifier.trust.temperature),
+            "least_confidence": repr(mass),
+            "largest_novelty": repr(farthest),
             "backbone": spec.title if spec.source == "file" else spec.id,  # the id of a file is its path
             "backbone_architecture": spec.architecture,
             "backbone_licence": spec.licence,
@@ -160,7 +173,7 @@ def _prepare(graph: _Graph, preprocessing: Preprocessing, *, to: str) -> None:
 
 
 def _classify(graph: _Graph, classifier: Classifier, *, of: str) -> None:
-    """From the network's output to ``embedding`` and ``probabilities``."""
+    """From the network's output to ``embedding``, ``novelty`` and ``probabilities``."""
     from onnx import TensorProto
 
     name = HEAD
@@ -169,11 +182,42 @@ def _classify(graph: _Graph, classifier: Classifier, *, of: str) -> None:
     graph.cast(of, TensorProto.FLOAT16, to=f"{name}stored")
     graph.cast(f"{name}stored", TensorProto.FLOAT, to=f"{name}rounded")
     graph.add("Squeeze", f"{name}rounded", first, to="embedding")
+    _novelty(graph, classifier.trust, of=f"{name}rounded")
     logits = _head(graph, classifier.head, of=f"{name}rounded")
     temperature = graph.constant(f"{name}temperature", classifier.trust.temperature)
     graph.add("Div", logits, temperature, to=f"{name}scaled")
     graph.add("Softmax", f"{name}scaled", to=f"{name}shares", axis=-1)
     graph.add("Squeeze", f"{name}shares", first, to="probabilities")
+
+
+def _novelty(graph: _Graph, trust: Trust, *, of: str) -> None:
+    """The ``novelty`` as `vitcore.evaluation` has it: mean distance to the nearest references, and probes."""
+    from onnx import TensorProto
+
+    name = f"{HEAD}novelty_"
+    references = trust.references
+    lengths = np.maximum(np.linalg.norm(references.astype(np.float32), axis=1), 1e-12)
+    graph.constant(f"{name}stored", references.T, np.float16)
+    graph.cast(f"{name}stored", TensorProto.FLOAT, to=f"{name}references")
+    graph.add("MatMul", of, f"{name}references", to=f"{name}products")  # (1, D) x (D, R) -> (1, R)
+    graph.add("ReduceL2", of, graph.constant(f"{name}axis", [1], np.int64), to=f"{name}length", keepdims=1)
+    graph.add("Max", f"{name}length", graph.constant(f"{name}least", 1e-12), to=f"{name}own")
+    graph.add("Div", f"{name}products", f"{name}own", to=f"{name}part")
+    graph.add("Div", f"{name}part", graph.constant(f"{name}lengths", lengths), to=f"{name}cosines")
+    count = graph.constant(f"{name}count", [min(NEAREST, len(references))], np.int64)
+    graph.several("TopK", f"{name}cosines", count, to=(f"{name}nearest", f"{name}places"))
+    graph.add("Sub", graph.constant(f"{name}one", 1.0), f"{name}nearest", to=f"{name}apart")
+    zero, two = (graph.constant(f"{name}{what}", value) for what, value in (("zero", 0.0), ("two", 2.0)))
+    graph.add("Clip", f"{name}apart", zero, two, to=f"{name}distances")
+    graph.add("ReduceMean", f"{name}distances", f"{name}axis", to=f"{name}distance", keepdims=1)
+    last = f"{name}distance"
+    if len(trust.probes.offsets):
+        probes = trust.probes
+        scores = _linear(graph, "novelty_probe", probes.weights, probes.offsets, of=of)  # (1, K)
+        graph.add("Concat", last, scores, to=f"{name}all", axis=1)
+        last = graph.add("ReduceMax", f"{name}all", f"{name}axis", to=f"{name}largest", keepdims=1)
+    graph.add("Min", last, two, to=f"{name}bounded")
+    graph.add("Squeeze", f"{name}bounded", to="novelty")
 
 
 def _head(graph: _Graph, head: Head, *, of: str) -> str:

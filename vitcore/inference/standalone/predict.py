@@ -6,9 +6,11 @@ Needs Python 3.10 or newer and three packages::
     python predict.py PATH...                            # files, or folders of them
     python predict.py PATH... --model model-int8.onnx    # smaller and less exact
 
-Prints one JSON object per line: path, label, confidence, probabilities. A file that cannot be read is
-named on stderr, the others are answered, and the exit status is 1 at the end. HEIC photos can be read
-if the package pillow-heif is installed too.
+Prints one JSON object per line: path, label, confidence, sure, reason, probabilities. Where it is not
+sure, the reason is "ambiguous", for several classes are possible, or "novel", for the photo is unlike those
+that were learned from; by the level of doubt that was chosen when the model was exported. A file that
+cannot be read is named on stderr, the others are answered, and the exit status is 1 at the end. HEIC
+photos can be read if the package pillow-heif is installed too.
 
 The model takes any photo as it is, uint8 (height, width, 3), and prepares it by itself. Here the photo
 is brought to the model's size before, by the same steps of Pillow as in the training, so that every
@@ -68,6 +70,8 @@ class Model:
         facts = self._session.get_modelmeta().custom_metadata_map
         self.classes: list[str] = json.loads(facts["classes"])
         self.input_size = int(facts["input_size"])
+        self._least_confidence = float(facts["least_confidence"])
+        self._largest_novelty = float(facts["largest_novelty"])
 
     def probabilities(self, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Of each class: uint8 (height, width, 3) -> float32 (C,)."""
@@ -75,16 +79,24 @@ class Model:
         return np.asarray(found)
 
     def predict(self, file: Path) -> dict[str, Any]:
-        """The answer for one file: label, confidence, and probabilities by class, most probable first.
+        """The answer for one file: label, confidence, sure, reason, probabilities, most probable first.
 
         Raises:
             Unreadable: It is no image, or a damaged one.
         """
-        found = self.probabilities(prepare(load_image(file, self.input_size), self.input_size))
+        pixels = prepare(load_image(file, self.input_size), self.input_size)
+        found, novelty = self._session.run(["probabilities", "novelty"], {"image": pixels})
         order = np.argsort(-found, kind="stable")
+        confidence, reason = float(found[order[0]]), ""
+        if float(novelty) > self._largest_novelty:
+            reason = "novel"
+        elif confidence <= self._least_confidence:
+            reason = "ambiguous"
         return {
             "label": self.classes[order[0]],
-            "confidence": float(found[order[0]]),
+            "confidence": confidence,
+            "sure": not reason,
+            "reason": reason,
             "probabilities": {self.classes[number]: float(found[number]) for number in order},
         }
 
