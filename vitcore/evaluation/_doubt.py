@@ -11,7 +11,8 @@ exactly if its confidence is above a bound. On 600 photos of clothes (five split
 classes above a bound of probability (Sadinle et al., "Least Ambiguous Set-Valued Classifiers", 2019) were as
 small, 1.9 classes, but 46 % of the photos had only one, against 49 % here.
 
-``novel``: the image is farther from those that were learned from than these are from each other (`novelty`).
+``novel``: the image is farther from those that were learned from than these are from each other (`novelty`),
+or stands out like one that was turned or badly lit (`Probes`), which the distance hardly notices.
 
 The bound is taken from images of the training part, each judged by a head that did not learn from it
 (V. Vovk, "Cross-conformal predictors", 2015), so that no image is set aside. It then applies to a head that

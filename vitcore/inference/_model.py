@@ -3,7 +3,7 @@
 ::
 
     head.safetensors          the trained output layer
-    references.safetensors    embeddings of images that were learned from
+    references.safetensors    embeddings of images that were learned from, and probes
     config.json               classes, backbone, engine, precision, temperature, doubt, digests of those
 
 The backbone itself is not in the folder, for it did not change: the digest of its weights is, and
