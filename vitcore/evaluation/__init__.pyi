@@ -16,6 +16,7 @@ from ._forecast import Forecast, class_forecast, forecast
 from ._intervals import (
     balanced_accuracy_interval,
     cohen_kappa_interval,
+    independence,
     macro_f1_interval,
     mean_interval,
     wilson_interval,
@@ -73,6 +74,7 @@ __all__ = [
     "fit_probes",
     "fit_temperature",
     "forecast",
+    "independence",
     "knn_labels",
     "log_loss",
     "macro_f1",

@@ -13,11 +13,16 @@ The intervals of balanced accuracy, kappa and macro F1 are made alike:
    Louis and E. V. Slud, "Comparative study of confidence intervals for proportions in complex sample
    surveys", 2019.
 
+Images of one group, such as the frames of a burst, tell less than as many independent ones. How much less
+is taken from the accuracy (`independence`), and holds for all figures: every interval is that of as many
+images as the groups are worth.
+
 ``python -m benchmarks intervals`` measures how often they hold the true value. The percentile bootstrap of
 the macro F1 does so in about 90 % of the sets of 60 images of ten classes.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +30,7 @@ import numpy.typing as npt
 __all__ = [
     "balanced_accuracy_interval",
     "cohen_kappa_interval",
+    "independence",
     "macro_f1_interval",
     "mean_interval",
     "wilson_interval",
@@ -37,14 +43,52 @@ Interval = tuple[float, float]
 Z = 1.959963984540054  # 97.5 % point of the normal distribution
 _UNKNOWN = (math.nan, math.nan)
 _PSEUDO_IMAGES = 2  # per class
+_PSEUDO_GROUPS = 2  # whose images are all right or all wrong together
 
 
-def wilson_interval(hits: int, total: int) -> Interval:
+def independence(right: npt.NDArray[np.bool_], groups: npt.NDArray[Any]) -> float:
+    """The number of independent images that an image is worth, above 0 and up to 1.
+
+    The design effect of a share of images drawn group by group, and the factor for estimating it from few
+    groups: E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small expected number
+    of positive counts estimated from survey data", 1998. As a handful of groups says little about how alike
+    the images of one are, two pseudo-groups whose images are entirely alike are added.
+
+    Args:
+        right: (N,), whether the answer to an image was right.
+        groups: (N,), what belongs together; an image with a value of its own stands alone.
+    """
+    from scipy.special import stdtrit
+
+    numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    images, count = len(right), len(sizes)
+    if count == images:
+        return 1.0
+    if count < 2:
+        return 1.0 / images
+    share = float(right.mean())
+    largest = float((sizes**2).sum() / images)  # the design effect of images entirely alike
+    effect = largest
+    if 0 < share < 1:
+        sums = np.bincount(numbers, right - share)
+        effect = count / (count - 1) * float((sums**2).sum()) / (images * share * (1 - share))
+    alike = min(max((effect - 1) / (largest - 1), 0.0), 1.0)
+    alike = (alike * count + _PSEUDO_GROUPS) / (count + _PSEUDO_GROUPS)
+    few = (Z / float(stdtrit(count - 1, 0.975))) ** 2
+    return few / (1 + (largest - 1) * alike)
+
+
+def wilson_interval(hits: int, total: int, worth: float = 1.0) -> Interval:
     """The 95 % interval of a share, right also near 0 and 1 and for few images; NaN without any.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+
+    Args:
+        hits: 0 … total.
+        total: Number of images.
+        worth: Of an image, as `independence` says.
     """
-    return _wilson(hits / total, total) if total else _UNKNOWN
+    return _wilson(hits / total, total * worth) if total else _UNKNOWN
 
 
 def _wilson(share: float, total: float) -> Interval:
@@ -55,10 +99,11 @@ def _wilson(share: float, total: float) -> Interval:
     return min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share)
 
 
-def balanced_accuracy_interval(confusion: Ints) -> Interval:
+def balanced_accuracy_interval(confusion: Ints, worth: float = 1.0) -> Interval:
     """The 95 % interval of the balanced accuracy, over the classes that occur: (C, C) -> low, high.
 
-    See the top of this module. NaN where it is not defined: without images, or with one class in all.
+    See the top of this module, and `independence` for `worth`. NaN where it is not defined: without images,
+    or with one class in all.
     """
     total = int(confusion.sum())
     if not total:
@@ -71,13 +116,14 @@ def balanced_accuracy_interval(confusion: Ints) -> Interval:
     slope = (np.eye(len(cells)) - recall[:, np.newaxis]) * (total / counted)[:, np.newaxis] / present.sum()
     value = float((np.diag(confusion) / counted)[present].mean())
     images = _equivalent_images(cells, slope, float(recall[present].mean()), total)
-    return _wilson(value, images) if images else _UNKNOWN
+    return _wilson(value, images * worth) if images else _UNKNOWN
 
 
-def cohen_kappa_interval(confusion: Ints) -> Interval:
+def cohen_kappa_interval(confusion: Ints, worth: float = 1.0) -> Interval:
     """The 95 % interval of Cohen's kappa: (C, C) -> low, high.
 
-    See the top of this module; the share is the agreement that kappa corrects for chance. The slopes are
+    See the top of this module, and `independence` for `worth`; the share is the agreement that kappa
+    corrects for chance. The slopes are
     those of J. L. Fleiss, J. Cohen and B. S. Everitt, "Large sample standard errors of kappa and weighted
     kappa", 1969. NaN where it is not defined: without images, or if one class alone occurs.
     """
@@ -93,14 +139,15 @@ def cohen_kappa_interval(confusion: Ints) -> Interval:
     chance = float(confusion.sum(axis=1) @ confusion.sum(axis=0) / total**2)
     if not images or chance == 1:
         return _UNKNOWN
-    low, high = _wilson(float(np.trace(confusion) / total), images)
+    low, high = _wilson(float(np.trace(confusion) / total), images * worth)
     return max((low - chance) / (1 - chance), -1.0), (high - chance) / (1 - chance)
 
 
-def macro_f1_interval(confusion: Ints) -> Interval:
+def macro_f1_interval(confusion: Ints, worth: float = 1.0) -> Interval:
     """The 95 % interval of the macro F1, over the classes that occur or were predicted: (C, C) -> low, high.
 
-    See the top of this module. The slopes are those of K. Takahashi, K. Yamamoto, A. Kuchiba and T. Koyama,
+    See the top of this module, and `independence` for `worth`. The slopes are those of K. Takahashi,
+    K. Yamamoto, A. Kuchiba and T. Koyama,
     "Confidence interval for micro-averaged F1 and macro-averaged F1 scores", 2022. The F1 of few images is
     on average too low, by F1 (1 − F1) / (true + predicted) to second order; the interval lies around the
     value without that. NaN where it is not defined: without images, or with one class in all.
@@ -120,7 +167,7 @@ def macro_f1_interval(confusion: Ints) -> Interval:
     counted = np.where(seen, count, 1)
     value = float((2 * np.diag(confusion) / counted)[seen].mean())
     bias = float((f1 * (1 - f1) / counted)[seen].mean())
-    low, high = _wilson(min(value + bias, 1.0), images)
+    low, high = _wilson(min(value + bias, 1.0), images * worth)
     return min(low, value), high
 
 
@@ -151,7 +198,7 @@ def _equivalent_images(cells: Floats, slope: Floats, share: float, total: int) -
     return share * (1 - share) / variance * total if variance > 1e-12 else 0.0
 
 
-def mean_interval(values: Floats) -> Interval:
+def mean_interval(values: Floats, worth: float = 1.0) -> Interval:
     """The 95 % interval of a mean of skewed values, such as losses; NaN for fewer than two.
 
     Student's interval after the cubic transformation that takes the skewness out, of P. Hall, "On the removal
@@ -159,11 +206,12 @@ def mean_interval(values: Floats) -> Interval:
 
     Args:
         values: (N,), none negative.
+        worth: Of a value, as `independence` says.
     """
     from scipy.special import stdtrit
 
-    total = len(values)
-    if total < 2:
+    total = len(values) * worth
+    if len(values) < 2 or total <= 1:
         return _UNKNOWN
     mean, deviation = float(values.mean()), float(values.std(ddof=1))
     if not deviation:
