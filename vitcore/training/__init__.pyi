@@ -1,4 +1,5 @@
 from ._checkpoint import Checkpoint
+from ._cross_validation import CrossValidated, cross_validate, finish_head, remaining_errors, usual_folds
 from ._head import Head, HiddenHead, LinearHead, load_head, softmax
 from ._history import EpochRecord
 from ._hyperparameters import (
@@ -23,6 +24,7 @@ __all__ = [
     "Augmentation",
     "Balance",
     "Checkpoint",
+    "CrossValidated",
     "EpochRecord",
     "FitResult",
     "Head",
@@ -39,13 +41,17 @@ __all__ = [
     "SearchTrial",
     "check_search",
     "class_curve_points",
+    "cross_validate",
+    "finish_head",
     "fit_head",
     "fit_heads",
     "learning_curve_points",
     "learning_rate_curve",
     "load_head",
     "out_of_fold_logits",
+    "remaining_errors",
     "search_settings",
     "settings_without_effect",
     "softmax",
+    "usual_folds",
 ]

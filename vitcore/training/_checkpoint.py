@@ -131,7 +131,7 @@ class Checkpoint:
             SettingsError: They differ; the message says in what.
         """
         before, now = plain_values(self.hyperparameters), plain_values(h)
-        may_differ = {"folds", "repeats"}
+        may_differ = {"finish", "repeats"}
         if h.schedule == "constant" or h.optimizer == "lbfgs":
             may_differ.add("epochs")
         differing = [name for name in now if now[name] != before[name] and name not in may_differ]

@@ -86,7 +86,8 @@ class Hyperparameters:
             ``rotation``; kept in alphabetical order.
         input_size: Side of the square of pixels that the backbone sees, 56 … 1024; 0 for its own.
         validation_fraction: Share of the images kept for validation, above 0 and up to 0.9.
-        folds: Folds of a cross-validation after the training, 2 … 20; 0 for none.
+        finish: Whether the classifier that is kept learns from the validation images as well, once they
+            have chosen the best epoch; cross-validation then says how good it is.
         repeats: Further trainings on the same images from other seeds, 0 … 20.
         seed: Decides the split and all that is random in the training, 0 … 2³² − 1.
 
@@ -114,7 +115,7 @@ class Hyperparameters:
     augmentations: tuple[Augmentation, ...] = ("colour", "crop", "flip")
     input_size: int = 0
     validation_fraction: float = 0.2
-    folds: int = 0
+    finish: bool = True
     repeats: int = 0
     seed: int = 0
 
@@ -145,9 +146,8 @@ class Hyperparameters:
                 input_size=self.input_size,
             )
         self._check_number("validation_fraction", 0, 0.9, open_low=True)
-        self._check_whole("folds", 0, 20)
-        if self.folds == 1:
-            raise SettingsError("folds is 1; give 2 to 20, or 0 for no cross-validation.")
+        if not isinstance(self.finish, bool):
+            raise SettingsError("finish is {finish}; give true or false.", finish=repr(self.finish))
         self._check_whole("repeats", 0, 20)
         self._check_whole("seed", 0, 2**32 - 1)
         self._check_together()
@@ -168,12 +168,15 @@ class Hyperparameters:
     @staticmethod
     def upgraded(values: dict[str, Any]) -> dict[str, Any]:
         """Bring values of earlier versions to this form."""
+        values = dict(values)
         if "class_weights" in values and "balance" not in values:  # of before there was a sampler
             before = values["class_weights"]
             balance = "weights" if before == "balanced" else before
-            values = {**values, "balance": balance}
+            values["balance"] = balance
             del values["class_weights"]
-        return dict(values)
+        # Of before every run was cross-validated, and before one learned from all its images at the end.
+        former = {"finish": False} if values.pop("folds", None) is not None else {}
+        return {**former, **values}
 
     def _check_together(self) -> None:
         """Refuse what contradicts itself, and what would have no effect."""

@@ -121,7 +121,7 @@ def fit_heads(
     hyperparameters: Hyperparameters,
     seeds: Sequence[int] | None = None,
     others: tuple[Vectors, Ints] | None = None,
-    epochs: int | None = None,
+    epochs: int | Sequence[int] | None = None,
     keep: Literal["best", "last"] = "best",
     device: str = "cpu",
     on_epoch: Callable[[EpochRecord], None] | None = None,
@@ -144,8 +144,8 @@ def fit_heads(
         seeds: One per head; that of the hyperparameters for all if not given.
         others: Embeddings (M, D) and class numbers (M,) of images to be judged on, which the second
             row numbers of a part then mean; these are among the N if not given.
-        epochs: After how many to end, with the learning rates that they have in the whole training;
-            those of the hyperparameters if not given.
+        epochs: After how many to end, with the learning rates that they have in the whole training, for
+            all or one number per head; those of the hyperparameters if not given.
         keep: The head of the best epoch, or that of the last one, which the images that judge it had
             no part in choosing.
         device: Where to compute: ``cpu``, ``cuda`` or ``mps``.
@@ -153,27 +153,35 @@ def fit_heads(
         stop: Looked at before every batch; set it to end with the best heads so far.
 
     Returns:
-        One result per part. A head that patience ended waits for the others.
+        One result per part. A head that has ended, by patience or by its epochs, waits for the others.
 
     Raises:
         SettingsError: The loss is not finite any more; the learning rate is too high.
     """
     h = hyperparameters
     seeds = [h.seed] * len(parts) if seeds is None else list(seeds)
+    last = epochs if isinstance(epochs, Sequence) else [epochs or h.epochs] * len(parts)
     held = sum(vectors.shape[1] * len(learned) + len(judged) for learned, judged in parts)
     in_memory = isinstance(vectors, np.ndarray)
     fits = not in_memory or held * vectors.shape[2] * 4 <= _STACKED_BYTES
     together = _side_by_side(h) and fits
     plain, truth = (vectors[:, 0], labels) if others is None else others
     prepared = (
-        new_fit_data(vectors[learned], labels[learned], plain[judged], truth[judged], seed, device)
-        for (learned, judged), seed in zip(parts, seeds, strict=True)
+        (new_fit_data(vectors[learned], labels[learned], plain[judged], truth[judged], seed, device), end)
+        for (learned, judged), seed, end in zip(parts, seeds, last, strict=True)
     )
     stacks = [list(prepared)] if together else ([part] for part in prepared)
     results: list[FitResult] = []
     for stack in stacks:
         results += _fit(
-            stack, classes=classes, h=h, epochs=epochs, keep=keep, device=device, on_epoch=on_epoch, stop=stop
+            [part for part, _ in stack],
+            classes=classes,
+            h=h,
+            epochs=[end for _, end in stack],
+            keep=keep,
+            device=device,
+            on_epoch=on_epoch,
+            stop=stop,
         )
     return results
 
@@ -188,17 +196,31 @@ def _side_by_side(h: Hyperparameters) -> bool:
 
 
 class _HeadTraining:
-    """The training of one head: its history and its best epoch so far."""
+    """The training of one head, of so many epochs: its history, and the head to keep so far."""
 
-    def __init__(self, number: int, part: FitData, h: Hyperparameters, network: Network) -> None:
+    def __init__(
+        self,
+        number: int,
+        part: FitData,
+        h: Hyperparameters,
+        network: Network,
+        *,
+        epochs: int,
+        keep: Literal["best", "last"],
+    ) -> None:
         self.number = number
         self.history: list[EpochRecord] = []
         self._part, self._h, self._network = part, h, network
-        self._best, self._best_epoch = self._head(), 0
+        self._epochs, self._keep = epochs, keep
+        self._kept, self._best_epoch = self._head(), 0
 
     @property
-    def ran_out_of_patience(self) -> bool:
-        return bool(self._h.patience) and len(self.history) - self._best_epoch >= self._h.patience
+    def has_ended(self) -> bool:
+        """Whether it has had its epochs, or no patience is left."""
+        done = len(self.history)
+        return done >= self._epochs or (
+            bool(self._h.patience) and done - self._best_epoch >= self._h.patience
+        )
 
     def judge(self, classes: int) -> dict[str, float]:
         """Figures on the validation images, as the head is now."""
@@ -215,14 +237,17 @@ class _HeadTraining:
         }
 
     def add(self, record: EpochRecord) -> None:
-        """Note an epoch, and the head if it is the best so far."""
+        """Note an epoch, and the head if it is to be kept so far."""
         self.history.append(record)
-        if not self._best_epoch or self._rank(record) < self._rank(self.history[self._best_epoch - 1]):
-            self._best, self._best_epoch = self._head(), len(self.history)
+        is_best = not self._best_epoch or self._rank(record) < self._rank(self.history[self._best_epoch - 1])
+        if is_best:
+            self._best_epoch = len(self.history)
+        if is_best or self._keep == "last":
+            self._kept = self._head()
 
-    def result(self, outcome: Outcome, keep: Literal["best", "last"]) -> FitResult:
+    def result(self, outcome: Outcome) -> FitResult:
         """Return the outcome; before the end of the first epoch, with the head as it is."""
-        head = self._best if self._best_epoch and keep == "best" else self._head()
+        head = self._kept if self.history else self._head()
         return FitResult(head=head, history=self.history, best_epoch=self._best_epoch, outcome=outcome)
 
     def checkpoint(self, data: str, optimizer: torch.optim.Optimizer) -> Checkpoint:
@@ -233,7 +258,7 @@ class _HeadTraining:
             data=data,
             history=tuple(self.history),
             best_epoch=self._best_epoch,
-            best=self._best,
+            best=self._kept,
             parameters={name: p.detach().cpu().numpy().copy() for name, p in parameters.items()},
             optimizer=optimizer_arrays(optimizer),
         )
@@ -241,7 +266,7 @@ class _HeadTraining:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Stand where a checkpoint was made."""
         self.history = list(checkpoint.history)
-        self._best, self._best_epoch = checkpoint.best, checkpoint.best_epoch
+        self._kept, self._best_epoch = checkpoint.best, checkpoint.best_epoch
 
     def _head(self) -> LinearHead | HiddenHead:
         return self._network.head(self.number, self._part.mean, self._part.std)
@@ -261,7 +286,7 @@ def _fit(
     classes: int,
     h: Hyperparameters,
     device: str,
-    epochs: int | None = None,
+    epochs: Sequence[int] | None = None,
     keep: Literal["best", "last"] = "best",
     on_epoch: Callable[[EpochRecord], None] | None = None,
     stop: Event | None = None,
@@ -271,7 +296,11 @@ def _fit(
     """Train H heads side by side, one per part; checkpoints are for one head only."""
     stop = stop or Event()
     learner = new_learner(parts, classes=classes, h=h, device=device)
-    trainings = [_HeadTraining(number, part, h, learner.network) for number, part in enumerate(parts)]
+    epochs = epochs or [h.epochs] * len(parts)
+    trainings = [
+        _HeadTraining(number, part, h, learner.network, epochs=end, keep=keep)
+        for number, (part, end) in enumerate(zip(parts, epochs, strict=True))
+    ]
     data = parts[0].digest() if checkpoint or on_checkpoint else ""
     outcome: Outcome = "complete"
     with torch.no_grad(), threads_for(learner.step_values, device):
@@ -279,8 +308,8 @@ def _fit(
             checkpoint.check(h, learner.network, data)
             restore(checkpoint, learner.network, learner.optimizer)
             trainings[0].resume(checkpoint)
-        for epoch in range(len(trainings[0].history) + 1, (epochs or h.epochs) + 1):
-            going = [training for training in trainings if not training.ran_out_of_patience]
+        for epoch in range(len(trainings[0].history) + 1, max(epochs) + 1):
+            going = [training for training in trainings if not training.has_ended]
             if not going:
                 break
             started = time.perf_counter()
@@ -309,7 +338,7 @@ def _fit(
                     on_epoch(record)
             if on_checkpoint is not None:
                 on_checkpoint(trainings[0].checkpoint(data, learner.optimizer))
-    return [training.result(outcome, keep) for training in trainings]
+    return [training.result(outcome) for training in trainings]
 
 
 def new_fit_data(
