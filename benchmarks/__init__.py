@@ -19,6 +19,7 @@ from benchmarks._deletion import deletion
 from benchmarks._embedding import embedding_pass
 from benchmarks._engines import engines
 from benchmarks._forecast import more_images
+from benchmarks._headline import finish, headline
 from benchmarks._intervals import intervals
 from benchmarks._labels import label_audit
 from benchmarks._memory import memory
@@ -43,7 +44,9 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "deletion": deletion,
         "embedding-pass": embedding_pass,
         "engines": engines,
+        "finish": finish,
         "forecast": more_images,
+        "headline": headline,
         "intervals": intervals,
         "label-audit": label_audit,
         "memory": memory,

@@ -45,8 +45,13 @@ def figures_as_json(run: Run) -> str:
     """Return the figures, and what one has to know to read them, as JSON."""
     about = {"run": run.id, "name": run.name, "state": run.state, "dataset": asdict(run.config.dataset)}
     known = asdict(run.facts)
-    facts = {name: known[name] for name in ("calibration", "leak", "cross_validation") if known[name]}
-    return json.dumps({**about, **run.evaluation.to_dict(), **facts}, indent=2)
+    facts = {name: known[name] for name in ("calibration", "leak") if known[name]}
+    figures = {
+        "headline": asdict(run.headline),
+        **run.facts.headline_evaluation(run.evaluation).to_dict(),
+        "validation": run.evaluation.to_dict(),
+    }
+    return json.dumps({**about, **figures, **facts}, indent=2)
 
 
 def take_away(run: Run) -> None:

@@ -17,10 +17,16 @@ from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.jobs import Job
-from vitcore.language import duration, number, percent, span_sentence, tr, translated
+from vitcore.language import duration, mark, number, percent, span_sentence, tr, translated
 from vitcore.report import metric_figure, metric_title
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
+
+HEADLINES = {
+    "test": mark("Test accuracy"),
+    "cross-validation": mark("Accuracy (cross-validated)"),
+    "validation": mark("Validation accuracy"),
+}
 
 
 def curves_so_far(job: Job) -> None:
@@ -55,7 +61,7 @@ def result(last: Run) -> None:
     """Draw the chosen classifier: whether it is better than the one before, its figures, its making."""
     headline, facts = last.headline, last.facts
     evaluation = facts.headline_evaluation(last.evaluation)
-    title = tr("Test accuracy") if headline.source == "test" else tr("Validation accuracy")
+    title = tr(HEADLINES[headline.source])
     st.subheader(tr("The chosen classifier"), anchor=False)
     draw_difference_to_earlier(last)
     draw_metrics(

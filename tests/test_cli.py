@@ -209,7 +209,7 @@ def test_train_takes_its_options(train, photos):
         "augmentations": ["blur", "flip"],
         "input_size": 96,
         "validation_fraction": 0.25,
-        "folds": 2,
+        "finish": False,
         "repeats": 2,
         "seed": 7,
     }
@@ -217,7 +217,9 @@ def test_train_takes_its_options(train, photos):
         part
         for name, value in options.items()
         for part in (f"--{name.replace('_', '-')}", ",".join(value) if isinstance(value, list) else value)
+        if name != "finish"
     ]
+    flags.append("--no-finish")
     answer = train(photos, *flags, "--device", "cpu", "--precision", "bf16", "--name", "Mine")
     run = load_run(answer["run_id"])
     assert plain_values(run.hyperparameters) == options
@@ -282,18 +284,6 @@ def test_a_process_that_trains_warns_of_nothing(photos, tiny_backbone):
     assert len(done.stdout.splitlines()) == 1
     assert json.loads(done.stdout)["epochs_run"] == 2
     assert [line for line in done.stderr.splitlines() if "warn" in line.lower()] == []
-
-
-@pytest.mark.thorough
-def test_train_answers_the_folds_and_says_them_without_json(train, capsys, photos, tiny_backbone):
-    assert train(photos, "--epochs", 2)["cross_validation"] is None
-    crossed = train(photos, "--epochs", 2, "--folds", 3)["cross_validation"]
-    assert crossed.keys() == {"folds", "accuracy", "balanced_accuracy", "cohen_kappa"}
-    assert crossed["folds"] == len(crossed["accuracy"]) == 3
-    assert main(["train", str(photos), "--backbone", tiny_backbone, "--epochs", "2", "--folds", "3"]) == 0
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert said.startswith("Cross-validation on 3 folds: accuracy ")
-    assert said.count("±") == 3
 
 
 def test_train_answers_the_leak_of_a_ready_made_split_and_says_it(train, capsys, picture_folder, tmp_path):
@@ -475,10 +465,10 @@ def test_evaluate_answers_the_figures_of_the_run(ask, trained):
         assert (metric["low"] is None) == (metric["high"] is None)
         assert metric["low"] is None or metric["low"] <= metric["high"]
     assert answer["classes"] == trained["classes"]
-    assert answer["images"] == trained["images"]["validation"]
+    assert answer["images"] == trained["headline"]["images"] == 36
     assert [len(row) for row in answer["confusion"]] == [3, 3, 3]
     assert sum(map(sum, answer["confusion"])) == answer["images"]
-    assert answer["metrics"]["accuracy"]["value"] == trained["validation"]["accuracy"]
+    assert answer["metrics"]["accuracy"]["value"] == trained["headline"]["accuracy"]
 
 
 def test_compare_answers_which_of_two_runs_is_better(ask, complain, trained, train, workspace):
@@ -489,8 +479,9 @@ def test_compare_answers_which_of_two_runs_is_better(ask, complain, trained, tra
     assert sum(counts) == answer["images"]
     assert answer["difference"] == pytest.approx((counts[1] - counts[2]) / answer["images"])
     assert answer["low"] <= answer["difference"] <= answer["high"]
-    path = workspace.runs / trained["run_id"] / "predictions.csv"
-    path.write_text(re.sub(r"\b[0-9a-f]{64}\b", "0" * 64, path.read_text()))
+    for name in ("predictions", "cross-validation"):
+        path = workspace.runs / trained["run_id"] / f"{name}.csv"
+        path.write_text(re.sub(r"\b[0-9a-f]{64}\b", "0" * 64, path.read_text()))
     [line] = complain("compare", again["run_id"], trained["run_id"])
     assert "judged on different photos" in line
 
@@ -591,6 +582,12 @@ def test_a_model_folder_works_elsewhere(ask, trained, photos, tmp_path, monkeypa
 
 def test_predict_agrees_with_what_the_run_says_of_its_validation_images(ask, trained):
     run, dataset = load_run(trained["run_id"]), load_dataset(trained["dataset_id"])
+    assert run.facts.finish is not None
+    path = run.folder / "model" / "head.safetensors"
+    shutil.copyfile(run.validation_head, path)  # what was judged, in place of what learned from these images
+    config = json.loads((path.parent / "config.json").read_text())
+    config["digests"]["head.safetensors"] = run.facts.finish.head_sha256
+    (path.parent / "config.json").write_text(json.dumps(config))
     answer = ask("predict", run.id, *(dataset.path(file) for file in run.predictions["file"]))
     assert [row["label"] for row in answer["predictions"]] == list(run.predictions["predicted"])
     confidences = [row["confidence"] for row in answer["predictions"]]
@@ -706,8 +703,6 @@ def test_doctor_answers_what_this_machine_offers(ask, workspace, trained):
         ("train", "photos", "--batch-size", "0"),
         ("train", "photos", "--optimizer", "magic"),
         ("train", "photos", "--validation-fraction", "1"),
-        ("train", "photos", "--folds", "1"),
-        ("train", "photos", "--folds", "21"),
         ("train", "photos", "--seed", "-1"),
         ("audit", "no-such-folder"),
         ("audit", "empty"),
@@ -942,11 +937,17 @@ def test_a_share_can_be_set_aside_and_its_figure_is_the_headline(ask, train, pho
     }
 
 
-def test_without_a_test_part_the_headline_is_of_the_validation_images(trained):
+def test_without_a_test_part_the_headline_is_cross_validated(trained):
     assert trained["test"] is None
-    assert trained["headline"]["source"] == "validation"
-    assert trained["headline"]["accuracy"] == trained["validation"]["accuracy"]
-    assert trained["headline"]["images"] == trained["images"]["validation"]
+    figures = trained["cross_validation"]["evaluation"]["metrics"]["accuracy"]
+    assert trained["headline"] == {
+        "source": "cross-validation",
+        "accuracy": figures["value"],
+        "low": figures["low"],
+        "high": figures["high"],
+        "images": trained["images"]["train"] + trained["images"]["validation"],
+    }
+    assert trained["finish"]["images"] == 36
 
 
 # --- slices ------------------------------------------------------------------------------------
@@ -959,10 +960,10 @@ def test_evaluate_answers_the_accuracy_by_what_images_have_in_common(ask, compla
     run = train(photos, "--epochs", 2)
     slices = ask("evaluate", run["run_id"], "--by", "format")["slices"]
     assert {row["value"] for row in slices} == {"BMP", "PNG"}
-    assert sum(row["images"] for row in slices) == run["images"]["validation"]
+    assert sum(row["images"] for row in slices) == run["headline"]["images"] == 36
     assert all(row.keys() == {"value", "images", "accuracy", "low", "high"} for row in slices)
     by_light = ask("evaluate", run["run_id"], "--by", "brightness")["slices"]
-    assert sum(row["images"] for row in by_light) == run["images"]["validation"]
+    assert sum(row["images"] for row in by_light) == 36
     assert {row["value"].split()[0] for row in by_light} <= {"dark", "medium", "bright"}
     line = complain("evaluate", run["run_id"], "--by", "camera")[-1]
     assert line.endswith("cannot be compared by 'camera'; they can by 'format' and 'brightness'.")

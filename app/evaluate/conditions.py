@@ -100,7 +100,7 @@ def draw_conditions(run: Run, data: Dataset) -> None:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _conditions(key: Hashable, _run: Run, _data: Dataset) -> Conditions:  # noqa: ARG001 - stands for the others
-    rows = cached_run(_run).predictions
+    rows = cached_run(_run).headline_predictions
     rows = rows[rows["image_id"].isin(_data.rows["image_id"])].reset_index(drop=True)
     index = _data.rows.set_index("image_id").loc[rows["image_id"]].reset_index()
     columns = photo_conditions(_data, index)

@@ -48,4 +48,4 @@ def draw_figures(run: Run, data: Dataset) -> None:
     else:
         draw_blocks([baseline_table(review.baselines)])
     st.subheader(tr("Class by class"), anchor=False)
-    draw_blocks(class_blocks(evaluation))
+    draw_blocks(class_blocks(run.facts.thorough_evaluation(evaluation)))

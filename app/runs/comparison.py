@@ -49,17 +49,26 @@ def in_words(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+_SOURCES = {
+    "test": mark("{figure} (test)"),
+    "cross-validation": mark("{figure} (cross-validated)"),
+    "validation": mark("{figure} (validation)"),
+}
+
+
 def figure(run: Run, name: str) -> str:
     """A figure of a run and its source, with its spread over the folds or seeds of further trainings."""
     if not run.has_model:
         return ""
     text = str(metric_figure(name, run.facts.headline_evaluation(run.evaluation).metrics[name]))
-    parts = [text if run.facts.test is None else tr("{figure} (test)").format(figure=text)]
+    parts = [tr(_SOURCES[run.facts.headline_source]).format(figure=text)]
     for fact, text in (
         ("cross_validation", tr("{count} folds: {mean} ± {deviation}")),
         ("repeats", tr("{count} seeds: {mean} ± {deviation}")),
     ):
         found = getattr(run.facts, fact)
+        if getattr(found, "evaluation", None) is not None:  # the figure itself comes from these
+            continue
         values = pd.Series(() if found is None else getattr(found, name), dtype="float64").dropna()
         if len(values) > 1:
             mean, deviation = metric_figure(name, values.mean()), metric_figure(name, values.std())

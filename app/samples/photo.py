@@ -114,7 +114,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
         )
     try:
         with st.spinner(tr("Looking …")):
-            explanation = cached_explanation(run, str(path))
+            explanation = cached_explanation(run, str(path), judged=True)
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
         place.image(picture)

@@ -49,18 +49,23 @@ def cached_picture(path: str) -> Image.Image:
     return ImageOps.contain(load_image(Path(path), at_least=SIDE), (SIDE, SIDE))
 
 
-def cached_explanation(run: Run, path: str) -> Explanation:
+def cached_explanation(run: Run, path: str, *, judged: bool = False) -> Explanation:
     """Return what in an image speaks for and against each class; computed once for all sessions.
+
+    Args:
+        run: Whose classifier is asked.
+        path: Of the image.
+        judged: As for `cached_classifier`.
 
     Raises:
         VitcoreError: The image or the backbone cannot be had.
     """
-    return _explained(results_version(run), run, path)
+    return _explained(results_version(run), run, path, judged)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _explained(key: Hashable, _run: Run, path: str) -> Explanation:  # noqa: ARG001 - stands for the run
-    return explain(cached_classifier(_run), path)
+def _explained(key: Hashable, _run: Run, path: str, judged: bool) -> Explanation:  # noqa: ARG001 - as above
+    return explain(cached_classifier(_run, judged=judged), path)
 
 
 def draw_legend(explanation: Explanation, label: str) -> None:

@@ -1,7 +1,6 @@
 """The results of a run, read once for all sessions: figures, embeddings, classifier, review."""
 
 from collections.abc import Hashable
-from pathlib import Path
 
 import streamlit as st
 
@@ -32,19 +31,24 @@ def _kept(key: Hashable, run_id: str) -> Run:  # noqa: ARG001 - changes with the
     return load_run(run_id, workspace=workspace())
 
 
-def cached_classifier(run: Run) -> Classifier:
+def cached_classifier(run: Run, *, judged: bool = False) -> Classifier:
     """Load the classifier of a run, once for all sessions, and again when another level is chosen.
+
+    Args:
+        run: The run.
+        judged: Whether to load it as it was judged on the validation images, which it did not learn from.
 
     Raises:
         VitcoreError: It cannot be had.
     """
     with st.spinner(tr("Loading the classifier …")):
-        return _load_classifier(results_version(run), run.folder)
+        return _load_classifier(results_version(run), run, judged)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _load_classifier(key: Hashable, folder: Path) -> Classifier:  # noqa: ARG001 - changes with its files
-    return load_classifier(folder, workspace=workspace())
+def _load_classifier(key: Hashable, _run: Run, judged: bool) -> Classifier:  # noqa: ARG001 - as above
+    head = _run.validation_head if judged else None
+    return load_classifier(_run.folder, head=head, workspace=workspace())
 
 
 def cached_vectors(run: Run) -> RunVectors:

@@ -120,13 +120,13 @@ CHOICES = {
     ),
     "validation_fraction": Choice(
         tuple(round(0.05 * n, 2) for n in range(1, 19)),
-        mark("These images are never learned from; the figures come from them."),
+        mark("These images choose the best epoch and draw the curves."),
     ),
-    "folds": Choice(
-        (0, 2, 3, 4, 5, 6, 8, 10, 15, 20),
+    "finish": Choice(
+        (True, False),
         mark(
-            "Trains that many more times on other divisions of the photos, and tells how much the figures "
-            "vary."
+            "The classifier that you keep learns from the validation photos as well, once they have chosen "
+            "the best epoch. Photos for the final exam stay out."
         ),
     ),
     "repeats": Choice(
@@ -142,7 +142,7 @@ CHOICES = {
 }
 LEARNING = ("optimizer", "batch_size", "schedule", "warmup_epochs", "patience", "monitor")
 REGULARISING = ("label_smoothing", "weight_decay", "dropout", "noise", "mixup", "views")
-JUDGING = ("balance", "head", "hidden_units", "validation_fraction", "folds", "repeats")
+JUDGING = ("balance", "head", "hidden_units", "validation_fraction", "finish", "repeats")
 
 
 def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -272,6 +272,9 @@ def _draw(*names: str) -> None:
 
 def _draw_choice(name: str, choice: Choice) -> None:
     value = st.session_state[name]
+    if isinstance(value, bool):
+        st.toggle(setting_title(name), key=name, persist_state="session", help=tr(choice.meaning))
+        return
     options = [option for option in choice.options if option == value or _fits(name, option)]
     if value not in options:  # from a file or an older run
         options = sorted([*options, value]) if isinstance(value, int | float) else [*options, value]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vitcore.dataset import fold_index, split_index
+from vitcore.dataset import split_index
 from vitcore.errors import DatasetError, SettingsError
 
 
@@ -230,66 +230,3 @@ def test_a_class_of_one_group_is_refused_so_that_a_person_understands(index, gro
 def test_groups_of_another_length_are_refused():
     with pytest.raises(DatasetError, match="3 groups for 4 images"):
         split_index(table(["a", "b"] * 2), groups=np.arange(3))
-
-
-# --- folds -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("folds", [2, 3, 5])
-@pytest.mark.parametrize("sizes", [(10, 10), (5, 50, 500)])
-def test_every_fold_has_its_share_of_every_class(sizes, folds):
-    index = table([f"class {n}" for n, size in enumerate(sizes) for _ in range(size)])
-    fold = fold_index(index, folds, seed=1)
-    assert set(fold) == set(range(folds))
-    for number, size in enumerate(sizes):
-        counts = fold[index["label"] == f"class {number}"].value_counts()
-        assert len(counts) == folds
-        assert size // folds - 1 <= counts.min() <= counts.max() <= -(-size // folds) + 1
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_group_is_in_one_fold_and_every_fold_leaves_all_classes_to_learn_from(seed):
-    index = random_table(seed)
-    groups = random_groups(index, seed)
-    fold = fold_index(index, 2, seed=seed, groups=groups)
-    assert fold.groupby(groups).nunique().max() == 1
-    assert fold.groupby(index["sha256"]).nunique().max() == 1
-    for number in range(2):
-        assert set(index.loc[fold != number, "label"]) == set(index["label"])
-        assert (fold == number).any()
-
-
-def test_folds_follow_the_seed_and_keep_the_rows_of_the_index():
-    index = table(["a", "b"] * 30, split=["train", "train", "test"] * 20).set_axis(range(100, 160))
-    first, second, other = (fold_index(index, 4, seed=seed) for seed in (3, 3, 4))
-    pd.testing.assert_series_equal(first, second)
-    assert not first.equals(other)
-    assert first.index.equals(index.index)
-    assert (first.name, str(first.dtype)) == ("fold", "int64")
-
-
-@pytest.mark.parametrize(
-    ("index", "folds", "error", "message"),
-    [
-        pytest.param(table(["a", "b"] * 5), 1, SettingsError, "give 2 or more", id="one fold"),
-        pytest.param(table(["a"] * 5), 2, DatasetError, "at least two", id="one class"),
-        pytest.param(
-            table(["a"] * 9 + ["rare"] * 3),
-            5,
-            DatasetError,
-            "'rare' has 3 different images, and each of 5 folds needs one; choose 3 folds or add at least 2",
-            id="rare class",
-        ),
-        pytest.param(
-            table(["a"] * 9 + ["same"] * 4, [*map(str, range(9)), "x", "x", "x", "x"]),
-            2,
-            DatasetError,
-            r"'same' has 1 different image \(its 4 images are all copies of each other\), and each of 2 "
-            "folds needs one; add at least 1 more",
-            id="copies",
-        ),
-    ],
-)
-def test_folds_that_cannot_be_made_are_refused_with_the_reason(index, folds, error, message):
-    with pytest.raises(error, match=message):
-        fold_index(index, folds)

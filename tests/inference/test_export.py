@@ -104,7 +104,7 @@ def run(home, workspace, picture_folder, tiny_backbone) -> Run:
     if not home.exists():
         first = Workspace(home)
         dataset = import_dataset(picture_folder(), name="My *photos*", workspace=first)
-        h = Hyperparameters(epochs=3, validation_fraction=0.5)
+        h = Hyperparameters(epochs=3, validation_fraction=0.5, finish=False)
         train(dataset, h, compute=Compute(tiny_backbone), workspace=first)
     shutil.copytree(home, workspace.root, dirs_exist_ok=True)
     [run] = list_runs()

@@ -16,7 +16,6 @@ from vitcore.dataset import (
     add_images,
     delete_class,
     exclude,
-    fold_index,
     import_dataset,
     inspect_source,
     load_dataset,
@@ -199,7 +198,7 @@ def refusal(call, *arguments, **options) -> Message:
         {"head": "images"},
         {"monitor": "training"},
         {"augmentations": ["images"]},
-        {"folds": 1},
+        {"finish": 1},
         {"input_size": 20},
         {"warmup_epochs": 30},
         {"patience": 20},
@@ -219,14 +218,11 @@ def test_splits_that_are_refused_are_refused_in_spanish():
     for validation_fraction in (0, 1.5):
         spanish(refusal(split_index, table, validation_fraction=validation_fraction))
     spanish(refusal(split_index, index(label=["a"] * 120)))
-    spanish(refusal(fold_index, table, 1))
     one = index(label=["a"] * 119 + ["men's"])
-    for text in (refusal(split_index, one), refusal(fold_index, one, 5)):
-        assert "'men's' tiene 1 imagen diferente" in spanish(text)
-    three = index(label=["a"] * 117 + ["b"] * 3)
-    assert "elige 3 pliegues o añade" in spanish(refusal(fold_index, three, 5))
-    alike = three.assign(sha256=[*three["sha256"][:118], HASH, HASH])
-    assert "son copias unas de otras" in spanish(refusal(fold_index, alike, 5))
+    assert "'men's' tiene 1 imagen diferente" in spanish(refusal(split_index, one))
+    two = index(label=["a"] * 118 + ["b"] * 2)
+    alike = two.assign(sha256=[*two["sha256"][:118], HASH, HASH])
+    assert "son todas copias unas de otras" in spanish(refusal(split_index, alike))
     untaught = index(
         split=["train"] * 60 + ["validation"] * 60, label=["a", "b"] * 30 + ["{x}", "d'Artagnan's"] * 30
     )

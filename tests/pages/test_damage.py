@@ -214,7 +214,7 @@ def everything(homes, workspace, picture_folder, tiny_backbone) -> tuple[Dataset
 
 
 def make(workspace: Workspace, photos: Path, others: Path, compute: Compute) -> None:
-    h = Hyperparameters(epochs=2, folds=2, validation_fraction=0.4)
+    h = Hyperparameters(epochs=2, validation_fraction=0.4)
     options = {"compute": compute, "workspace": workspace}
     other = import_dataset(others, name="Others", workspace=workspace)
     train(other, h, **options)

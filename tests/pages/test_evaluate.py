@@ -72,7 +72,7 @@ def retrained(trained, tiny_backbone, **settings):
 
 
 def test_the_figures_are_those_of_the_run(open_page, trained):
-    evaluation = trained.run.evaluation
+    evaluation = trained.run.facts.headline_evaluation(trained.run.evaluation)
     assert 0 < evaluation.accuracy < 1
     at = open_page("evaluate")
     assert [metric.value for metric in at.metric] == [
@@ -83,7 +83,7 @@ def test_the_figures_are_those_of_the_run(open_page, trained):
 
 
 def test_the_table_has_a_row_for_every_metric(open_page, trained):
-    metrics = trained.run.evaluation.metrics
+    metrics = trained.run.facts.thorough_evaluation(trained.run.evaluation).metrics
     table = open_page("evaluate").table[0].value
     assert len(table) == len(metrics)
     digits = [re.sub(r"[^\d.]", "", text) for text in table["value"]]
@@ -124,7 +124,7 @@ def test_the_weakest_class_comes_first(open_page, trained):
     table = open_page("evaluate").dataframe[0].value
     assert sorted(table["class"]) == list(trained.run.classes)
     assert list(table["recall"]) == sorted(table["recall"])
-    assert table["images"].sum() == trained.run.evaluation.images
+    assert table["images"].sum() == trained.run.headline.images == len(trained.dataset.index)
 
 
 def test_simpler_ways_are_computed_by_looking_closer_and_then_shown(open_page, ui, finish, trained):
@@ -372,7 +372,7 @@ def test_two_runs_are_compared_on_the_images_they_share(open_section, trained, t
     this, other = retrained(trained, tiny_backbone, learning_rate=1e-5), trained.run
     at = open_section("compare")
     assert at.session_state["run"] == this.id
-    shared = this.predictions.merge(other.predictions, on="sha256", suffixes=("", "_other"))
+    shared = this.cross_validated.merge(other.cross_validated, on="sha256", suffixes=("", "_other"))
     right, also = shared["true"] == shared["predicted"], shared["true"] == shared["predicted_other"]
     assert len(shared) > 0
     text = said(at)
@@ -388,9 +388,9 @@ def test_two_runs_are_compared_on_the_images_they_share(open_section, trained, t
 
 def test_runs_without_shared_images_say_so(open_section, trained, tiny_backbone):
     run = retrained(trained, tiny_backbone)
-    rows = run.predictions
-    rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
-    rows.to_csv(run.folder / "predictions.csv", index=False)
+    for name, rows in (("predictions", run.predictions), ("cross-validation", run.cross_validated)):
+        rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
+        rows.to_csv(run.folder / f"{name}.csv", index=False)
     at = open_section("compare")
     assert "judged on different photos" in at.info[0].value
     assert not at.table
@@ -398,9 +398,9 @@ def test_runs_without_shared_images_say_so(open_section, trained, tiny_backbone)
 
 def test_images_with_another_label_are_left_out(open_section, trained, tiny_backbone):
     run = retrained(trained, tiny_backbone)
-    rows = run.predictions
+    rows = run.cross_validated
     rows.loc[:2, "true"] = np.where(rows.loc[:2, "true"] == "red", "blue", "red")
-    rows.to_csv(run.folder / "predictions.csv", index=False)
+    rows.to_csv(run.folder / "cross-validation.csv", index=False)
     text = said(open_section("compare"))
     assert f"On the {len(rows) - 3} photos" in text
     assert "3 photos whose class was changed" in text
@@ -478,7 +478,7 @@ def test_the_figures_of_a_cross_validation_are_told(open_page, trained):
     figures = dict.fromkeys(("accuracy", "balanced_accuracy", "cohen_kappa"), (0.5, 0.6, 0.7))
     amend_state(trained.run, cross_validation={"folds": 3, **figures})
     text = said(open_page("evaluate"))
-    for figure in ("3 other divisions", "60.0", "10.0", "50.0", "70.0"):
+    for figure in ("In the 3 parts", "60.0", "10.0", "50.0", "70.0"):
         assert figure in text
 
 
@@ -489,7 +489,7 @@ def test_the_figures_of_a_cross_validation_are_told(open_page, trained):
 def all_there(trained, picture_folder, tiny_backbone):
     """A run with a closer look, a stress test, another run beside it, and figures from elsewhere."""
     retrained(trained, tiny_backbone)
-    run = retrained(trained, tiny_backbone, folds=2)
+    run = retrained(trained, tiny_backbone)
     review_run(run.id)
     stress_test(run.id)
     other = import_dataset(picture_folder(("red", "green"), count=5, name="other"), name="ExternalEvaluation")

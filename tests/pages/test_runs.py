@@ -67,10 +67,10 @@ def test_every_run_has_a_row(open_page, trained, older, interrupted, failed):
 
 def test_a_row_has_the_figures_of_its_run(open_page, trained):
     (row,) = table(open_page("runs")).to_dict("records")
-    evaluation = trained.run.evaluation
+    evaluation = trained.run.facts.headline_evaluation(trained.run.evaluation)
     assert row["dataset"] == "My photos, version 1"
-    assert row["accuracy"] == percent(evaluation.accuracy)
-    assert row["kappa"] == decimals(evaluation.cohen_kappa)
+    assert row["accuracy"] == f"{percent(evaluation.accuracy)} (cross-validated)"
+    assert row["kappa"] == f"{decimals(evaluation.cohen_kappa)} (cross-validated)"
     assert row["epochs"].split()[0] == "4"
 
 
@@ -212,12 +212,12 @@ def test_several_runs_are_compared_in_what_differs(open_page, trained, older):
 
 def test_of_several_runs_the_latest_is_compared_with_each(open_page, ui, trained, older):
     copy_run(trained.run, "20200101-000000-00000b")
-    rows = older.predictions
-    rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
-    rows.to_csv(older.folder / "predictions.csv", index=False)
+    for name, rows in (("predictions", older.predictions), ("cross-validation", older.cross_validated)):
+        rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
+        rows.to_csv(older.folder / f"{name}.csv", index=False)
     texts = ui.texts(choose(open_page("runs"), 2, 0, 1))
     [said] = [text for text in texts if "both trainings were judged on" in text]
-    assert f"On the {trained.run.evaluation.images} photos" in said
+    assert f"On the {trained.run.headline.images} photos" in said
     assert "both are right equally often" in said
     assert len([text for text in texts if "another part by now" in text]) == 1
     assert len([text for text in texts if text.startswith("This one is ")]) == 2

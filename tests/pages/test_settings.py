@@ -52,7 +52,7 @@ def any_settings(draw: st.DrawFn) -> Hyperparameters:
         "augmentations": draw(st.lists(st.sampled_from(AUGMENTATIONS), unique=True)),
         "input_size": draw(st.just(0) | st.integers(56, 1024)),
         "validation_fraction": draw(floats(1e-6, 0.9, 0.2, 0.25)),
-        "folds": draw(st.just(0) | st.integers(2, 20)),
+        "finish": draw(st.booleans()),
         "repeats": draw(st.integers(0, 20)),
         "seed": draw(st.integers(0, 2**32 - 1)),
     }

@@ -33,11 +33,11 @@ SETTINGS = {
     "augmentations": ["blur", "flip"],
     "input_size": 112,
     "validation_fraction": 0.25,
-    "folds": 2,
+    "finish": False,
     "repeats": 2,
     "seed": 7,
 }
-KINDS = ("select_slider", "selectbox", "multiselect", "number_input")
+KINDS = ("select_slider", "selectbox", "multiselect", "number_input", "toggle")
 
 
 def widget(at, key):
@@ -122,7 +122,7 @@ def test_after_training_again_the_fair_difference_comes_before_the_figures(page,
     assert set(first.predictions["sha256"]) < set(second.predictions["sha256"])
     texts = ui.texts(page)
     [place] = [n for n, text in enumerate(texts) if "photos that both trainings were judged on" in text]
-    assert f"On the {len(first.predictions)} photos that both trainings were judged on" in texts[place]
+    assert f"On the {first.headline.images} photos that both trainings were judged on" in texts[place]
     assert place < texts.index(percent(second.headline.accuracy))
     caption = next(text for text in texts if "McNemar" in text or "the other alone on" in text)
     assert "Compared with" in caption
@@ -132,9 +132,9 @@ def test_after_training_again_the_fair_difference_comes_before_the_figures(page,
 def test_trainings_that_share_no_photos_say_why_and_what_to_do(page, finish, ui):
     finish(ui.press(choose(page, epochs=1), "start"))
     [first] = list_runs()
-    rows = first.predictions
-    rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
-    rows.to_csv(first.folder / "predictions.csv", index=False)
+    for name, rows in (("predictions", first.predictions), ("cross-validation", first.cross_validated)):
+        rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
+        rows.to_csv(first.folder / f"{name}.csv", index=False)
     finish(ui.press(choose(page, epochs=2), "start"))
     second = list_runs()[0]
     [said] = [info.value for info in page.info]

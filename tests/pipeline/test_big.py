@@ -15,6 +15,7 @@ from vitcore.inference import load_classifier
 from vitcore.pipeline import _trusting, evaluate_on, review_run, run_vectors, train
 from vitcore.pipeline._material import prepare_data
 from vitcore.progress import Task
+from vitcore.records import plain_values
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters, _head, _inputs
 
@@ -65,7 +66,7 @@ def read_at_once(monkeypatch) -> list[int]:
 @pytest.mark.parametrize(
     "h",
     [
-        Hyperparameters(epochs=3, learning_rate=1e-2, batch_size=8, views=2, folds=2, repeats=2),
+        Hyperparameters(epochs=3, learning_rate=1e-2, batch_size=8, views=2, repeats=2),
         Hyperparameters(epochs=3, optimizer="lbfgs", repeats=2),
     ],
     ids=["adamw", "lbfgs"],
@@ -79,7 +80,8 @@ def test_a_run_is_the_same_whether_the_vectors_are_in_memory_or_not(learn, h):
     for name in ("split", "images"):
         assert getattr(stored.config, name) == getattr(held.config, name)
     assert stored.facts.repeats == held.facts.repeats
-    assert stored.facts.cross_validation == held.facts.cross_validation
+    figures, expected = (plain_values(run.facts.cross_validation.evaluation) for run in (stored, held))
+    assert figures["confusion"] == expected["confusion"]
     assert vars(stored.facts.calibration) == pytest.approx(vars(held.facts.calibration), abs=1e-4)
     assert np.allclose(stored.probabilities, held.probabilities, atol=1e-5)
     mine, theirs = load_classifier(stored.folder), load_classifier(held.folder)
@@ -89,7 +91,7 @@ def test_a_run_is_the_same_whether_the_vectors_are_in_memory_or_not(learn, h):
 
 
 def test_no_part_of_a_training_reads_many_vectors_at_once(learn, read_at_once):
-    run = learn(Hyperparameters(epochs=2, learning_rate=1e-2, batch_size=8, folds=2, repeats=2), stored=True)
+    run = learn(Hyperparameters(epochs=2, learning_rate=1e-2, batch_size=8, repeats=2), stored=True)
     assert run.evaluation.accuracy > 0.5
     assert sum(read_at_once) > 36 * 2
     assert max(read_at_once) <= 5 * 4  # copies of five photos, changed in four ways; references are fewer
@@ -134,5 +136,6 @@ def test_images_and_their_views_go_through_the_pass_that_is_given(dataset, tiny_
     embedder = Embedder(resolve_backbone(tiny_backbone), Device("cpu", "CPU", "fp32"))
     h = Hyperparameters(epochs=3, views=2)
     data = prepare_data(dataset, h, embedder, Task(), forward_pass)
-    assert sorted(numbers) == [0] * 36 + [1] * len(data.train)
+    assert sorted(numbers) == [0] * 36 + [1] * 36
+    assert data.views.shape[:2] == (36, 2)
     assert data.computed == len(numbers)

@@ -18,10 +18,21 @@ def dataset(picture_folder):
 
 
 @pytest.fixture
-def learn(dataset, tiny_backbone):
+def trained(dataset, tiny_backbone):
     def work(data=dataset, **changes):
         h = Hyperparameters(**{"epochs": 1, "learning_rate": 1e-4, "validation_fraction": 0.5, **changes})
         return train(data, h, compute=Compute(tiny_backbone, device="cpu"))
+
+    return work
+
+
+@pytest.fixture
+def learn(trained):
+    """Trains a run of before every run was cross-validated."""
+
+    def work(*arguments, **changes):
+        run = trained(*arguments, **changes)
+        return replace(run, facts=replace(run.facts, cross_validation=None))
 
     return work
 
@@ -78,6 +89,14 @@ def test_test_parts_that_both_have_come_first(learn, dataset):
     found = compare_runs(first, second)
     assert sorted(found.rows["name"]) == sorted(first.test_predictions["name"])
     assert found.first.accuracy == pytest.approx(first.facts.test.evaluation.accuracy)
+
+
+def test_cross_validated_answers_are_compared_on_all_images(trained, dataset):
+    first, second = trained(), trained(set_aside(dataset, 0.3), epochs=3)
+    found = compare_runs(first, second)
+    assert len(first.cross_validated) == 42
+    assert sorted(found.rows["name"]) == sorted(second.cross_validated["name"])
+    assert not set(found.rows["name"]) & set(second.test_predictions["name"])
 
 
 def test_what_one_tested_and_the_other_learned_from_is_not_compared(learn, dataset):

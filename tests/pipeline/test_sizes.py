@@ -207,7 +207,7 @@ def test_it_is_found_again_by_its_settings_and_its_backbone(measure, dataset, ti
     other = replace(BASE, epochs=2)
     second = measure(other)
     assert load_sizes(dataset, BASE, backbone=tiny_backbone) == first
-    assert load_sizes(dataset, replace(BASE, input_size=128, folds=3), backbone=tiny_backbone) == first
+    assert load_sizes(dataset, replace(BASE, input_size=128, finish=False), backbone=tiny_backbone) == first
     assert load_sizes(dataset, other, backbone=tiny_backbone) == second
     unknown = load_sizes(dataset, replace(BASE, epochs=4), backbone=tiny_backbone)
     assert unknown == second

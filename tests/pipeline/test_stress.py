@@ -54,7 +54,8 @@ def test_an_answer_is_that_of_the_classifier(run):
     found = stress_test(run.id, device="cpu").answers
     row = found[found["change"] == UNCHANGED].iloc[3]
     dataset = load_dataset(run.config.dataset.id)
-    [answer] = load_classifier(run.folder, device="cpu").predict([dataset.path(row["file"])])
+    classifier = load_classifier(run.folder, head=run.validation_head, device="cpu")
+    [answer] = classifier.predict([dataset.path(row["file"])])
     assert (answer.label, answer.confidence) == (row["predicted"], pytest.approx(row["confidence"], abs=1e-3))
 
 

@@ -21,10 +21,27 @@ from tests._pictures import soft_photo
 from vitcore.backbone import Embedder
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset, exclude, import_dataset, split_index
-from vitcore.errors import BackboneError, DatasetError, DeviceError, InputError, SettingsError, Stopped
+from vitcore.errors import (
+    BackboneError,
+    DatasetError,
+    DeviceError,
+    InputError,
+    SettingsError,
+    Stopped,
+    StorageError,
+)
 from vitcore.inference import load_classifier
-from vitcore.pipeline import _material, _novelty, _repeats, _trusting, evaluate_on, resume, train
+from vitcore.pipeline import (
+    _novelty,
+    _repeats,
+    _training,
+    _trusting,
+    evaluate_on,
+    resume,
+    train,
+)
 from vitcore.progress import Task
+from vitcore.records import plain_values
 from vitcore.runs import (
     CHECKPOINT,
     DatasetReference,
@@ -35,7 +52,7 @@ from vitcore.runs import (
     list_runs,
     load_run,
 )
-from vitcore.training import Hyperparameters
+from vitcore.training import Hyperparameters, cross_validate
 
 COPIES = 28  # a fifth of the 36 images, each turned, upside down, darker and brighter
 SHORT = Hyperparameters(epochs=4, learning_rate=1e-2)
@@ -123,7 +140,7 @@ def test_the_predictions_are_those_of_the_validation_images(run, dataset):
 
 
 def test_the_classifier_repeats_the_stored_predictions(run, dataset):
-    classifier = load_classifier(run.folder, device="cpu")
+    classifier = load_classifier(run.folder, head=run.validation_head, device="cpu")
     predictions = classifier.predict([dataset.path(file) for file in run.predictions["file"]])
     assert [prediction.label for prediction in predictions] == run.predictions["predicted"].tolist()
     found = [[prediction.probabilities[label] for label in run.classes] for prediction in predictions]
@@ -135,7 +152,7 @@ def test_the_classifier_repeats_the_stored_predictions(run, dataset):
 
 @pytest.mark.thorough
 def test_the_classifier_repeats_the_stored_verdicts(run, dataset):
-    classifier = load_classifier(run.folder, device="cpu")
+    classifier = load_classifier(run.folder, head=run.validation_head, device="cpu")
     predictions = classifier.predict([dataset.path(file) for file in run.predictions["file"]])
     verdicts = classifier.trust.verdicts(
         run.probabilities.astype(np.float64), run.predictions["novelty"].to_numpy()
@@ -151,7 +168,7 @@ def test_calibration_is_told(run):
     assert 0 <= found.noise_floor <= 1
 
 
-def test_the_validation_images_have_no_say_in_the_doubt(dataset, tiny_backbone, monkeypatch):
+def test_all_images_have_a_say_in_the_doubt(dataset, tiny_backbone, monkeypatch):
     seen = []
     fit = _trusting.fit_doubt_rule
 
@@ -161,7 +178,7 @@ def test_the_validation_images_have_no_say_in_the_doubt(dataset, tiny_backbone, 
 
     monkeypatch.setattr(_trusting, "fit_doubt_rule", watching)
     run = train(dataset, SHORT, compute=Compute(tiny_backbone, device="cpu"))
-    assert seen == [run.config.images.train]
+    assert seen == [run.config.images.train + run.config.images.validation] == [36]
 
 
 def test_of_many_training_images_a_share_of_every_class_is_kept_to_compare_with(monkeypatch):
@@ -240,9 +257,9 @@ def test_another_seed_gives_another_split(learn):
     assert first.predictions["image_id"].tolist() != second.predictions["image_id"].tolist()
 
 
-def test_views_are_embedded_for_training_images_only(learn, forward_passes):
+def test_views_are_embedded_for_all_images_but_judged_on_none(learn, forward_passes):
     run = learn(Hyperparameters(epochs=4, learning_rate=1e-2, views=2))
-    assert sum(forward_passes) == 36 + 30 + COPIES
+    assert sum(forward_passes) == 36 + 36 + COPIES
     assert run.state == "complete"
     assert run.evaluation.images == 6
     assert figures(run) != figures(learn())
@@ -289,7 +306,9 @@ def test_the_phases_are_told_in_order(learn):
     assert started == [run.id]
     last = {progress.phase: progress for progress in seen}
     assert (last["embed"].done, last["embed"].total, last["embed"].unit) == (COPIES, COPIES, "images")
-    assert (last["fit"].done, last["fit"].total, last["fit"].unit) == (4, 4, "epochs")
+    fit = [(progress.done, progress.total, progress.unit) for progress in seen if progress.phase == "fit"]
+    assert (4, 4, "epochs") in fit
+    assert fit[-1] == (12 * 4, 12 * 4, "epochs")  # as many folds as a class has images
     assert any("tiny.safetensors" in str(progress.message) for progress in seen)
 
 
@@ -434,21 +453,18 @@ def test_no_picture_that_judges_was_learned_from_in_any_form(with_copies, tiny_b
 @pytest.mark.thorough
 def test_no_fold_judges_what_its_head_learned_from_in_any_form(with_copies, tiny_backbone, monkeypatch):
     seen = []
-    fold_index = _material.fold_index
+    crossed_figures = _training.crossed_figures
 
-    def watching(index: pd.DataFrame, *arguments, **options) -> pd.Series:
-        fold = fold_index(index, *arguments, **options)
-        seen.append((index, fold))
-        return fold
+    def watching(data, answers, *arguments):
+        seen.append((data.rows["name"], answers.fold))
+        return crossed_figures(data, answers, *arguments)
 
-    monkeypatch.setattr(_material, "fold_index", watching)
-    train(with_copies, Hyperparameters(epochs=2, folds=3), compute=Compute(tiny_backbone, device="cpu"))
-    index, fold = seen[-1]  # the first only looks whether there are enough images
-    assert len(index) == 24 + 9 * 4
-    for number in range(3):
-        judging, learned = (
-            families(index.loc[chosen, "name"]) for chosen in (fold == number, fold != number)
-        )
+    monkeypatch.setattr(_training, "crossed_figures", watching)
+    train(with_copies, Hyperparameters(epochs=2), compute=Compute(tiny_backbone, device="cpu"))
+    [(names, fold)] = seen
+    assert len(names) == 24 + 9 * 4
+    for number in range(fold.max() + 1):
+        judging, learned = (families(names[chosen]) for chosen in (fold == number, fold != number))
         assert judging & learned == set()
 
 
@@ -463,13 +479,13 @@ def test_no_training_image_is_its_own_neighbour_in_any_form(with_copies, tiny_ba
 
     monkeypatch.setattr(_novelty, "fit_probes", watching)
     run = train(with_copies, SHORT, compute=Compute(tiny_backbone, device="cpu"))
-    learned = with_copies.index[~with_copies.index["image_id"].isin(run.predictions["image_id"])]
-    family = learned["name"].str.extract(r"/(\d\d)")[0].to_numpy()
+    learned = ~with_copies.index["image_id"].isin(run.predictions["image_id"]).to_numpy()
+    family = with_copies.index["name"].str.extract(r"/(\d\d)")[0].to_numpy()
     vectors = load_classifier(run.folder).trust.references.astype(np.float64)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     distances = 1 - vectors @ vectors.T
-    assert len(distances) == len(family) > len(set(family))
-    distances[family[:, np.newaxis] == family] = np.inf
+    assert len(distances) == learned.sum() > len(set(family[learned]))
+    distances[family[learned][:, np.newaxis] == family[learned]] = np.inf
     assert seen[0] == pytest.approx(np.sort(distances, axis=1)[:, :5].mean(axis=1), abs=1e-5)
 
 
@@ -549,42 +565,79 @@ def test_a_split_that_is_nothing_but_a_leak_has_no_accuracy_without_it(leaking, 
 # --- cross-validation ------------------------------------------------------------------------
 
 
-def test_the_folds_are_judged_in_turn(learn, forward_passes):
-    run = learn(Hyperparameters(epochs=4, learning_rate=1e-2, folds=3))
+def test_the_folds_answer_in_turn_and_stand_for_the_run(learn, forward_passes):
+    run = learn(Hyperparameters(epochs=4, learning_rate=1e-2))
     assert sum(forward_passes) == 36 + COPIES
-    crossed = run.facts.cross_validation
-    assert crossed.folds == 3
+    crossed, rows = run.facts.cross_validation, run.cross_validated
+    assert crossed.folds == 12
     for metric in ("accuracy", "balanced_accuracy", "cohen_kappa"):
-        assert len(getattr(crossed, metric)) == 3
-        assert all(0.8 < value <= 1 for value in getattr(crossed, metric))
-    assert len(run.history) == 4
-    plain = learn()
-    assert figures(plain) == figures(run)
-    assert plain.facts.cross_validation is None
+        assert len(getattr(crossed, metric)) == 12
+    assert crossed.singly is None
+    assert len(rows) == crossed.evaluation.images == 36
+    right = int((rows["true"] == rows["predicted"]).sum())
+    assert right == np.trace(crossed.evaluation.confusion) > 30
+    assert run.headline.source == "cross-validation"
+    assert run.headline.images == 36
+    assert run.headline.low < run.headline.accuracy <= run.headline.high <= 1
+    again = learn(Hyperparameters(epochs=4, learning_rate=1e-2)).facts.cross_validation
+    assert plain_values(again) == plain_values(crossed)
 
 
-@pytest.mark.thorough
-def test_the_folds_are_the_same_when_repeated(learn):
-    h = Hyperparameters(epochs=3, folds=4, seed=2)
-    assert learn(h).facts.cross_validation == learn(h).facts.cross_validation
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"patience": 2}, {"finish": False}, {"patience": 2, "finish": False}, {"head": "hidden"}],
+    ids=str,
+)
+def test_nothing_about_a_fold_takes_part_in_its_answers(options):
+    random = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    vectors = (random.normal(size=(30, 1, 8)) + 2 * np.eye(8)[labels][:, np.newaxis]).astype(np.float32)
+    h = Hyperparameters(epochs=8, learning_rate=1e-2, **options)
+    fold = np.arange(30) // 3 % 3
+
+    def answers(labels):
+        return cross_validate(vectors, labels, np.arange(30), fold, classes=3, hyperparameters=h).logits
+
+    before = answers(labels)
+    changed = labels.copy()
+    changed[fold == 1] = (labels[fold == 1] + 1) % 3
+    after = answers(changed)
+    assert np.allclose(before[fold == 1], after[fold == 1], atol=1e-5)
+    assert not np.allclose(before[fold != 1], after[fold != 1], atol=1e-2)
 
 
-def test_no_head_of_a_fold_is_chosen_by_the_images_that_judge_it(learn):
-    run = learn(Hyperparameters(epochs=6, learning_rate=0.5, folds=3))
-    histories = run.repeats
-    assert histories["kind"].unique().tolist() == ["fold"]
-    for number, accuracy in enumerate(run.facts.cross_validation.accuracy, start=1):
-        fold = histories[histories["number"] == number].set_index("epoch")
-        assert fold.index.tolist() == list(range(1, 7))
-        assert fold.loc[run.facts.best_epoch, "accuracy"] == accuracy
-
-
-@pytest.mark.thorough
-def test_folds_do_not_learn_longer_than_the_run_did(learn):
-    h = Hyperparameters(epochs=40, learning_rate=0.5, patience=2, schedule="constant", folds=3)
+def test_without_a_finish_the_classifier_is_the_one_that_was_judged(learn):
+    h = Hyperparameters(epochs=4, learning_rate=1e-2, finish=False)
     run = learn(h)
+    assert run.facts.finish is None
+    assert run.validation_head is None
+    assert run.headline.source == "cross-validation"
+    finished = learn(SHORT)
+    assert finished.facts.finish.images == 36
+    heads = [load_classifier(each.folder).head for each in (run, finished)]
+    assert not np.array_equal(heads[0].weight, heads[1].weight)
+    assert np.array_equal(
+        heads[0].weight, load_classifier(finished.folder, head=finished.validation_head).head.weight
+    )
+
+
+def test_a_head_that_was_judged_and_is_damaged_is_not_used(learn):
+    run = learn()
+    changed = bytearray(run.validation_head.read_bytes())
+    changed[-1] ^= 1
+    run.validation_head.write_bytes(changed)
+    with pytest.raises(StorageError, match="its contents are not those of the training"):
+        load_classifier(run.folder, head=run.validation_head)
+
+
+@pytest.mark.thorough
+def test_folds_do_not_learn_longer_than_patience_allows(learn):
+    seen = []
+    h = Hyperparameters(epochs=40, learning_rate=0.5, patience=2, schedule="constant")
+    run = learn(h, task=Task(seen.append))
     assert len(run.history) < 40
-    assert run.repeats.groupby("number").size().tolist() == [len(run.history)] * 3
+    fit = [progress for progress in seen if progress.phase == "fit"]
+    assert fit[-1].done < fit[-1].total == 2 * 12 * 40
 
 
 def test_further_seeds_learn_from_the_same_images(learn, monkeypatch):
@@ -612,22 +665,6 @@ def test_further_seeds_learn_from_the_same_images(learn, monkeypatch):
     assert again.facts.repeats == run.facts.repeats
 
 
-@pytest.mark.thorough
-def test_folds_and_seeds_may_both_be_asked_for(learn):
-    run = learn(Hyperparameters(epochs=2, folds=2, repeats=2))
-    assert run.facts.cross_validation
-    assert run.facts.repeats
-    assert run.repeats.groupby("kind")["number"].nunique().to_dict() == {"fold": 2, "seed": 2}
-    assert learn(Hyperparameters(epochs=2)).repeats.empty
-
-
-def test_the_folds_learn_from_views_and_are_judged_on_plain_images(learn, forward_passes):
-    run = learn(Hyperparameters(epochs=3, learning_rate=1e-2, views=2, folds=2))
-    assert sum(forward_passes) == 36 + 36 + COPIES  # also the views of validation images
-    assert run.config.images == ImageCounts(train=30, validation=6, skipped=0)
-    assert len(run.facts.cross_validation.accuracy) == 2
-
-
 def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_part(
     picture_folder, tiny_backbone, tmp_path, forward_passes
 ):
@@ -638,10 +675,11 @@ def test_the_folds_of_a_ready_made_split_take_its_validation_but_not_its_test_pa
             pixels = np.random.default_rng(shade).normal(0, 15, (48, 64, 3)) + np.asarray(Image.open(path))
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)[:, ::-1]).save(path)
     dataset = import_dataset(tmp_path / "set")
-    run = train(dataset, Hyperparameters(epochs=3, folds=3), compute=Compute(tiny_backbone, device="cpu"))
+    run = train(dataset, Hyperparameters(epochs=3), compute=Compute(tiny_backbone, device="cpu"))
     assert sum(forward_passes) == 3 * (6 + 3 + 4) + 4 * 5  # copies of a fifth of 27, turned and so on
     assert run.config.images == ImageCounts(train=18, validation=9, test=12, skipped=0)
-    assert run.facts.cross_validation.folds == 3
+    assert run.facts.cross_validation.evaluation.images == 27
+    assert run.facts.finish.images == 27
 
 
 @pytest.mark.thorough
@@ -649,28 +687,15 @@ def test_stopped_in_the_folds_the_run_is_complete_without_them(learn):
     stop = threading.Event()
 
     def on_progress(progress) -> None:
-        if progress.phase == "fit" and progress.total == 3 * 5 and progress.done >= 2:
+        if progress.phase == "fit" and progress.total == 12 * 5 and progress.done >= 2:
             stop.set()
 
-    h = Hyperparameters(epochs=5, learning_rate=1e-4, folds=3)  # so low that the last epoch is the best
+    h = Hyperparameters(epochs=5, learning_rate=1e-4)  # so low that the last epoch is the best
     run = learn(h, task=Task(on_progress, stop))
     assert stop.is_set()
     assert (run.state, run.has_model, len(run.history)) == ("complete", True, 5)
-    assert run.facts.cross_validation is None
-
-
-def test_too_many_folds_are_refused_before_there_is_a_run(learn):
-    with pytest.raises(
-        DatasetError, match="each of 13 folds needs one; choose 12 folds or add at least 1 more"
-    ):
-        learn(Hyperparameters(folds=13))
-    assert list_runs() == []
-
-
-@pytest.mark.parametrize("folds", [1, -1, 21, 2.5, True])
-def test_folds_out_of_range_are_refused(folds):
-    with pytest.raises(SettingsError, match="folds is"):
-        Hyperparameters(folds=folds)
+    assert run.facts.cross_validation is run.facts.finish is None
+    assert run.headline.source == "validation"
 
 
 # --- another set -----------------------------------------------------------------------------
@@ -845,9 +870,7 @@ def test_the_test_part_judges_and_its_figure_stands_for_the_run(sealed, tiny_bac
 
 def test_the_test_part_has_no_say_in_anything(sealed, tiny_backbone):
     def head_and_doubt():
-        run = train(
-            import_dataset(sealed), Hyperparameters(epochs=3, folds=2), compute=Compute(tiny_backbone)
-        )
+        run = train(import_dataset(sealed), Hyperparameters(epochs=3), compute=Compute(tiny_backbone))
         files = sorted((run.folder / "model").glob("*.safetensors"))
         return [file.read_bytes() for file in files], run.history.drop(columns="seconds"), run
 
@@ -859,7 +882,7 @@ def test_the_test_part_has_no_say_in_anything(sealed, tiny_backbone):
     assert files == other_files
     assert files
     assert history.equals(other_history)
-    assert run.facts.cross_validation == other.facts.cross_validation
+    assert plain_values(run.facts.cross_validation) == plain_values(other.facts.cross_validation)
     assert run.predictions["file"].tolist() == other.predictions["file"].tolist()
     assert run.facts.test.evaluation.accuracy != other.facts.test.evaluation.accuracy
 
@@ -900,12 +923,34 @@ def test_a_run_warns_of_what_makes_its_figures_doubtful(picture_folder, tiny_bac
     assert "Of 'a' and 'b' there are fewer than 5 groups" in sentences
 
 
-def test_figures_of_few_groups_are_said_to_be_less_certain_than_they_look(picture_folder, tiny_backbone):
+def test_photos_that_belong_together_widen_the_interval_and_have_two_figures(picture_folder, tiny_backbone):
     folder = picture_folder(count=12)
     for path in folder.rglob("*.png"):
         path.rename(path.with_stem(f"{path.parent.name}{int(path.stem) // 4}_{path.stem}"))
+    alone = train(import_dataset(folder), SHORT, compute=Compute(tiny_backbone, device="cpu"))
     dataset = import_dataset(folder, group_by="name:^([^_]+)_")
-    run = train(dataset, Hyperparameters(epochs=1), compute=Compute(tiny_backbone, device="cpu"))
-    images = run.config.images.validation
-    expected = f"The {images} validation images come from {images // 4} groups."
-    assert any(str(warning).startswith(expected) for warning in run.facts.warnings)
+    run = train(dataset, SHORT, compute=Compute(tiny_backbone, device="cpu"))
+    crossed = run.facts.cross_validation
+    assert crossed.folds == 3  # of nine groups, three in a class
+    assert run.headline.high - run.headline.low > 1.3 * (alone.headline.high - alone.headline.low)
+    assert crossed.evaluation.worth < alone.facts.cross_validation.evaluation.worth
+    assert crossed.singly.images == 36
+    assert crossed.singly.worth == alone.facts.cross_validation.evaluation.worth
+    assert alone.facts.cross_validation.singly is None
+
+
+def test_a_validation_part_that_is_harder_than_the_rest_is_said_to_be(
+    picture_folder, tiny_backbone, tmp_path
+):
+    picture_folder(("blue", "green"), count=30, name="set/train")
+    hard = picture_folder(("blue", "green"), count=8, name="set/val")
+    for label, other in (("blue", "green"), ("green", "blue")):  # half of each are in the wrong class
+        for number in range(4):
+            (hard / label / f"{number:03}.png").rename(hard / other / f"{label}{number}.png")
+    for path in hard.rglob("*.png"):  # or they would be copies of the training images
+        pixels = np.random.default_rng(len(path.name)).normal(0, 15, (48, 64, 3)) + np.asarray(
+            Image.open(path)
+        )
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)[:, ::-1]).save(path)
+    run = train(import_dataset(tmp_path / "set"), SHORT, compute=Compute(tiny_backbone, device="cpu"))
+    assert any("On the validation part that came with" in str(warning) for warning in run.facts.warnings)

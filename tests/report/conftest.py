@@ -42,7 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> tup
         (folder / "broken.png").write_bytes(b"no image")
     workspace = Workspace(root / "home")
     dataset = import_dataset(root / "photos", name="A <i>set</i>", workspace=workspace)
-    h = Hyperparameters(epochs=4, validation_fraction=0.4, views=2, folds=2, repeats=2, seed=3)
+    h = Hyperparameters(epochs=4, validation_fraction=0.4, views=2, repeats=2, seed=3)
     run = train(
         dataset, h, compute=Compute(str(backbone), device="cpu"), name="Run <u>1</u>", workspace=workspace
     )

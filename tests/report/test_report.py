@@ -178,13 +178,15 @@ def test_a_long_name_is_cut(page):
 def test_its_figures_are_those_of_the_run(language, reports, trained):
     text = Page(reports[language]).text
     run = trained[1]
+    figures = run.facts.thorough_evaluation(run.evaluation)
+    assert figures.images == run.config.images.train + run.config.images.validation
     with speaking(language):
-        for name, metric in run.evaluation.metrics.items():
+        for name, metric in figures.metrics.items():
             show = decimals if name in {"cohen_kappa", "macro_f1", "log_loss"} else percent
             for value in (metric.value, metric.low, metric.high):
                 if not math.isnan(value):
                     assert spaced(show(value)) in text, name
-        for row in run.evaluation.per_class().to_dict("records"):
+        for row in figures.per_class().to_dict("records"):
             assert decimals(row["f1"]) in text
         assert number(run.config.backbone.embedding_dimension) in text
     head = run.config.backbone.embedding_dimension * 3 + 3
@@ -201,7 +203,7 @@ def test_it_says_what_was_left_out_and_how_the_rest_was_divided(english, trained
 
 
 def test_it_tells_of_further_trainings(english):
-    assert "Trained anew on 2 other divisions of the same photos" in english.text
+    assert "Cross-validated: each of" in english.text
     assert "Trained anew 2 times on the same photos from other seeds" in english.text
     assert "a cross-validation would tell" not in english.text
 

@@ -60,11 +60,11 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
     if options.source is not None and options.stress:
         raise InputError("--stress changes the photos that judged the run; leave out SOURCE or --stress.")
     if options.source is None:
-        evaluation = run.evaluation
+        evaluation = run.facts.headline_evaluation(run.evaluation)
         if options.by is not None:
             about = run.config.dataset
             dataset = load_dataset(about.id, version=about.version, workspace=workspace)
-            slices = _slices(options.by, dataset, run.predictions, task)
+            slices = _slices(options.by, dataset, run.headline_predictions, task)
     else:
         from vitcore.inference import load_classifier
         from vitcore.pipeline import evaluate_on

@@ -209,13 +209,17 @@ def add_settings(sub: argparse.ArgumentParser) -> None:
         ("--augmentations", _words, "what the variants vary, such as flip,crop,colour"),
         ("--input-size", int, "pixels that the backbone sees, 0 for its own size"),
         ("--validation-fraction", float, "share of the images kept for validation"),
-        ("--folds", int, "folds of a cross-validation after the training, 2 to 20, 0 for none"),
         ("--repeats", int, "further trainings on the same images from other seeds, 0 to 20"),
         ("--seed", int, "decides the split and the order of the images"),
     ):
         value = getattr(defaults, flag[2:].replace("-", "_"))
         shown = ",".join(value) if isinstance(value, tuple) else value
         sub.add_argument(flag, type=kind, metavar="X", help=f"{text} (default: {shown})")
+    sub.add_argument(
+        "--finish",
+        action=argparse.BooleanOptionalAction,
+        help="learn from all images at the end, the validation part included (default: yes)",
+    )
 
 
 def _words(text: str) -> tuple[str, ...]:

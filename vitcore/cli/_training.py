@@ -186,6 +186,7 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             "images_per_second": run.facts.images_per_second,
             "leak": plain_values(run.facts.leak),
             "cross_validation": plain_values(run.facts.cross_validation),
+            "finish": plain_values(run.facts.finish),
             "repeats": plain_values(run.facts.repeats),
             "groups": {
                 "rule": (split and split.rule) or NO_GROUPS,
@@ -193,8 +194,8 @@ def _tell_run(options: argparse.Namespace, run: Run, import_s: float, total_s: f
             },
             "warnings": warnings,
         },
-        f"Run {run.id}: accuracy {headline.accuracy:.1%} on {headline.images} {headline.source} "
-        f"images (95 % interval {headline.low:.1%} to {headline.high:.1%}), Cohen's "
+        f"Run {run.id}: accuracy {headline.accuracy:.1%} by {headline.source} on {headline.images} images "
+        f"(95 % interval {headline.low:.1%} to {headline.high:.1%}), Cohen's "
         f"kappa {evaluation.metrics['cohen_kappa'].value:.3f}, {seconds['total']:.1f} s."
         f"{leak}{_spread_text(run)}" + "".join(f"\n- {warning}" for warning in warnings),
     )
@@ -224,7 +225,7 @@ def _test_answer(test: "TestResult | None") -> dict[str, Any] | None:
 def _spread_text(run: Run) -> str:
     text = ""
     for name, what in (
-        ("cross_validation", "Cross-validation on {} folds"),
+        ("cross_validation", "In {} folds"),
         ("repeats", "From {} other seeds"),
     ):
         if (found := getattr(run.facts, name)) is not None:

@@ -35,7 +35,7 @@ from vitcore.dataset._reading import Candidate, NamedFile, Reading, Survey
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
 from vitcore.dataset._sample import SAMPLE, SAMPLE_NAME
-from vitcore.dataset._split import fold_index, split_index
+from vitcore.dataset._split import split_index
 from vitcore.dataset._unpack import Unpacked, unpack_photos
 from vitcore.dataset._views import AUGMENTATIONS, USUAL_AUGMENTATIONS, make_view, view_key
 
@@ -79,7 +79,6 @@ __all__ = [
     "extra_columns",
     "find_copies",
     "find_series",
-    "fold_index",
     "group_images",
     "import_dataset",
     "import_report",

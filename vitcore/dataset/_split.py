@@ -9,10 +9,9 @@ import pandas as pd
 from vitcore.dataset._copies import group_pairs
 from vitcore.dataset._groups import joined
 from vitcore.errors import DatasetError, SettingsError
-from vitcore.folds import deal_folds
 from vitcore.messages import Message, counted, mark, message, shortened
 
-__all__ = ["fold_index", "split_index"]
+__all__ = ["split_index"]
 
 Ints = npt.NDArray[np.int64]
 Groups = npt.NDArray[Any] | pd.Series
@@ -127,51 +126,6 @@ def _validation_groups(groups: pd.DataFrame, fraction: float) -> set[int]:
     if len(chosen) == len(groups):
         chosen.remove(groups["size"].idxmin())
     return chosen
-
-
-def fold_index(index: pd.DataFrame, folds: int, *, seed: int = 0, groups: Groups | None = None) -> pd.Series:
-    """Assign each image to a fold, so that each in turn can be judged by a head of the others.
-
-    Stratified and seeded; the images of a group are in one fold, as in `split_index`. What a
-    ready-made split says is not looked at.
-
-    Args:
-        index: Rows as in `Dataset.index`.
-        folds: Number of folds, 2 or more.
-        seed: The same seed gives the same folds.
-        groups: As for `split_index`.
-
-    Returns:
-        0 … folds − 1 per row, with the rows' index.
-
-    Raises:
-        SettingsError: Fewer than two folds.
-        DatasetError: Fewer than two classes, or a class with too few different images.
-    """
-    if folds < 2:
-        raise SettingsError("{folds} folds cannot be judged in turn; give 2 or more.", folds=folds)
-    _check_classes(index)
-    numbers = _group_numbers(index, groups)
-    by_class = _groups_of_classes(index, numbers)
-    label, own = min(by_class.items(), key=lambda item: len(item[1]))
-    if len(own) < folds:
-        template = mark(
-            "{what}, and each of {folds} folds needs one; add at least {missing} more, or remove the class."
-        )
-        if len(own) > 1:
-            template = mark(
-                "{what}, and each of {folds} folds needs one; choose {possible} folds or add at least "
-                "{missing} more, or remove the class."
-            )
-        raise DatasetError(
-            template,
-            what=_too_few(index, numbers, label, len(own)),
-            folds=folds,
-            possible=len(own),
-            missing=folds - len(own),
-        )
-    fold = deal_folds(index["label"].to_numpy(), numbers, folds, seed=seed)
-    return pd.Series(fold, index=index.index, name="fold")
 
 
 def _check_classes(index: pd.DataFrame) -> None:

@@ -54,7 +54,11 @@ def save_classifier(
 
 
 def load_classifier(
-    folder: str | Path, *, device: str = "auto", workspace: Workspace | None = None
+    folder: str | Path,
+    *,
+    head: Path | None = None,
+    device: str = "auto",
+    workspace: Workspace | None = None,
 ) -> Classifier:
     """The classifier of a run's folder or of a model folder.
 
@@ -63,6 +67,7 @@ def load_classifier(
 
     Args:
         folder: `Run.folder`, or a folder with ``head.safetensors`` and ``config.json``.
+        head: A head to take in place of its own, such as `Run.validation_head`.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         workspace: Where embeddings, and what engines read, are kept; the default workspace if not given.
 
@@ -74,12 +79,12 @@ def load_classifier(
     """
     model, config = _config(Path(folder))
     embedder = _embedder(config, model, device, workspace)
-    head = load_head(model / HEAD)
+    loaded = load_head(model / HEAD if head is None else head)
     trust = Trust.load(model, config.trust)
-    fits = head.shape == (len(config.classes), embedder.dimension)
+    fits = loaded.shape == (len(config.classes), embedder.dimension)
     if not fits or trust.references.shape[1:] != (embedder.dimension,):
         raise StorageError("The head in {folder} does not fit its config; train again.", folder=model)
-    return Classifier(head, embedder, config.classes, trust)
+    return Classifier(loaded, embedder, config.classes, trust)
 
 
 def load_trust(folder: Path) -> Trust:

@@ -152,6 +152,8 @@ def _answers(run: Run) -> Iterator[pd.DataFrame | None]:
     """Yield the tables of answers to images that a run has not learned from, the most telling one first."""
     test = run.facts.test
     yield None if test is None else _unseen(run, run.test_predictions, test.leak)
+    crossed = run.facts.cross_validation
+    yield None if crossed is None or crossed.evaluation is None else run.cross_validated
     yield _unseen(run, run.predictions, run.facts.leak)
 
 

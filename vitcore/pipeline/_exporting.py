@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from vitcore.backbone import ONNX_OPSET, Embedder, choose_device
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import BackboneError, ImageError, InputError, SettingsError, Stopped
-from vitcore.features import Unreadable
+from vitcore.features import Unreadable, embed_images, image_files
 from vitcore.inference import (
     Agreement,
     Classifier,
@@ -33,7 +34,6 @@ from vitcore.inference import (
 )
 from vitcore.language import speaking
 from vitcore.messages import mark
-from vitcore.pipeline._material import class_numbers
 from vitcore.progress import Progress, Task
 from vitcore.records import guard, load_record, plain_values, replacing, save_record, write_json, write_text
 from vitcore.report import CardContents, model_card
@@ -228,9 +228,20 @@ class _Comparison:
         count = min(images, len(predictions))
         chosen = np.linspace(0, len(predictions) - 1, count).round().astype(np.int64)
         self.files = [self._dataset.path(file) for file in predictions["file"].iloc[chosen]]
-        self._labels = class_numbers(predictions["predicted"].iloc[chosen], run.classes)
-        self._expected = run.probabilities[chosen]
+        self._expected = self._probabilities(predictions.iloc[chosen])
         self._found: list[Agreement] = []
+
+    def _probabilities(self, predictions: pd.DataFrame) -> npt.NDArray[np.floating]:
+        """Return what the classifier of the run answers to validation images: (M, C).
+
+        Raises:
+            VitcoreError: It has learned from these and has to be asked, and cannot be.
+        """
+        if self._run.facts.finish is None:
+            return self._run.probabilities[predictions.index]
+        classifier = load_classifier(self._run.folder, workspace=self.workspace)
+        found = embed_images(classifier.embedder, image_files(self._dataset, predictions), task=self._task)
+        return classifier.trust.probabilities(classifier.head.logits(found.vectors[:, 0]))
 
     def compare(self, kind: str, answers: Iterator[npt.NDArray[np.floating]], *, exact: bool) -> Agreement:
         """Compare probabilities, which are computed one by one meanwhile, with those of the run.
@@ -248,7 +259,7 @@ class _Comparison:
             self._check_stop()
         agreement = measure_agreement(
             kind,
-            self._labels,
+            self._expected.argmax(axis=1),
             self._expected,
             np.stack(found),
             seconds=meter.elapsed_s,
@@ -313,7 +324,9 @@ def _card(run: Run, dataset: Dataset) -> CardContents:
     sure = trust.verdicts(run.probabilities.astype(np.float64), distances).sure
     right = (predictions["true"] == predictions["predicted"]).to_numpy()
     index = dataset.index
-    learned = index[(index["split"] != "test") & ~index["image_id"].isin(predictions["image_id"])]
+    learned = index[index["split"] != "test"]
+    if run.facts.finish is None:
+        learned = learned[~learned["image_id"].isin(predictions["image_id"])]
     return CardContents(
         name=run.name,
         config=run.config,

@@ -18,7 +18,7 @@ from vitcore.messages import Message, mark, message, quoted, shortened
 from vitcore.pipeline._material import TestPart, TrainingData, class_numbers
 from vitcore.progress import Task
 from vitcore.records import load_record, write_json
-from vitcore.runs import Leak, TestResult
+from vitcore.runs import CrossValidation, Leak, TestResult
 from vitcore.training import Head
 from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace
@@ -37,7 +37,6 @@ __all__ = [
 
 _SHORTCUTS = {"format_tells", "size_tells"}
 _FEW_GROUPS = 5
-_INDEPENDENT = 0.8  # groups per image, below which an interval is too narrow
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -136,10 +135,11 @@ def judge(
     embeddings: Vectors,
     truth: npt.NDArray[np.int64],
     classes: Sequence[str],
+    groups: npt.NDArray[np.int64] | None = None,
 ) -> tuple[Evaluation, npt.NDArray[np.float64]]:
     """Figures of a head, and the probabilities they come from: (N, D), (N,) -> (N, C)."""
     probabilities = trust.probabilities(head.logits(embeddings))
-    return evaluate(truth, probabilities, classes), probabilities
+    return evaluate(truth, probabilities, classes, groups), probabilities
 
 
 def leak_of(
@@ -156,13 +156,19 @@ def leak_of(
     )
 
 
-def warnings_on(dataset: Dataset, data: TrainingData, part: TestPart | None) -> tuple[Message, ...]:
+def warnings_on(
+    dataset: Dataset,
+    data: TrainingData,
+    part: TestPart | None,
+    validation: Evaluation,
+    crossed: CrossValidation | None,
+) -> tuple[Message, ...]:
     """Return what to know of the images of a run before its figures are trusted, one sentence each.
 
     That is a shortcut such as a file format that gives the class away, series that nobody keeps together,
-    figures that rest on few groups, a class that no validation or test image shows, and one with few groups;
-    that the images were divided anew, for the record of how they were is damaged, and that few are left for
-    validation, for they keep their sides.
+    a class that no validation or test image shows, one with few groups, and a ready-made validation part that
+    is harder than the rest; that the images were divided anew, for the record of how they were is damaged,
+    and that few are left for validation, for they keep their sides.
     """
     found = [finding.sentence for finding in check_index(data.rows) if finding.kind in _SHORTCUTS]
     if dataset.series is not None:
@@ -180,18 +186,6 @@ def warnings_on(dataset: Dataset, data: TrainingData, part: TestPart | None) -> 
     if part is not None:
         judging[mark("test")] = part.rows
     for name, rows in judging.items():
-        alone = int((rows["group"] == "").sum())
-        groups = rows["group"].nunique() - (alone > 0)
-        if alone + groups < _INDEPENDENT * len(rows):
-            found.append(
-                message(
-                    "The {images} {part} images come from {groups} groups. Their interval takes them for "
-                    "independent, so the truth may well lie outside of it; more groups help.",
-                    images=len(rows),
-                    part=message(name),
-                    groups=alone + groups,
-                )
-            )
         if missing := sorted(set(dataset.classes) - set(rows["label"])):
             found.append(
                 message(
@@ -211,6 +205,18 @@ def warnings_on(dataset: Dataset, data: TrainingData, part: TestPart | None) -> 
                 few=_FEW_GROUPS,
             )
         )
+    if dataset.divided and crossed is not None and crossed.evaluation is not None:
+        theirs, all_together = validation.metrics["accuracy"], crossed.evaluation.metrics["accuracy"]
+        if theirs.high < all_together.low:
+            found.append(
+                message(
+                    "On the validation part that came with these images the accuracy is {theirs:.1%}, far "
+                    "below the {together:.1%} on all of them mixed. If new photos will be like that part, go "
+                    "by its figure.",
+                    theirs=theirs.value,
+                    together=all_together.value,
+                )
+            )
     return tuple(found)
 
 
@@ -245,7 +251,7 @@ def evaluate_test_part(
     Raises:
         StorageError: The disk is full or not writable.
     """
-    evaluation, probabilities = judge(head, trust, part.vectors, part.truth, classes)
+    evaluation, probabilities = judge(head, trust, part.vectors, part.truth, classes, part.groups)
     distances = trust.distances(part.vectors)
     result = TestResult(
         evaluation=evaluation,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vitcore.audit import near_duplicate_groups
 from vitcore.backbone import Embedder
-from vitcore.dataset import Dataset, KeptSplit, divide, fold_index, split_index
+from vitcore.dataset import Dataset, KeptSplit, divide, split_index
 from vitcore.features import Pass, embed_images, image_files, local_pass
 from vitcore.progress import Task
 from vitcore.training import Hyperparameters
@@ -53,9 +53,7 @@ class TrainingData:
         train: Positions of the training images.
         validation: Positions of the validation images.
         vectors: (N, D), of the images themselves.
-        views: (N or training images, V, D), the first view being the image itself.
-        training: (training images, V, D).
-        folds: (N,), or None if no cross-validation was asked for.
+        views: (N, V, D), the first view being the image itself.
         redrawn: True if the record of an earlier division is damaged, so that all images were divided anew.
         computed: Number of forward passes that were needed.
         computing_s: Seconds they took.
@@ -72,12 +70,16 @@ class TrainingData:
     validation: npt.NDArray[np.int64]
     vectors: Vectors
     views: Vectors
-    training: Vectors
-    folds: npt.NDArray[np.int64] | None
     redrawn: bool
     computed: int
     computing_s: float
     copies: PerturbedCopies | None = None
+
+    @property
+    def training(self) -> Vectors:
+        """Embeddings of the training images with their variants: (training images, V, D)."""
+        vectors: Vectors = self.views[self.train]
+        return vectors
 
     @property
     def training_truth(self) -> npt.NDArray[np.int64]:
@@ -113,10 +115,7 @@ def check_division(dataset: Dataset, h: Hyperparameters) -> pd.DataFrame:
         DatasetError: Too small even if all its images are different; refused before anything is made.
     """
     split = split_index(dataset.index, validation_fraction=h.validation_fraction, seed=h.seed)
-    rows = dataset.index[split.isin(["train", "validation"])]
-    if h.folds:
-        fold_index(rows, h.folds, seed=h.seed)
-    return rows
+    return dataset.index[split.isin(["train", "validation"])]
 
 
 def prepare_data(
@@ -155,15 +154,12 @@ def prepare_data(
         split = divide(dataset, rows, validation_fraction=h.validation_fraction, seed=h.seed, groups=groups)
     else:
         split = KeptSplit(rows["image_id"].isin(judging).map({True: "validation", False: "train"}))
-    folds = fold_index(rows, h.folds, seed=h.seed, groups=groups).to_numpy() if h.folds else None
     train_rows, validation_rows = (np.flatnonzero(split.parts == part) for part in ("train", "validation"))
     views, computed, seconds = plain.vectors, plain.computed, plain.seconds
     if h.views > 1:
-        # Those of a validation image are learned from only in folds in which others are judged.
-        varied_rows = train_rows if folds is None else np.arange(len(rows))
         varied = embed_images(
             embedder,
-            [files[number] for number in varied_rows],
+            files,
             views=h.views,
             augmentations=h.augmentations,
             forward_pass=forward_pass,
@@ -181,8 +177,6 @@ def prepare_data(
         validation=validation_rows,
         vectors=vectors,
         views=views,
-        training=views if len(views) == len(train_rows) < len(rows) else views[train_rows],
-        folds=folds,
         redrawn=split.redrawn,
         computed=computed,
         computing_s=seconds,
@@ -197,6 +191,7 @@ class TestPart:
         rows: Of the dataset's index, T.
         truth: (T,), class numbers.
         vectors: (T, D).
+        groups: (T,), as in `TrainingData`.
         leaked: (T,), which of them have a near-duplicate, or another image of their group, among the rest.
     """
 
@@ -205,6 +200,7 @@ class TestPart:
     rows: pd.DataFrame
     truth: npt.NDArray[np.int64]
     vectors: Vectors
+    groups: npt.NDArray[np.int64]
     leaked: npt.NDArray[np.bool_]
 
 
@@ -241,6 +237,7 @@ def embed_test_part(
         rows=rows,
         truth=class_numbers(rows["label"], dataset.classes),
         vectors=vectors,
+        groups=groups[len(data.rows) :],
         leaked=np.isin(groups[len(data.rows) :], groups[: len(data.rows)]),
     )
 

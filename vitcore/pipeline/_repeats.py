@@ -1,65 +1,21 @@
-"""Training again beside a run, on other divisions of the images or from other seeds, to see the spread."""
+"""Training again beside a run, from other seeds, to see the spread."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from vitcore.messages import message
 from vitcore.pipeline._material import TrainingData
 from vitcore.progress import Progress, Task
-from vitcore.runs import CrossValidation, Repeats
+from vitcore.runs import Repeats
 from vitcore.training import FitResult, fit_heads
-from vitcore.vectors import Vectors
 
-__all__ = ["cross_validate", "repeat"]
+__all__ = ["repeat"]
 
 _FIGURES = ("accuracy", "balanced_accuracy", "cohen_kappa")
-
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Heads:
-    """Heads to train together, as `vitcore.training.fit_heads` takes them."""
-
-    vectors: Vectors
-    labels: Ints
-    parts: Sequence[tuple[Ints, Ints]]
-    seeds: Sequence[int] | None = None
-    others: tuple[Vectors, Ints] | None = None
-
-
-def cross_validate(
-    data: TrainingData, folds: Ints, best: FitResult, task: Task
-) -> tuple[CrossValidation, pd.DataFrame] | None:
-    """Judge each fold by a head that learned from the others; None if it was stopped.
-
-    The histories have the columns kind, number, and those of a run's history.
-
-    A head must not be picked by the images that judge it, so each is judged after the epoch that was
-    the best of the run itself, with the learning rates that the run had up to it.
-
-    Args:
-        data: Its views must be those of all images.
-        folds: (N,), fold numbers from 0.
-        best: How the run itself ended.
-        task: Where progress is reported, and what stops it.
-    """
-    count = int(folds.max()) + 1
-    task.report(
-        Progress(phase="fit", message=message("Cross-validation: {count} more trainings.", count=count))
-    )
-    parts = [(np.flatnonzero(folds != number), np.flatnonzero(folds == number)) for number in range(count)]
-    found = _fit_each(_Heads(vectors=data.views, labels=data.truth, parts=parts), data, best, task)
-    if found is None:
-        return None
-    figures, histories = found
-    return CrossValidation(folds=count, **figures), histories.assign(kind="fold")
 
 
 def repeat(data: TrainingData, best: FitResult, task: Task) -> tuple[Repeats, pd.DataFrame] | None:
@@ -73,36 +29,20 @@ def repeat(data: TrainingData, best: FitResult, task: Task) -> tuple[Repeats, pd
         best: How it ended.
         task: Where progress is reported, and what stops it.
     """
-    h = data.hyperparameters
+    h, epochs = data.hyperparameters, len(best.history)
     task.report(
         Progress(phase="fit", message=message("{count} more trainings from other seeds.", count=h.repeats))
     )
     seeds = [(h.seed + number) % 2**32 for number in range(1, h.repeats + 1)]
-    part = np.arange(len(data.train)), np.arange(len(data.validation))
-    heads = _Heads(
-        vectors=data.training,
-        labels=data.training_truth,
-        parts=[part] * len(seeds),
+    meter = task.meter("fit", len(seeds) * epochs, unit="epochs")
+    results = fit_heads(
+        data.training,
+        data.training_truth,
+        [(np.arange(len(data.train)), np.arange(len(data.validation)))] * len(seeds),
         seeds=seeds,
         others=(data.validation_vectors, data.validation_truth),
-    )
-    found = _fit_each(heads, data, best, task)
-    if found is None:
-        return None
-    figures, histories = found
-    return Repeats(seeds=tuple(seeds), **figures), histories.assign(kind="seed")
-
-
-def _fit_each(
-    heads: _Heads, data: TrainingData, best: FitResult, task: Task
-) -> tuple[dict[str, Any], pd.DataFrame] | None:
-    """The figures of each head, and the histories with a column number; None if it was stopped."""
-    epochs = len(best.history)
-    meter = task.meter("fit", len(heads.parts) * epochs, unit="epochs")
-    results = fit_heads(
-        **vars(heads),
         classes=len(data.classes),
-        hyperparameters=replace(data.hyperparameters, patience=0),
+        hyperparameters=replace(h, patience=0),
         epochs=epochs,
         device=data.device,
         on_epoch=lambda _: meter.add(1),
@@ -116,4 +56,4 @@ def _fit_each(
         for name in _FIGURES
     }
     histories = [pd.DataFrame(result.history).assign(number=n) for n, result in enumerate(results, start=1)]
-    return figures, pd.concat(histories, ignore_index=True)
+    return Repeats(seeds=tuple(seeds), **figures), pd.concat(histories, ignore_index=True).assign(kind="seed")

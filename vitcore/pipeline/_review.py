@@ -167,7 +167,7 @@ def review_run(
     groups = _groups(run, dataset, found)
     weakest = _weakest(run)
     meter = task.meter("review", _STEPS + 1 + 3 * len(weakest), unit="steps")
-    h = replace(run.hyperparameters, views=1, folds=0, repeats=0, patience=0)
+    h = replace(run.hyperparameters, views=1, repeats=0, patience=0)
     options: dict[str, Any] = {"classes": len(found.classes), "hyperparameters": h, "stop": task.stop}
     alone = found.vectors[:, None]  # (N, D) -> (N, 1, D)
 

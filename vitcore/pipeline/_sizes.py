@@ -42,7 +42,7 @@ _FOLDS = 5
 _ROUNDS = 3  # in which the speed of every size is measured
 _TELLING = 0.05  # of accuracy: how far the ends of an interval may be from its middle
 # What the heads that are compared here make no use of.
-_UNUSED = ("input_size", "monitor", "patience", "folds", "repeats")
+_UNUSED = ("input_size", "monitor", "patience", "finish", "repeats")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,7 @@ def compare_sizes(
             least=_FEWEST,
         )
     task.report(Progress(phase="prepare"))
-    rows = check_division(dataset, replace(h, folds=0))
+    rows = check_division(dataset, h)
     resolved = resolve_backbone(compute.backbone)
     usual, patch = resolved.spec.preprocessing.input_size, _patch_pixels(resolved.spec)
     chosen = _usual_sizes(usual, patch) if sizes is None else _checked_sizes(sizes, patch)
@@ -351,7 +351,7 @@ def _training_part(
     store = FeatureStore.of(embedder)
     groups = None
     if (store.rows([(sha256, view_key(0)) for sha256 in rows["sha256"]]) >= 0).all():
-        plain = replace(h, views=1, folds=0)
+        plain = replace(h, views=1)
         data = prepare_data(dataset, plain, embedder, task)
         training, groups = data.rows.iloc[data.train], data.groups[data.train]
     else:
@@ -359,8 +359,7 @@ def _training_part(
         earlier = kept_sides(dataset, dataset.index, **drawn_with)
         split = split_index(dataset.index, earlier=earlier, **drawn_with)
         training = dataset.index[split == "train"]
-    varied = len(rows) if h.folds else len(training)
-    return training, len(rows) + (h.views - 1) * varied, groups
+    return training, len(rows) * h.views, groups
 
 
 def _draw(labels: Ints, images: int, seed: int) -> Ints:

@@ -5,21 +5,22 @@ from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
-import pandas as pd
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.engines import prepare_embedder
 from vitcore.errors import InputError, SettingsError, Stopped
-from vitcore.evaluation import calibration_noise_floor, expected_calibration_error
+from vitcore.evaluation import Evaluation, calibration_noise_floor, expected_calibration_error
 from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
+from vitcore.pipeline._cross_validation import answer_all, calibrated, crossed_figures
+from vitcore.pipeline._finishing import finish
 from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows, warnings_on
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
 from vitcore.pipeline._novelty import embed_copies
-from vitcore.pipeline._repeats import cross_validate, repeat
+from vitcore.pipeline._repeats import repeat
 from vitcore.pipeline._trusting import fit_trust
 from vitcore.progress import Progress, Task
 from vitcore.records import disk_guard, load_record, save_record, timestamp
@@ -28,6 +29,7 @@ from vitcore.runs import (
     DIVISION,
     Calibration,
     DatasetReference,
+    Finish,
     ImageCounts,
     Leak,
     PhaseSeconds,
@@ -40,7 +42,16 @@ from vitcore.runs import (
     SplitRecord,
     load_run,
 )
-from vitcore.training import Checkpoint, EpochRecord, FitResult, Head, Hyperparameters, fit_head
+from vitcore.training import (
+    Checkpoint,
+    CrossValidated,
+    EpochRecord,
+    FitResult,
+    Head,
+    Hyperparameters,
+    fit_head,
+    softmax,
+)
 from vitcore.workspace import Workspace
 
 __all__ = ["resume", "train"]
@@ -67,9 +78,10 @@ def train(
     near-duplicates of them, are among the training images, ``facts.leak`` says how many, and what the
     accuracy is without them.
 
-    With ``folds``, the training and validation images together are then divided anew, group by group,
-    and each fold is judged by a head that learned from the others, with the same settings:
-    ``facts.cross_validation``. See `cross_validate`.
+    The training and validation images together are then divided anew, group by group, and each fold is
+    judged by a head that learned from the others, with all its choices made without it:
+    ``facts.cross_validation``. At last a head learns from all of them, unless the settings say otherwise;
+    that is the classifier, and the one that was judged on the validation images is kept beside it.
 
     Args:
         dataset: What to learn from.
@@ -251,19 +263,28 @@ def _carry_out(
     """Train, judge, and write it all into a run; it began at `started`, by the performance counter."""
     embedded = time.perf_counter()
     result = _fit(writer, data, task, checkpoint)
-    facts = _fit_further(writer, data, result, task)
+    complete = result.outcome == "complete"
+    answers = answer_all(data, task) if complete else None
+    finished = finish(data, result, task) if answers is not None and data.hyperparameters.finish else None
+    facts = _repeat(writer, data, result, task)
     fitted = time.perf_counter()
     task.report(Progress(phase="evaluate"))
-    trust = fit_trust(data, result, task)
+    trust, distances = fit_trust(data, result, answers)
     writer.clear_results()
-    save_classifier(
-        writer.folder / "model", head=result.head, embedder=embedder, classes=data.classes, trust=trust
-    )
-    calibration, leak = _evaluate(writer, data, result.head, trust)
+    head = result.head if finished is None else finished
+    save_classifier(writer.folder / "model", head=head, embedder=embedder, classes=data.classes, trust=trust)
+    if finished is not None:
+        digest = writer.add_validation_head(result.head)
+        facts = replace(facts, finish=Finish(images=len(data.rows), head_sha256=digest))
+    if answers is not None:
+        crossed, rows = crossed_figures(data, answers, distances, task)
+        writer.add_cross_validation(rows)
+        facts = replace(facts, cross_validation=crossed)
+    evaluation, calibration, leak = _evaluate(writer, data, result.head, trust, answers)
     test = None
     if part is not None:
-        test, answers = evaluate_test_part(part, result.head, trust, data.classes, dataset)
-        writer.add_test_predictions(answers)
+        test, predictions = evaluate_test_part(part, head, trust, data.classes, dataset)
+        writer.add_test_predictions(predictions)
     ended = time.perf_counter()
     facts = replace(
         facts,
@@ -276,7 +297,7 @@ def _carry_out(
         calibration=calibration,
         leak=leak,
         test=test,
-        warnings=warnings_on(dataset, data, part),
+        warnings=warnings_on(dataset, data, part, evaluation, facts.cross_validation),
     )
     writer.finish(result.outcome, facts)
     if result.outcome == "complete":
@@ -316,41 +337,38 @@ def _fit(writer: RunWriter, data: TrainingData, task: Task, checkpoint: Checkpoi
     return result
 
 
-def _fit_further(writer: RunWriter, data: TrainingData, best: FitResult, task: Task) -> RunFacts:
-    """Train the folds and the repeats that were asked for; facts of those that were not stopped."""
-    facts, histories = RunFacts(), [pd.DataFrame()]
-    if best.outcome != "complete":
-        return facts
+def _repeat(writer: RunWriter, data: TrainingData, best: FitResult, task: Task) -> RunFacts:
+    """Train from the other seeds that were asked for; facts of that, unless it was stopped."""
+    if best.outcome != "complete" or not data.hyperparameters.repeats:
+        return RunFacts()
     try:
-        if data.folds is not None:
-            crossed = cross_validate(data, data.folds, best, task)
-            if crossed is not None:
-                facts = replace(facts, cross_validation=crossed[0])
-                histories.append(crossed[1])
-        if data.hyperparameters.repeats:
-            repeated = repeat(data, best, task)
-            if repeated is not None:
-                facts = replace(facts, repeats=repeated[0])
-                histories.append(repeated[1])
+        repeated = repeat(data, best, task)
     except SettingsError as error:  # in one of them; the run itself went well
         return RunFacts(message=message("The further trainings were given up. {error}", error=error))
-    writer.add_repeats(pd.concat(histories))
-    return facts
+    if repeated is None:
+        return RunFacts()
+    writer.add_repeats(repeated[1])
+    return RunFacts(repeats=repeated[0])
 
 
 def _evaluate(
-    writer: RunWriter, data: TrainingData, head: Head, trust: Trust
-) -> tuple[Calibration, Leak | None]:
-    """Judge a head on the validation images and write the results; its calibration, and what leaked."""
+    writer: RunWriter, data: TrainingData, head: Head, trust: Trust, answers: CrossValidated | None
+) -> tuple[Evaluation, Calibration, Leak | None]:
+    """Judge a head on the validation images and write the results; with its calibration, and what leaked."""
     vectors, truth = data.validation_vectors, data.validation_truth
-    evaluation, probabilities = judge(head, trust, vectors, truth, data.classes)
+    groups = data.groups[data.validation]
+    evaluation, probabilities = judge(head, trust, vectors, truth, data.classes, groups)
     predictions = prediction_rows(
         data.rows.iloc[data.validation], truth, probabilities, trust.distances(vectors), data.classes
     )
     writer.add_results(evaluation, predictions, probabilities)
+    leak = leak_of(truth, probabilities, data.leaked) if data.leaked.any() else None
+    logits, corrected = head.logits(vectors), probabilities
+    if answers is not None:
+        logits, corrected, truth = answers.logits, calibrated(data, answers), data.truth
     calibration = Calibration(
         temperature=trust.temperature,
-        error_before=expected_calibration_error(truth, head.probabilities(vectors)),
-        noise_floor=calibration_noise_floor(probabilities),
+        error_before=expected_calibration_error(truth, softmax(logits)),
+        noise_floor=calibration_noise_floor(corrected),
     )
-    return calibration, leak_of(truth, probabilities, data.leaked) if data.leaked.any() else None
+    return evaluation, calibration, leak

@@ -3,61 +3,46 @@
 import numpy as np
 import numpy.typing as npt
 
-from vitcore.errors import SettingsError, Stopped
-from vitcore.evaluation import DoubtRule, fit_doubt_rule, fit_temperature, scaled_probabilities
+from vitcore.evaluation import fit_doubt_rule, fit_temperature, scaled_probabilities
 from vitcore.inference import USUAL_LEVEL, Trust
 from vitcore.pipeline._material import TrainingData
 from vitcore.pipeline._novelty import fit_novelty
-from vitcore.progress import Task
-from vitcore.training import FitResult, out_of_fold_logits
+from vitcore.training import CrossValidated, FitResult
 
 __all__ = ["fit_trust"]
 
 _MOST_REFERENCES = 5000  # of length 2304 they take 23 MB
-_FOLDS = 5
 
 
-def fit_trust(data: TrainingData, result: FitResult, task: Task) -> Trust:
-    """Fit the temperature and the rule of doubt, from the training images alone.
+def fit_trust(
+    data: TrainingData, result: FitResult, answers: CrossValidated | None
+) -> tuple[Trust, npt.NDArray[np.float64]]:
+    """Fit the temperature and the rule of doubt, from answers of heads that did not learn from the images.
 
-    Each of them is judged by a head that learned from the others. Where there are no such heads, for
-    the training was stopped or the loss of one grew beyond all bounds, the validation images stand in;
-    what they then say of the doubt is a little too good.
+    Without a cross-validation the validation images stand in; what they then say of the doubt is a little
+    too good, for they chose the best epoch.
 
     Args:
         data: What the head learned from.
         result: How the training ended.
-        task: What stops it.
+        answers: Of the cross-validation, if there was one.
+
+    Returns:
+        The trust, and the novelty of all images, (N,): each compared with others than those of its group.
     """
-    h = data.hyperparameters
-    training, groups = data.vectors[data.train], data.groups[data.train]
-    chosen = _references(data.training_truth, h.seed)
-    references = np.asarray(training[chosen])
-    rows, logits = data.train, None
-    if result.outcome == "complete":
-        try:
-            logits = out_of_fold_logits(
-                data.training,
-                data.truth[rows],
-                groups,
-                classes=len(data.classes),
-                hyperparameters=h,
-                epochs=result.best_epoch,
-                folds=_FOLDS,
-                seed=h.seed,
-                device=data.device,
-                stop=task.stop,
-            )
-        except (SettingsError, Stopped):
-            logits = None
-    if logits is None:
+    chosen = _references(data.training_truth, data.hyperparameters.seed)
+    references = np.asarray(data.vectors[data.train][chosen])
+    probes, distances = fit_novelty(data, references, chosen)
+    if answers is None:
         rows = data.validation
         logits = result.head.logits(data.vectors[rows])
-    probes, distances = fit_novelty(data, references, chosen)
+    else:
+        rows, logits = np.arange(len(data.truth)), answers.logits
     truth = data.truth[rows]
     temperature = fit_temperature(logits, truth)
-    rule: DoubtRule = fit_doubt_rule(truth, scaled_probabilities(logits, temperature), distances[rows])
-    return Trust(temperature=temperature, rule=rule, level=USUAL_LEVEL, references=references, probes=probes)
+    rule = fit_doubt_rule(truth, scaled_probabilities(logits, temperature), distances[rows])
+    trust = Trust(temperature=temperature, rule=rule, level=USUAL_LEVEL, references=references, probes=probes)
+    return trust, distances
 
 
 def _references(truth: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:

@@ -133,8 +133,11 @@ def _data(card: CardContents) -> list[Block]:
     text = tr("The photos are those of the dataset “{name}”, version {version}.").format(
         name=shortened(about.name), version=about.version
     )
-    divided = division_sentences(card.config, ready_made=card.ready_made)
-    return [Paragraph(f"{text} {divided}"), *class_blocks(card.evaluation, card.trained)]
+    divided = division_sentences(card.config, card.facts, ready_made=card.ready_made)
+    return [
+        Paragraph(f"{text} {divided}"),
+        *class_blocks(card.facts.thorough_evaluation(card.evaluation), card.trained),
+    ]
 
 
 def _doubt(card: CardContents, form: str) -> Paragraph:

@@ -26,7 +26,7 @@ class ReportContents:
     Attributes:
         run: The run.
         workspace: Where it is.
-        evaluation: Its figures.
+        evaluation: Its figures on the validation images.
         history: Its epochs.
         rows: As `Run.predictions`, with ``right``, and with ``sure`` where there is `trust`.
         probabilities: (M, C), the rows of `rows`.
@@ -56,3 +56,8 @@ class ReportContents:
     suspects: int | None
     map_check: "Deletion | None"
     stress: pd.DataFrame | None
+
+    @property
+    def figures(self) -> Evaluation:
+        """Return the figures on the most images."""
+        return self.run.facts.thorough_evaluation(self.evaluation)

@@ -49,13 +49,13 @@ _AGREEMENT = (
 
 
 def evaluation(contents: ReportContents) -> list[Block]:
-    """All figures on the validation images."""
+    """All figures."""
     run = contents.run
     return [
         *figure_blocks(contents.evaluation, run.facts, stopped=run.state == "stopped"),
         *_by_epoch(contents),
         Heading(tr("Class by class")),
-        *class_blocks(contents.evaluation),
+        *class_blocks(contents.figures),
         *_confusions(contents),
         *_confidence(contents),
         *_doubt(contents),
@@ -72,8 +72,8 @@ def _by_epoch(contents: ReportContents) -> list[Block]:
 
 
 def _confusions(contents: ReportContents) -> list[Block]:
-    classes = [shortened(name, 40) for name in contents.evaluation.classes]
-    confusion = contents.evaluation.confusion
+    classes = [shortened(name, 40) for name in contents.figures.classes]
+    confusion = contents.figures.confusion
     few = len(classes) <= _NUMBERED
     order = list(range(len(classes))) if few else confusion_order(confusion)
     chart = confusion_chart(confusion, _distinct(classes), order=order)
@@ -107,7 +107,7 @@ def _confidence(contents: ReportContents) -> list[Block]:
     paler = "" if before is None else tr("Paler: before its confidence was corrected.")
     return [
         Heading(tr("Can its confidence be trusted?")),
-        Paragraph(calibration_sentence(contents.evaluation, calibration)),
+        Paragraph(calibration_sentence(contents.figures, calibration)),
         Chart(
             reliability_chart(bins, before),
             tr("How often it is right when so confident (reliability)"),
@@ -176,7 +176,7 @@ def _reasons(contents: ReportContents, trust: Trust) -> list[str]:
 
 def results(contents: ReportContents) -> list[Block]:
     """Say what the figures mean for a person."""
-    kappa = contents.evaluation.cohen_kappa
+    kappa = contents.figures.cohen_kappa
     blocks: list[Block] = []
     if not math.isnan(kappa):
         agreement = next(word for most, word in _AGREEMENT if kappa <= most)
@@ -189,26 +189,26 @@ def _simpler_ways(contents: ReportContents) -> Block:
     """The same beside what needs no training, and beside what needs less, if there was a review."""
     if contents.baselines is not None:
         return baseline_table(contents.baselines)
-    support = contents.evaluation.confusion.sum(axis=1)
+    support = contents.figures.confusion.sum(axis=1)
     text = tr(
-        "Always answering “{name}”, the most frequent class of the validation images, would be right for "
+        "Always answering “{name}”, the most frequent class of these images, would be right for "
         "{share} of them; the classifier is for {accuracy}."
     )
     return Paragraph(
         text.format(
-            name=shortened(contents.evaluation.classes[int(support.argmax())]),
+            name=shortened(contents.figures.classes[int(support.argmax())]),
             share=percent(float(support.max() / support.sum())),
-            accuracy=percent(contents.evaluation.accuracy),
+            accuracy=percent(contents.figures.accuracy),
         )
     )
 
 
 def _largest(contents: ReportContents) -> list[Block]:
     """The most frequent mistakes."""
-    mistakes, classes = contents.evaluation.mistakes, contents.evaluation.classes
+    mistakes, classes = contents.figures.mistakes, contents.figures.classes
     if not mistakes.any():
         return [Paragraph(tr("There is not a single mistake."))]
-    support = contents.evaluation.confusion.sum(axis=1)
+    support = contents.figures.confusion.sum(axis=1)
     rows = []
     for place in np.argsort(-mistakes, axis=None, kind="stable")[:_LISTED]:
         true, predicted = divmod(int(place), len(classes))
@@ -223,7 +223,7 @@ def _largest(contents: ReportContents) -> list[Block]:
 
 def _weakest(contents: ReportContents) -> list[Block]:
     """The classes of which it finds least."""
-    table = contents.evaluation.per_class().dropna(subset="recall").sort_values("recall", kind="stable")
+    table = contents.figures.per_class().dropna(subset="recall").sort_values("recall", kind="stable")
     weak = table[table["recall"] < 1].head(_WEAKEST)
     if weak.empty:
         return []

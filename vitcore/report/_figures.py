@@ -30,6 +30,7 @@ __all__ = [
     "leak_sentence",
     "source_sentence",
     "spread_sentence",
+    "thorough_images",
     "validation_images",
 ]
 
@@ -49,9 +50,19 @@ def validation_images(count: int) -> str:
 def headline_images(evaluation: Evaluation, facts: RunFacts) -> str:
     """Return how many images the figures that stand for a run rest on, in words."""
     if facts.test is None:
-        return validation_images(evaluation.images)
+        return thorough_images(evaluation, facts)
     count = facts.test.evaluation.images
     return ntr("{count} test image", "{count} test images", count).format(count=number(count))
+
+
+def thorough_images(evaluation: Evaluation, facts: RunFacts) -> str:
+    """Return how many images the detailed figures rest on, in words."""
+    figures = facts.thorough_evaluation(evaluation)
+    if figures is evaluation:
+        return validation_images(evaluation.images)
+    return ntr(
+        "{count} image in cross-validation", "{count} images in cross-validation", figures.images
+    ).format(count=number(figures.images))
 
 
 def headline(evaluation: Evaluation, facts: RunFacts) -> Headline:
@@ -79,31 +90,58 @@ def figure_blocks(evaluation: Evaluation, facts: RunFacts, *, stopped: bool = Fa
         Paragraph(source_sentence(evaluation, facts), "small"),
         *_notes(facts, stopped=stopped),
         Heading(tr("All figures")),
-        _metric_table(evaluation, facts.calibration),
+        _metric_table(facts.thorough_evaluation(evaluation), facts.calibration),
     ]
 
 
 def source_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
     """Say which images the figures that stand for a run come from."""
-    if facts.test is None:
+    source = facts.headline_source
+    if source == "validation":
         return tr(
-            "Judged on {images} that it did not learn from; the more there are, the narrower this range."
-        ).format(images=images(evaluation.images))
+            "Judged on the {images} that chose the best epoch, which may make it a little too good; the more "
+            "there are, the narrower this range."
+        ).format(images=validation_images(evaluation.images))
+    if source == "cross-validation":
+        return _crossed_sentence(evaluation, facts)
     text = tr(
-        "Tested on {images} that were set aside and used for nothing else. The figures below come from the "
-        "{validation} by which the best epoch was chosen; there the accuracy is {accuracy}."
+        "Tested on {images} that were set aside and used for nothing else. The figures below come from "
+        "{others}; there the accuracy is {accuracy}."
     ).format(
         images=headline_images(evaluation, facts),
-        validation=validation_images(evaluation.images),
-        accuracy=percent(evaluation.accuracy),
+        others=thorough_images(evaluation, facts),
+        accuracy=percent(facts.thorough_evaluation(evaluation).accuracy),
     )
-    if facts.test.times == 1:
+    if facts.test is None or facts.test.times == 1:
         return text
     looks = tr(
-        "{times} classifiers have been tested on these images by now: choose among them by the validation "
-        "images, or the best of them will look better than it is."
+        "{times} classifiers have been tested on these images by now: choose among them by the other figure, "
+        "or the best of them will look better than it is."
     )
     return f"{text} {looks.format(times=number(facts.test.times))}"
+
+
+def _crossed_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
+    """Say what a cross-validation is, and how it differs from the validation part."""
+    figures = facts.thorough_evaluation(evaluation)
+    counted = float(np.trace(figures.confusion)) / figures.images
+    parts = [
+        tr(
+            "Cross-validated: each of {images} was answered by a classifier that had learned from others "
+            "only."
+        ).format(images=images(figures.images))
+    ]
+    if facts.finish is not None:
+        text = tr(
+            "Those answers were right for {share}; that the classifier you keep has learned from all of them "
+            "is counted in."
+        )
+        parts.append(text.format(share=percent(counted)))
+    text = tr("On the {validation} that chose the best epoch, the accuracy is {accuracy}.")
+    parts.append(
+        text.format(validation=validation_images(evaluation.images), accuracy=percent(evaluation.accuracy))
+    )
+    return " ".join(parts)
 
 
 def _notes(facts: RunFacts, *, stopped: bool) -> Iterator[Paragraph]:
@@ -116,9 +154,20 @@ def _notes(facts: RunFacts, *, stopped: bool) -> Iterator[Paragraph]:
         yield Paragraph(_test_leak_sentence(facts.test.leak), "warning")
     if facts.leak is not None:
         yield Paragraph(leak_sentence(facts.leak), "warning")
+    if facts.cross_validation is not None and facts.cross_validation.singly is not None:
+        yield Paragraph(_singly_sentence(facts.cross_validation.singly))
     for further in (facts.cross_validation, facts.repeats):
         if further is not None and (sentence := spread_sentence(further)):
             yield Paragraph(sentence)
+
+
+def _singly_sentence(evaluation: Evaluation) -> str:
+    """Say what photos of known groups get, beside the figure for new groups."""
+    accuracy = evaluation.metrics["accuracy"]
+    return tr(
+        "This is what to expect of groups that it has never seen. For more photos of the groups that it "
+        "knows, the accuracy is {accuracy} ({low} to {high})."
+    ).format(accuracy=percent(accuracy.value), low=percent(accuracy.low), high=percent(accuracy.high))
 
 
 def leak_sentence(leak: Leak) -> str:
@@ -150,13 +199,13 @@ def _effect(leak: Leak) -> str:
 
 
 def spread_sentence(further: CrossValidation | Repeats) -> str:
-    """Say what further trainings reached; nothing if none has an accuracy."""
+    """Say what further trainings reached; nothing if none has an accuracy, or if the headline is theirs."""
     accuracies = pd.Series(further.accuracy, dtype="float64").dropna()
-    if accuracies.empty:
+    if accuracies.empty or getattr(further, "evaluation", None) is not None:
         return ""
     if isinstance(further, CrossValidation):
         text = tr(
-            "Trained anew on {count} other divisions of the same photos: accuracy {mean} ± {deviation} "
+            "In the {count} parts of the cross-validation the accuracy was {mean} ± {deviation} "
             "({low} to {high})."
         )
     else:
@@ -227,7 +276,7 @@ def class_blocks(evaluation: Evaluation, trained: Mapping[str, int] | None = Non
     """A row for each class, the one with the lowest recall first.
 
     Args:
-        evaluation: On the validation images.
+        evaluation: Of the run, as `RunFacts.thorough_evaluation` gives it.
         trained: Number of training images of each class, if that is to be shown.
     """
     mistakes = evaluation.mistakes
@@ -261,7 +310,7 @@ def class_blocks(evaluation: Evaluation, trained: Mapping[str, int] | None = Non
     ]
     explained = tr(
         "The weakest classes first. Recall: how many of its images were found. Precision: how many of those "
-        "called so are. F1: both in one figure. Images: of the validation part (support)."
+        "called so are. F1: both in one figure. Images: how many were judged (support)."
     )
     return [Paragraph(explained, "small"), Table(header, rows)]
 

@@ -36,7 +36,9 @@ def preparation(contents: ReportContents) -> list[Block]:
         blocks += _left_out(contents.dataset)
     blocks.append(Heading(tr("Division")))
     ready_made = contents.dataset is not None and contents.dataset.divided
-    blocks.append(Paragraph(division_sentences(contents.run.config, ready_made=ready_made)))
+    blocks.append(
+        Paragraph(division_sentences(contents.run.config, contents.run.facts, ready_made=ready_made))
+    )
     blocks.append(Heading(tr("Preparation of each photo")))
     blocks.append(Paragraph(_preparation(contents)))
     return blocks

@@ -2,8 +2,8 @@
 
 from vitcore.dataset import NO_GROUPS
 from vitcore.evaluation import Evaluation
-from vitcore.language import listed, ntr, number, percent, tr
-from vitcore.report._figures import headline_images, validation_images
+from vitcore.language import images, listed, ntr, number, percent, tr
+from vitcore.report._figures import headline_images
 from vitcore.report._names import shortened
 from vitcore.runs import RunBackbone, RunConfig, RunFacts
 
@@ -29,11 +29,12 @@ def backbone_rows(backbone: RunBackbone) -> list[tuple[str, str]]:
     ]
 
 
-def division_sentences(config: RunConfig, *, ready_made: bool) -> str:
+def division_sentences(config: RunConfig, facts: RunFacts, *, ready_made: bool) -> str:
     """Say how the images were divided.
 
     Args:
         config: Of the run.
+        facts: Of the run.
         ready_made: Whether the division came with the dataset.
     """
     counts, split = config.images, config.split
@@ -48,8 +49,13 @@ def division_sentences(config: RunConfig, *, ready_made: bool) -> str:
     else:
         text = tr(
             "{train} images were learned from. The other {validation} were kept for validation: {fraction} "
-            "of each class, drawn at random with the seed {seed}. Nothing was learned from them."
+            "of each class, drawn at random with the seed {seed}. They chose the best epoch and drew the "
+            "curves."
         ).format(**parts, fraction=percent(split.validation_fraction), seed=split.seed)
+    if facts.finish is not None:
+        text += " " + tr("After that the classifier learned from all {images}.").format(
+            images=images(facts.finish.images)
+        )
     if counts.test:
         text += " " + ntr(
             "{count} more image was set aside to test the finished classifier, and used for nothing else.",
@@ -87,7 +93,8 @@ def limits(
         facts: Of the run.
         suspects: How many labels a review found suspect; None without one.
     """
-    accuracy, per_class = facts.headline_evaluation(evaluation).metrics["accuracy"], evaluation.per_class()
+    accuracy = facts.headline_evaluation(evaluation).metrics["accuracy"]
+    per_class = facts.thorough_evaluation(evaluation).per_class()
     texts = [
         tr(
             "The figures come from {images}. With so many, the accuracy on all photos like these lies "
@@ -107,14 +114,14 @@ def limits(
             "lies anywhere between {low} and {high}."
         ).format(
             name=shortened(least["class"]),
-            images=validation_images(int(least["support"])),
+            images=images(int(least["support"])),
             low=percent(least["recall_low"]),
             high=percent(least["recall_high"]),
         )
     )
     if unseen := [shortened(name) for name in per_class.loc[per_class["support"] == 0, "class"]]:
         texts.append(
-            tr("Nothing is known of {names}: there was no validation image of them.").format(
+            tr("Nothing is known of {names}: there was no image of them to judge by.").format(
                 names=listed(unseen)
             )
         )
@@ -122,7 +129,7 @@ def limits(
     if few:
         names = ", ".join(map(shortened, few[:_NAMED])) + ", …" * (len(few) > _NAMED)
         texts.append(
-            tr("Classes with fewer than {few} validation photos, whose figures say little: {names}.").format(
+            tr("Classes with fewer than {few} judged photos, whose figures say little: {names}.").format(
                 few=number(_FEW), names=names
             )
         )
@@ -134,14 +141,15 @@ def limits(
             "resembles most."
         ).format(count=number(len(evaluation.classes)))
     )
-    if config.hyperparameters.epochs > 1:
+    source = facts.headline_source
+    if source == "validation" and config.hyperparameters.epochs > 1:
         texts.append(
             tr(
                 "The best epoch was chosen by the same validation images that judge it, which may make the "
                 "figures a little too good."
             )
         )
-    if facts.cross_validation is None:
+    if source == "validation":
         texts.append(
             tr(
                 "It was judged on one division of the photos. How much the figures would vary with another "

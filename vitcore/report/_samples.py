@@ -83,7 +83,9 @@ def _maps(contents: ReportContents, dataset: Dataset, rows: pd.DataFrame) -> lis
     blocks: list[Block] = [Heading(tr("What spoke for the answer"))]
     answers: list[Any] = list(rows.itertuples())
     try:
-        classifier = load_classifier(contents.run.folder, workspace=contents.workspace)
+        classifier = load_classifier(
+            contents.run.folder, head=contents.run.validation_head, workspace=contents.workspace
+        )
         tiles = [_explained(classifier, dataset.path(row.file), row) for row in answers]
     except VitcoreError as error:
         text = tr("Maps of what spoke for an answer could not be made: {reason}")

@@ -36,7 +36,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "augmentations": mark("What the views vary"),
         "input_size": mark("Input size"),
         "validation_fraction": mark("Share kept for validation"),
-        "folds": mark("Cross-validation"),
+        "finish": mark("Finish with all photos"),
         "repeats": mark("Other seeds"),
         "seed": mark("Seed"),
     }
@@ -69,7 +69,7 @@ _VALUES: Mapping[str, Mapping[Any, str]] = {
         "rotation": mark("rotation"),
     },
     "input_size": {0: mark("usual")},
-    "folds": {0: mark("off")},
+    "finish": {True: mark("on"), False: mark("off")},
     "repeats": {0: mark("off")},
 }
 

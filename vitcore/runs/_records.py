@@ -16,6 +16,7 @@ __all__ = [
     "Calibration",
     "CrossValidation",
     "DatasetReference",
+    "Finish",
     "HeadlineFigure",
     "ImageCounts",
     "Leak",
@@ -214,7 +215,7 @@ class HeadlineFigure:
         images: How many it rests on.
     """
 
-    source: Literal["test", "validation"]
+    source: Literal["test", "cross-validation", "validation"]
     accuracy: float
     low: float
     high: float
@@ -223,12 +224,38 @@ class HeadlineFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class CrossValidation:
-    """The figures of heads that each learned from all folds but one; None where undefined."""
+    """The figures of heads that each learned from all folds but one; None where undefined.
+
+    Attributes:
+        folds: How many.
+        accuracy: Of each.
+        balanced_accuracy: Of each.
+        cohen_kappa: Of each.
+        evaluation: On all images together, each answered by the head of the other folds; None in a run of
+            before the best epoch was chosen inside of the folds.
+        singly: The same where images were dealt one by one although they belong together; None where they
+            do not.
+    """
 
     folds: int
     accuracy: tuple[float | None, ...]
     balanced_accuracy: tuple[float | None, ...]
     cohen_kappa: tuple[float | None, ...]
+    evaluation: Evaluation | None = None
+    singly: Evaluation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """The last step of a training: a head that learned from the validation images as well.
+
+    Attributes:
+        images: How many it learned from.
+        head_sha256: Digest of the file with the head that was judged on the validation images.
+    """
+
+    images: int
+    head_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +290,8 @@ class RunFacts:
         leak: None if no validation image leaked.
         test: None if the dataset has no test part.
         warnings: What to know of its images before its figures are trusted.
-        cross_validation: If it was asked for.
+        cross_validation: None if the run was stopped before it, or has too few images.
+        finish: None if the classifier is the one that was judged on the validation images.
         repeats: If they were asked for.
     """
 
@@ -277,11 +305,25 @@ class RunFacts:
     test: TestResult | None = None
     warnings: tuple[StoredMessage, ...] = ()
     cross_validation: CrossValidation | None = None
+    finish: Finish | None = None
     repeats: Repeats | None = None
 
     def headline_evaluation(self, validation: Evaluation) -> Evaluation:
-        """Return the figures that stand for a run: on its test part, else those on the validation images."""
-        return validation if self.test is None else self.test.evaluation
+        """Return the figures that stand for a run: of its test part, else those of `thorough_evaluation`."""
+        return self.thorough_evaluation(validation) if self.test is None else self.test.evaluation
+
+    def thorough_evaluation(self, validation: Evaluation) -> Evaluation:
+        """Return the figures on the most images: by cross-validation, else on the validation images."""
+        crossed = self.cross_validation
+        return validation if crossed is None or crossed.evaluation is None else crossed.evaluation
+
+    @property
+    def headline_source(self) -> Literal["test", "cross-validation", "validation"]:
+        """The origin of the figures that stand for a run."""
+        if self.test is not None:
+            return "test"
+        crossed = self.cross_validation
+        return "validation" if crossed is None or crossed.evaluation is None else "cross-validation"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@
         predictions.csv      one row per validation image
         probabilities.npy    float32 (M, C), the rows of predictions.csv
         test-predictions.csv  one row per image of the test part, if there is one
+        cross-validation.csv  one row per image of the other parts, answered by a head of the other folds
+        validation-head.safetensors  what was judged on the validation images, if the model learned from them
         evaluation.json      metrics and confusion matrix
         model/               the classifier (vitcore.inference)
         checkpoint.safetensors  from which it goes on, until it is complete
@@ -19,6 +21,7 @@ A process that works on a run holds its lock. A run that says ``running`` while 
 lock was interrupted, whatever ended the process.
 """
 
+import hashlib
 import json
 import shutil
 import threading
@@ -59,16 +62,28 @@ from vitcore.runs._records import (
     SplitRecord,
     State,
 )
-from vitcore.training import EpochRecord, Hyperparameters
+from vitcore.training import EpochRecord, Head, Hyperparameters
 from vitcore.workspace import Workspace, new_id
 
-__all__ = ["CHECKPOINT", "DAMAGED", "DIVISION", "HISTORY_COLUMNS", "Run", "RunWriter", "lock_name"]
+__all__ = [
+    "CHECKPOINT",
+    "DAMAGED",
+    "DIVISION",
+    "HISTORY_COLUMNS",
+    "VALIDATION_HEAD",
+    "Run",
+    "RunWriter",
+    "lock_name",
+]
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the file from which a training goes on."""
 
 DIVISION = "division.json"
 """Name of the file with its `RunDivision`, kept as long as it may go on."""
+
+VALIDATION_HEAD = "validation-head.safetensors"
+"""Name of the file with the head that was judged on the validation images, where another one is kept."""
 
 DAMAGED = mark("delete the run, then train again")
 _TRAIN_AGAIN = mark("train it again")
@@ -219,7 +234,7 @@ class Run:
 
     @property
     def headline(self) -> HeadlineFigure:
-        """The accuracy that stands for the run: on its test part, else on the validation images.
+        """The accuracy that stands for the run: of its test part, of cross-validation, or of validation.
 
         Raises:
             StorageError: The run did not come that far.
@@ -227,7 +242,7 @@ class Run:
         evaluation = self.facts.headline_evaluation(self.evaluation)
         accuracy = evaluation.metrics["accuracy"]
         return HeadlineFigure(
-            source="validation" if self.facts.test is None else "test",
+            source=self.facts.headline_source,
             accuracy=accuracy.value,
             low=accuracy.low,
             high=accuracy.high,
@@ -257,6 +272,46 @@ class Run:
         """
         test = self.facts.test
         return self._predictions("test-predictions.csv", 0 if test is None else test.evaluation.images)
+
+    @cached_property
+    def cross_validated(self) -> pd.DataFrame:
+        """One row per image of the training and validation parts, columns as in `predictions`.
+
+        Each is answered by a head that did not learn from its fold.
+
+        Raises:
+            StorageError: The run was not cross-validated, or the file is damaged.
+        """
+        crossed = self.facts.cross_validation
+        evaluation = None if crossed is None else crossed.evaluation
+        return self._predictions("cross-validation.csv", 0 if evaluation is None else evaluation.images)
+
+    @property
+    def headline_predictions(self) -> pd.DataFrame:
+        """The answers that the figures that stand for the run come from, columns as in `predictions`.
+
+        Raises:
+            StorageError: The run did not come that far.
+        """
+        source = self.facts.headline_source
+        if source == "test":
+            return self.test_predictions
+        return self.cross_validated if source == "cross-validation" else self.predictions
+
+    @property
+    def validation_head(self) -> Path | None:
+        """The file with the head that was judged on the validation images; None if that is the model's own.
+
+        Raises:
+            StorageError: It is damaged.
+        """
+        if self.facts.finish is None:
+            return None
+        path = self.folder / VALIDATION_HEAD
+        with guard(path, _TRAIN_AGAIN), path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != self.facts.finish.head_sha256:
+                raise ValueError(message("its contents are not those of the training"))
+        return path
 
     def _predictions(self, name: str, images: int) -> pd.DataFrame:
         path = self.folder / name
@@ -390,6 +445,17 @@ class RunWriter:
     def add_test_predictions(self, predictions: pd.DataFrame) -> None:
         """Write the answers to the images of the test part, as `Run.test_predictions` has them."""
         write_text(self.folder / "test-predictions.csv", predictions.to_csv(index=False))
+
+    def add_validation_head(self, head: Head) -> str:
+        """Keep the head that was judged on the validation images; the digest of its file."""
+        path = self.folder / VALIDATION_HEAD
+        head.save(path)
+        with guard(path), path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def add_cross_validation(self, predictions: pd.DataFrame) -> None:
+        """Write the answers of the cross-validation, as `Run.cross_validated` has them."""
+        write_text(self.folder / "cross-validation.csv", predictions.to_csv(index=False))
 
     def finish(self, state: State, facts: RunFacts) -> None:
         """Record how the run ended, with what is known of its course."""
