@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.shared.blocks import draw_blocks
 from app.shared.engine import computed_on, draw_engine
 from app.shared.job_kinds import TRAINING
 from app.shared.jobs import draw_jobs
@@ -17,8 +18,8 @@ from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.jobs import Job
-from vitcore.language import duration, mark, number, percent, span_sentence, tr, translated
-from vitcore.report import metric_figure, metric_title
+from vitcore.language import duration, mark, number, percent, tr, translated
+from vitcore.report import headline_notes, metric_figure, metric_title
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
 
@@ -27,6 +28,7 @@ HEADLINES = {
     "cross-validation": mark("Accuracy (cross-validated)"),
     "validation": mark("Validation accuracy"),
 }
+NEW_GROUPS, KNOWN_GROUPS = mark("Accuracy for new groups"), mark("Accuracy for known groups")
 
 
 def curves_so_far(job: Job) -> None:
@@ -61,12 +63,15 @@ def result(last: Run) -> None:
     """Draw the chosen classifier: whether it is better than the one before, its figures, its making."""
     headline, facts = last.headline, last.facts
     evaluation = facts.headline_evaluation(last.evaluation)
-    title = tr(HEADLINES[headline.source])
+    crossed = facts.cross_validation
+    singly = crossed.singly if crossed is not None and headline.source == "cross-validation" else None
+    title = tr(HEADLINES[headline.source] if singly is None else NEW_GROUPS)
     st.subheader(tr("The chosen classifier"), anchor=False)
     draw_difference_to_earlier(last)
     draw_metrics(
         [
             (title, percent(headline.accuracy), None),
+            *([] if singly is None else [(tr(KNOWN_GROUPS), percent(singly.accuracy), None)]),
             *(
                 (metric_title(name), str(metric_figure(name, evaluation.metrics[name])), None)
                 for name in ("balanced_accuracy", "cohen_kappa")
@@ -74,8 +79,7 @@ def result(last: Run) -> None:
             *([(tr("Time in all"), duration(facts.seconds.total), None)] if facts.seconds else []),
         ]
     )
-    best = tr("Best epoch: {epoch}.").format(epoch=number(facts.best_epoch)) if facts.best_epoch else ""
-    st.markdown(f"{span_sentence(headline.low, headline.high)} {best}")
+    draw_blocks(headline_notes(last.evaluation, facts, stopped=last.state == "stopped"))
     draw_curves(last)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(

@@ -23,6 +23,7 @@ from ._figures import (
     class_blocks,
     figure_blocks,
     headline,
+    headline_notes,
     leak_sentence,
 )
 from ._markdown import markdown_of
@@ -55,6 +56,7 @@ __all__ = [
     "difference_sentence",
     "figure_blocks",
     "headline",
+    "headline_notes",
     "leak_sentence",
     "markdown_of",
     "metric_figure",

@@ -27,6 +27,7 @@ __all__ = [
     "figure_blocks",
     "headline",
     "headline_images",
+    "headline_notes",
     "leak_sentence",
     "source_sentence",
     "spread_sentence",
@@ -84,13 +85,26 @@ def figure_blocks(evaluation: Evaluation, facts: RunFacts, *, stopped: bool = Fa
         facts: Of the run.
         stopped: Whether its training was stopped early.
     """
+    return [
+        *headline_notes(evaluation, facts, stopped=stopped),
+        Heading(tr("All figures")),
+        _metric_table(facts.thorough_evaluation(evaluation), facts.calibration),
+    ]
+
+
+def headline_notes(evaluation: Evaluation, facts: RunFacts, *, stopped: bool = False) -> list[Block]:
+    """What the figures that stand for a run mean, where they come from, and what they leave out.
+
+    Args:
+        evaluation: On the validation images.
+        facts: Of the run.
+        stopped: Whether its training was stopped early.
+    """
     accuracy = facts.headline_evaluation(evaluation).metrics["accuracy"]
     return [
         Paragraph(span_sentence(accuracy.low, accuracy.high), "lead"),
         Paragraph(source_sentence(evaluation, facts), "small"),
         *_notes(facts, stopped=stopped),
-        Heading(tr("All figures")),
-        _metric_table(facts.thorough_evaluation(evaluation), facts.calibration),
     ]
 
 
