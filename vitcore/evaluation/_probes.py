@@ -15,7 +15,8 @@ of which 35 % are recognised, were "not sure" then instead of 71 %, and 35.3 % o
 34.8 %; of 450 digits as they are, 10 % instead of 12 %. A ridge regression on the two kinds reached 88 % at
 36.8 %. The Mahalanobis distance to the nearest class (K. Lee et al., "A Simple Unified Framework for
 Detecting Out-of-Distribution Samples", 2018) noticed no more turned photos than the distance to the
-neighbours does: 14 %, against 75 % with probes.
+neighbours does: 14 %, against 75 % with probes. Where photos of clothes were turned to any side and many dark
+as they are, turned ones are doubted no more than others: 66 % and 63 %, without probes 65 % and 63 %.
 """
 
 import math
