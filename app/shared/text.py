@@ -15,6 +15,7 @@ _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # which nobody sees, keeps them apart.
 _LIVELY = re.compile(r"(:)(?=//|[A-Za-z_+-])|(www)(?=\.)|(?<=\S)(@)", re.IGNORECASE)
 _JOINER = "\N{WORD JOINER}"
+_SPACE = re.compile("[^\\S\N{NO-BREAK SPACE}]+")  # a number and its unit stay on one line
 
 _MOST_NAMES = 5  # of classes between which it is a close call
 
@@ -29,7 +30,7 @@ def escape_markdown(text: str, limit: int = 60) -> str:
     if len(text) > limit:
         half = (limit - 1) // 2
         text = f"{text[:half]}…{text[-half:]}"
-    text = _LIVELY.sub(lambda match: match[0] + _JOINER, " ".join(text.split()))
+    text = _LIVELY.sub(lambda match: match[0] + _JOINER, _SPACE.sub(" ", text).strip())
     return _PUNCTUATION.sub(r"\\\1", text)
 
 

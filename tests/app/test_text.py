@@ -124,3 +124,7 @@ def test_a_long_hostile_name_is_as_harmless_as_a_short_one(name):
 def test_plain_empty_text_is_empty():
     assert escape_markdown("") == ""
     assert escape_markdown(" \n ") == ""
+
+
+def test_a_number_keeps_to_its_unit_where_other_space_is_made_even():
+    assert escape_markdown(" 25,0\N{NO-BREAK SPACE}%\n  of\t4 ") == "25,0\N{NO-BREAK SPACE}% of 4"

@@ -145,10 +145,10 @@ def _crossed_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
             "only."
         ).format(images=images(figures.images))
     ]
-    if facts.finish is not None:
+    if percent(counted) != percent(figures.accuracy):
         text = tr(
-            "Those answers were right for {share}; that the classifier you keep has learned from all of them "
-            "is counted in."
+            "Of those answers {share} were right; a little more is expected of the classifier you keep, which "
+            "had more photos to learn from."
         )
         parts.append(text.format(share=percent(counted)))
     text = tr("On the {validation} that chose the best epoch, the accuracy is {accuracy}.")
