@@ -5,7 +5,7 @@ from contextlib import suppress
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-__all__ = ["choose", "open_with", "settled"]
+__all__ = ["choose", "choose_backbone_file", "open_with", "settled"]
 
 _TRIES = 5
 _PATIENCE_MS = 3000
@@ -38,4 +38,18 @@ def choose(page: Page, name: str, option: str) -> None:
             break
     expect(offered).to_be_visible()
     field.press("Enter")  # a click may meet an option that is just being drawn anew
+    settled(page)
+
+
+def choose_backbone_file(page: Page, path: str) -> None:
+    """Pick the weights of a file as the backbone, on the page that trains."""
+    more = page.get_by_text("More settings")
+    expect(more).to_be_visible()  # of the new page; before that, it is the old one that has settled
+    settled(page)
+    more.click()
+    settled(page)
+    choose(page, "Backbone", "A weights file on this computer")
+    field = page.get_by_label("Weights file")
+    field.fill(path)
+    field.press("Enter")
     settled(page)

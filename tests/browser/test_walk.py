@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser._driving import choose, settled
+from tests.browser._driving import choose_backbone_file, settled
 from vitcore.dataset import exclude, list_datasets, load_dataset
+from vitcore.inference import load_classifier
+from vitcore.language import percent
 from vitcore.runs import list_runs
 
 pytestmark = pytest.mark.browser
@@ -21,19 +23,6 @@ def open_page(page: Page, name: str) -> None:
 def set_slider(page: Page, name: str, key: str, shown: str) -> None:
     page.get_by_role("slider", name=re.compile(f"^{name}")).press(key)
     expect(page.get_by_test_id("stSlider").filter(has_text=re.compile(f"^{name}"))).to_contain_text(shown)
-    settled(page)
-
-
-def choose_backbone_file(page: Page, path: str) -> None:
-    more = page.get_by_text("More settings")
-    expect(more).to_be_visible()  # of the new page; before that, it is the old one that has settled
-    settled(page)
-    more.click()
-    settled(page)
-    choose(page, "Backbone", "A weights file on this computer")
-    field = page.get_by_label("Weights file")
-    field.fill(path)
-    field.press("Enter")
     settled(page)
 
 
@@ -96,7 +85,7 @@ def test_sample_set_becomes_a_judged_classifier(
     # Evaluate: the figures are those of the run.
     page.get_by_role("button", name="See what it gets right and wrong").click()
     shown = page.get_by_test_id("stMetric").filter(has_text=re.compile("^Accuracy"))
-    expect(shown).to_contain_text(f"{100 * run.evaluation.accuracy:.1f}")
+    expect(shown).to_contain_text(percent(run.headline.accuracy))
     expect(page.get_by_role("heading", name="Class by class")).to_be_visible()
     page.get_by_role("radio", name="Confusions").click()
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
@@ -114,11 +103,12 @@ def test_sample_set_becomes_a_judged_classifier(
     page.get_by_role("button", name="Try it on new photos").click()
     broken = tmp_path / "broken.jpg"
     broken.write_text("<html>not a picture</html>")
-    row = run.predictions.iloc[0]
-    page.locator("input[type=file]").set_input_files([dataset.path(row["file"]), broken])
+    photo = dataset.path(run.predictions["file"].iloc[0])
+    (answer,) = load_classifier(run.folder).predict([photo])  # which has learned from that one as well
+    page.locator("input[type=file]").set_input_files([photo, broken])
     expect(page.get_by_text("cannot be used")).to_be_visible()
-    expect(page.get_by_role("heading", name=row["predicted"], exact=True)).to_be_visible()
-    expect(page.get_by_text(f"{100 * row['confidence']:.1f}\N{NO-BREAK SPACE}% confident")).to_be_visible()
+    expect(page.get_by_role("heading", name=answer.label, exact=True)).to_be_visible()
+    expect(page.get_by_text(f"{percent(answer.confidence)} confident")).to_be_visible()
 
     # Runs: it is there.
     open_page(page, "Runs")
