@@ -147,8 +147,8 @@ def _crossed_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
     ]
     if percent(counted) != percent(figures.accuracy):
         text = tr(
-            "Of those answers {share} were right; a little more is expected of the classifier you keep, which "
-            "had more photos to learn from."
+            "Of those answers {share} were right; a little more is expected of the classifier you keep, "
+            "which had more photos to learn from."
         )
         parts.append(text.format(share=percent(counted)))
     text = tr("On the {validation} that chose the best epoch, the accuracy is {accuracy}.")
