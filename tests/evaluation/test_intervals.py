@@ -12,6 +12,8 @@ from vitcore.evaluation import (
     balanced_accuracy_interval,
     cohen_kappa,
     cohen_kappa_interval,
+    evaluate,
+    independence,
     macro_f1,
     macro_f1_interval,
     mean_interval,
@@ -172,3 +174,55 @@ def test_the_intervals_hold_the_true_value_as_often_as_promised(tmp_path, monkey
         assert rows[f"{name}, lowest"].value >= 90, name
         assert rows[f"{name}, highest"].value <= 99.5, name
         assert rows[name].baseline == 95
+
+
+def test_images_of_one_group_are_worth_less_the_more_alike_they_are():
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(100), 5)
+    alone = independence(random.random(500) < 0.7, np.arange(500))
+    mixed = independence(random.random(500) < 0.7, groups)
+    alike = independence((random.random(100) < 0.7)[groups], groups)
+    assert alone == 1
+    assert 0.75 < mixed < 1
+    assert alike == pytest.approx(0.2, abs=0.02)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_groups_that_all_end_alike_are_taken_for_entirely_alike(right):
+    found = independence(np.full(40, right), np.repeat(np.arange(10), 4))
+    assert 0.15 < found < 0.25
+
+
+def test_one_group_is_worth_one_image():
+    assert independence(np.array([True, False, True]), np.zeros(3)) == pytest.approx(1 / 3)
+
+
+def test_few_groups_widen_the_interval():
+    right = np.tile([True, True, False, True], 10)
+    few, many = (independence(right, np.arange(40) // size) for size in (10, 2))
+    assert few < many < 1
+
+
+@pytest.mark.thorough
+def test_the_interval_of_images_in_groups_holds_the_share():
+    random, held = np.random.default_rng(0), 0
+    groups = np.repeat(np.arange(30), 6)
+    for _ in range(400):
+        chance = random.beta(1.4, 0.6, 30)  # 0.7 on average, and much the same within a group
+        right = random.random(180) < chance[groups]
+        low, high = wilson_interval(int(right.sum()), 180, independence(right, groups))
+        held += low <= 0.7 <= high
+    assert 370 <= held <= 396
+
+
+def test_figures_with_fewer_errors_keep_a_part_of_them():
+    before = evaluate(np.arange(40) % 4, np.eye(4)[np.arange(40) % 5 % 4], list("abcd"))
+    after = before.with_fewer_errors(0.5)
+    for name in ("accuracy", "balanced_accuracy", "cohen_kappa", "macro_f1", "top_3_accuracy"):
+        for bound in ("value", "low", "high"):
+            assert 1 - getattr(after.metrics[name], bound) == pytest.approx(
+                (1 - getattr(before.metrics[name], bound)) / 2
+            )
+    for name in ("log_loss", "expected_calibration_error"):
+        assert vars(after.metrics[name]) == pytest.approx(vars(before.metrics[name]), nan_ok=True)
+    assert after.confusion is before.confusion

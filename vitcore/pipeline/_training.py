@@ -16,7 +16,6 @@ from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
 from vitcore.pipeline._cross_validation import answer_all, calibrated, crossed_figures
-from vitcore.pipeline._finishing import finish
 from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows, warnings_on
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
 from vitcore.pipeline._novelty import embed_copies
@@ -49,6 +48,7 @@ from vitcore.training import (
     FitResult,
     Head,
     Hyperparameters,
+    finish_head,
     fit_head,
     softmax,
 )
@@ -265,7 +265,7 @@ def _carry_out(
     result = _fit(writer, data, task, checkpoint)
     complete = result.outcome == "complete"
     answers = answer_all(data, task) if complete else None
-    finished = finish(data, result, task) if answers is not None and data.hyperparameters.finish else None
+    finished = _finish(data, result, task) if answers is not None and data.hyperparameters.finish else None
     facts = _repeat(writer, data, result, task)
     fitted = time.perf_counter()
     task.report(Progress(phase="evaluate"))
@@ -335,6 +335,24 @@ def _fit(writer: RunWriter, data: TrainingData, task: Task, checkpoint: Checkpoi
     if not result.history:
         raise Stopped("The training was stopped before its first epoch; what was embedded is kept.")
     return result
+
+
+def _finish(data: TrainingData, best: FitResult, task: Task) -> Head | None:
+    """Train a head on the training and the validation images; None if it was stopped."""
+    try:
+        finished = finish_head(
+            data.views,
+            data.truth,
+            data.validation,
+            best,
+            classes=len(data.classes),
+            hyperparameters=data.hyperparameters,
+            device=data.device,
+            stop=task.stop,
+        )
+    except SettingsError:  # the loss went beyond all bounds, which it had not on fewer images
+        return None
+    return None if task.stopped else finished.head
 
 
 def _repeat(writer: RunWriter, data: TrainingData, best: FitResult, task: Task) -> RunFacts:
