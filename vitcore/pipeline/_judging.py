@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.dataset import Dataset, check_index, split_index
+from vitcore.dataset import Dataset
 from vitcore.errors import InputError
 from vitcore.evaluation import Evaluation, evaluate
 from vitcore.features import embed_images, image_files
 from vitcore.inference import Classifier, Trust
-from vitcore.messages import Message, mark, message, quoted, shortened
-from vitcore.pipeline._material import TestPart, TrainingData, class_numbers
+from vitcore.messages import mark, quoted, shortened
+from vitcore.pipeline._material import TestPart, class_numbers
 from vitcore.progress import Task
 from vitcore.records import load_record, write_json
-from vitcore.runs import CrossValidation, Leak, TestResult
+from vitcore.runs import Leak, TestResult
 from vitcore.training import Head
 from vitcore.vectors import Vectors
 from vitcore.workspace import Workspace
@@ -31,12 +31,7 @@ __all__ = [
     "leak_of",
     "match_classes",
     "prediction_rows",
-    "warnings_on",
 ]
-
-
-_SHORTCUTS = {"format_tells", "size_tells"}
-_FEW_GROUPS = 5
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -154,90 +149,6 @@ def leak_of(
         accuracy=float(right.mean()),
         accuracy_without=None if leaked.all() else float(right[~leaked].mean()),
     )
-
-
-def warnings_on(
-    dataset: Dataset,
-    data: TrainingData,
-    part: TestPart | None,
-    validation: Evaluation,
-    crossed: CrossValidation | None,
-) -> tuple[Message, ...]:
-    """Return what to know of the images of a run before its figures are trusted, one sentence each.
-
-    That is a shortcut such as a file format that gives the class away, series that nobody keeps together,
-    a class that no validation or test image shows, one with few groups, and a ready-made validation part that
-    is harder than the rest; that the images were divided anew, for the record of how they were is damaged,
-    and that few are left for validation, for they keep their sides.
-    """
-    found = [finding.sentence for finding in check_index(data.rows) if finding.kind in _SHORTCUTS]
-    if dataset.series is not None:
-        found.append(dataset.series.sentence)
-    if data.redrawn:
-        found.append(
-            message(
-                "The record of which photos are kept for validation was damaged, so all photos were divided "
-                "anew. Some that judge this classifier may have been learned from before: do not compare its "
-                "validation figures with those of earlier trainings."
-            )
-        )
-    found += _few_left(data)
-    judging = {mark("validation"): data.rows.iloc[data.validation]}
-    if part is not None:
-        judging[mark("test")] = part.rows
-    for name, rows in judging.items():
-        if missing := sorted(set(dataset.classes) - set(rows["label"])):
-            found.append(
-                message(
-                    "There is no {part} image of {classes}, so nothing is known of how well the classifier "
-                    "recognises them.",
-                    part=message(name),
-                    classes=shortened(quoted(missing), 5),
-                )
-            )
-    counts = data.rows[data.rows["group"] != ""].groupby("label")["group"].nunique()
-    if few := counts[counts < _FEW_GROUPS].index.tolist():
-        found.append(
-            message(
-                "Of {classes} there are fewer than {few} groups, so their figures hang on chance; photos of "
-                "more subjects help.",
-                classes=shortened(quoted(few), 5),
-                few=_FEW_GROUPS,
-            )
-        )
-    if dataset.divided and crossed is not None and crossed.evaluation is not None:
-        theirs, all_together = validation.metrics["accuracy"], crossed.evaluation.metrics["accuracy"]
-        if theirs.high < all_together.low:
-            found.append(
-                message(
-                    "On the validation part that came with these images the accuracy is {theirs:.1%}, far "
-                    "below the {together:.1%} on all of them mixed. If new photos will be like that part, go "
-                    "by its figure.",
-                    theirs=theirs.value,
-                    together=all_together.value,
-                )
-            )
-    return tuple(found)
-
-
-def _few_left(data: TrainingData) -> list[Message]:
-    """Return that a new division would have far more validation images, if so."""
-    h, images = data.hyperparameters, len(data.validation)
-    if data.rows["split"].eq("validation").any() or 2 * images > h.validation_fraction * len(data.rows):
-        return []
-    parts = split_index(data.rows, validation_fraction=h.validation_fraction, seed=h.seed, groups=data.groups)
-    anew = int((parts == "validation").sum())
-    if anew < 2 * images:
-        return []
-    return [
-        message(
-            "Only {images} of {all} photos are left for validation, for photos keep the side that they had "
-            "in earlier trainings. With another seed they are divided anew, about {anew} for validation.",
-            images=images,
-            all=len(data.rows),
-            anew=anew,
-        )
-    ]
 
 
 def evaluate_test_part(

@@ -16,11 +16,12 @@ from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
 from vitcore.pipeline._cross_validation import answer_all, calibrated, crossed_figures
-from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows, warnings_on
+from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
 from vitcore.pipeline._novelty import embed_copies
 from vitcore.pipeline._repeats import repeat
 from vitcore.pipeline._trusting import fit_trust
+from vitcore.pipeline._warnings import warnings_on
 from vitcore.progress import Progress, Task
 from vitcore.records import disk_guard, load_record, save_record, timestamp
 from vitcore.runs import (
