@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.dataset.editing import draw_browser
 from app.dataset.findings import cached_findings, draw_findings
-from app.dataset.grouping import draw_groups
+from app.dataset.grouping import draw_groups, draw_series_question
 from app.dataset.importing import draw_import
 from app.dataset.management import draw_damaged_datasets, draw_management
 from app.dataset.summary import draw_overview, draw_summary
@@ -51,6 +51,7 @@ if importing:
     )
 if data is not None:
     st.header(escape_markdown(data.name), anchor=False)
+    draw_series_question(data)
     measures = load_measures(data)
     findings = cached_findings(data, measures)
     draw_summary(data, findings)

@@ -112,9 +112,10 @@ def test_an_addition_with_groups_and_a_test_part_is_three_steps(dataset, more, c
     ]
     assert main(command) == 0
     now = load_dataset(dataset.id)
+    pattern = RULE.removeprefix("name:")
     assert [str(change.text) for change in now.changes[1:]] == [
         "Added 12 images.",
-        f"Grouped the images by '{RULE}' ({now.group_count} groups).",
+        f"Photos whose names agree in '{pattern}' stay together ({now.group_count} groups).",
         f"Set {now.split_counts['test']} images aside for testing.",
     ]
     assert [change.base for change in now.changes] == [0, 1, 2, 3]

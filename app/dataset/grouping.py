@@ -7,10 +7,10 @@ import streamlit as st
 from app.shared.edits import apply_edit
 from app.shared.layout import draw_select
 from app.shared.text import escape_markdown
-from vitcore.dataset import NO_GROUPS, Dataset, Series, extra_columns, group_images
+from vitcore.dataset import NO_GROUPS, Dataset, GroupRule, Series, extra_columns, group_images
 from vitcore.language import listed, mark, number, tr
 
-__all__ = ["draw_groups"]
+__all__ = ["draw_groups", "draw_series_question"]
 
 KINDS = {
     NO_GROUPS: mark("Nothing: every photo stands for itself"),
@@ -20,13 +20,38 @@ KINDS = {
     "time": mark("The time they were taken"),
 }
 FIRST_PART = "^([^_]+)_"  # of a file name
+MOST_SECONDS = 86400
+
+
+def draw_series_question(data: Dataset) -> None:
+    """Ask whether photos that look like series are kept together, where nobody has said so."""
+    series = None if data.group_rule else _series((data.id, data.version), data)
+    if series is None:
+        return
+    with st.container(border=True):
+        st.markdown(
+            ":orange[:material/group_work:] "
+            + tr("**{images} photos look like {count} series**; {examples} seem to belong together.").format(
+                images=number(series.images),
+                count=number(series.count),
+                examples=listed([escape_markdown(name, 40) for name in series.examples]),
+            )
+        )
+        st.caption(
+            tr(
+                "If a series shows one animal, patient or place, keep it together. Otherwise the classifier "
+                "is tested on what it has already seen, and its accuracy looks better than it is."
+            )
+        )
+        with st.container(horizontal=True):
+            if st.button(tr("Keep each series together"), type="primary", key="keep_series"):
+                apply_edit(group_images, data, series.rule)
+            if st.button(tr("These photos are independent"), key="no_series"):
+                apply_edit(group_images, data, NO_GROUPS)
 
 
 def draw_groups(data: Dataset) -> None:
-    """Draw which photos belong together, the question where nobody said so, and the choice of the rule."""
-    series = None if data.group_rule else _series((data.id, data.version), data)
-    if series is not None:
-        _question(data, series)
+    """Draw which photos belong together, and the choice of the rule."""
     title = tr("Photos that belong together: {rule}").format(rule=_in_words(data))
     with st.expander(title, icon=":material/group_work:"):
         st.markdown(
@@ -39,56 +64,47 @@ def draw_groups(data: Dataset) -> None:
         _chooser(data)
 
 
-def _question(data: Dataset, series: Series) -> None:
-    """Ask whether images that look like series are kept together."""
-    with st.container(border=True):
-        st.markdown(
-            ":orange[:material/group_work:] "
-            + tr("**{images} photos look like {count} series**, such as {examples}.").format(
-                images=number(series.images),
-                count=number(series.count),
-                examples=listed([escape_markdown(name, 40) for name in series.examples]),
-            )
-        )
-        st.caption(
-            tr(
-                "If each series shows one subject, keep it together: otherwise the accuracy would look "
-                "better than it is."
-            )
-        )
-        with st.container(horizontal=True):
-            if st.button(tr("Keep each series together"), type="primary", key="keep_series"):
-                apply_edit(group_images, data, series.rule)
-            if st.button(tr("They are independent photos"), key="no_series"):
-                apply_edit(group_images, data, NO_GROUPS)
-
-
 def _chooser(data: Dataset) -> None:
-    """Draw the choice of a rule, which holds from the next training on."""
+    """Draw the choice of a rule, which begins with the one in force and holds from the next training on."""
     columns = extra_columns(data.index)
     kinds = {
         kind: tr(title)
         for kind, title in KINDS.items()
         if (kind != "column" or columns) and (kind != "time" or "taken" in columns)
     }
-    kind = draw_select(tr("What photos of one group share"), kinds, f"group_kind_{data.id}")
+    present = GroupRule.parse(data.group_rule)
+
+    def begin_with(name: str, value: object) -> str:
+        key = f"group_{name}_{data.id}_{data.version}"
+        st.session_state.setdefault(key, value)
+        return key
+
+    def value_of(kind: str, otherwise: str) -> str:
+        return present.value if present.kind == kind else otherwise
+
+    key = begin_with("kind", present.kind if present.kind in kinds else NO_GROUPS)
+    kind = draw_select(tr("What photos of one group share"), kinds, key)
     value: object = ""
     if kind == "column":
-        value = st.selectbox(tr("Column"), columns, key=f"group_column_{data.id}")
+        first = value_of("column", columns[0])
+        key = begin_with("column", first if first in columns else columns[0])
+        value = st.selectbox(tr("Column"), columns, key=key)
     elif kind == "folder":
-        value = st.number_input(tr("Level below the class"), 1, 20, key="group_folder")
+        key = begin_with("folder", int(value_of("folder", "1")))
+        value = st.number_input(tr("Level below the class"), 1, 20, key=key)
     elif kind == "name":
         value = st.text_input(
             tr("Pattern"),
-            FIRST_PART,
-            key="group_name",
+            key=begin_with("name", value_of("name", FIRST_PART)),
             help=tr(
                 "A regular expression; what its first brackets find is the name of the group. `^([^_]+)_` "
                 "finds all before the first underscore."
             ),
         )
     elif kind == "time":
-        value = st.number_input(tr("Seconds between two photos, at most"), 1, 86400, 10, key="group_time")
+        seconds = min(max(round(float(value_of("time", "10"))), 1), MOST_SECONDS)
+        key = begin_with("time", seconds)
+        value = st.number_input(tr("Seconds between two photos, at most"), 1, MOST_SECONDS, key=key)
     rule = kind if kind == NO_GROUPS else f"{kind}:{value}"
     if st.button(tr("Use this rule"), key="group_by", disabled=rule == (data.group_rule or NO_GROUPS)):
         apply_edit(group_images, data, rule)

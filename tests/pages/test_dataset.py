@@ -516,13 +516,34 @@ def test_series_can_be_declined(open_page, ui, series):
 
 def test_a_rule_is_chosen_and_a_wrong_one_is_said(open_page, ui, series):
     at = open_page("dataset")
-    at.selectbox(key=f"group_kind_{series.id}").set_value("name").run()
-    at.text_input(key="group_name").set_value("^(zebra)").run()
+    at.selectbox(key=f"group_kind_{series.id}_1").set_value("name").run()
+    pattern = f"group_name_{series.id}_1"
+    at.text_input(key=pattern).set_value("^(zebra)").run()
     ui.press(at, "group_by")
     assert any("finds no group in 36 images" in error.value for error in [*at.error, *at.toast])
-    at.text_input(key="group_name").set_value("^([a-z]+[0-9])_").run()
+    at.text_input(key=pattern).set_value("^([a-z]+[0-9])_").run()
     ui.press(at, "group_by")
     assert load_dataset(series.id).group_rule == "name:^([a-z]+[0-9])_"
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "value"),
+    [("name:^([a-z]+[0-9])_", "name", "^([a-z]+[0-9])_"), ("time:0.5", "time", 1)],
+)
+def test_the_choice_begins_with_the_rule_in_force(open_page, ui, picture_folder, rule, name, value):
+    folder = picture_folder(count=4)
+    for path in sorted(folder.rglob("*.png")):
+        subject = int(path.stem) // 2
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 10:00:{subject:02}"
+        with Image.open(path) as image:
+            image.save(path.with_name(f"{path.parent.name}{subject}_{path.stem}.jpg"), exif=exif)
+        path.unlink()
+    data = import_dataset(folder, group_by=rule)
+    at = open_page("dataset")
+    assert at.selectbox(key=f"group_kind_{data.id}_1").value == rule.partition(":")[0]
+    assert at.session_state[f"group_{name}_{data.id}_1"] == value
+    assert ui.find_button(at, "group_by").disabled == (rule != "time:0.5")
 
 
 # --- photos that are set aside -----------------------------------------------------------------

@@ -19,7 +19,7 @@ from vitcore.dataset._groups import NO_GROUPS, GroupRule, groups_by
 from vitcore.dataset._split import split_index
 from vitcore.dataset._versions import as_current, commit, workspace_of, write_version
 from vitcore.errors import DatasetError, SettingsError
-from vitcore.messages import Message, message, quoted, shortened
+from vitcore.messages import Message, counted, message, quoted, shortened
 from vitcore.text import MAX_CLASS_NAME
 
 __all__ = [
@@ -238,10 +238,9 @@ def group_images(dataset: Dataset, rule: str) -> Dataset:
 def about_groups(edited: Dataset, rule: GroupRule) -> Message:
     """Return the sentence on the change that grouped the images of a dataset by a rule."""
     if rule.kind == NO_GROUPS:
-        return message("Every image stands for itself.")
-    return message(
-        "Grouped the images by '{rule}' ({groups} groups).", rule=str(rule), groups=edited.group_count
-    )
+        return message("Every photo stands for itself.")
+    groups = counted("{count} group", "{count} groups", edited.group_count)
+    return message("{photos} stay together ({groups}).", photos=rule.photos, groups=groups)
 
 
 def grouped(rows: pd.DataFrame, rule: GroupRule) -> pd.DataFrame:

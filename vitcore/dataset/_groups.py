@@ -85,6 +85,19 @@ class GroupRule:
     def __str__(self) -> str:
         return f"{self.kind}:{self.value}" if self.value else self.kind
 
+    @property
+    def photos(self) -> Message:
+        """Which photos are of one group, as the beginning of a sentence."""
+        if str(self) in _NAME_RULES:
+            return message("Photos whose names begin alike")
+        return {
+            NO_GROUPS: message("No photos"),
+            "column": message("Photos with the same '{column}'", column=self.value),
+            "folder": message("Photos of one folder"),
+            "name": message("Photos whose names agree in '{pattern}'", pattern=self.value),
+            "time": message("Photos taken at most {seconds} seconds apart", seconds=self.value),
+        }[self.kind]
+
     def _problem(self) -> Message | None:
         """Return what is wrong with the rule, if anything is."""
         if self.kind not in {NO_GROUPS, "column", "folder", "name", "time"}:
