@@ -47,13 +47,20 @@ def decimals(value: float) -> str:
     return number(value, 3)
 
 
-def span_sentence(low: float, high: float) -> str:
-    """Return the meaning of an interval of accuracy in words."""
+def span_sentence(low: float, high: float, *, new_groups: bool = False) -> str:
+    """Return the meaning of an interval of accuracy in words.
+
+    Args:
+        low: Its lower end, 0 … 1; NaN if there are no images.
+        high: Its upper end.
+        new_groups: Whether it is about images of groups that were not learned from.
+    """
     if math.isnan(low):
         return tr("There are no images to judge by.")
-    return tr("Out of 100 new photos like these, expect {low} to {high} right.").format(
-        low=round(100 * low), high=round(100 * high)
-    )
+    text = tr("Out of 100 new photos like these, expect {low} to {high} right.")
+    if new_groups:
+        text = tr("Out of 100 photos of groups that it has never seen, expect {low} to {high} right.")
+    return text.format(low=round(100 * low), high=round(100 * high))
 
 
 def duration(seconds: float) -> str:

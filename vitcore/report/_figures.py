@@ -24,6 +24,7 @@ __all__ = [
     "baseline_table",
     "calibration_sentence",
     "class_blocks",
+    "expectation_sentence",
     "figure_blocks",
     "headline",
     "headline_images",
@@ -100,12 +101,19 @@ def headline_notes(evaluation: Evaluation, facts: RunFacts, *, stopped: bool = F
         facts: Of the run.
         stopped: Whether its training was stopped early.
     """
-    accuracy = facts.headline_evaluation(evaluation).metrics["accuracy"]
     return [
-        Paragraph(span_sentence(accuracy.low, accuracy.high), "lead"),
+        Paragraph(expectation_sentence(evaluation, facts), "lead"),
         Paragraph(source_sentence(evaluation, facts), "small"),
         *_notes(facts, stopped=stopped),
     ]
+
+
+def expectation_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
+    """Say how many of 100 new photos will be right, and of which: of new groups where a rule makes groups."""
+    accuracy = facts.headline_evaluation(evaluation).metrics["accuracy"]
+    grouped = facts.cross_validation is not None and facts.cross_validation.singly is not None
+    leaked = facts.test is not None and facts.test.leak is not None
+    return span_sentence(accuracy.low, accuracy.high, new_groups=grouped and not leaked)
 
 
 def source_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
@@ -179,8 +187,8 @@ def _singly_sentence(evaluation: Evaluation) -> str:
     """Say what photos of known groups get, beside the figure for new groups."""
     accuracy = evaluation.metrics["accuracy"]
     return tr(
-        "This is what to expect of groups that it has never seen. For more photos of the groups that it "
-        "knows, the accuracy is {accuracy} ({low} to {high})."
+        "If your new photos show the groups that it has learned from, the figure to go by is {accuracy} "
+        "({low} to {high})."
     ).format(accuracy=percent(accuracy.value), low=percent(accuracy.low), high=percent(accuracy.high))
 
 

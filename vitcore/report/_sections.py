@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from vitcore.language import decimals, local_time, number, percent, span_sentence, tr, translated
+from vitcore.language import decimals, local_time, number, percent, tr, translated
 from vitcore.report._blocks import Block, Heading, Items, Paragraph, Section
 from vitcore.report._contents import ReportContents
 from vitcore.report._evaluation import evaluation, results
-from vitcore.report._figures import headline, headline_images
+from vitcore.report._figures import expectation_sentence, headline, headline_images
 from vitcore.report._names import shortened
 from vitcore.report._preparation import preparation
 from vitcore.report._provenance import limits
@@ -60,7 +60,7 @@ def _introduction(contents: ReportContents) -> list[Block]:
             tr("Of {images} it recognised {accuracy}. {expected}").format(
                 images=headline_images(contents.evaluation, run.facts),
                 accuracy=percent(accuracy.value),
-                expected=span_sentence(accuracy.low, accuracy.high),
+                expected=expectation_sentence(contents.evaluation, run.facts),
             ),
             "lead",
         ),
