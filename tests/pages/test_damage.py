@@ -112,6 +112,8 @@ DAMAGES = [
     ("runs/{run}/history.jsonl", line(b"{bad\n")),
     ("runs/{run}/predictions.csv", half),
     ("runs/{run}/probabilities.npy", array(lambda rows: rows[:-1])),
+    ("runs/{run}/cross-validation.csv", half),
+    ("runs/{run}/validation-head.safetensors", flipped),
     ("datasets/{data}/thumbnails/*/*", nothing),
     ("features/*/index.sqlite", flipped),
     ("runs/{run}/config.json", half),
@@ -126,6 +128,10 @@ DAMAGES = [
     ("runs/{run}/history.jsonl", nothing),
     ("runs/{run}/history.jsonl", gone),
     ("runs/{run}/history.jsonl", line(b"3\n")),
+    ("runs/{run}/cross-validation.csv", gone),
+    ("runs/{run}/validation-head.safetensors", gone),
+    ("runs/{run}/state.json", value(finish={"images": 3})),
+    ("runs/{run}/state.json", value(cross_validation={"folds": 3})),
     ("runs/{run}/evaluation.json", nothing),
     ("runs/{run}/evaluation.json", gone),
     ("runs/{run}/evaluation.json", value(confusion=[[1]])),
@@ -214,7 +220,7 @@ def everything(homes, workspace, picture_folder, tiny_backbone) -> tuple[Dataset
 
 
 def make(workspace: Workspace, photos: Path, others: Path, compute: Compute) -> None:
-    h = Hyperparameters(epochs=2, validation_fraction=0.4)
+    h = Hyperparameters(epochs=2, validation_fraction=0.4, repeats=1)
     options = {"compute": compute, "workspace": workspace}
     other = import_dataset(others, name="Others", workspace=workspace)
     train(other, h, **options)

@@ -179,7 +179,7 @@ def test_two_classes_views_and_other_sizes(picture_folder, tiny_backbone):
     )
     assert [result.size for result in found.sizes] == [112, 96, 64]
     assert found.usual == 160
-    assert found.passes == 32 + 26  # each image, and another view of those that are learned from
+    assert found.passes == 32 + 32  # each image, and another view of it
 
 
 @pytest.mark.thorough
