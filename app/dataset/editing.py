@@ -65,13 +65,16 @@ def draw_browser(data: Dataset) -> None:
     options = [ALL, *data.classes, *([TAKEN_OUT] if len(data.excluded) else [])]
     titles = [_option(data, name, place) for place, name in enumerate(options)]
     left, right = st.columns([2, 3], vertical_alignment="bottom")
+    kept = f"class_{data.id}"  # what is shown, whatever becomes of the counts beside the names
+    before = st.session_state.get(kept, ALL)
     label = left.selectbox(
         tr("Class"),
         range(len(options)),
+        index=options.index(before) if before in options else 0,
         format_func=titles.__getitem__,
-        key=f"class_{data.id}_{len(options)}",
+        key=f"class_{data.id}_{data.version}",  # the browser would go on showing the counts of before
     )
-    shown = options[label]
+    shown = st.session_state[kept] = options[label]
     if label == 0:
         # One class after the other would show only the first on this page.
         rows = data.index.sample(frac=1, random_state=0)

@@ -33,12 +33,14 @@ def choose(page: Page, name: str, option: str) -> None:
     for _ in range(_TRIES):  # the list closes when the page is drawn again just then, after a job say
         field.click()
         field.fill(option)
-        with suppress(PlaywrightTimeout):
+        with suppress(PlaywrightTimeout, AssertionError):
             offered.wait_for(timeout=_PATIENCE_MS)
-            break
-    expect(offered).to_be_visible()
-    field.press("Enter")  # a click may meet an option that is just being drawn anew
-    settled(page)
+            field.press("Enter")  # a click may meet an option that is just being drawn anew
+            field.blur()  # what was typed and not taken is gone then
+            settled(page)
+            expect(field).to_have_value(option, timeout=_PATIENCE_MS)
+            return
+    expect(field).to_have_value(option)
 
 
 def choose_backbone_file(page: Page, path: str) -> None:
@@ -49,7 +51,7 @@ def choose_backbone_file(page: Page, path: str) -> None:
     more.click()
     settled(page)
     choose(page, "Backbone", "A weights file on this computer")
-    field = page.get_by_label("Weights file")
+    field = page.get_by_role("textbox", name="Weights file")  # the list of backbones has an entry like it
     field.fill(path)
     field.press("Enter")
     settled(page)

@@ -50,6 +50,7 @@ def test_a_dropped_folder_is_imported_and_a_wrong_label_mended(
     page.get_by_role("button", name="Move", exact=True).click()
     undo = page.get_by_role("button", name="Undo: Moved 1 image to 'dogs'")
     expect(undo).to_be_visible()
+    expect(page.get_by_role("combobox", name="Class", exact=True)).to_have_value("cats (6)")
     assert load_dataset(dataset_id).class_counts == {"cats": 6, "dogs": 6}
 
     # A refresh is a new session, and finds it changed.

@@ -119,6 +119,7 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
     settled(page)
     page.get_by_role("button", name="Import these photos").click()
     expect(page.get_by_text("Photos that belong together: 16 groups")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Class", exact=True)).to_have_value("All classes (64)")
     assert list(list_datasets()["id"]) == [dataset_id]
     assert load_dataset(dataset_id).group_count == 16
 

@@ -162,7 +162,7 @@ def test_the_browser_is_told_the_new_names_of_what_is_chosen(open_page, trained)
 @pytest.mark.thorough
 def test_what_is_looked_at_stays(open_page, trained):
     at = open_page("dataset")
-    chooser = f"class_{trained.dataset.id}_4"
+    chooser = f"class_{trained.dataset.id}_{trained.dataset.version}"
     at.selectbox(key=chooser).set_value(2)
     at.button_group(key="way").set_value("path")
     in_spanish(at.run())
