@@ -908,7 +908,7 @@ def test_images_that_belong_together_are_kept_together(ask, train, photos):
         path.rename(path.with_name(f"{path.parent.name}{number // 4}_{number % 4}.png"))
     plain = ask("import", photos)
     assert plain["groups"] == {"rule": "none", "count": 0}
-    assert any("36 images look like 9 series" in warning for warning in plain["warnings"])
+    assert any("36 photos look like 9 series" in warning for warning in plain["warnings"])
     rule = r"name:^([^_]+)_"
     grouped = ask("import", photos, "--group-by", rule)
     assert grouped["groups"] == {"rule": rule, "count": 9}

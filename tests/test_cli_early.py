@@ -116,7 +116,7 @@ def test_an_addition_with_groups_and_a_test_part_is_three_steps(dataset, more, c
     assert [str(change.text) for change in now.changes[1:]] == [
         "Added 12 images.",
         f"Photos whose names agree in '{pattern}' stay together ({now.group_count} groups).",
-        f"Set {now.split_counts['test']} images aside for testing.",
+        f"Set {now.split_counts['test']} photos aside for the final exam.",
     ]
     assert [change.base for change in now.changes] == [0, 1, 2, 3]
     assert len(now.index) == 48

@@ -38,7 +38,7 @@ def draw_summary(data: Dataset, findings: Sequence[Finding]) -> None:
     draw_metrics(
         [
             (
-                tr("Images"),
+                tr("Photos"),
                 number(len(data.index)),
                 tr("Version {number} of this dataset.").format(number=number(data.version)),
             ),
@@ -52,8 +52,8 @@ def draw_summary(data: Dataset, findings: Sequence[Finding]) -> None:
                 tr("Usual size"),
                 common,
                 ntr(
-                    "{count} image has this size in pixels.",
-                    "{count} images have this size in pixels.",
+                    "{count} photo has this size in pixels.",
+                    "{count} photos have this size in pixels.",
                     count,
                 ).format(count=number(count)),
             ),
@@ -123,12 +123,12 @@ def draw_overview(data: Dataset) -> None:
     """Draw class counts and image sizes."""
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader(tr("Images per class"), anchor=False)
+        st.subheader(tr("Photos per class"), anchor=False)
         with st.container(height=380 if len(data.classes) > TALL else "content", border=False):
             draw_chart(
                 ("classes", data.id, data.version),
                 lambda: charts.class_count_chart(data.class_counts),
-                tr("Images per class"),
+                tr("Photos per class"),
             )
         draw_class_editor(data)
     with right:
@@ -136,5 +136,5 @@ def draw_overview(data: Dataset) -> None:
         draw_chart(
             ("sizes", data.id, data.version),
             lambda: charts.size_chart(data.index),
-            tr("Widths and heights of the images"),
+            tr("Widths and heights of the photos"),
         )

@@ -23,8 +23,9 @@ def draw_test_part(data: Dataset) -> None:
     with st.expander(title, icon=":material/lock:"):
         st.markdown(
             tr(
-                "Photos set aside here are used for nothing but a last test of the finished classifier. Its "
-                "accuracy on them is the most honest figure there is."
+                "Photos set aside here are only used to test the finished classifier. You need them for a "
+                "figure that none of your choices has influenced. Otherwise cross-validation will do: it "
+                "also measures accuracy on photos that were not learned from, and on more of them."
             )
         )
         if sealed:

@@ -186,7 +186,7 @@ def test_look_alikes_link_groups():
 
 def test_an_import_warns_of_series_until_somebody_grouped_them(bursts):
     dataset = import_dataset(bursts)
-    sentence = "120 images look like 20 series, such as p00_0.png and p00_1.png."
+    sentence = "120 photos look like 20 series; p00_0.png and p00_1.png seem to belong together."
     assert any(sentence in str(warning) for warning in dataset.warnings)
     grouped_now = group_images(dataset, find_series(dataset.index).rule)
     assert not any("series" in str(warning) for warning in grouped_now.warnings)

@@ -18,6 +18,7 @@ def table(counts: dict[str, int], *, side: int = 200) -> pd.DataFrame:
             "label": pd.Series(labels, dtype="str"),
             "sha256": pd.Series([f"content {n}" for n in range(len(labels))], dtype="str"),
             "split": pd.Series([""] * len(labels), dtype="str"),
+            "group": "",
             "width": side,
             "height": side + 10,
         }
@@ -38,9 +39,9 @@ def test_a_good_set_is_praised():
     assert said(index, good=False) == []
     assert said(index, good=True) == [
         "The classes are of about the same size.",
-        "Every class has at least 50 images.",
-        "About 440 images judge the classifier; an accuracy of 80 % is known to about ±4 points.",
-        "No image is there twice.",
+        "Every class has at least 50 photos.",
+        "Accuracy will be measured on 2,200 photos: expect ±2 points.",
+        "No duplicate photos.",
     ]
 
 
@@ -53,22 +54,15 @@ def test_what_is_bad_comes_first():
 def test_a_small_class_is_told_what_one_mistake_means():
     found = said(table({"cat": 60, "hat": 12}), good=False)
     assert one(found, "hat' has 12") == (
-        "Class 'hat' has 12 images; about 2 of them judge it, so one mistake more or less moves its figure "
-        "by 50 points."
+        "Class 'hat' has 12 photos; one mistake more or less moves its figure by 8 points."
     )
-
-
-def test_the_fraction_decides_how_many_judge():
-    small = one([str(r.sentence) for r in remarks(table({"cat": 60, "hat": 12}), 0.5)], "hat' has 12")
-    assert "about 6 of them judge it" in small
-    assert "17 points" in small
 
 
 def test_many_small_classes_are_one_sentence_and_five_warnings():
     counts = {f"class {n:02}": 3 for n in range(50)} | {"large": 9}
     found = said(table(counts), good=False)
-    assert "'class 00' has 3 images" in one(found, "of them judge")
-    assert one(found, "Few images as well").endswith(
+    assert "'class 00' has 3 photos" in one(found, "one mistake more")
+    assert one(found, "Other classes with few photos").endswith(
         "'class 01' (3), 'class 02' (3), 'class 03' (3), 'class 04' (3), 'class 05' (3) and 45 more classes."
     )
     assert len(found) <= 4
@@ -95,41 +89,51 @@ def test_one_class_is_not_enough():
 
 def test_uneven_classes_are_told():
     sentence = one(said(table({"many": 500, "few": 60}), good=False), "uneven")
-    assert "'many' has 500 images, 'few' only 60" in sentence
+    assert "'many' has 500 photos, 'few' only 60" in sentence
 
 
-def test_few_judges_are_told_with_their_interval():
-    assert one(said(table({"a": 50, "b": 50}), good=False), "Only about 20 images judge").endswith(
-        "an accuracy of 80 % is known to about ±17 points, so small differences mean nothing."
+def test_a_wide_interval_is_told_before_the_training():
+    assert said(table({"a": 50, "b": 50}), good=False) == [
+        "Accuracy will be measured on only 100 photos: expect ±10 points, so small differences mean nothing."
+    ]
+
+
+def test_a_group_counts_once_in_the_interval_to_come():
+    index = table({"a": 60, "b": 60})
+    index["group"] = [f"subject {number // 6}" for number in range(120)]
+    assert one(said(index, good=False), "measured on") == (
+        "Accuracy will be measured on only 120 photos in 20 groups: expect ±20 points, so small differences "
+        "mean nothing."
     )
+
+
+def test_photos_set_aside_do_not_measure_in_the_cross_validation():
+    index = table({"a": 60, "b": 60})
+    index["split"] = ["test" if number % 4 == 0 else "" for number in range(120)]
+    assert one(said(index, good=False), "measured on").startswith(
+        "Accuracy will be measured on only 90 photos:"
+    )
+    index.loc[index["label"] == "b", "split"] = "test"
+    index.loc[80:, "label"] = "c"
+    assert "none of them is left to measure by" in one(said(index, good=False), "Class 'b' has 20 photos")
 
 
 def test_the_interval_is_that_of_the_evaluation():
-    from vitcore.dataset._remarks import _half_width
+    from vitcore.dataset._remarks import _WORTH, _half_width
     from vitcore.evaluation import wilson_interval
+    from vitcore.pipeline import CROSS_VALIDATED_WORTH
 
     low, high = wilson_interval(80, 100)
     assert _half_width(0.8, 100) == pytest.approx((high - low) / 2)
-
-
-def test_a_ready_made_split_says_who_judges():
-    index = table({"a": 60, "b": 60})
-    index["split"] = ["validation" if number % 4 == 0 else "train" for number in range(120)]
-    assert one([str(remark.sentence) for remark in remarks(index)], "judge the").startswith(
-        "Only about 30 images"
-    )
-    index.loc[index["label"] == "b", "split"] = "train"
-    index.loc[80:, "label"] = "c"
-    assert "Class 'b' has 20 images, and none" not in str(remarks(index))
-    assert "none of them judges it" in one(said(index, good=False), "Class 'b' has 20 images")
+    assert _WORTH == CROSS_VALIDATED_WORTH
 
 
 def test_small_images_are_told():
     index = table({"a": 60, "b": 60})
     index.loc[7, ["width", "height"]] = 48, 20
     sentence = one(said(index, good=False), "less than 64 pixels")
-    assert sentence.startswith("1 image is less than 64 pixels wide or high (the smallest 48 × 20)")
-    assert one(said(table({"a": 60}, side=8), good=False), "less than").startswith("All images are")
+    assert sentence.startswith("1 photo is less than 64 pixels wide or high (the smallest 48 × 20)")
+    assert one(said(table({"a": 60}, side=8), good=False), "less than").startswith("All photos are")
 
 
 def test_copies_contradictions_and_leaks_are_said_in_the_words_of_the_findings():
@@ -157,7 +161,7 @@ def test_findings_that_are_given_are_taken_over():
     assert [finding.kind for finding in findings] == ["near_duplicates"]
     found = [str(remark.sentence) for remark in remarks(index, findings=findings)]
     assert str(findings[0].sentence) in found
-    assert "No image is there twice." not in found
+    assert "No duplicate photos." not in found
 
 
 def test_what_was_added_to_a_ready_made_split_counts_as_training():

@@ -112,6 +112,7 @@ def index(rows: int = 120, classes=("men's", "{x}"), **columns) -> pd.DataFrame:
             "name": [f"{number}.png" for number in numbers],
             "label": np.where(numbers % 2, *classes),
             "split": "",
+            "group": "",
             "sha256": [f"{number:064}" for number in numbers],
             "format": "PNG",
             "width": 640,

@@ -42,7 +42,7 @@ def test_photos_come_in_from_a_folder_of_the_server(open_page, finish, ui, pictu
     finish(at)
     assert list_datasets()["name"].tolist() == ["photos"]
     assert at.session_state["dataset"] == list_datasets()["id"][0]
-    assert figures(at)["Images"] == "36"
+    assert figures(at)["Photos"] == "36"
     assert figures(at)["Classes"] == "3"
     assert figures(at)["Files skipped"] == "0"
     assert len(at.success) == 1
@@ -120,7 +120,7 @@ def test_several_readings_have_to_be_chosen_from(open_page, finish, ui, picture_
     assert readings.value is None
     readings.set_value(2).run()
     finish(ui.press(at, "import"))
-    assert figures(at)["Images"] == "24"
+    assert figures(at)["Photos"] == "24"
     assert figures(at)["Classes"] == "3"
 
 
@@ -188,7 +188,7 @@ def test_photos_come_in_by_upload(open_page, finish, ui, photos_zip, uploads_in_
     assert uploads_in_memory() == 0
     finish(ui.press(at, "import"))
     assert list_datasets()["name"].tolist() == ["holiday"]
-    assert figures(at)["Images"] == "36"
+    assert figures(at)["Photos"] == "36"
     assert half_written(workspace) == []
 
 
@@ -391,12 +391,12 @@ def test_ticked_photos_move_to_another_class_at_once(open_page, ui, trained):
 def test_ticked_photos_are_taken_out_and_brought_back(open_page, ui, trained):
     at = tick(open_page("dataset"), 0)
     ui.press(at, "exclude")
-    assert figures(at)["Images"] == "89"
+    assert figures(at)["Photos"] == "89"
     chooser = class_chooser(at)
     chooser.set_value(len(chooser.options) - 1).run()
     assert pictures(at) == 1
     ui.press(tick(at, 0), "restore")
-    assert figures(at)["Images"] == "90"
+    assert figures(at)["Photos"] == "90"
     assert len(load_dataset(trained.dataset.id).excluded) == 0
 
 
@@ -582,7 +582,7 @@ def test_deleting_one_dataset_leaves_the_other(open_page, ui, trained, picture_f
     assert list(list_datasets()["id"]) == [trained.dataset.id]
     assert [run.id for run in list_runs()] == [trained.run.id]
     assert at.session_state["dataset"] == trained.dataset.id
-    assert figures(at)["Images"] == "90"
+    assert figures(at)["Photos"] == "90"
 
 
 def test_a_click_on_delete_deletes_the_dataset_that_was_shown_and_no_other(

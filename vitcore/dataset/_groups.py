@@ -262,15 +262,27 @@ class Series:
 
     @property
     def sentence(self) -> Message:
-        """What was found, and what it means for the figures."""
+        """What was found, and what to do about it before a training."""
         return message(
-            "{images} images look like {count} series, such as {examples}. Images of one series are so alike "
-            "that a split between them makes the accuracy look better than it is; keep each series together "
-            "with the rule '{rule}'.",
+            "{images} photos look like {count} series; {examples} seem to belong together. If a series shows "
+            "one subject, the accuracy will look better than it is; keep each series together with the rule "
+            "'{rule}'.",
             images=self.images,
             count=self.count,
             examples=self.examples,
             rule=self.rule,
+        )
+
+    @property
+    def caution(self) -> Message:
+        """What it means for the figures of a training that took each image for itself."""
+        return message(
+            "{images} photos look like {count} series; {examples} seem to belong together, but were treated "
+            "as independent. If a series shows one subject, this accuracy is too good: on the page "
+            "Dataset, choose which photos belong together, and train again.",
+            images=self.images,
+            count=self.count,
+            examples=self.examples,
         )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vitcore.dataset._classes import about_likeness
 from vitcore.dataset._copies import COPY_KINDS, find_copies
-from vitcore.dataset._findings import Finding, count_images
+from vitcore.dataset._findings import Finding
 from vitcore.messages import Message, counted, mark, message
 
 __all__ = ["Remark", "remarks", "warnings_of"]
@@ -18,6 +18,7 @@ FEW = 10
 ENOUGH = 50
 SMALL_SIDE = 64
 _NAMED = 5  # classes in one sentence, or sentences about one class
+_WORTH = 0.65  # of an image: `vitcore.pipeline.CROSS_VALIDATED_WORTH`
 _Z = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
@@ -70,27 +71,22 @@ def warnings_of(index: pd.DataFrame) -> Iterator[Message]:
         yield finding.sentence
 
 
-def remarks(
-    index: pd.DataFrame, validation_fraction: float = 0.2, findings: Sequence[Finding] | None = None
-) -> list[Remark]:
+def remarks(index: pd.DataFrame, findings: Sequence[Finding] | None = None) -> list[Remark]:
     """Say what is good and what is bad about a set, in a few sentences that a person would say.
 
     One sentence of a kind at most, about the worst classes; what is bad comes first.
 
     Args:
         index: Rows as in `Dataset.index`.
-        validation_fraction: Share of the images that will judge the classifier, where no ready-made
-            split says which.
         findings: Of the checks of the set, `vitcore.audit.find_issues`, whose sentences on copies are
             taken over; found in the index if not given.
     """
     if index.empty:
         return []
     counts = index["label"].value_counts().sort_index()
-    judging = _judging(index, validation_fraction)
     found = [
         *_about_classes(counts),
-        *_about_judging(counts, judging),
+        *_about_precision(index, counts),
         *_about_sizes(index),
         *_about_copies(find_copies(index) if findings is None else findings),
     ]
@@ -109,7 +105,7 @@ def _about_classes(counts: pd.Series) -> Iterator[Remark]:
             "The classes are uneven: '{largest}' has {images}, '{smallest}' only {least}; rare ones are "
             "overlooked easily, balanced class weights help.",
             largest=counts.idxmax(),
-            images=count_images(most),
+            images=_photos(most),
             smallest=counts.idxmin(),
             least=least,
         )
@@ -119,46 +115,49 @@ def _about_classes(counts: pd.Series) -> Iterator[Remark]:
     for sentence in about_likeness(list(counts.index)):
         yield Remark(False, sentence)
     if least >= ENOUGH:
-        yield Remark(True, message("Every class has at least {least} images.", least=ENOUGH))
+        yield Remark(True, message("Every class has at least {least} photos.", least=ENOUGH))
 
 
-def _about_judging(counts: pd.Series, judging: pd.Series) -> Iterator[Remark]:
-    """Return remarks on the precision of the figures to come: of the smallest classes, and of the whole."""
+def _about_precision(index: pd.DataFrame, counts: pd.Series) -> Iterator[Remark]:
+    """Return remarks on the precision of the figures to come: of the smallest classes, and of the whole.
+
+    Photos that were not set aside are all measured on, by cross-validation, each group as a whole.
+    """
+    measured = index[index["split"] != "test"]
     small = counts[counts < ENOUGH].sort_values(kind="stable")
     if len(small) and len(counts) > 1:
         label, images = small.index[0], int(small.iloc[0])
-        judges = int(judging.get(label, 0))
-        why = message("none of them judges it")
-        if judges:
-            why = counted(
-                "about {count} of them judges it, so one mistake more or less moves its figure by "
-                "{points:.0f} points",
-                "about {count} of them judge it, so one mistake more or less moves its figure by "
-                "{points:.0f} points",
-                judges,
-                points=100 / judges,
+        tested = int((measured["label"] == label).sum())
+        why = message("none of them is left to measure by")
+        if tested:
+            why = message(
+                "one mistake more or less moves its figure by {points:.0f} points", points=100 / tested
             )
-        sentence = message(
-            "Class '{name}' has {images}; {why}.", name=label, images=count_images(images), why=why
-        )
+        sentence = message("Class '{name}' has {images}; {why}.", name=label, images=_photos(images), why=why)
         others = [f"'{name}' ({count})" for name, count in small.iloc[1:].items()]
         if others:
             sentence = message(
-                "{sentence} Few images as well: {classes}.",
+                "{sentence} Other classes with few photos: {classes}.",
                 sentence=sentence,
                 classes=_listed(others),
             )
         yield Remark(False, sentence)
-    total = int(judging.sum())
+    total = len(measured)
     if total and len(counts) > 1:
-        points = 100 * _half_width(0.8, total)
-        known = message("an accuracy of 80 % is known to about ±{points:.0f} points", points=points)
-        template = mark("About {images} images judge the classifier; {known}.")
+        alone = (measured["group"] == "").to_numpy()
+        units = int(alone.sum()) + measured.loc[~alone, "group"].nunique()
+        points = 100 * _half_width(0.8, units * _WORTH)
+        photos = _photos(total)
+        if units < total:
+            groups = counted("{count} group", "{count} groups", units)
+            photos = message("{photos} in {groups}", photos=photos, groups=groups)
+        template = mark("Accuracy will be measured on {photos}: expect ±{points:.0f} points.")
         if points > 5:
             template = mark(
-                "Only about {images} images judge the classifier; {known}, so small differences mean nothing."
+                "Accuracy will be measured on only {photos}: expect ±{points:.0f} points, so small "
+                "differences mean nothing."
             )
-        yield Remark(points <= 5, message(template, images=total, known=known))
+        yield Remark(points <= 5, message(template, photos=photos, points=points))
 
 
 def _about_sizes(index: pd.DataFrame) -> Iterator[Remark]:
@@ -166,9 +165,9 @@ def _about_sizes(index: pd.DataFrame) -> Iterator[Remark]:
     small = int((sides < SMALL_SIDE).sum())
     if small:
         least = index.iloc[int(sides.to_numpy().argmin())]
-        which = counted("{count} image is", "{count} images are", small)
+        which = counted("{count} photo is", "{count} photos are", small)
         if small == len(index):
-            which = message("All images are")
+            which = message("All photos are")
         sentence = message(
             "{images} less than {side} pixels wide or high (the smallest {width} × {height}); details that "
             "small photos do not show cannot be learned.",
@@ -185,18 +184,15 @@ def _about_copies(findings: Sequence[Finding]) -> Iterator[Remark]:
     for finding in several:
         yield Remark(False, finding.sentence)
     if not several:
-        yield Remark(True, message("No image is there twice."))
+        yield Remark(True, message("No duplicate photos."))
 
 
-def _judging(index: pd.DataFrame, validation_fraction: float) -> pd.Series:
-    """About how many images of each class will judge it."""
-    if not (index["split"] == "validation").any():
-        counts = index.loc[index["split"] != "test", "label"].value_counts()
-        return (counts * validation_fraction).round().astype("int64").clip(lower=1, upper=counts - 1)
-    return index.loc[index["split"] == "validation", "label"].value_counts()
+def _photos(count: int) -> Message:
+    """Return a number of photos in words."""
+    return counted("{count} photo", "{count} photos", count)
 
 
-def _half_width(share: float, total: int) -> float:
+def _half_width(share: float, total: float) -> float:
     """Half of Wilson's 95 % interval of a share; see `vitcore.evaluation.wilson_interval`."""
     square = _Z**2 / total
     return _Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)

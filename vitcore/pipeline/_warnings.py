@@ -37,7 +37,7 @@ def warnings_on(
     """
     found = [finding.sentence for finding in check_index(data.rows) if finding.kind in _SHORTCUTS]
     if dataset.series is not None:
-        found.append(dataset.series.sentence)
+        found.append(dataset.series.caution)
     if dataset.divided:
         found += _harder_validation(validation, crossed)
     return (
