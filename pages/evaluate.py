@@ -59,20 +59,20 @@ def take_away(run: Run) -> None:
     st.space("small")
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, make, file, kind in (
-            (tr("Image by image (CSV)"), per_image, "predictions.csv", "text/csv"),
+            (tr("Photo by photo (CSV)"), per_image, "predictions.csv", "text/csv"),
             (tr("Figures (JSON)"), figures_as_json, "metrics.json", "application/json"),
         ):
             st.download_button(
                 label, partial(make, run), file, kind, icon=":material/download:", on_click="ignore"
             )
-    st.caption(tr("Charts: point at one, and the symbol at its upper right saves it as a picture (PNG)."))
+    st.caption(tr("To save a chart as a picture (PNG), point at it and use the symbol at its upper right."))
 
 
-draw_opening(tr("Evaluate"), tr("How good the classifier is on images that it never learned from."))
+draw_opening(tr("Evaluate"), tr("How good the classifier is on photos that it has not learned from."))
 run = require_run()
 data = require_dataset()
 titles = {name: title for name, (title, _) in SECTIONS.items()}
 section = draw_switch(tr("Section"), titles, "evaluate_section")
 SECTIONS[section][1](run, data)
 take_away(run)
-draw_next_page("samples", tr("Look at the images behind the figures"))
+draw_next_page("samples", tr("See the photos behind the figures"))

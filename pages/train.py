@@ -18,17 +18,10 @@ from app.train.settings import draw_settings, load_settings
 from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.jobs import Job
-from vitcore.language import duration, mark, number, percent, tr, translated
-from vitcore.report import headline_notes, metric_figure, metric_title
+from vitcore.language import duration, number, tr, translated
+from vitcore.report import headline, headline_notes
 from vitcore.runs import Run, load_run
 from vitcore.training import Hyperparameters
-
-HEADLINES = {
-    "test": mark("Test accuracy"),
-    "cross-validation": mark("Accuracy (cross-validated)"),
-    "validation": mark("Validation accuracy"),
-}
-NEW_GROUPS, KNOWN_GROUPS = mark("Accuracy for new groups"), mark("Accuracy for known groups")
 
 
 def curves_so_far(job: Job) -> None:
@@ -55,35 +48,28 @@ def unfinished(runs: list[Run]) -> None:
                     name=escape_markdown(found.name, 60), done=number(done), total=number(wanted)
                 )
             )
-            if st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{found.id}"):
+            if st.button(tr("Resume"), icon=":material/play_arrow:", key=f"resume_{found.id}"):
                 resume(found)
 
 
 def result(last: Run) -> None:
     """Draw the chosen classifier: whether it is better than the one before, its figures, its making."""
-    headline, facts = last.headline, last.facts
-    evaluation = facts.headline_evaluation(last.evaluation)
-    crossed = facts.cross_validation
-    singly = crossed.singly if crossed is not None and headline.source == "cross-validation" else None
-    title = tr(HEADLINES[headline.source] if singly is None else NEW_GROUPS)
+    facts, split = last.facts, last.config.split
+    rule = "" if split is None else split.rule
+    shown = headline(last.evaluation, facts, rule=rule).figures
     st.subheader(tr("The chosen classifier"), anchor=False)
     draw_difference_to_earlier(last)
     draw_metrics(
         [
-            (title, percent(headline.accuracy), None),
-            *([] if singly is None else [(tr(KNOWN_GROUPS), percent(singly.accuracy), None)]),
-            *(
-                (metric_title(name), str(metric_figure(name, evaluation.metrics[name])), None)
-                for name in ("balanced_accuracy", "cohen_kappa")
-            ),
+            *((title, str(figure), meaning) for title, figure, meaning in shown),
             *([(tr("Time in all"), duration(facts.seconds.total), None)] if facts.seconds else []),
         ]
     )
-    draw_blocks(headline_notes(last.evaluation, facts, stopped=last.state == "stopped"))
+    draw_blocks(headline_notes(last.evaluation, facts, stopped=last.state == "stopped", rule=rule))
     draw_curves(last)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            tr("Take over its settings"),
+            tr("Reuse these settings"),
             icon=":material/tune:",
             key="take_settings",
             on_click=load_settings,

@@ -25,7 +25,7 @@ def draw_comparison(run: Run, data: Dataset) -> None:
     others = {found.id: found for found in runs_of(run.config.dataset.id) if found.id != run.id}
     if not others:
         st.info(
-            tr("There is no other classifier of these photos yet; train one more."),
+            tr("There is only one classifier of these photos so far. Train another to compare them."),
             icon=":material/compare:",
         )
         return
@@ -94,7 +94,7 @@ def _galleries(run: Run, data: Dataset, both: RunComparison) -> None:
     who = draw_switch(tr("Who is right"), options, "who")
     rows = both.rows[both.rows["only"] == who]
     if rows.empty:
-        st.caption(tr("There is no such image."))
+        st.caption(tr("There is no such photo."))
         return
 
     def caption(row: tuple) -> str:

@@ -40,10 +40,12 @@ def draw_confusions(run: Run, data: Dataset) -> None:
         _largest(run, evaluation)
     with right:
         cell = _heatmap(run, evaluation, order, by_row)
-        st.caption(tr("Rows are the true classes, columns what they were taken for; the diagonal is right."))
+        basis = tr("Counted on {images} kept for validation.").format(images=images(evaluation.images))
+        rows = tr("Rows are the true classes, columns what they were taken for; the diagonal is right.")
+        st.caption(f"{rows} {basis}")
     if cell is None:
         st.info(
-            tr("Click a square, or one of the largest confusions, to see its images."),
+            tr("Click a square, or one of the largest confusions, to see its photos."),
             icon=":material/touch_app:",
         )
     else:
@@ -120,7 +122,7 @@ def _largest(run: Run, evaluation: Evaluation) -> None:
     """Draw the most frequent mistakes, each a button that does the same as a click on its cell."""
     mistakes = evaluation.mistakes
     if not mistakes.any():
-        st.markdown(tr("There is not a single mistake."))
+        st.markdown(tr("No mistakes on the validation photos."))
         return
     st.markdown(tr("**Largest confusions**"))
     for place in np.argsort(-mistakes, axis=None, kind="stable")[:_LISTED]:
@@ -142,7 +144,7 @@ def _largest(run: Run, evaluation: Evaluation) -> None:
     every = int((mistakes > 0).sum())
     if every > _LISTED:
         st.caption(
-            tr("{mistakes} mistakes in {squares} squares; these are the largest.").format(
+            tr("{mistakes} mistakes in {squares} squares; the largest are listed.").format(
                 mistakes=number(mistakes.sum()), squares=number(every)
             )
         )
@@ -173,7 +175,7 @@ def _title(count: int, true: str, predicted: str) -> str:
     else:
         text = tr("{images} of {true} taken for {predicted}")
     return text.format(
-        images=images(count) if count else tr("No image"),
+        images=images(count) if count else tr("No photo"),
         true=escape_markdown(true),
         predicted=escape_markdown(predicted),
     )

@@ -34,9 +34,9 @@ def _class_curves(run: Run) -> None:
     st.subheader(tr("Each class against all others"), anchor=False)
     drawn = _drawn(run)
     meaning = tr(
-        "The nearer a curve comes to the upper edge, the better the class is told apart; the figure is the "
-        "area under its curve, 1 is perfect. Precision: how many of those called so are; recall: how many of "
-        "its images are found."
+        "The closer a curve is to the upper edge, the better the class is recognised; the number is the area "
+        "under the curve, and 1 is perfect. Precision: how many of the photos given this class belong to it; "
+        "recall: how many photos of the class were recognised."
     )
     if len(drawn) <= _FEW:
         hint = tr("Click a class to make it stand out.")
@@ -47,7 +47,7 @@ def _class_curves(run: Run) -> None:
         roc, precision_recall = _class_charts((results_version(run), current()), run, drawn)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(tr("**Images found over false alarms** (ROC)"))
+        st.markdown(tr("**Photos found against false alarms** (ROC)"))
         st.vega_lite_chart(spec=roc, alt=tr("ROC curve of each class"))
     with right:
         st.markdown(tr("**Precision over recall**"))

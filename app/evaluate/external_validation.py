@@ -36,12 +36,7 @@ _NOTABLE = 0.05  # more unlike photos than among the validation photos
 
 def draw_external_validation(run: Run, data: Dataset) -> None:
     """Draw the choice of another dataset, and the figures on those that were chosen before."""
-    st.markdown(
-        tr(
-            "Photos from elsewhere, another place, camera or year, tell more than the validation photos do: "
-            "whether it works there as well."
-        )
-    )
+    st.markdown(tr("Does it work elsewhere? Test it on labelled photos from another place, camera or year."))
     others = {key: name for key, name in dataset_names().items() if key != data.id}
     if not draw_jobs(EXTERNAL_VALIDATION):
         if others:
@@ -88,7 +83,7 @@ def _choose_dataset(run: Run, others: dict[str, str]) -> None:
             "means": [run.classes.index(meant) if meant else LEFT_OUT for meant in matched.values()],
         }
     )
-    st.caption(tr("Which class is which; correct it where the names do not say it."))
+    st.caption(tr("Match the classes; correct any match that is wrong."))
     edited = st.data_editor(
         table,
         hide_index=True,
@@ -113,12 +108,12 @@ def _choose_dataset(run: Run, others: dict[str, str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         usable = any(mapping.values())
         if st.button(
-            tr("Judge on it"), icon=":material/travel_explore:", disabled=not usable, key="elsewhere"
+            tr("Test on these photos"), icon=":material/travel_explore:", disabled=not usable, key="elsewhere"
         ):
             _start(run, other, mapping)
             st.rerun()
         if not usable:
-            st.caption(tr("The classifier knows none of these classes; say which class means which."))
+            st.caption(tr("None of these classes is known to the classifier; match at least one."))
 
 
 def _start(run: Run, other: Dataset, mapping: Mapping[str, str | None]) -> None:

@@ -1,4 +1,4 @@
-"""The figures of a run: in words, beside simpler ways, and class by class."""
+"""The figures of a run: in words, compared with simpler methods, and class by class."""
 
 from collections.abc import Callable
 
@@ -33,18 +33,19 @@ def draw_images(data: Dataset, rows: pd.DataFrame, caption: Callable[[tuple], st
 
 
 def draw_figures(run: Run, data: Dataset) -> None:
-    """Draw the headline, all metrics, simpler ways, and the classes."""
+    """Draw the headline, all metrics, simpler methods, and the classes."""
     evaluation = cached_run(run).evaluation
+    rule = "" if run.config.split is None else run.config.split.rule
     draw_blocks(
         [
-            headline(evaluation, run.facts),
-            *figure_blocks(evaluation, run.facts, stopped=run.state == "stopped"),
+            headline(evaluation, run.facts, rule=rule),
+            *figure_blocks(evaluation, run.facts, stopped=run.state == "stopped", rule=rule),
         ]
     )
-    st.subheader(tr("Beside simpler ways"), anchor=False)
+    st.subheader(tr("Compared with simpler methods"), anchor=False)
     review = cached_review(run)
     if review is None:
-        draw_review_start(run, data, tr("Finds out what simpler ways reach on the same images."))
+        draw_review_start(run, data, tr("How well would simpler methods do on the same photos?"))
     else:
         draw_blocks([baseline_table(review.baselines)])
     st.subheader(tr("Class by class"), anchor=False)

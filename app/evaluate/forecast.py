@@ -23,10 +23,10 @@ _FURTHEST = 5  # times the photos there are, as far as a forecast reaches
 
 def draw_forecast(run: Run, data: Dataset) -> None:
     """Draw the curve up to now and beyond, and the gain of a number of photos that is chosen."""
-    st.markdown(tr("What more photos like these would bring, by how it got better up to now."))
+    st.markdown(tr("How much more photos like these would help, judging by the progress so far."))
     review = cached_review(run)
     if review is None:
-        draw_review_start(run, data, tr("Finds out what more photos would bring."))
+        draw_review_start(run, data, tr("How much would more photos help?"))
         return
     images = int(review.points["images"].max())
     options = [more for more in _MORE if images + more <= _FURTHEST * images] or [images]

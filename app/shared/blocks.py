@@ -111,7 +111,7 @@ def _table(block: Table) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                title: [cell.value if unit and isinstance(cell, Figure) else str(cell) for cell in cells]
+                title: [_number(cell) if unit and isinstance(cell, Figure) else str(cell) for cell in cells]
                 for title, unit, cells in zip(block.header, units, columns, strict=True)
             }
         ),
@@ -126,6 +126,11 @@ def _unit(cells: Iterable[Cell]) -> str:
     """Of the numbers of a column that are shown as such: shares or counts."""
     units = {cell.unit if isinstance(cell, Figure) else "" for cell in cells}
     return units.pop() if units in ({"share"}, {"count"}) else ""
+
+
+def _number(figure: Figure) -> float:
+    """Return a figure for a column of numbers; a share to a tenth of a percent, as everywhere."""
+    return round(figure.value, 3) if figure.unit == "share" else figure.value
 
 
 def _column(title: str, unit: str) -> Any:

@@ -24,7 +24,7 @@ def draw_review_start(run: Run, data: Dataset, why: str) -> None:
     if draw_jobs(REVIEW):
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        if st.button(tr("Look closer"), icon=":material/troubleshoot:", key="look_closer"):
+        if st.button(tr("Find out"), icon=":material/troubleshoot:", key="look_closer"):
             start(
                 REVIEW,
                 run.name,
@@ -35,7 +35,7 @@ def draw_review_start(run: Run, data: Dataset, why: str) -> None:
             )
             st.rerun()
         how = tr(
-            "Trains some hundred output layers on parts of the {count} photos, from what is stored; no photo "
-            "is looked at again."
+            "Some hundred small trainings on parts of the {count} photos. They use what is stored, so this "
+            "takes seconds to a few minutes."
         ).format(count=number(len(data.index)))
         st.caption(f"{why} {how}")

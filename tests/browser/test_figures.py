@@ -58,25 +58,25 @@ def expect_headline_everywhere(page: Page, run: Run) -> None:
     singly = run.facts.cross_validation.singly
     assert singly is not None
     assert singly.accuracy > run.headline.accuracy + 0.2  # so that one cannot stand for the other
+    classifier = page.get_by_role("combobox", name=re.compile("Trained classifier"))
     low, high = (round(100 * end) for end in (run.headline.low, run.headline.high))
     new = page.get_by_text(
         f"Out of 100 photos of groups that it has never seen, expect {low} to {high} right."
     )
-    classifier = page.get_by_role("combobox", name=re.compile("Trained classifier"))
-    known = page.get_by_text(f"the figure to go by is {percent(singly.accuracy)}")
+    both = page.get_by_text(f"for a new series, none of whose photos it has seen; {percent(singly.accuracy)}")
     expect(page.get_by_text("The chosen classifier")).to_be_visible()
     expect(classifier).to_have_value(re.compile(f"^{percent(run.headline.accuracy)} "))
     expect(new).to_be_visible()
-    expect(known).to_be_visible()
-    expect_metric(page, "Accuracy for new groups", percent(run.headline.accuracy))
-    expect_metric(page, "Accuracy for known groups", percent(singly.accuracy))
+    expect(both).to_be_visible()
+    expect_metric(page, "Accuracy: new series", percent(run.headline.accuracy))
+    expect_metric(page, "Accuracy: known series", percent(singly.accuracy))
 
     page.get_by_role("button", name="See what it gets right and wrong").click()
     expect(page.get_by_role("heading", name="All figures")).to_be_visible()
     expect(classifier).to_have_value(re.compile(f"^{percent(run.headline.accuracy)} "))
     expect(new).to_be_visible()
-    expect(known).to_be_visible()
-    expect_metric(page, "Accuracy", percent(run.headline.accuracy))
+    expect(both).to_be_visible()
+    expect_metric(page, "Accuracy: new series", percent(run.headline.accuracy))
 
 
 def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
@@ -86,7 +86,9 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
     page.goto(server)
     bring_in(page, series_folder("first", range(1, 13)))
     page.get_by_role("button", name="Import these photos").click()
-    expect(page.get_by_text("48 photos look like 12 series; p01_1.png and p01_2.png seem")).to_be_visible()
+    expect(
+        page.get_by_text("48 photos look like 12 series, such as p01_1.png and p01_2.png.")
+    ).to_be_visible()
     settled(page)
     keep = page.get_by_role("button", name="Keep each series together")
     keep.click()

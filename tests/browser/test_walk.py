@@ -32,7 +32,7 @@ def test_sample_set_becomes_a_judged_classifier(
     # Dataset: one click brings in the sample set.
     page.goto(server)
     page.get_by_role("button", name="Use the sample set").click()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Images")).to_contain_text("1,797")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Photos")).to_contain_text("1,797")
     expect(page.get_by_test_id("stCheckbox")).to_have_count(24)
 
     # Three hundred of them are enough for a walk.
@@ -40,7 +40,7 @@ def test_sample_set_becomes_a_judged_classifier(
     ids = dataset.index.sample(frac=1, random_state=0)["image_id"].tolist()
     exclude(dataset, ids[300:])
     page.reload()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Images")).to_contain_text("300")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Photos")).to_contain_text("300")
 
     # Train: several views and many epochs, so that there is time to look away.
     page.get_by_role("button", name="Train a classifier on these photos").click()
@@ -67,7 +67,7 @@ def test_sample_set_becomes_a_judged_classifier(
     # Stopped, it keeps what it has, and goes on where it was.
     settled(page)
     stop.click()
-    go_on = page.get_by_role("button", name="Go on")
+    go_on = page.get_by_role("button", name="Resume")
     expect(go_on).to_be_visible()
     run = list_runs()[0]
     assert run.state == "stopped"
@@ -91,7 +91,7 @@ def test_sample_set_becomes_a_judged_classifier(
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
 
     # Samples: the mistakes are those of the run.
-    page.get_by_role("button", name="Look at the images behind the figures").click()
+    page.get_by_role("button", name="See the photos behind the figures").click()
     wrong = int((run.predictions["true"] != run.predictions["predicted"]).sum())
     assert wrong > 0
     page.get_by_role("radio", name=f"Mistakes ({wrong})").click()

@@ -32,7 +32,7 @@ def test_the_page_the_report_and_the_card_of_a_run_say_the_same(open_page, train
         if str(leaf)
     ]
     assert len([leaf for leaf in expected if isinstance(leaf, Figure)]) == len(run.evaluation.metrics)
-    assert "12 of the validation images" in str(expected)
+    assert "12 of the validation photos" in str(expected)
     assert "75.0" in str(expected)  # of the folds
 
     shown = {"page": texts_and_values(open_page("evaluate"))[0]}

@@ -75,12 +75,12 @@ def test_a_card_has_the_figures_of_the_run():
     made = contents()
     card = model_card(made, "model")
     for text in (
-        "1,234 images were learned from. The other 100 were kept for validation",
+        "learned from 1,234 photos. The other 100 were kept for validation",
         "the seed 7",
-        "8 of the images are near-duplicates of each other, in 3 groups",
-        "of a perfectly honest one would seem to be 3.1",
-        "64 are answered and 61 of these answers are right",
-        "chosen by the same validation images",
+        "8 of the photos are near-duplicates of each other, in 3 groups",
+        "perfectly honest confidence would look 3.1 points off",
+        "It answers 64 of",
+        "chosen by the same validation photos",
         "160 × 160 pixels",
         "abab",
         '"best_epoch": 4',
@@ -117,7 +117,7 @@ def test_a_card_leaves_out_what_is_not_known():
             facts=RunFacts(),
         ),
     )
-    for text in ("the seed 7", "Of new answers", "perfectly honest"):
+    for text in ("the seed 7", "Of its answers to new photos", "perfectly honest"):
         assert text in model_card(full, "model"), text
         assert text not in model_card(bare, "model"), text
     assert "nan" not in model_card(bare, "model").lower()
@@ -134,10 +134,10 @@ def test_a_card_tells_what_flatters_the_figures():
     card = model_card(contents(ready_made=True, stopped=True, facts=facts), "model")
     assert "stopped early" in card
     assert "came with a division of its own" in card
-    assert "12 of the validation images, or photos that look just like them" in card
+    assert "12 of the validation photos, or near-copies of them" in card
     assert "without them the accuracy is 81.2" in card
     assert "Trained anew 2 times on the same photos from other seeds: accuracy 77.5" in card
-    assert r"whose figures say little: \[x\](javascript:y)." in card
+    assert r"so their figures say little: \[x\](javascript:y)." in card
     assert r"a\|b \# c," not in card  # which has enough
 
 

@@ -197,13 +197,13 @@ def test_its_figures_are_those_of_the_run(language, reports, trained):
 def test_it_says_what_was_left_out_and_how_the_rest_was_divided(english, trained):
     counts = trained[1].config.images
     assert "3 files were not taken" in english.text
-    assert f"{counts.train} images were learned from" in english.text
+    assert f"learned from {counts.train} photos" in english.text
     assert "seed 3" in english.text
     assert "2 versions were learned from" in english.text
 
 
 def test_it_tells_of_further_trainings(english):
-    assert "Cross-validated: each of" in english.text
+    assert "Cross-validated: every one of" in english.text
     assert "Trained anew 2 times on the same photos from other seeds" in english.text
     assert "a cross-validation would tell" not in english.text
 
@@ -257,7 +257,7 @@ def test_it_tells_what_computed_the_embeddings_and_how_closely_that_agrees(engli
     told = without_photos(run, workspace, tmp_path).text
     assert "computed by ONNX Runtime." in told
     assert "2.5 times as fast" in told
-    assert "on 32 images" in told
+    assert "on 32 photos" in told
     assert "0.99951 or more, and 100.0 % got the same label" in told
     assert command_of(load_run(run.id, workspace=workspace)).count("--engine onnxruntime") == 1
 
@@ -290,7 +290,7 @@ def test_without_its_dataset_the_photos_are_left_out_and_a_leak_is_told(copied, 
     assert "There is no dataset" in page.text
     assert [tag for tag, _ in page.tags if tag == "img"] == []
     assert spaced(percent(run.evaluation.accuracy)) in page.text
-    assert "5 of the validation images" in page.text
+    assert "5 of the validation photos" in page.text
     assert "without them the accuracy is 83.0 %" in page.text
     assert "stopped early" in page.text
 

@@ -89,7 +89,7 @@ def local_time(iso: str) -> str:
 
 def images(count: int) -> str:
     """A number of images in words."""
-    return ntr("{count} image", "{count} images", count).format(count=number(count))
+    return ntr("{count} photo", "{count} photos", count).format(count=number(count))
 
 
 def of_100(share: float) -> str:

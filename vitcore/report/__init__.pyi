@@ -22,10 +22,8 @@ from ._figures import (
     baseline_table,
     class_blocks,
     figure_blocks,
-    headline,
-    headline_notes,
-    leak_sentence,
 )
+from ._headline import headline, headline_notes, leak_sentence
 from ._markdown import markdown_of
 from ._metrics import metric_figure, metric_name, metric_title
 from ._report import report_html

@@ -102,7 +102,7 @@ def model_card(
     """
     parts: list[tuple[str, list[Block]]] = [
         (tr("Data"), _data(card)),
-        (tr("Figures"), figure_blocks(card.evaluation, card.facts, stopped=card.stopped)),
+        (tr("Figures"), figure_blocks(card.evaluation, card.facts, stopped=card.stopped, rule=_rule(card))),
         (tr("How sure it is"), [_doubt(card, form)]),
         (tr("Limits"), [Items(limits(card.evaluation, card.config, card.facts))]),
         (tr("How to use it"), _use(card, form, agreements)),
@@ -112,6 +112,10 @@ def model_card(
     ]
     sections = [Section("", title, blocks) for title, blocks in parts if blocks]
     return markdown_of(shortened(card.name, 120), _opening(card), sections)
+
+
+def _rule(card: CardContents) -> str:
+    return "" if card.config.split is None else card.config.split.rule
 
 
 def _opening(card: CardContents) -> Paragraph:

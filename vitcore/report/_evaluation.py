@@ -52,7 +52,12 @@ def evaluation(contents: ReportContents) -> list[Block]:
     """All figures."""
     run = contents.run
     return [
-        *figure_blocks(contents.evaluation, run.facts, stopped=run.state == "stopped"),
+        *figure_blocks(
+            contents.evaluation,
+            run.facts,
+            stopped=run.state == "stopped",
+            rule="" if run.config.split is None else run.config.split.rule,
+        ),
         *_by_epoch(contents),
         Heading(tr("Class by class")),
         *class_blocks(contents.figures),

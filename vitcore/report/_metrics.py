@@ -9,7 +9,7 @@ from vitcore.report._blocks import Figure, Unit
 __all__ = ["METRIC_MEANINGS", "metric_figure", "metric_name", "metric_sentence", "metric_title"]
 
 METRIC_MEANINGS = {
-    "accuracy": mark("Share of images whose class was recognised."),
+    "accuracy": mark("Share of photos whose class was recognised."),
     "balanced_accuracy": mark("The same, each class counting equally."),
     "cohen_kappa": mark("Agreement beyond guessing; 1 is perfect, 0 is guessing."),
 }
@@ -17,7 +17,7 @@ METRIC_MEANINGS = {
 
 _SENTENCES = {
     "accuracy": mark("It recognises {share} photos."),
-    "balanced_accuracy": mark("Were all classes equally frequent, it would recognise {share}."),
+    "balanced_accuracy": mark("If all classes were equally frequent, it would recognise {share}."),
     "cohen_kappa": mark("Of the mistakes that guessing would make, it avoids {share}."),
     "macro_f1": mark(
         "Finding all photos of a class, and only those: the mean over the classes; 1 is perfect."
@@ -55,9 +55,9 @@ def metric_sentence(name: str, value: float, classes: int) -> str:
         classes: How many there are to guess from.
     """
     if math.isnan(value):
-        return tr("Not defined for these images.")
+        return tr("Not defined for these photos.")
     if name == "cohen_kappa" and value < 0:
-        return tr("It does worse than guessing would.")
+        return tr("It does worse than guessing.")
     return tr(_SENTENCES[name]).format(
         share=of_100(value), guessing=decimals(math.log(classes)), points=number(100 * value, 1)
     )

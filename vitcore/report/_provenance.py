@@ -1,9 +1,9 @@
 """The origin of a run, and how far its figures hold: said alike in the report and in the model card."""
 
-from vitcore.dataset import NO_GROUPS
+from vitcore.dataset import NO_GROUPS, GroupRule
 from vitcore.evaluation import Evaluation
-from vitcore.language import images, listed, ntr, number, percent, tr
-from vitcore.report._figures import headline_images
+from vitcore.language import images, listed, ntr, number, percent, tr, translated
+from vitcore.report._headline import headline_images
 from vitcore.report._names import shortened
 from vitcore.runs import RunBackbone, RunConfig, RunFacts
 
@@ -43,35 +43,36 @@ def division_sentences(config: RunConfig, facts: RunFacts, *, ready_made: bool) 
     parts = {"train": number(counts.train), "validation": number(counts.validation)}
     if ready_made:
         text = tr(
-            "The dataset came with a division of its own, which was kept: {train} images to learn from, and "
-            "{validation} to be judged on."
+            "The dataset came with a division of its own, which was kept: {train} photos to learn from, and "
+            "{validation} for validation."
         ).format(**parts)
     else:
         text = tr(
-            "{train} images were learned from. The other {validation} were kept for validation: {fraction} "
-            "of each class, drawn at random with the seed {seed}. They chose the best epoch and drew the "
-            "curves."
+            "It first learned from {train} photos. The other {validation} were kept for validation: "
+            "{fraction} of each class, drawn at random with the seed {seed}. They chose the best epoch and "
+            "drew the curves."
         ).format(**parts, fraction=percent(split.validation_fraction), seed=split.seed)
     if facts.finish is not None:
-        text += " " + tr("After that the classifier learned from all {images}.").format(
+        text += " " + tr("After that it learned from all {images}.").format(
             images=images(facts.finish.images)
         )
     if counts.test:
         text += " " + ntr(
-            "{count} more image was set aside to test the finished classifier, and used for nothing else.",
-            "{count} more images were set aside to test the finished classifier, and used for nothing else.",
+            "{count} more photo was set aside to test the finished classifier, and used for nothing else.",
+            "{count} more photos were set aside to test the finished classifier, and used for nothing else.",
             counts.test,
         ).format(count=number(counts.test))
     if not split.groups:
         return f"{text} " + tr("No two of them are near-duplicates of each other.")
-    alike = tr("{images} of the images are near-duplicates of each other, in {groups} groups.")
+    alike = tr("{images} of the photos are near-duplicates of each other, in {groups} groups.")
     if split.rule not in {"", NO_GROUPS}:
         alike = tr(
-            "{images} of the images belong together, by the rule {rule} or as near-duplicates, in {groups} "
-            "groups."
+            "{rule} belong together, and so do near-duplicates: {images} of the photos, in {groups} groups."
         )
     sentence = alike.format(
-        images=number(split.images), groups=number(split.groups), rule=f"“{shortened(split.rule)}”"
+        images=number(split.images),
+        groups=number(split.groups),
+        rule=shortened(translated(GroupRule.parse(split.rule).photos)),
     )
     if ready_made:
         return f"{text} {sentence}"
@@ -110,8 +111,8 @@ def limits(
     least = seen.sort_values("support", kind="stable").to_dict("records")[0]
     texts.append(
         tr(
-            "Single classes are known less well: “{name}” was judged on {images}, so that its true recall "
-            "lies anywhere between {low} and {high}."
+            "Figures for single classes are less certain: “{name}” was measured on {images}, and its true "
+            "recall may lie anywhere between {low} and {high}."
         ).format(
             name=shortened(least["class"]),
             images=images(int(least["support"])),
@@ -121,7 +122,7 @@ def limits(
     )
     if unseen := [shortened(name) for name in per_class.loc[per_class["support"] == 0, "class"]]:
         texts.append(
-            tr("Nothing is known of {names}: there was no image of them to judge by.").format(
+            tr("Nothing is known about {names}: no photo of them was left to measure by.").format(
                 names=listed(unseen)
             )
         )
@@ -129,7 +130,7 @@ def limits(
     if few:
         names = ", ".join(map(shortened, few[:_NAMED])) + ", …" * (len(few) > _NAMED)
         texts.append(
-            tr("Classes with fewer than {few} judged photos, whose figures say little: {names}.").format(
+            tr("Fewer than {few} photos measure these classes, so their figures say little: {names}.").format(
                 few=number(_FEW), names=names
             )
         )
@@ -145,7 +146,7 @@ def limits(
     if source == "validation" and config.hyperparameters.epochs > 1:
         texts.append(
             tr(
-                "The best epoch was chosen by the same validation images that judge it, which may make the "
+                "The best epoch was chosen by the same validation photos that measure it, which may make the "
                 "figures a little too good."
             )
         )

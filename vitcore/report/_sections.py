@@ -6,7 +6,7 @@ from vitcore.language import decimals, local_time, number, percent, tr, translat
 from vitcore.report._blocks import Block, Heading, Items, Paragraph, Section
 from vitcore.report._contents import ReportContents
 from vitcore.report._evaluation import evaluation, results
-from vitcore.report._figures import expectation_sentence, headline, headline_images
+from vitcore.report._headline import expectation_sentence, headline, headline_images
 from vitcore.report._names import shortened
 from vitcore.report._preparation import preparation
 from vitcore.report._provenance import limits
@@ -64,7 +64,11 @@ def _introduction(contents: ReportContents) -> list[Block]:
             ),
             "lead",
         ),
-        headline(contents.evaluation, run.facts),
+        headline(
+            contents.evaluation,
+            run.facts,
+            rule="" if run.config.split is None else run.config.split.rule,
+        ),
     ]
     if run.facts.message:
         blocks.append(Paragraph(translated(run.facts.message), "note"))
