@@ -60,9 +60,7 @@ def expect_headline_everywhere(page: Page, run: Run) -> None:
     assert singly.accuracy > run.headline.accuracy + 0.2  # so that one cannot stand for the other
     classifier = page.get_by_role("combobox", name=re.compile("Trained classifier"))
     low, high = (round(100 * end) for end in (run.headline.low, run.headline.high))
-    new = page.get_by_text(
-        f"Out of 100 photos of groups that it has never seen, expect {low} to {high} right."
-    )
+    new = page.get_by_text(f"Out of 100 photos of a new series, expect {low} to {high} right.")
     both = page.get_by_text(f"for a new series, none of whose photos it has seen; {percent(singly.accuracy)}")
     expect(page.get_by_text("The chosen classifier")).to_be_visible()
     expect(classifier).to_have_value(re.compile(f"^{percent(run.headline.accuracy)} "))

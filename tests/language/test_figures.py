@@ -83,11 +83,11 @@ def test_a_stored_time_is_shown_in_the_zone_of_this_machine(stored, shown_as):
     assert local_time(stored) == shown_as
 
 
-@pytest.mark.parametrize("new_groups", [False, True])
-def test_the_sentence_on_an_interval_names_both_ends(new_groups):
-    sentence = span_sentence(0.704, 0.818, new_groups=new_groups)
+@pytest.mark.parametrize("group", ["", "series"])
+def test_the_sentence_on_an_interval_names_both_ends(group):
+    sentence = span_sentence(0.704, 0.818, new_group=group)
     assert re.findall(r"\d+", sentence) == ["100", "70", "82"]
-    assert ("groups" in sentence) == new_groups
+    assert ("of a new series" in sentence) == bool(group)
 
 
 def test_without_an_interval_the_sentence_names_no_numbers():

@@ -10,7 +10,7 @@ from vitcore.language import percent
 from vitcore.report import headline_notes
 from vitcore.runs import CrossValidation, Leak, RunFacts, TestResult
 
-NEVER_SEEN = "groups that it has never seen"
+NEVER_SEEN = "photos of a new group"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_where_a_rule_makes_groups_each_figure_says_for_which_photos_it_holds(ev
 def test_without_a_rule_there_is_no_word_of_groups(evaluation, grouped):
     crossed = replace(grouped.cross_validation, singly=None)
     for facts in (RunFacts(), replace(grouped, cross_validation=crossed)):
-        assert "groups" not in " ".join(said(evaluation, facts))
+        assert "group" not in " ".join(said(evaluation, facts))
 
 
 @pytest.mark.parametrize("leak", [None, Leak(images=3, accuracy=0.9, accuracy_without=0.8)])

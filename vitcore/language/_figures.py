@@ -47,20 +47,20 @@ def decimals(value: float) -> str:
     return number(value, 3)
 
 
-def span_sentence(low: float, high: float, *, new_groups: bool = False) -> str:
+def span_sentence(low: float, high: float, *, new_group: str = "") -> str:
     """Return the meaning of an interval of accuracy in words.
 
     Args:
         low: Its lower end, 0 … 1; NaN if there are no images.
         high: Its upper end.
-        new_groups: Whether it is about images of groups that were not learned from.
+        new_group: The word for what was not learned from, such as a series; empty if it is about any images.
     """
     if math.isnan(low):
         return tr("There are no images to judge by.")
     text = tr("Out of 100 new photos like these, expect {low} to {high} right.")
-    if new_groups:
-        text = tr("Out of 100 photos of groups that it has never seen, expect {low} to {high} right.")
-    return text.format(low=round(100 * low), high=round(100 * high))
+    if new_group:
+        text = tr("Out of 100 photos of a new {group}, expect {low} to {high} right.")
+    return text.format(group=new_group, low=round(100 * low), high=round(100 * high))
 
 
 def duration(seconds: float) -> str:

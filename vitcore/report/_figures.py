@@ -152,6 +152,10 @@ def class_blocks(evaluation: Evaluation, trained: Mapping[str, int] | None = Non
         "The weakest classes first. Recall: how many photos of the class were recognised. Precision: how "
         "many of the photos given this class belong to it. F1: both in one figure."
     )
+    counted = float(np.trace(evaluation.confusion)) / max(evaluation.images, 1)
+    if evaluation.images and percent(counted) != percent(evaluation.accuracy):
+        rights = tr("Recall and precision count the answers as they were, {share} of them right in all.")
+        explained += " " + rights.format(share=percent(counted))
     return [Paragraph(explained, "small"), Table(header, rows)]
 
 

@@ -94,7 +94,7 @@ def headline_notes(
         rule: By which its images were kept together, empty for none.
     """
     figures, singly = facts.headline_evaluation(evaluation), _singly(facts)
-    notes: list[Block] = [Paragraph(expectation_sentence(evaluation, facts), "lead")]
+    notes: list[Block] = [Paragraph(expectation_sentence(evaluation, facts, rule), "lead")]
     if all(may_be_guessing(found) for found in (figures, facts.thorough_evaluation(evaluation))):
         guessing = tr("By these photos, the classifier may be no better than guessing.")
         notes.append(Paragraph(guessing, "warning"))
@@ -104,10 +104,11 @@ def headline_notes(
     return [*notes, *_notes(facts, stopped=stopped)]
 
 
-def expectation_sentence(evaluation: Evaluation, facts: RunFacts) -> str:
-    """Say how many of 100 new photos will be right, and of which: of new groups where a rule makes groups."""
+def expectation_sentence(evaluation: Evaluation, facts: RunFacts, rule: str = "") -> str:
+    """Say how many of 100 new photos will be right, and of which: of a new group where there are groups."""
     accuracy = facts.headline_evaluation(evaluation).metrics["accuracy"]
-    return span_sentence(accuracy.low, accuracy.high, new_groups=_singly(facts) is not None)
+    group = "" if _singly(facts) is None else _group(rule)
+    return span_sentence(accuracy.low, accuracy.high, new_group=group)
 
 
 def may_be_guessing(figures: Evaluation) -> bool:

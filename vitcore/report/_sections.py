@@ -48,6 +48,7 @@ def _introduction(contents: ReportContents) -> list[Block]:
     figures = run.facts.headline_evaluation(contents.evaluation)
     accuracy = figures.metrics["accuracy"]
     about = run.config.dataset
+    rule = "" if run.config.split is None else run.config.split.rule
     blocks: list[Block] = [
         Paragraph(
             tr(
@@ -60,14 +61,14 @@ def _introduction(contents: ReportContents) -> list[Block]:
             tr("Of {images} it recognised {accuracy}. {expected}").format(
                 images=headline_images(contents.evaluation, run.facts),
                 accuracy=percent(accuracy.value),
-                expected=expectation_sentence(contents.evaluation, run.facts),
+                expected=expectation_sentence(contents.evaluation, run.facts, rule),
             ),
             "lead",
         ),
         headline(
             contents.evaluation,
             run.facts,
-            rule="" if run.config.split is None else run.config.split.rule,
+            rule=rule,
         ),
     ]
     if run.facts.message:
