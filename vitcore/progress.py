@@ -15,11 +15,11 @@ class Progress:
     """One immutable snapshot of a piece of work.
 
     Attributes:
-        phase: ``import``, ``prepare``, ``engines``, ``embed``, ``fit``, ``review``, ``search``, ``evaluate``,
-            ``check``, ``predict``, ``maps``, ``export`` or ``compare``.
+        phase: ``import``, ``prepare``, ``download``, ``engines``, ``embed``, ``fit``, ``review``, ``search``,
+            ``evaluate``, ``check``, ``predict``, ``maps``, ``export`` or ``compare``.
         done: Units finished, 0 … `total`.
         total: Units in all; 0 when unknown.
-        unit: What is counted: ``images``, ``epochs``, ``trials`` or ``pairs``.
+        unit: What is counted: ``images``, ``epochs``, ``trials``, ``pairs`` or ``MB``.
         per_second: Units finished per second, 0 when not known yet.
         remaining_s: Estimated seconds left in this phase, None when not known yet.
         message: One sentence for the user, if there is something to say.

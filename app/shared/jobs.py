@@ -18,6 +18,7 @@ __all__ = ["draw_jobs", "is_active", "start", "watch_jobs"]
 _PHASES = {
     "import": mark("Reading the images"),
     "prepare": mark("Preparing"),
+    "download": mark("Downloading the pre-trained Vision Transformer"),
     "engines": mark("Finding out what computes fastest here"),
     "embed": mark("Looking at each image once with the Vision Transformer"),
     "fit": mark("Training the output layer"),
@@ -36,6 +37,7 @@ _COUNTED = {  # by the unit
     "trials": mark("{done} of {total} trials"),
     "pairs": mark("{done} of {total} pairs"),
     "steps": mark("{done} of {total} steps"),
+    "MB": mark("{done} of {total} MB"),
 }
 
 

@@ -3,7 +3,7 @@ from ._device import Device, choose_device, cpu_can, cpu_name
 from ._embedder import Embedder
 from ._networks import release_networks
 from ._onnx_network import ONNX_OPSET, network_graph, quantise
-from ._weights import Backbone, embedded_file, hub_answers, resolve_backbone
+from ._weights import Backbone, embedded_file, model_hub_problem, resolve_backbone
 
 __all__ = [
     "CATALOGUE",
@@ -18,7 +18,7 @@ __all__ = [
     "cpu_name",
     "describe_backbone",
     "embedded_file",
-    "hub_answers",
+    "model_hub_problem",
     "network_graph",
     "quantise",
     "release_networks",

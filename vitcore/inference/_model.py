@@ -21,6 +21,7 @@ from vitcore.inference._classifier import Classifier
 from vitcore.inference._config import HEAD, ModelBackbone, ModelConfig, check_digests, digests_of
 from vitcore.inference._trust import Trust
 from vitcore.messages import Message
+from vitcore.progress import Task
 from vitcore.training import Head, load_head
 from vitcore.workspace import Workspace
 
@@ -59,6 +60,7 @@ def load_classifier(
     head: Path | None = None,
     device: str = "auto",
     workspace: Workspace | None = None,
+    task: Task | None = None,
 ) -> Classifier:
     """The classifier of a run's folder or of a model folder.
 
@@ -70,6 +72,7 @@ def load_classifier(
         head: A head to take in place of its own, such as `Run.validation_head`.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         workspace: Where embeddings, and what engines read, are kept; the default workspace if not given.
+        task: Where the download of a backbone that is not here is reported, and what stops it.
 
     Raises:
         NotFoundError: There is no classifier in the folder.
@@ -78,7 +81,7 @@ def load_classifier(
         DeviceError: The device is not on this machine.
     """
     model, config = _config(Path(folder))
-    embedder = _embedder(config, model, device, workspace)
+    embedder = _embedder(config, model, device, workspace, task)
     loaded = load_head(model / HEAD if head is None else head)
     trust = Trust.load(model, config.trust)
     fits = loaded.shape == (len(config.classes), embedder.dimension)
@@ -130,11 +133,13 @@ def _config(folder: Path) -> tuple[Path, ModelConfig]:
     return model, config
 
 
-def _embedder(config: ModelConfig, model: Path, device: str, workspace: Workspace | None) -> Embedder:
+def _embedder(
+    config: ModelConfig, model: Path, device: str, workspace: Workspace | None, task: Task | None
+) -> Embedder:
     wanted = config.backbone
     brought = model / Path(wanted.id).name
     name = str(brought) if wanted.source == "file" and brought.is_file() else wanted.id
-    backbone = resolve_backbone(name, wanted.preprocessing.input_size)
+    backbone = resolve_backbone(name, wanted.preprocessing.input_size, task)
     if backbone.weights_sha256 != wanted.weights_sha256:
         raise BackboneError(
             "The weights of {backbone} here are not those of the training; get the same ones, or train "

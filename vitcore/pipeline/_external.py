@@ -116,7 +116,7 @@ def evaluate_external(
     run = load_run(run_id, workspace=workspace)
     task.report(Progress(phase="prepare"))
     other = evaluate_on(
-        load_classifier(run.folder, workspace=workspace),
+        load_classifier(run.folder, workspace=workspace, task=task),
         dataset,
         mapping=mapping,
         task=task,

@@ -194,7 +194,7 @@ def compare_sizes(
         )
     task.report(Progress(phase="prepare"))
     rows = check_division(dataset, h)
-    resolved = resolve_backbone(compute.backbone)
+    resolved = resolve_backbone(compute.backbone, task=task)
     usual, patch = resolved.spec.preprocessing.input_size, _patch_pixels(resolved.spec)
     chosen = _usual_sizes(usual, patch) if sizes is None else _checked_sizes(sizes, patch)
     choice = choose_engine(

@@ -187,7 +187,7 @@ def _resume(run_id: str, workspace: Workspace, task: Task) -> Run:
     then = run.config.device
     device = choose_device(then.name, then.precision, then.engine)
     backbone = run.config.backbone.id if requested.backbone == "auto" else requested.backbone
-    embedder = Embedder(resolve_backbone(backbone, h.input_size or None), device, workspace)
+    embedder = Embedder(resolve_backbone(backbone, h.input_size or None, task), device, workspace)
     if embedder.fingerprint != run.config.backbone.fingerprint:
         raise InputError(
             "The weights of {backbone} are not those that run '{run_id}' began with; train again.",
