@@ -298,7 +298,7 @@ def test_train_answers_the_leak_of_a_ready_made_split_and_says_it(train, capsys,
     assert train(picture_folder(), "--epochs", 2)["leak"] is None
     backbone = answer["backbone"]
     assert main(["train", str(tmp_path / "split"), "--backbone", backbone, "--epochs", "2"]) == 0
-    assert "9 of the validation images, or photos that look just like them" in capsys.readouterr().out
+    assert "9 of the validation photos, or near-copies of them" in capsys.readouterr().out
 
 
 def test_further_seeds_are_said(train, photos, capsys, tiny_backbone):

@@ -178,4 +178,4 @@ def test_classes_that_the_classifier_does_not_know_cannot_be_judged(draw, pictur
     rename_class(data, "red", "magenta")
     at = draw("draw_external_validation")
     assert ui.find_button(at, "elsewhere").disabled
-    assert "knows none of these classes" in page_texts(at)
+    assert "None of these classes is known" in page_texts(at)

@@ -285,7 +285,11 @@ def unused_seed(dataset: Dataset, seed: int = 0) -> int:
 
 def about_test_part(edited: Dataset) -> Message:
     """Return the sentence on the change that set images of a dataset aside."""
-    return message("Set {images} aside for the final exam.", images=count_images(edited.split_counts["test"]))
+    return counted(
+        "Set {count} photo aside for the final exam.",
+        "Set {count} photos aside for the final exam.",
+        edited.split_counts["test"],
+    )
 
 
 def check_test_part(fraction: float, splits: Collection[str]) -> None:
