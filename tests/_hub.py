@@ -6,8 +6,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LOGIN = b"<html><body>Welcome to the guest network. Sign in.</body></html>"
@@ -192,6 +195,23 @@ def part_then_silence(most: int) -> Misbehaviour:
 def whole_again(handler: Handler) -> None:
     """The whole file, also for those who have a part already."""
     handler.send(ranges=False)
+
+
+def use_in_place_of_the_hub(endpoint: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Direct huggingface_hub to another address, and to a cache of its own, without proxies and tokens."""
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    for name, value in {
+        "ENDPOINT": endpoint,
+        "HUGGINGFACE_CO_URL_TEMPLATE": template,
+        "HF_HUB_CACHE": str(cache),
+        "HF_HUB_OFFLINE": False,
+        "HF_TOKEN_PATH": str(cache / "no-token"),
+    }.items():
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
 @contextmanager

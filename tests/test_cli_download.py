@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 
 from app.shared.jobs import _position
-from tests._hub import Hub, part_then_silence, refusal, serving
+from tests._hub import Hub, part_then_silence, refusal, serving, use_in_place_of_the_hub
 from vitcore.backbone import resolve_backbone
 from vitcore.jobs import JobQueue, JobSnapshot
 from vitcore.progress import Progress
@@ -66,7 +66,7 @@ def test_a_licence_that_was_not_accepted_is_one_line(weights, tmp_path, picture_
     assert status == 1
     assert said.splitlines()[-1] == (
         f"vitcore: '{NAME}' cannot be downloaded: its licence must be accepted first "
-        f"(the hub says: You must be signed in); accept it at {hub.url}/timm/{NAME}, "
+        f"(the hub says: You must be signed in); accept it at 127.0.0.1:{hub.server_port}/timm/{NAME}, "
         "sign in with 'hf auth login' or set HF_TOKEN, try again, or choose 'embedded'."
     )
     assert "Traceback" not in said
@@ -102,12 +102,8 @@ def test_the_job_bar_shows_megabytes_and_the_time_left():
 
 
 def test_stop_ends_the_download_of_a_job(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "*")
     with serving(weights) as hub:
-        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        use_in_place_of_the_hub(hub.url, tmp_path / "cache", monkeypatch)
         hub.fetched = [part_then_silence(1_100_000)]
         jobs = JobQueue()
         job = jobs.submit("training", "Photos", lambda job: resolve_backbone(NAME, task=job.task))

@@ -136,7 +136,7 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
     if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
         select(kind.selects, snapshot.result_id)
     if snapshot.message is not None and snapshot.state in {"failed", "stopped"}:
-        notify(snapshot.state, f"{tr(kind.ended_early)} {escape_markdown(translated(snapshot.message), 400)}")
+        notify(snapshot.state, f"{tr(kind.ended_early)} {escape_markdown(translated(snapshot.message), 600)}")
     elif snapshot.state == "complete":
         notify("complete", tr(kind.complete).format(time=duration(snapshot.elapsed_s)))
 

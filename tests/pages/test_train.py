@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from app.shared.state import job_queue
+from tests._hub import refusal, serving, use_in_place_of_the_hub
 from tests._variants import first_of
 from vitcore.dataset import add_images, exclude, import_dataset, load_dataset
 from vitcore.language import percent
@@ -180,6 +181,21 @@ def test_weights_that_cannot_be_used_are_an_error(page, finish, ui, hold, path):
     assert run_job.snapshot.state == "failed"
     assert "unexpected" not in str(run_job.snapshot.message)
     assert len(page.error) == 1
+    assert list_runs() == []
+
+
+def test_a_licence_to_accept_first_says_where_and_how(page, finish, ui, tmp_path, monkeypatch):
+    said = "Access to model timm/x is restricted and you are not in the authorized list. Ask for access. " * 3
+    with serving(b"weights") as hub:
+        use_in_place_of_the_hub(hub.url, tmp_path / "hub", monkeypatch)
+        hub.asked = refusal(403, X_Error_Code="GatedRepo", X_Error_Message=said)
+        finish(ui.press(ui.choose_weights(page, "vit_small_patch16_dinov3.lvd1689m"), "start"))
+    (shown,) = [error.value.replace("\\", "") for error in page.error]
+    assert shown.startswith(
+        "The training ended early. 'vit_small_patch16_dinov3.lvd1689m' cannot be downloaded"
+    )
+    assert f"accept it at 127.0.0.1:{hub.server_port}/timm/vit_small_patch16_dinov3.lvd1689m" in shown
+    assert shown.endswith("sign in with 'hf auth login' or set HF_TOKEN, try again, or choose 'embedded'.")
     assert list_runs() == []
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from vitcore.errors import Stopped
 from vitcore.progress import Meter, Task
 
-__all__ = ["Silence", "Truncated", "download", "watched"]
+__all__ = ["Foreign", "Silence", "Truncated", "download", "watched"]
 
 PAUSE_S = 1.0
 TRIES = 3
@@ -23,6 +23,10 @@ TRIES = 3
 _MB = 1_000_000
 _RANGE = re.compile(r"bytes (\d+)-")
 _Item = TypeVar("_Item")
+
+
+class Foreign(Exception):
+    """Something answered that is no model hub, such as the sign-in page of a network."""
 
 
 class Silence(Exception):
@@ -117,6 +121,7 @@ def download(url: str, part: Path, size_bytes: int, task: Task) -> None:
 
     Raises:
         Truncated: Connections break, or are silent.
+        Foreign: Something else than the file comes.
         httpx2.HTTPError: The hub, or a proxy, refuses it.
         OSError: The disk is full.
         Stopped: The task was stopped.
@@ -170,8 +175,7 @@ def _read(url: str, start: int, size_bytes: int) -> Iterator[tuple[int, bytes]]:
         length = response.headers.get("Content-Length")
         fits = length is None or int(length) == size_bytes - offset
         if offset not in {0, start} or not fits or "html" in response.headers.get("Content-Type", ""):
-            # Something between here and the hub answers in its place.
-            raise httpx2.RemoteProtocolError("what came is not the file")
+            raise Foreign
         for chunk in response.iter_bytes():
             yield offset, chunk
             offset += len(chunk)

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from vitcore.backbone._digest import file_sha256
-from vitcore.backbone._download import Silence, Truncated, download, watched
+from vitcore.backbone._download import Foreign, Silence, Truncated, download, watched
 from vitcore.errors import Stopped
 from vitcore.messages import Message, cause, message
 from vitcore.progress import Task
@@ -45,10 +46,6 @@ class HubError(Exception):
         super().__init__(why)
         self.why = why
         self.remedy = remedy
-
-
-class _Foreign(Exception):
-    """Something answered that is no model hub."""
 
 
 def hub_file(repository: str, task: Task, answer_s: float | None = None) -> Path:
@@ -100,7 +97,7 @@ def _in_words(repository: str) -> Iterator[None]:
 
     try:
         yield
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, Silence, _Foreign) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, Silence, Foreign) as error:
         raise _explained(error, repository) from error
 
 
@@ -174,7 +171,7 @@ def _fetched(repository: str, about: "HfFileMetadata", task: Task) -> Path:
                 part.unlink()
                 raise HubError(
                     message("the file arrived damaged twice (its SHA-256 is not that of the hub)"),
-                    message("try again later, or on another network"),
+                    message("try again on another network"),
                 )
             else:
                 part.unlink()
@@ -226,7 +223,7 @@ def _ask(repository: str, task: Task, answer_s: float | None) -> "HfFileMetadata
     [about] = watched(asked, task, patience_s)
     # A login page has none of these; and the name becomes that of a file.
     if not about.commit_hash or not about.size or not _NAME.fullmatch(about.etag or ""):
-        raise _Foreign
+        raise Foreign
     return about
 
 
@@ -240,7 +237,7 @@ def _explained(error: Exception, repository: str) -> HubError:
     match error:
         case HfHubHTTPError() | httpx2.HTTPStatusError():
             return _refused(error.response, repository)
-        case _Foreign():
+        case Foreign():
             return HubError(
                 message("{endpoint} does not answer as a model hub does", endpoint=endpoint),
                 message(
@@ -279,8 +276,10 @@ def _refused(response: "httpx2.Response", repository: str) -> HubError:
 
     status, headers = response.status_code, response.headers
     # As much of it as leaves room for what to do.
-    code, said = headers.get("X-Error-Code"), headers.get("X-Error-Message", "")[:160].rstrip(". ")
-    page = f"{constants.ENDPOINT}/{repository}"
+    said = shorten(headers.get("X-Error-Message", ""), 160, placeholder=" …").rstrip(". ")
+    code = headers.get("X-Error-Code")
+    # Without its scheme an address can be shown, and copied, as it is wherever names are escaped.
+    page = f"{re.sub('^https?://', '', constants.ENDPOINT)}/{repository}"
     sign_in = message("sign in with 'hf auth login' or set HF_TOKEN")
     match status, code:
         case _, "GatedRepo":
