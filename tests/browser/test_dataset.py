@@ -28,7 +28,7 @@ def test_a_dropped_folder_is_imported_and_a_wrong_label_mended(
     expect(figures.filter(has_text="Photos to import")).to_contain_text("12")
     settled(page)
     page.get_by_role("button", name="Import these photos").click()
-    expect(figures.filter(has_text="Photos")).to_contain_text("12")
+    expect(figures.filter(has=page.get_by_text("Photos", exact=True))).to_contain_text("12")
 
     # The report names what was left out.
     page.get_by_text("Import report: 1 file skipped").click()

@@ -83,7 +83,7 @@ def test_the_figures_are_those_of_the_runs_but_for_the_three_most_probable_class
 # --- which answers ------------------------------------------------------------------------------
 
 
-def test_test_parts_that_both_have_come_first(learn, dataset):
+def test_test_parts_that_both_have_come_before_validation(learn, dataset):
     sealed = set_aside(dataset, 0.3)
     first, second = learn(sealed), learn(sealed, epochs=3)
     found = compare_runs(first, second)

@@ -149,11 +149,13 @@ def _shared_answers(first: Run, second: Run) -> pd.DataFrame:
 
 
 def _answers(run: Run) -> Iterator[pd.DataFrame | None]:
-    """Yield the tables of answers to images that a run has not learned from, the most telling one first."""
-    test = run.facts.test
-    yield None if test is None else _unseen(run, run.test_predictions, test.leak)
-    crossed = run.facts.cross_validation
+    """Yield the tables of answers to images that a run has not learned from, the most telling one first.
+
+    Cross-validation answers most images, and to choose by the test part wears it out.
+    """
+    crossed, test = run.facts.cross_validation, run.facts.test
     yield None if crossed is None or crossed.evaluation is None else run.cross_validated
+    yield None if test is None else _unseen(run, run.test_predictions, test.leak)
     yield _unseen(run, run.predictions, run.facts.leak)
 
 
