@@ -4,8 +4,8 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,7 +56,9 @@ class _End:
     error: Exception | None = None
 
 
-def watched(source: Callable[[], Iterator[_Item]], task: Task, silence_s: float) -> Iterator[_Item]:
+def watched(
+    source: Callable[[], Iterator[_Item]], task: Task, silence_s: float
+) -> Generator[_Item, None, None]:
     """Yield what a source gives, which runs in a thread of its own, where it may block.
 
     Looking up a name, connecting and reading have no end that a stop could bring about; the thread is
@@ -135,14 +137,16 @@ def download(url: str, part: Path, size_bytes: int, task: Task) -> None:
     failures = 0
     while (before := part.stat().st_size) < size_bytes:
         try:
-            with part.open("r+b") as file:
-                source = partial(_read, url, before, size_bytes)
+            source = partial(_read, url, before, size_bytes)
+            pieces = watched(source, task, constants.HF_HUB_DOWNLOAD_TIMEOUT)
+            # Closed when writing fails as well, so that its thread ends.
+            with part.open("r+b") as file, closing(pieces):
                 position = None
-                for offset, chunk in watched(source, task, constants.HF_HUB_DOWNLOAD_TIMEOUT):
+                for offset, piece in pieces:
                     if position is None:
                         file.seek(offset)
                         file.truncate()
-                    position = offset + file.write(chunk)
+                    position = offset + file.write(piece)
                     meter.reach(position)
         except (Silence, httpx2.TimeoutException) as error:
             raise Truncated(part.stat().st_size, size_bytes, silent=True) from error

@@ -50,7 +50,9 @@ def check_maps(
     dataset = load_dataset(about.id, version=about.version, workspace=workspace)
     drawn = np.random.default_rng(0).permutation(len(rows))[:images]
     files = [dataset.path(file) for file in rows["file"].iloc[drawn]]
-    classifier = load_classifier(run.folder, head=run.validation_head, device=device, workspace=workspace)
+    classifier = load_classifier(
+        run.folder, head=run.validation_head, device=device, workspace=workspace, task=task
+    )
 
     def counted() -> Iterator[Path]:
         meter = task.meter("maps", len(files))

@@ -114,7 +114,7 @@ def stress_test(
     dataset = load_dataset(about.id, version=about.version, workspace=workspace)
     rows = dataset.index.set_index("image_id").loc[stress_images(run)].reset_index()
     head = run.validation_head if run.facts.test is None else None
-    classifier = load_classifier(run.folder, head=head, device=device, workspace=workspace)
+    classifier = load_classifier(run.folder, head=head, device=device, workspace=workspace, task=task)
     files = image_files(dataset, rows)
     plain = embed_images(classifier.embedder, files, task=task).vectors
     changed = embed_images(classifier.embedder, files, perturbations=PERTURBATIONS, task=task).vectors
