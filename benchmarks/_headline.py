@@ -11,8 +11,7 @@ from benchmarks._embedded import EmbeddedSet, embedded_sets
 from benchmarks._rows import Row
 from benchmarks._setting import Setting
 from vitcore.evaluation import Evaluation, evaluate, wilson_interval
-from vitcore.folds import deal_folds
-from vitcore.pipeline import CROSS_VALIDATED_WORTH
+from vitcore.folds import CROSS_VALIDATED_WORTH, deal_folds
 from vitcore.training import (
     Head,
     Hyperparameters,

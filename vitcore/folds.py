@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["deal_folds"]
+__all__ = ["CROSS_VALIDATED_WORTH", "deal_folds"]
+
+CROSS_VALIDATED_WORTH = 0.65
+"""Of an image for the interval of a cross-validation.
+
+Its heads learned from almost the same images, and so err together, and the classifier that is kept is another
+one still: the interval that takes the answers for independent is too narrow (S. Bates, T. Hastie and R.
+Tibshirani, "Cross-validation: what does it estimate and how well does it do it?", 2023). By how much was
+measured: ``python -m benchmarks headline``.
+"""
 
 Ints = npt.NDArray[np.int64]
 

@@ -119,13 +119,11 @@ def test_photos_set_aside_do_not_measure_in_the_cross_validation():
 
 
 def test_the_interval_is_that_of_the_evaluation():
-    from vitcore.dataset._remarks import _WORTH, _half_width
+    from vitcore.dataset._remarks import _half_width
     from vitcore.evaluation import wilson_interval
-    from vitcore.pipeline import CROSS_VALIDATED_WORTH
 
     low, high = wilson_interval(80, 100)
     assert _half_width(0.8, 100) == pytest.approx((high - low) / 2)
-    assert _WORTH == CROSS_VALIDATED_WORTH
 
 
 def test_small_images_are_told():

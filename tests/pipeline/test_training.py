@@ -630,6 +630,21 @@ def test_a_head_that_was_judged_and_is_damaged_is_not_used(learn):
         load_classifier(run.folder, head=run.validation_head)
 
 
+def test_results_never_stand_without_what_says_that_all_images_were_learned_from(learn, monkeypatch):
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_training, "warnings_on", end)  # the results are written, the end of the run is not
+    with pytest.raises(KeyboardInterrupt):
+        learn()
+    [run] = list_runs()
+    assert run.has_model
+    assert run.facts.finish.images == 36
+    assert run.headline.source == "cross-validation"
+    judged = load_classifier(run.folder, head=run.validation_head).head
+    assert not np.array_equal(judged.weight, load_classifier(run.folder).head.weight)
+
+
 @pytest.mark.thorough
 def test_folds_do_not_learn_longer_than_patience_allows(learn):
     seen = []
@@ -929,9 +944,13 @@ def test_photos_that_belong_together_widen_the_interval_and_have_two_figures(pic
         path.rename(path.with_stem(f"{path.parent.name}{int(path.stem) // 4}_{path.stem}"))
     alone = train(import_dataset(folder), SHORT, compute=Compute(tiny_backbone, device="cpu"))
     dataset = import_dataset(folder, group_by="name:^([^_]+)_")
-    run = train(dataset, SHORT, compute=Compute(tiny_backbone, device="cpu"))
+    seen = []
+    run = train(dataset, SHORT, compute=Compute(tiny_backbone, device="cpu"), task=Task(seen.append))
     crossed = run.facts.cross_validation
     assert crossed.folds == 3  # of nine groups, three in a class
+    phases = list(dict.fromkeys(progress.phase for progress in seen))
+    assert phases[phases.index("fit") :] == ["fit", "evaluate"]
+    assert seen[-1].phase == "evaluate"
     assert run.headline.high - run.headline.low > 1.3 * (alone.headline.high - alone.headline.low)
     assert crossed.evaluation.worth < alone.facts.cross_validation.evaluation.worth
     assert crossed.singly.images == 36

@@ -10,6 +10,7 @@ import pandas as pd
 from vitcore.dataset._classes import about_likeness
 from vitcore.dataset._copies import COPY_KINDS, find_copies
 from vitcore.dataset._findings import Finding
+from vitcore.folds import CROSS_VALIDATED_WORTH
 from vitcore.messages import Message, counted, mark, message
 
 __all__ = ["Remark", "remarks", "warnings_of"]
@@ -18,7 +19,6 @@ FEW = 10
 ENOUGH = 50
 SMALL_SIDE = 64
 _NAMED = 5  # classes in one sentence, or sentences about one class
-_WORTH = 0.65  # of an image: `vitcore.pipeline.CROSS_VALIDATED_WORTH`
 _Z = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
@@ -146,7 +146,7 @@ def _about_precision(index: pd.DataFrame, counts: pd.Series) -> Iterator[Remark]
     if total and len(counts) > 1:
         alone = (measured["group"] == "").to_numpy()
         units = int(alone.sum()) + measured.loc[~alone, "group"].nunique()
-        points = 100 * _half_width(0.8, units * _WORTH)
+        points = 100 * _half_width(0.8, units * CROSS_VALIDATED_WORTH)
         photos = _photos(total)
         if units < total:
             groups = counted("{count} group", "{count} groups", units)

@@ -8,7 +8,6 @@ from ._batches import (
     new_batch,
 )
 from ._comparing import RunComparison, compare_runs, unshared_reason
-from ._cross_validation import CROSS_VALIDATED_WORTH
 from ._deleting import delete_dataset
 from ._exporting import (
     Export,
@@ -35,7 +34,6 @@ from ._training import resume, train
 from ._tuning import Tuning, find_settings, load_tuning
 
 __all__ = [
-    "CROSS_VALIDATED_WORTH",
     "UNCHANGED",
     "Export",
     "ExportRecord",

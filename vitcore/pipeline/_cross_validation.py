@@ -17,7 +17,7 @@ from vitcore.evaluation import (
     fit_temperature,
     scaled_probabilities,
 )
-from vitcore.folds import deal_folds
+from vitcore.folds import CROSS_VALIDATED_WORTH, deal_folds
 from vitcore.messages import message
 from vitcore.pipeline._judging import prediction_rows
 from vitcore.pipeline._material import TrainingData
@@ -25,16 +25,7 @@ from vitcore.progress import Progress, Task
 from vitcore.runs import CrossValidation
 from vitcore.training import CrossValidated, cross_validate, remaining_errors, usual_folds
 
-__all__ = ["CROSS_VALIDATED_WORTH", "answer_all", "calibrated", "crossed_figures"]
-
-CROSS_VALIDATED_WORTH = 0.65
-"""Of an image for the interval of a cross-validation.
-
-Its heads learned from almost the same images, and so err together, and the classifier that is kept is another
-one still: the interval that takes the answers for independent is too narrow (S. Bates, T. Hastie and R.
-Tibshirani, "Cross-validation: what does it estimate and how well does it do it?", 2023). By how much was
-measured: ``python -m benchmarks headline``.
-"""
+__all__ = ["answer_all", "answer_singly", "calibrated", "crossed_figures"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -82,19 +73,31 @@ def calibrated(data: TrainingData, answers: CrossValidated) -> npt.NDArray[np.fl
     return probabilities
 
 
+def answer_singly(data: TrainingData, task: Task) -> CrossValidated | None:
+    """Answer all images once more, dealt one by one; None where no rule keeps them together.
+
+    That is what photos of known subjects get, beside what new subjects get.
+
+    Args:
+        data: As of the run.
+        task: As for `answer_all`.
+    """
+    return answer_all(data, task, _alone(data)) if (data.rows["group"] != "").any() else None
+
+
 def crossed_figures(
-    data: TrainingData, answers: CrossValidated, distances: npt.NDArray[np.float64], task: Task
+    data: TrainingData,
+    answers: CrossValidated,
+    singly: CrossValidated | None,
+    distances: npt.NDArray[np.float64],
 ) -> tuple[CrossValidation, pd.DataFrame]:
     """Return the figures of a cross-validation, and the columns of `Run.predictions`.
-
-    Where images belong together by a rule, they are cross-validated once more, dealt one by one: what then
-    comes out is what photos of known subjects get, and the first figure what new subjects get.
 
     Args:
         data: As of the run.
         answers: As `answer_all` gave them.
+        singly: As `answer_singly` gave them.
         distances: (N,), the novelty of each image.
-        task: What stops it.
     """
     probabilities = calibrated(data, answers)
     by_fold = [
@@ -108,24 +111,19 @@ def crossed_figures(
     record = CrossValidation(
         folds=len(by_fold),
         **figures,
-        evaluation=_evaluated(data, answers, probabilities, data.groups),
-        singly=_singly(data, task),
+        evaluation=_evaluated(data, answers, data.groups),
+        singly=None if singly is None else _evaluated(data, singly, _alone(data)),
     )
     return record, prediction_rows(data.rows, data.truth, probabilities, distances, data.classes)
 
 
-def _singly(data: TrainingData, task: Task) -> Evaluation | None:
-    """Return the figures of images dealt one by one; None where no rule keeps them together."""
-    if not (data.rows["group"] != "").any():
-        return None
-    alone = pd.factorize(data.rows["sha256"])[0].astype(np.int64)
-    answers = answer_all(data, task, alone)
-    return None if answers is None else _evaluated(data, answers, calibrated(data, answers), alone)
+def _alone(data: TrainingData) -> Ints:
+    """Each image by itself, but for files with the same content: (N,)."""
+    return pd.factorize(data.rows["sha256"])[0].astype(np.int64)
 
 
-def _evaluated(
-    data: TrainingData, answers: CrossValidated, probabilities: npt.NDArray[np.float64], groups: Ints
-) -> Evaluation:
+def _evaluated(data: TrainingData, answers: CrossValidated, groups: Ints) -> Evaluation:
     """Return what the answers say of a classifier that learned from all images."""
+    probabilities = calibrated(data, answers)
     found = evaluate(data.truth, probabilities, data.classes, groups, worth=CROSS_VALIDATED_WORTH)
     return found.with_fewer_errors(remaining_errors(data.truth, groups, answers.fold))

@@ -15,7 +15,7 @@ from vitcore.evaluation import Evaluation, calibration_noise_floor, expected_cal
 from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
-from vitcore.pipeline._cross_validation import answer_all, calibrated, crossed_figures
+from vitcore.pipeline._cross_validation import answer_all, answer_singly, calibrated, crossed_figures
 from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
 from vitcore.pipeline._novelty import embed_copies
@@ -266,6 +266,7 @@ def _carry_out(
     result = _fit(writer, data, task, checkpoint)
     complete = result.outcome == "complete"
     answers = answer_all(data, task) if complete else None
+    singly = None if answers is None else answer_singly(data, task)
     finished = _finish(data, result, task) if answers is not None and data.hyperparameters.finish else None
     facts = _repeat(writer, data, result, task)
     fitted = time.perf_counter()
@@ -278,9 +279,10 @@ def _carry_out(
         digest = writer.add_validation_head(result.head)
         facts = replace(facts, finish=Finish(images=len(data.rows), head_sha256=digest))
     if answers is not None:
-        crossed, rows = crossed_figures(data, answers, distances, task)
+        crossed, rows = crossed_figures(data, answers, singly, distances)
         writer.add_cross_validation(rows)
         facts = replace(facts, cross_validation=crossed)
+    writer.note(facts)  # or the results, which make a run valid, might come to stand without them
     evaluation, calibration, leak = _evaluate(writer, data, result.head, trust, answers)
     test = None
     if part is not None:

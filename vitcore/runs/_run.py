@@ -398,8 +398,7 @@ class RunWriter:
     def _appear(self) -> None:
         if not self._is_new:
             # What is known of the first part stays, for its results can be looked at meanwhile.
-            self._known = load_record(RunState, self.folder / "state.json", DAMAGED)
-            self._write_state("running", self._known)
+            self.note(load_record(RunState, self.folder / "state.json", DAMAGED))
             return
         with self._workspace.staged(self._workspace.runs, self.id) as folder:
             save_record(folder / "config.json", self._config)
@@ -456,6 +455,11 @@ class RunWriter:
     def add_cross_validation(self, predictions: pd.DataFrame) -> None:
         """Write the answers of the cross-validation, as `Run.cross_validated` has them."""
         write_text(self.folder / "cross-validation.csv", predictions.to_csv(index=False))
+
+    def note(self, facts: RunFacts) -> None:
+        """Record what is known so far of a run that goes on; it stays if the run ends early."""
+        self._known = facts
+        self._write_state("running", facts)
 
     def finish(self, state: State, facts: RunFacts) -> None:
         """Record how the run ended, with what is known of its course."""
