@@ -1,12 +1,9 @@
 """The benchmarks of the headline and of the finish: what they compare, whatever they find."""
 
-import pytest
-
 from benchmarks import BENCHMARKS, Setting
 from benchmarks import _headline as module
 
 
-@pytest.mark.thorough
 def test_the_headline_is_compared_to_the_figure_of_the_validation_part(
     tmp_path, tiny_backbone, workspace, monkeypatch
 ):
@@ -22,7 +19,6 @@ def test_the_headline_is_compared_to_the_figure_of_the_validation_part(
         assert 0 < rows[f"headline: {kind}, half interval"].value < 50
 
 
-@pytest.mark.thorough
 def test_the_finished_head_is_compared_to_the_judged_one(tmp_path, tiny_backbone, workspace):
     setting = Setting(scratch=tmp_path, backbone=tiny_backbone, kept=workspace, images=100)
     gain, spread, lowest = BENCHMARKS["finish"](setting)

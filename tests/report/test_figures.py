@@ -7,7 +7,7 @@ import pytest
 from tests.report.test_card import contents
 from vitcore.evaluation import Evaluation
 from vitcore.language import percent
-from vitcore.report import headline_notes
+from vitcore.report import class_blocks, headline_notes
 from vitcore.runs import CrossValidation, Leak, RunFacts, TestResult
 
 NEVER_SEEN = "photos of a new group"
@@ -48,3 +48,9 @@ def test_without_a_rule_there_is_no_word_of_groups(evaluation, grouped):
 def test_a_test_part_that_shares_groups_with_the_others_is_not_of_new_ones(evaluation, grouped, leak):
     facts = replace(grouped, test=TestResult(evaluation=evaluation, times=1, leak=leak))
     assert (NEVER_SEEN in said(evaluation, facts)[0]) == (leak is None)
+
+
+def test_classes_that_are_cut_to_the_same_name_are_told_apart(evaluation):
+    names = tuple(f"{'a' * 60} {number} {'b' * 60}" for number in range(len(evaluation.classes)))
+    _, table = class_blocks(replace(evaluation, classes=names))
+    assert len({row[0] for row in table.rows}) == len(names)

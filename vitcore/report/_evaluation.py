@@ -1,7 +1,6 @@
 """The sections on how a run was judged, and on what that means."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from vitcore.report._figures import (
     figure_blocks,
 )
 from vitcore.report._metrics import metric_title
-from vitcore.report._names import shortened
+from vitcore.report._names import distinct, shortened
 from vitcore.report._stress import stress_blocks
 
 __all__ = ["evaluation", "results"]
@@ -81,23 +80,13 @@ def _confusions(contents: ReportContents) -> list[Block]:
     confusion = contents.figures.confusion
     few = len(classes) <= _NUMBERED
     order = list(range(len(classes))) if few else confusion_order(confusion)
-    chart = confusion_chart(confusion, _distinct(classes), order=order)
+    chart = confusion_chart(confusion, distinct(classes), order=order)
     caption = tr("Rows are the true classes, columns what they were taken for; the diagonal is right.")
     if not few:
         more = tr("The darker, the more images; classes that are taken for each other stand side by side.")
         caption = f"{caption} {more}"
     drawn = Chart(chart, tr("Confusion matrix"), caption, fitted=False)
     return [Heading(tr("Which classes are confused")), drawn]
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names that were cut and are the same now, told apart by a number."""
-    seen: dict[str, int] = {}
-    distinct = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        distinct.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return distinct
 
 
 def _confidence(contents: ReportContents) -> list[Block]:

@@ -16,7 +16,7 @@ from vitcore.report._metrics import (
     metric_sentence,
     metric_title,
 )
-from vitcore.report._names import shortened
+from vitcore.report._names import distinct, shortened
 from vitcore.runs import Calibration, RunFacts
 
 __all__ = [
@@ -119,6 +119,7 @@ def class_blocks(evaluation: Evaluation, trained: Mapping[str, int] | None = Non
         evaluation: Of the run, as `RunFacts.thorough_evaluation` gives it.
         trained: Number of training images of each class, if that is to be shown.
     """
+    names = dict(zip(evaluation.classes, distinct(map(shortened, evaluation.classes)), strict=True))
     mistakes = evaluation.mistakes
     confused = np.where(mistakes.any(axis=1), np.array(evaluation.classes)[mistakes.argmax(axis=1)], "")
     table = evaluation.per_class().assign(confused=confused).sort_values("recall", kind="stable")
@@ -128,14 +129,14 @@ def class_blocks(evaluation: Evaluation, trained: Mapping[str, int] | None = Non
         learned = () if trained is None else (Figure(trained.get(row["class"], 0), "count"),)
         rows.append(
             (
-                shortened(row["class"]),
+                names[row["class"]],
                 *learned,
                 Figure(row["support"], "count"),
                 recall,
                 recall.interval,
                 Figure(row["precision"], "share"),
                 Figure(row["f1"], "score"),
-                shortened(row["confused"]),
+                names.get(row["confused"], ""),
             )
         )
     header = [
