@@ -14,7 +14,7 @@ import vitcore
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "vitcore").rglob("*.py"), *(ROOT / "vitcore").rglob("*.pyi")])
-PACKAGES = ("dataset", "backbone", "training", "evaluation", "inference")
+PACKAGES = ("sources", "layouts", "dataset", "backbone", "training", "evaluation", "inference")
 MODULES = sorted(
     {"vitcore"}
     | {
@@ -100,7 +100,9 @@ ARROWS = {
     "records": {"errors", "messages"},
     "workspace": {"errors", "messages", "records"},
     "language": {"messages"},
-    "dataset": CELLAR,
+    "sources": {"errors", "messages", "text"},
+    "layouts": {"errors", "messages", "text", "sources"},
+    "dataset": CELLAR | {"sources", "layouts"},
     "backbone": CELLAR,
     "evaluation": CELLAR | {"language"},
     "training": CELLAR | {"evaluation"},
@@ -114,10 +116,10 @@ ARROWS = {
     "report": CELLAR | {"dataset", "training", "evaluation", "inference", "runs", "charts", "language"},
     "pipeline": CELLAR
     | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}
-    | {"report", "runs", "training"},
+    | {"layouts", "report", "runs", "sources", "training"},
     "cli": CELLAR
     | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}
-    | {"pipeline", "report", "runs", "training"},
+    | {"layouts", "pipeline", "report", "runs", "training"},
 }
 
 

@@ -9,15 +9,7 @@ import pytest
 
 from tests._disks import FakeDisk, SmallDisk, mounted_disk
 from vitcore.compute import Compute
-from vitcore.dataset import (
-    NamedFile,
-    confirm,
-    confirmed,
-    import_dataset,
-    list_datasets,
-    load_dataset,
-    rename_class,
-)
+from vitcore.dataset import confirm, confirmed, import_dataset, list_datasets, load_dataset, rename_class
 from vitcore.errors import StorageError
 from vitcore.inference import load_classifier, predict_files
 from vitcore.pipeline import (
@@ -33,6 +25,7 @@ from vitcore.pipeline import (
 )
 from vitcore.progress import Progress, Task
 from vitcore.runs import Run, describe_run, list_runs, load_run
+from vitcore.sources import NamedFile
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 

@@ -7,8 +7,9 @@
 >>> classifier = vitcore.load_classifier(run.folder)
 >>> print(classifier.predict(["new.jpg"])[0])
 
-The pieces in between are in the sub-packages: `vitcore.dataset`, `vitcore.backbone`,
-`vitcore.features`, `vitcore.training`, `vitcore.evaluation`, `vitcore.inference`, `vitcore.runs`.
+The pieces in between are in the sub-packages: `vitcore.sources`, `vitcore.layouts`, `vitcore.dataset`,
+`vitcore.backbone`, `vitcore.features`, `vitcore.training`, `vitcore.evaluation`, `vitcore.inference`,
+`vitcore.runs`.
 """
 
 import lazy_loader

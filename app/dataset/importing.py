@@ -16,18 +16,11 @@ from app.shared.server_paths import paths_are_open, server_path
 from app.shared.starting import start_import, start_sample
 from app.shared.text import escape_markdown
 from app.shared.uploads import Uploads
-from vitcore.dataset import (
-    IMAGE_SUFFIXES,
-    Candidate,
-    Dataset,
-    NamedFile,
-    Reading,
-    Survey,
-    inspect_source,
-    preview_source,
-)
+from vitcore.dataset import Dataset, inspect_source, preview_source
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, mark, ntr, number, tr, translated
+from vitcore.layouts import Candidate, Reading, Survey
+from vitcore.sources import IMAGE_SUFFIXES, NamedFile
 
 __all__ = ["draw_import"]
 

@@ -13,7 +13,6 @@ from app.shared.messages import draw_damaged, draw_error, notify_error
 from app.shared.results import cached_classifier
 from app.shared.state import distinct_names
 from app.shared.uploads import Uploads
-from vitcore.dataset import IMAGE_SUFFIXES, NamedFile
 from vitcore.errors import StorageError, VitcoreError
 from vitcore.jobs import Job
 from vitcore.language import local_time, mark, ntr, number, tr
@@ -26,6 +25,7 @@ from vitcore.pipeline import (
     new_batch,
 )
 from vitcore.runs import Run
+from vitcore.sources import IMAGE_SUFFIXES, NamedFile
 
 __all__ = ["choose_batch", "draw_unanswered", "draw_uploaders"]
 

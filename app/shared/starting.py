@@ -9,16 +9,9 @@ from app.shared.state import workspace
 from vitcore import pipeline
 from vitcore.backbone import choose_device
 from vitcore.compute import Compute
-from vitcore.dataset import (
-    SAMPLE,
-    SAMPLE_NAME,
-    Dataset,
-    Reading,
-    SourceLike,
-    add_images,
-    import_dataset,
-)
+from vitcore.dataset import SAMPLE, SAMPLE_NAME, Dataset, SourceLike, add_images, import_dataset
 from vitcore.jobs import Job
+from vitcore.layouts import Reading
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters
 

@@ -8,8 +8,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app._compat import release_upload
 from app.shared.state import workspace
-from vitcore.dataset import NamedFile
 from vitcore.records import guard, replacing
+from vitcore.sources import NamedFile
 from vitcore.workspace import Scratch
 
 __all__ = ["Uploads"]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from vitcore.dataset import Reading, add_images, import_dataset, load_dataset, relabel, remarks, rename_class
+from vitcore.dataset import add_images, import_dataset, load_dataset, relabel, remarks, rename_class
 from vitcore.errors import DatasetError
+from vitcore.layouts import Reading
 
 ESCAPE = "\x1b[31mcat\x1b]0;pwn\x07"
 CLEAN = "\ufffd[31mcat\ufffd]0;pwn\ufffd"

@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 from tests._pictures import encoded, photo
-from vitcore.dataset import IMAGE_SUFFIXES, MAX_PIXELS, _decode, load_image
+from vitcore.dataset import MAX_PIXELS, _decode, load_image
 from vitcore.dataset._decode import probe_image
 from vitcore.errors import ImageError
+from vitcore.sources import IMAGE_SUFFIXES
 
 # What turns the stored pixels of each EXIF orientation upright, and its inverse.
 TO_STORED = {

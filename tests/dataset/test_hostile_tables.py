@@ -6,10 +6,11 @@ import unicodedata
 
 import pytest
 
-from vitcore.dataset import Reading, import_dataset, inspect_source
-from vitcore.dataset._csv import Room, Table, base_names, parse_table
+from vitcore.dataset import import_dataset, inspect_source
 from vitcore.errors import ArchiveError
+from vitcore.layouts import Reading
 from vitcore.messages import Message
+from vitcore.sources._tables import Room, Table, base_names, parse_table
 
 LABELS = ("dog", "cat", "猫", "dog")
 SHOT = "Screenshot 2026-11-28 at 1.0{}.00\u202fPM.png"
@@ -108,8 +109,8 @@ def test_folders_tables_and_columns_are_named_in_any_spelling(pack, picture):
 
 @pytest.fixture
 def small_room(monkeypatch):
-    monkeypatch.setattr("vitcore.dataset._csv.MAX_TABLE_BYTES", MB)
-    monkeypatch.setattr("vitcore.dataset._csv._MAX_KEPT_BYTES", 4 * MB)
+    monkeypatch.setattr("vitcore.sources._tables.MAX_TABLE_BYTES", MB)
+    monkeypatch.setattr("vitcore.sources._tables._MAX_KEPT_BYTES", 4 * MB)
 
 
 def distinct(count: int) -> bytes:

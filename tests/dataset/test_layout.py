@@ -2,8 +2,8 @@
 
 import pytest
 
-from vitcore.dataset._layout import folder_layouts
-from vitcore.dataset._sources import Entry
+from vitcore.layouts._folders import folder_layouts
+from vitcore.sources._archives import Entry
 
 
 def labels(*names: str) -> list[tuple[str, str]]:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests._pictures import encoded
-from vitcore.dataset import Dataset, NamedFile, import_dataset, load_dataset
+from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.errors import ArchiveError
+from vitcore.sources import NamedFile
 from vitcore.text import class_name, shown
 from vitcore.workspace import Workspace
 

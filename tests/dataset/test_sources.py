@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from vitcore.dataset import _sources
-from vitcore.dataset._sources import Entry, is_junk, open_files, open_source
 from vitcore.errors import ArchiveError
+from vitcore.sources import _archives
+from vitcore.sources._archives import Entry, is_junk, open_files, open_source
 
 PACKERS = ("folder", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst")
 FILES = {"b/two.txt": b"22", "a/one.txt": b"1", "a/deep/three.txt": b"", "top.txt": b"4444"}
@@ -409,9 +409,9 @@ def test_whatever_byte_of_an_archive_is_changed_nothing_but_an_archive_error_esc
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
 def test_too_many_entries_are_refused(pack, monkeypatch, kind):
     path = pack(FILES, kind)
-    monkeypatch.setattr(_sources, "MAX_ENTRIES", 4)
+    monkeypatch.setattr(_archives, "MAX_ENTRIES", 4)
     assert len(listed(path)) == 4
-    monkeypatch.setattr(_sources, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(_archives, "MAX_ENTRIES", 3)
     with pytest.raises(ArchiveError, match="over 3 entries"):
         listed(path)
 
@@ -426,12 +426,12 @@ def test_folders_count_as_entries(tmp_path, monkeypatch, kind):
     else:
         path.write_bytes(b"".join(tar_header(str(number), tarfile.DIRTYPE, 0) for number in range(4)))
     assert listed(path) == []
-    monkeypatch.setattr(_sources, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(_archives, "MAX_ENTRIES", 3)
     with pytest.raises(ArchiveError, match="over 3 entries"):
         listed(path)
 
 
 def test_too_many_files_under_other_names_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_sources, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(_archives, "MAX_ENTRIES", 3)
     with pytest.raises(ArchiveError, match="over 3 entries"), open_files([("a.png", tmp_path)] * 4):
         pass

@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-from vitcore.dataset import NamedFile, Reading, add_images, import_dataset, inspect_source
-from vitcore.dataset._csv import parse_table
-from vitcore.dataset._layout import folder_layouts
-from vitcore.dataset._sources import Entry
-from vitcore.dataset._table import table_layout
+from vitcore.dataset import add_images, import_dataset, inspect_source
 from vitcore.errors import ArchiveError
+from vitcore.layouts import Reading
+from vitcore.layouts._folders import folder_layouts
+from vitcore.layouts._table import table_layout
 from vitcore.messages import Message
+from vitcore.sources import NamedFile
+from vitcore.sources._archives import Entry
+from vitcore.sources._tables import parse_table
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests._archives import zip_of
-from vitcore.dataset import NamedFile, _unpack, unpack_photos
+from vitcore.dataset import _unpack, unpack_photos
 from vitcore.errors import ArchiveError, Stopped
 from vitcore.progress import Task
+from vitcore.sources import NamedFile
 
 
 @pytest.fixture

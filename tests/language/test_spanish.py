@@ -12,7 +12,6 @@ import pytest
 import vitcore.language._catalogues as catalogues
 from vitcore.audit import Measures, find_issues
 from vitcore.dataset import (
-    Reading,
     add_images,
     delete_class,
     exclude,
@@ -28,6 +27,7 @@ from vitcore.dataset import (
 )
 from vitcore.errors import VitcoreError
 from vitcore.language import install, mark, ntr, speaking, tr, translated
+from vitcore.layouts import Reading
 from vitcore.messages import Message, counted, message
 from vitcore.runs import load_run
 from vitcore.training import Hyperparameters

@@ -15,7 +15,7 @@ from tests._variants import first_of
 from vitcore.audit import measure
 from vitcore.cli import main
 from vitcore.compute import Compute
-from vitcore.dataset import Dataset, NamedFile, confirm, exclude, import_dataset, load_dataset
+from vitcore.dataset import Dataset, confirm, exclude, import_dataset, load_dataset
 from vitcore.inference import load_classifier
 from vitcore.pipeline import (
     answer_batch,
@@ -30,6 +30,7 @@ from vitcore.pipeline import (
     train,
 )
 from vitcore.runs import Run, describe_run, list_runs
+from vitcore.sources import NamedFile
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests._archives import zip_of
 from vitcore.compute import Compute
-from vitcore.dataset import NamedFile, import_dataset, load_dataset
+from vitcore.dataset import import_dataset, load_dataset
 from vitcore.errors import ArchiveError, DatasetError, NotFoundError, Stopped
 from vitcore.inference import load_classifier, set_level
 from vitcore.pipeline import (
@@ -26,6 +26,7 @@ from vitcore.pipeline import (
 )
 from vitcore.progress import Task
 from vitcore.runs import delete_run, list_runs
+from vitcore.sources import NamedFile
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 

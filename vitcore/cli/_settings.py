@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
-from vitcore.dataset import NO_GROUPS, Dataset, GroupRule, Reading, group_images, import_dataset, load_dataset
+from vitcore.dataset import NO_GROUPS, Dataset, GroupRule, group_images, import_dataset, load_dataset
 from vitcore.errors import SettingsError
+from vitcore.layouts import Reading
 from vitcore.progress import Task
 from vitcore.records import record_of
 from vitcore.text import unquoted

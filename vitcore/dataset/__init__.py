@@ -13,7 +13,7 @@ from vitcore.dataset._dataset import (
     list_datasets,
     load_dataset,
 )
-from vitcore.dataset._decode import IMAGE_SUFFIXES, MAX_PIXELS, load_image
+from vitcore.dataset._decode import MAX_PIXELS, load_image
 from vitcore.dataset._divisions import KeptSplit, divide, kept_divisions, kept_sides
 from vitcore.dataset._edit import (
     append_images,
@@ -31,7 +31,6 @@ from vitcore.dataset._findings import MAX_PREVALENCE, Finding, IssueKind, Remedy
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, Series, extra_columns, find_series, joined
 from vitcore.dataset._import import SourceLike, add_images, import_dataset, inspect_source, preview_source
 from vitcore.dataset._perturbations import PERTURBATIONS, perturb, perturbation_key
-from vitcore.dataset._reading import Candidate, NamedFile, Reading, Survey
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
 from vitcore.dataset._sample import SAMPLE, SAMPLE_NAME
@@ -41,7 +40,6 @@ from vitcore.dataset._views import AUGMENTATIONS, USUAL_AUGMENTATIONS, make_view
 
 __all__ = [
     "AUGMENTATIONS",
-    "IMAGE_SUFFIXES",
     "INDEX_COLUMNS",
     "MAX_PIXELS",
     "MAX_PREVALENCE",
@@ -50,22 +48,18 @@ __all__ = [
     "SAMPLE",
     "SAMPLE_NAME",
     "USUAL_AUGMENTATIONS",
-    "Candidate",
     "Change",
     "Dataset",
     "Finding",
     "GroupRule",
     "IssueKind",
     "KeptSplit",
-    "NamedFile",
-    "Reading",
     "Remark",
     "Remedy",
     "Series",
     "SharedColumn",
     "Skipped",
     "SourceLike",
-    "Survey",
     "Unpacked",
     "add_images",
     "append_images",

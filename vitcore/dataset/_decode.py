@@ -14,14 +14,14 @@ from typing import IO, Any
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError, _imaging, features
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError, _imaging
 
-from vitcore.dataset._kinds import START_BYTES, kind_by_start
 from vitcore.errors import ImageError
 from vitcore.messages import Message, message
+from vitcore.sources import IMAGE_FORMATS, START_BYTES, kind_by_start
 from vitcore.text import shown
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "photo_facts", "probe_image"]
+__all__ = ["MAX_PIXELS", "load_image", "photo_facts", "probe_image"]
 
 MAX_PIXELS = 80_000_000
 """Largest image that is decoded, in pixels; below the limit at which Pillow warns."""
@@ -31,21 +31,7 @@ _TOO_LARGE = message("more than {most} megapixels; make it smaller", most=MAX_PI
 # Without thumbnails, depth maps and the like: less of a file that is not trusted gets parsed.
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
-_AVIF = ("AVIF",) if features.check("avif") else ()
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *_AVIF, "HEIF")
-_SUFFIXES = {
-    # Pillow's JPEG reader hands over to MPO, a JPEG with a second picture behind it, by itself.
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif",),
-    "HEIF": (".heic", ".heif", ".hif"),
-}
-IMAGE_SUFFIXES = frozenset(suffix for name in _FORMATS for suffix in _SUFFIXES[name])
-"""File name endings, in lower case, that are taken for images; the content decides in the end."""
+_FORMATS = tuple(IMAGE_FORMATS)
 
 # Pillow's readers raise anything at all on hostile bytes, KeyError and struct.error included, so
 # the five places below that let them work on a file catch `Exception`.

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from vitcore.dataset._classes import typed_name
 from vitcore.dataset._dataset import Dataset, Skipped, complete, load_dataset, numbered, save_description
 from vitcore.dataset._divisions import kept_divisions
 from vitcore.dataset._findings import count_images
@@ -19,6 +18,7 @@ from vitcore.dataset._groups import NO_GROUPS, GroupRule, groups_by
 from vitcore.dataset._split import split_index
 from vitcore.dataset._versions import as_current, commit, workspace_of, write_version
 from vitcore.errors import DatasetError, SettingsError
+from vitcore.layouts import typed_name
 from vitcore.messages import Message, counted, message, quoted, shortened
 from vitcore.text import MAX_CLASS_NAME
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.dataset._copies import group_pairs
-from vitcore.dataset._layout import split_name
 from vitcore.errors import SettingsError
+from vitcore.layouts import split_name
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.text import class_name
 

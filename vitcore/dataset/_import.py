@@ -33,18 +33,15 @@ from vitcore.dataset._edit import (
 )
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import COLUMN, GroupRule
-from vitcore.dataset._layout import Labelled
-from vitcore.dataset._parts import open_parts, typed_path
-from vitcore.dataset._reading import Candidate, NamedFile, Reading, Survey
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
-from vitcore.dataset._sources import Entry, Reader, clean_name
-from vitcore.dataset._survey import survey_parts
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
 from vitcore.dataset._versions import latest, write_version
 from vitcore.errors import ArchiveError, ImageError, Stopped
+from vitcore.layouts import Candidate, Labelled, Reading, Survey, survey_parts
 from vitcore.messages import Message, message
 from vitcore.progress import Task
 from vitcore.records import timestamp
+from vitcore.sources import Entry, NamedFile, Reader, clean_name, open_parts, typed_path
 from vitcore.workspace import Workspace, new_id
 
 __all__ = [

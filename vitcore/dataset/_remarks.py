@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vitcore.dataset._classes import about_likeness
 from vitcore.dataset._copies import COPY_KINDS, find_copies
 from vitcore.dataset._findings import Finding
 from vitcore.folds import CROSS_VALIDATED_WORTH
+from vitcore.layouts import about_likeness
 from vitcore.messages import Message, counted, mark, message
 
 __all__ = ["Remark", "remarks", "warnings_of"]

@@ -7,13 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitcore.dataset._parts import Parts, open_parts
-from vitcore.dataset._reading import NamedFile
-from vitcore.dataset._sources import Entry, Reader, is_junk
-from vitcore.dataset._survey import unfit
 from vitcore.errors import ArchiveError, Stopped, StorageError
+from vitcore.layouts import unfit
 from vitcore.messages import Message, message
 from vitcore.progress import Task
+from vitcore.sources import Entry, NamedFile, Parts, Reader, is_junk, open_parts
 
 __all__ = ["MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "Copier", "Unpacked", "unpack_photos"]
 

@@ -23,18 +23,10 @@ from typing import IO, Any
 
 import pandas as pd
 
-from vitcore.dataset import (
-    IMAGE_SUFFIXES,
-    Dataset,
-    NamedFile,
-    Reading,
-    add_images,
-    load_image,
-    undo,
-    unpack_photos,
-)
+from vitcore.dataset import Dataset, add_images, load_image, undo, unpack_photos
 from vitcore.errors import DatasetError, ImageError, InputError, NotFoundError, StorageError
 from vitcore.inference import Classifier, predict_files, read_predictions
+from vitcore.layouts import Reading
 from vitcore.messages import Message, cause, literal, mark
 from vitcore.progress import Task
 from vitcore.records import (
@@ -48,6 +40,7 @@ from vitcore.records import (
     write_json,
 )
 from vitcore.runs import Run
+from vitcore.sources import IMAGE_SUFFIXES, NamedFile
 from vitcore.text import class_name, spreadsheet
 from vitcore.workspace import Workspace, new_id
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message, message, quoted, shortened
+from vitcore.sources import Entry
 from vitcore.text import composed
 
 __all__ = ["EVERY_FOLDER", "SPLITS", "WHOLE", "Labelled", "Layout", "folder_layouts", "split_name"]

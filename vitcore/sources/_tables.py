@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import PurePosixPath
 
-from vitcore.dataset._sources import Entry
 from vitcore.messages import Message, message
+from vitcore.sources._archives import Entry
 from vitcore.text import as_meant, composed
 
 __all__ = ["MAX_TABLE_BYTES", "TABLE_SUFFIXES", "Room", "Table", "base_names", "parse_table"]

@@ -2,16 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from vitcore.dataset._kinds import ARCHIVES
-from vitcore.dataset._reading import NamedFile
-from vitcore.dataset._sources import Entry, Reader, Source, clean_name, open_files, open_source
 from vitcore.errors import ArchiveError
+from vitcore.sources._archives import Entry, Reader, Source, clean_name, open_files, open_source
+from vitcore.sources._kinds import ARCHIVES
 from vitcore.text import unquoted
 
-__all__ = ["Parts", "open_parts", "typed_path"]
+__all__ = ["NamedFile", "Parts", "open_parts", "typed_path"]
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that lies on the disk under another name than its own, after an upload say.
+
+    Attributes:
+        name: Its own name, with folders if it has any; text, never used as a path.
+        path: Where it lies.
+    """
+
+    name: str
+    path: Path
 
 
 class Parts:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from vitcore.dataset._layout import Labelled
-from vitcore.dataset._sources import Entry
 from vitcore.errors import DatasetError
+from vitcore.layouts._folders import Labelled
 from vitcore.messages import Message, counted, message, quoted, shortened
+from vitcore.sources import Entry
 from vitcore.text import MAX_CLASS_NAME, class_name, likeness, shown
 
 __all__ = ["about_likeness", "by_the_rule", "typed_name", "without_photos"]

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from vitcore.dataset._by_table import (
+from vitcore.errors import ArchiveError
+from vitcore.layouts._by_table import (
     no_table,
     read_tables,
     table_layouts,
@@ -14,11 +15,8 @@ from vitcore.dataset._by_table import (
     table_readings,
     unused_tables,
 )
-from vitcore.dataset._classes import by_the_rule, typed_name, without_photos
-from vitcore.dataset._csv import TABLE_SUFFIXES, Table
-from vitcore.dataset._decode import IMAGE_SUFFIXES
-from vitcore.dataset._kinds import START_BYTES, kind_by_name, kind_by_start
-from vitcore.dataset._layout import (
+from vitcore.layouts._classes import by_the_rule, typed_name, without_photos
+from vitcore.layouts._folders import (
     EVERY_FOLDER,
     WHOLE,
     Labelled,
@@ -26,12 +24,20 @@ from vitcore.dataset._layout import (
     folder_layouts,
     split_name,
 )
-from vitcore.dataset._parts import Parts
-from vitcore.dataset._reading import Candidate, Reading, Survey
-from vitcore.dataset._sources import Entry, is_junk
-from vitcore.dataset._table import TableLayout
-from vitcore.errors import ArchiveError
+from vitcore.layouts._reading import Candidate, Reading, Survey
+from vitcore.layouts._table import TableLayout
 from vitcore.messages import Message, message, quoted, shortened
+from vitcore.sources import (
+    IMAGE_SUFFIXES,
+    START_BYTES,
+    TABLE_SUFFIXES,
+    Entry,
+    Parts,
+    Table,
+    is_junk,
+    kind_by_name,
+    kind_by_start,
+)
 from vitcore.text import composed
 
 __all__ = ["survey_parts", "unfit"]

@@ -3,15 +3,33 @@
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from PIL import features
+
 from vitcore.messages import Message, message
 
-__all__ = ["ARCHIVES", "START_BYTES", "kind_by_name", "kind_by_start"]
+__all__ = ["ARCHIVES", "IMAGE_FORMATS", "IMAGE_SUFFIXES", "START_BYTES", "kind_by_name", "kind_by_start"]
 
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 """File name endings, in lower case, of archives."""
 
 START_BYTES = 132
 """How much of a file `kind_by_start` looks at."""
+
+IMAGE_FORMATS: Mapping[str, tuple[str, ...]] = {
+    # Pillow's JPEG reader hands over to MPO, a JPEG with a second picture behind it, by itself.
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    **({"AVIF": (".avif",)} if features.check("avif") else {}),
+    "HEIF": (".heic", ".heif", ".hif"),
+}
+"""The formats of images that are read, by Pillow's names, and their file name endings in lower case."""
+
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in IMAGE_FORMATS.values() for suffix in suffixes)
+"""File name endings, in lower case, that are taken for images; the content decides in the end."""
 
 _DICOM = message("a DICOM file; export its picture as PNG or JPEG")
 _RAR = message("a RAR archive; unpack it, then give the folder or a zip file of it")

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from vitcore.dataset._csv import Table
-from vitcore.dataset._layout import Labelled, Layout, split_name
-from vitcore.dataset._sources import Entry
 from vitcore.errors import ArchiveError
+from vitcore.layouts._folders import Labelled, Layout, split_name
 from vitcore.messages import message, quoted, shortened
+from vitcore.sources import Entry, Table
 from vitcore.text import class_name, composed, shown
 
 __all__ = ["TableLayout", "table_layout"]

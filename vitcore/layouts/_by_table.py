@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from vitcore.dataset._csv import Room, Table, base_names, parse_table
-from vitcore.dataset._layout import split_name
-from vitcore.dataset._parts import Parts
-from vitcore.dataset._reading import Candidate, Reading
-from vitcore.dataset._sources import Entry
-from vitcore.dataset._table import TableLayout, table_layout
 from vitcore.errors import ArchiveError
+from vitcore.layouts._folders import split_name
+from vitcore.layouts._reading import Candidate, Reading
+from vitcore.layouts._table import TableLayout, table_layout
 from vitcore.messages import Message, message, quoted, shortened
+from vitcore.sources import Entry, Parts, Room, Table, base_names, parse_table
 from vitcore.text import composed
 
 __all__ = ["no_table", "read_tables", "table_layouts", "table_problem", "table_readings", "unused_tables"]

@@ -3,29 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from vitcore.dataset._csv import Table
-from vitcore.dataset._layout import Labelled, Layout
-from vitcore.dataset._sources import Entry
-from vitcore.dataset._table import TableLayout
 from vitcore.errors import ArchiveError
+from vitcore.layouts._folders import Labelled, Layout
+from vitcore.layouts._table import TableLayout
 from vitcore.messages import NOTHING, Message
+from vitcore.sources import Entry, Table
 
-__all__ = ["Candidate", "NamedFile", "Reading", "Survey"]
-
-
-@dataclass(frozen=True)
-class NamedFile:
-    """A file that lies on the disk under another name than its own, after an upload say.
-
-    Attributes:
-        name: Its own name, with folders if it has any; text, never used as a path.
-        path: Where it lies.
-    """
-
-    name: str
-    path: Path
+__all__ = ["Candidate", "Reading", "Survey"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,9 +28,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from vitcore.dataset._kinds import START_BYTES, kind_by_start
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message, message
+from vitcore.sources._kinds import START_BYTES, kind_by_start
 from vitcore.text import shown
 
 __all__ = ["MAX_ENTRIES", "Entry", "Reader", "Source", "clean_name", "is_junk", "open_files", "open_source"]

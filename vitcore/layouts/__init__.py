@@ -1,0 +1,20 @@
+"""From the names and tables in a source to the ways in which its classes can be read."""
+
+from vitcore.layouts._classes import about_likeness, typed_name
+from vitcore.layouts._folders import EVERY_FOLDER, WHOLE, Labelled, split_name
+from vitcore.layouts._reading import Candidate, Reading, Survey
+from vitcore.layouts._survey import survey_parts, unfit
+
+__all__ = [
+    "EVERY_FOLDER",
+    "WHOLE",
+    "Candidate",
+    "Labelled",
+    "Reading",
+    "Survey",
+    "about_likeness",
+    "split_name",
+    "survey_parts",
+    "typed_name",
+    "unfit",
+]
