@@ -110,6 +110,7 @@ ARROWS = {
     "engines": CELLAR | {"dataset", "backbone", "features"},
     "audit": CELLAR | {"dataset", "features", "engines"},
     "inference": CELLAR | {"backbone", "features", "training", "evaluation"},
+    "serving": CELLAR | {"features", "inference"},
     "runs": CELLAR | {"backbone", "engines", "training", "evaluation"},
     "jobs": {"errors", "messages", "progress", "records"},
     "charts": {"language", "evaluation"},
@@ -119,7 +120,7 @@ ARROWS = {
     | {"layouts", "report", "runs", "sources", "training"},
     "cli": CELLAR
     | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}
-    | {"layouts", "pipeline", "report", "runs", "training"},
+    | {"layouts", "pipeline", "report", "runs", "serving", "training"},
 }
 
 

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitcore.backbone import Device, Embedder, resolve_backbone
+from tests._models import tiny_model
+from vitcore.backbone import Embedder
 from vitcore.cli import main
-from vitcore.evaluation import DoubtRule
-from vitcore.inference import Trust, load_classifier, read_predictions, save_classifier
-from vitcore.training import LinearHead
+from vitcore.inference import load_classifier, read_predictions
 
 CLASSES = ("blue", "green", "red")
 BATCH = 16
@@ -30,22 +29,7 @@ MOST_GROWTH_BYTES = 100 * 2**20
 @pytest.fixture
 def model(tiny_backbone, tmp_path) -> Path:
     """The folder of a classifier that sees 32 pixels."""
-    random = np.random.default_rng(0)
-    head = LinearHead(
-        weight=random.normal(size=(3, 128)).astype(np.float32),
-        bias=np.zeros(3, dtype=np.float32),
-        mean=np.zeros(128, dtype=np.float32),
-        std=np.ones(128, dtype=np.float32),
-    )
-    trust = Trust(
-        temperature=4.0,
-        rule=DoubtRule(masses=(0.6, 0.6), distances=(2.0, 2.0)),
-        level=0.5,
-        references=np.ones((2, 128), dtype=np.float16),
-    )
-    embedder = Embedder(resolve_backbone(tiny_backbone, 32), Device("cpu", "CPU", "fp32"))
-    save_classifier(tmp_path / "model", head=head, embedder=embedder, classes=CLASSES, trust=trust)
-    return tmp_path / "model"
+    return tiny_model(tmp_path / "model", tiny_backbone, CLASSES)
 
 
 @pytest.fixture

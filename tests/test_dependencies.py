@@ -19,6 +19,7 @@ NEWER = {"compression"}  # in the standard library from Python 3.14 on
 # Declared, and needed though no file of ours imports it.
 INDIRECT = {
     "onnxscript": "torch.onnx exports with it",
+    "python-multipart": "starlette reads forms with it",
     "torchvision": "timm needs the one that fits torch",
 }
 

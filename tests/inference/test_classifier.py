@@ -613,3 +613,17 @@ def test_a_classifier_is_not_written_over_another(folder, classifier):
         save_classifier(
             folder, head=classifier.head, embedder=classifier.embedder, classes=CLASSES, trust=trust()
         )
+
+
+@pytest.mark.parametrize("count", [1, 3, 16, 17, 40])
+def test_an_answer_does_not_depend_on_the_others(head, embedder, count):
+    random = np.random.default_rng(3)
+    probes = Probes(
+        weights=random.normal(size=(4, 128)).astype(np.float32), offsets=np.zeros(4, dtype=np.float32)
+    )
+    references = random.normal(size=(50, 128)).astype(np.float16)
+    classifier = Classifier(head, embedder, CLASSES, replace(trust(), references=references, probes=probes))
+    vectors = random.normal(size=(count, 128)).astype(np.float32)
+    alone = [classifier.from_embeddings(vectors[[place]])[0] for place in range(count)]
+    assert classifier.from_embeddings(vectors) == alone
+    assert classifier.from_embeddings(vectors[::-1]) == alone[::-1]

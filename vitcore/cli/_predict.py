@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitcore.cli._output import say
-from vitcore.cli._settings import DEVICE, Add, add_cluster, open_workspace
+from vitcore.cli._settings import DEVICE, Add, add_cluster, find_model
 from vitcore.errors import Stopped
 from vitcore.progress import Task
 from vitcore.text import json_text, shown, unquoted
@@ -44,11 +44,7 @@ def _predict(options: argparse.Namespace, task: Task) -> None:
     from vitcore.engines import pass_for
     from vitcore.inference import load_classifier
 
-    folder = Path(unquoted(options.model))
-    if not folder.is_dir():
-        workspace = open_workspace()
-        folder = workspace.find(workspace.runs, options.model, "run or model folder")
-    classifier = load_classifier(folder, device=options.device, task=task)
+    classifier = load_classifier(find_model(options.model), device=options.device, task=task)
     with pass_for(options.engine, options.address, workers=options.workers) as forward_pass:
         if options.csv is not None:
             _to_table(options, classifier, Path(options.csv), forward_pass, task)
@@ -198,15 +194,7 @@ def _print_json(rows: Iterable["PredictedFile"], skipped: _Skipped) -> None:
         if row.error:
             skipped.add(row)
             continue
-        value = {
-            "path": row.path,
-            "label": row.label,
-            "confidence": row.confidence,
-            "sure": row.sure,
-            "reason": row.reason,
-            "probabilities": row.probabilities,
-        }
-        print(start, json_text(value), sep="", end="")
+        print(start, json_text(row.to_dict()), sep="", end="")
         start = ", "
     print("" if start == ", " else start, '], "skipped": [', sep="", end="")
     start = ""

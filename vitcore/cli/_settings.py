@@ -29,6 +29,7 @@ __all__ = [
     "add_settings",
     "compute_of",
     "find_dataset",
+    "find_model",
     "groups_answer",
     "hyperparameters_of",
     "open_workspace",
@@ -59,6 +60,19 @@ def open_workspace() -> Workspace:
     workspace = Workspace.default()
     workspace.sweep()
     return workspace
+
+
+def find_model(name: str) -> Path:
+    """The folder of the classifier that the command line names: a run, or a folder with one.
+
+    Raises:
+        NotFoundError: There is neither.
+    """
+    folder = Path(unquoted(name))
+    if folder.is_dir():
+        return folder
+    workspace = open_workspace()
+    return workspace.find(workspace.runs, name, "run or model folder")
 
 
 def hyperparameters_of(options: argparse.Namespace) -> Hyperparameters:

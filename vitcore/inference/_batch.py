@@ -24,7 +24,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -75,7 +75,7 @@ class PredictedFile:
     probabilities: Mapping[str, float]
 
     @classmethod
-    def of(cls, path: Path, result: Prediction | Unreadable) -> Self:
+    def of(cls, path: Path | str, result: Prediction | Unreadable) -> Self:
         """The answer of `Classifier.predict_each` for a file."""
         if isinstance(result, Unreadable):
             return cls(path=_text(path), error=str(result.reason), probabilities={})
@@ -87,6 +87,19 @@ class PredictedFile:
             reason=result.reason,
             probabilities=result.probabilities,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: the answer, or the reason why the file cannot be used."""
+        if self.error:
+            return {"path": self.path, "reason": self.error}
+        return {
+            "path": self.path,
+            "label": self.label,
+            "confidence": self.confidence,
+            "sure": self.sure,
+            "reason": self.reason,
+            "probabilities": dict(self.probabilities),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -506,5 +519,5 @@ def _number(cell: str) -> float:
     return float(cell) if cell else math.nan
 
 
-def _text(path: Path) -> str:
+def _text(path: Path | str) -> str:
     return str(path).encode("utf-8", "replace").decode("utf-8")  # names may be any bytes

@@ -1,0 +1,227 @@
+"""A classifier that answers over HTTP."""
+
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from tests._models import tiny_model
+from vitcore.cli import main
+from vitcore.inference import load_classifier
+from vitcore.serving import Limits, listen, run_server, serving_app
+
+CLASSES = ("blue", "green", "red")
+BAD = {"text.txt": b"no photo", "empty.jpg": b"", "cut.png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"}
+SMALL = Limits(files=4, file_bytes=20_000, request_bytes=50_000, seconds=60)
+
+
+def picture(number: int, side: int = 20) -> bytes:
+    random = np.random.default_rng(number)
+    pixels = (random.uniform(40, 215, 3) + random.normal(0, 20, (side, 30, 3))).clip(0, 255)
+    file = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def model(tiny_backbone, tmp_path) -> Path:
+    return tiny_model(tmp_path / "model", tiny_backbone, CLASSES)
+
+
+@pytest.fixture
+def photos(tmp_path) -> dict[str, bytes]:
+    """40 pictures and three files that are none, by name; in files of these names as well."""
+    found = {f"{number:02}.png": picture(number) for number in range(40)} | BAD
+    for name, data in found.items():
+        (tmp_path / name).write_bytes(data)
+    return found
+
+
+@pytest.fixture
+def client(model) -> Iterator[TestClient]:
+    with TestClient(serving_app(load_classifier(model), limits=SMALL), "http://localhost") as client:
+        yield client
+
+
+def files(photos: dict[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("files", item) for item in photos.items()]
+
+
+def predicted(model, photos, tmp_path, capsys):
+    """What the command line prints for the files, by name."""
+    capsys.readouterr()
+    paths = [str(tmp_path / name) for name in photos]
+    assert main(["predict", str(model), *paths, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    rows = [*answer["predictions"], *answer["skipped"]]
+    return {Path(row["path"]).name: {**row, "path": Path(row["path"]).name} for row in rows}
+
+
+def test_the_answer_is_that_of_the_command_line(client, model, photos, tmp_path, capsys):
+    expected = predicted(model, photos, tmp_path, capsys)
+    some = {name: photos[name] for name in ("03.png", "text.txt", "17.png")}
+    answer = client.post("/predict", files=files(some)).json()
+    assert answer == {
+        "predictions": [expected["03.png"], expected["17.png"]],
+        "skipped": [expected["text.txt"]],
+    }
+
+
+def test_clients_at_the_same_time_get_the_answers_of_predict_bit_for_bit(model, photos, tmp_path, capsys):
+    expected = predicted(model, photos, tmp_path, capsys)
+    stop = threading.Event()
+    at = listen("127.0.0.1", 0)
+    address = f"http://127.0.0.1:{at.getsockname()[1]}"
+    server = threading.Thread(target=run_server, args=(serving_app(load_classifier(model)), at, stop))
+    server.start()
+
+    def ask(seed: int) -> list[dict]:
+        random, rows = np.random.default_rng(seed), []
+        with httpx2.Client(timeout=None, trust_env=False) as client:
+            for _ in range(10):
+                chosen = random.choice(list(photos), size=random.integers(1, 6), replace=False)
+                answer = client.post(f"{address}/predict", files=files({n: photos[n] for n in chosen})).json()
+                kept = [name for name in chosen if name not in BAD]
+                assert [row["path"] for row in answer["predictions"]] == kept
+                rows += [*answer["predictions"], *answer["skipped"]]
+        return rows
+
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            answers = [row for rows in pool.map(ask, range(8)) for row in rows]
+    finally:
+        stop.set()
+        server.join()
+    assert len(answers) > 80
+    for row in answers:
+        assert row == expected[row["path"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({f"{n}.png": b"" for n in range(5)}, "The request has more than 4 files; send fewer at once."),
+        ({"big.png": b"x" * 20_001}, "'big.png' is larger than 0.02 MB; send a smaller copy."),
+        ({"big.png": b"x" * 60_000}, "The request is larger than 0.05 MB; send fewer photos at once."),
+    ],
+    ids=["many", "large file", "large request"],
+)
+def test_what_is_too_much_is_refused_in_a_sentence(client, given, sentence):
+    answer = client.post("/predict", files=files(given))
+    assert (answer.status_code, answer.json()) == (413, {"error": sentence})
+    assert client.post("/predict", files=files({"a.png": picture(1)})).status_code == 200
+
+
+def test_a_body_of_unknown_length_is_counted(client):
+    head = b'--X\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    body = iter([head, *[b"x" * 10_000] * 6, b"\r\n--X--\r\n"])
+    answer = client.post(
+        "/predict", content=body, headers={"Content-Type": "multipart/form-data; boundary=X"}
+    )
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"content": b"{}", "headers": {"Content-Type": "application/json"}},
+        {"content": b"?", "headers": {"Content-Type": "multipart/form-data"}},
+        {"content": b"?", "headers": {"Content-Type": "multipart/form-data; boundary=X"}},
+        {"files": [("photos", ("a.png", picture(1)))]},
+        {"data": {"files": "a.png"}, "files": [("other", ("a.png", b""))]},
+    ],
+    ids=["json", "no boundary", "no form", "other name", "no file"],
+)
+def test_what_is_no_form_with_photos_is_refused_in_a_sentence(client, request_):
+    answer = client.post("/predict", **request_)
+    assert answer.status_code == 422
+    assert answer.json()["error"].endswith(("'files'.", ".", "given"))
+
+
+def test_too_slow_is_refused_in_a_sentence(model):
+    limits = Limits(seconds=1e-9)
+    with TestClient(serving_app(load_classifier(model), limits=limits), "http://localhost") as client:
+        answer = client.post("/predict", files=files({"a.png": picture(1)}))
+    assert answer.status_code in (408, 503)
+    assert answer.json()["error"] == "It took more than 1e-09 seconds; send fewer photos at once."
+
+
+def test_it_says_what_it_is(client):
+    assert client.get("/health").json()["status"] == "ok"
+    assert client.get("/classes").json() == {"classes": list(CLASSES)}
+    docs = client.get("/docs")
+    assert "blue, green, red" in docs.text
+    assert "default-src 'none'" in docs.headers["content-security-policy"]
+    assert set(client.get("/openapi.json").json()["paths"]) == {"/predict", "/classes", "/health"}
+    assert client.get("/predict").status_code == 405
+    assert client.get("/nothing").json() == {"error": "Not Found"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost:8000"}, 200),
+        ({"Host": "127.0.0.1:8000"}, 200),
+        ({"Host": "[::1]:8000"}, 200),
+        ({"Host": "Studio.example.com"}, 200),
+        ({"Host": "evil.example.com"}, 421),
+        ({"Host": "[::1"}, 421),
+        ({"Host": ""}, 421),
+        ({"Host": "localhost", "Origin": "http://localhost:8000"}, 200),
+        ({"Host": "localhost", "Origin": "https://evil.example.com"}, 403),
+        ({"Host": "localhost", "Origin": "null"}, 403),
+    ],
+)
+def test_foreign_web_pages_are_turned_away(model, headers, status):
+    app = serving_app(load_classifier(model), hosts=["studio.example.com"])
+    with TestClient(app, "http://localhost") as client:
+        assert client.get("/classes", headers=headers).status_code == status
+
+
+def test_a_token_is_asked_for(model):
+    with TestClient(serving_app(load_classifier(model), token="secret"), "http://localhost") as client:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic secret"}):
+            answer = client.get("/classes", headers=headers)
+            assert answer.status_code == 401
+            assert "Authorization: Bearer TOKEN" in answer.json()["error"]
+        assert client.get("/classes", headers={"Authorization": "Bearer secret"}).status_code == 200
+        assert client.get("/health").status_code == 200
+
+
+def test_a_port_in_use_is_refused_in_one_line(model, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", str(model), "--port", str(port)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"vitcore: Port {port} of 127.0.0.1 cannot be used (")
+    assert error.endswith("; give another --port or --host.\n")
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_the_command_answers_until_it_is_asked_to_end(model):
+    command = [sys.executable, "-m", "vitcore", "serve", str(model), "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        started = json.loads(process.stdout.readline())
+        assert started["classes"] == list(CLASSES)
+        answer = httpx2.post(
+            f"{started['address']}/predict", files=files({"a.png": picture(1)}), trust_env=False, timeout=None
+        )
+        assert answer.status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 130
+        assert "Traceback" not in process.stderr.read()
