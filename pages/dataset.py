@@ -9,6 +9,7 @@ from app.dataset.importing import draw_import
 from app.dataset.management import draw_damaged_datasets, draw_management
 from app.dataset.summary import draw_overview, draw_summary
 from app.dataset.testing import draw_test_part
+from app.dataset.unlabelled import draw_unlabelled
 from app.shared.job_kinds import IMPORT
 from app.shared.jobs import is_active
 from app.shared.layout import draw_next_page, draw_opening
@@ -51,6 +52,10 @@ if importing:
     )
 if data is not None:
     st.header(escape_markdown(data.name), anchor=False)
+    draw_unlabelled(data)
+    if data.index.empty:
+        draw_management(data)
+        st.stop()
     draw_series_question(data)
     measures = load_measures(data)
     findings = cached_findings(data, measures)

@@ -24,6 +24,8 @@ ABOUT = {  # of the import report
     "warning": mark("warning"),
     "class": mark("class"),
     "split": mark("split"),
+    "unlabelled": mark("without a label"),
+    "labelled by a classifier": mark("labelled by a classifier"),
     "taken out": mark("taken out"),
     "format": mark("format"),
     "size in pixels": mark("size in pixels"),

@@ -60,6 +60,8 @@ def require_dataset() -> Dataset:
     if found is None:
         sentence = tr("There are no photos yet. Bring some in, or try the sample set.")
         draw_empty_state(sentence, "dataset", tr("Go to Dataset"), sample=True)
+    if found.index.empty:
+        draw_empty_state(tr("None of these photos has a label yet."), "dataset", tr("Go to Dataset"))
     return found
 
 

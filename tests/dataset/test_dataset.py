@@ -98,7 +98,8 @@ def test_an_earlier_version_can_be_loaded(dataset):
 def test_the_list_of_an_empty_workspace_has_its_columns():
     empty = list_datasets()
     assert len(empty) == 0
-    assert list(empty.columns) == ["id", "name", "created", "images", "classes", "version", "source_digest"]
+    columns = ["id", "name", "created", "images", "unlabelled", "classes", "version", "source_digest"]
+    assert list(empty.columns) == columns
 
 
 def test_the_list_says_what_each_dataset_is(dataset):

@@ -93,7 +93,8 @@ def _import(options: argparse.Namespace, task: Task) -> None:
             "name": dataset.name,
             "version": dataset.version,
             "classes": dataset.class_counts,
-            "images": len(dataset.index),
+            "images": len(dataset.rows) - len(dataset.excluded),
+            "unlabelled": len(dataset.unlabelled),
             "splits": dataset.split_counts,
             "groups": groups_answer(dataset),
             "skipped": [{"name": item.name, "reason": str(item.reason)} for item in dataset.skipped],
@@ -104,7 +105,8 @@ def _import(options: argparse.Namespace, task: Task) -> None:
             [
                 done
                 + f"Dataset {dataset.id} '{dataset.name}': {len(dataset.index)} images in "
-                + f"{len(dataset.classes)} classes, {len(dataset.skipped)} files skipped.",
+                + f"{len(dataset.classes)} classes, {len(dataset.unlabelled)} without a label, "
+                + f"{len(dataset.skipped)} files skipped.",
                 *_grouped((item.name, str(item.reason)) for item in dataset.skipped),
                 *(f"- {warning}" for warning in dataset.warnings),
             ]

@@ -152,6 +152,9 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
         ),
     ):
         group.add_argument(flag, metavar=metavar, default="", help=text)
+    group.add_argument(
+        "--unlabelled", action="store_true", help="keep images without a class, to label them later"
+    )
 
 
 def add_compute(sub: argparse.ArgumentParser, *, cluster: bool = False) -> None:

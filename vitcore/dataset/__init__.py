@@ -30,7 +30,9 @@ from vitcore.dataset._edit import (
 from vitcore.dataset._findings import MAX_PREVALENCE, Finding, IssueKind, Remedy
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, Series, extra_columns, find_series, joined
 from vitcore.dataset._import import SourceLike, add_images, import_dataset, inspect_source, preview_source
+from vitcore.dataset._labelling import LabelSource, label_images, unlabel
 from vitcore.dataset._perturbations import PERTURBATIONS, perturb, perturbation_key
+from vitcore.dataset._provenance import IMPORTED, MACHINE, PERSON, LabelledBy, about_unlabelled
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
 from vitcore.dataset._sample import SAMPLE, SAMPLE_NAME
@@ -40,10 +42,13 @@ from vitcore.dataset._views import AUGMENTATIONS, USUAL_AUGMENTATIONS, make_view
 
 __all__ = [
     "AUGMENTATIONS",
+    "IMPORTED",
     "INDEX_COLUMNS",
+    "MACHINE",
     "MAX_PIXELS",
     "MAX_PREVALENCE",
     "NO_GROUPS",
+    "PERSON",
     "PERTURBATIONS",
     "SAMPLE",
     "SAMPLE_NAME",
@@ -54,6 +59,8 @@ __all__ = [
     "GroupRule",
     "IssueKind",
     "KeptSplit",
+    "LabelSource",
+    "LabelledBy",
     "Remark",
     "Remedy",
     "Series",
@@ -61,6 +68,7 @@ __all__ = [
     "Skipped",
     "SourceLike",
     "Unpacked",
+    "about_unlabelled",
     "add_images",
     "append_images",
     "check_index",
@@ -80,6 +88,7 @@ __all__ = [
     "joined",
     "kept_divisions",
     "kept_sides",
+    "label_images",
     "list_damaged_datasets",
     "list_datasets",
     "load_dataset",
@@ -98,6 +107,7 @@ __all__ = [
     "split_index",
     "unconfirm",
     "undo",
+    "unlabel",
     "unpack_photos",
     "view_key",
 ]

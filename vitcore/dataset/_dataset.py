@@ -27,6 +27,7 @@ from PIL import Image, ImageOps
 from vitcore.dataset._decode import load_image
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import COLUMN, NO_GROUPS, Series, find_series
+from vitcore.dataset._provenance import MACHINE, about_unlabelled, labelled_by_people, with_provenance
 from vitcore.dataset._remarks import warnings_of
 from vitcore.errors import ImageError, NotFoundError, StorageError
 from vitcore.messages import Message, mark, message
@@ -57,14 +58,21 @@ INDEX_COLUMNS: Mapping[str, str] = {
     "size_bytes": "int64",
     "excluded": "bool",
     "group": "str",
+    "labelled_by": "str",
+    "label_detail": "str",
+    "label_confidence": "float64",
 }
 """Columns of `Dataset.index` and their types.
 
 `image_id` counts from 0, rises from row to row and stays with its image; `name` is the path in the
-source, as text; `split` is ``train``, ``validation`` or ``test`` in a ready-made split, else empty;
+source, as text; `label` is empty where nobody gave one yet; `split` is ``train``, ``validation`` or ``test``
+in a ready-made split, else empty;
 `sha256` is the digest of the file's bytes; `file` is its path below the dataset's folder; `width`
 and `height` are those of the upright image, in pixels; `excluded` says that the image was taken out;
-`group` names what it belongs to, such as a patient or a burst, and is empty where it stands for itself.
+`group` names what it belongs to, such as a patient or a burst, and is empty where it stands for itself;
+`labelled_by` is ``imported``, ``person``, ``machine``, or empty without a label; `label_detail` names the run
+or head of a machine, and how a person came to the image; `label_confidence` is a machine's, else 1, and 0
+without a label.
 Behind these stand columns such as ``column:patient``, as text: what a table beside the images says of them,
 and ``taken``, ``camera`` and ``place`` where the files know it.
 """
@@ -113,6 +121,7 @@ class DatasetRecord:
     Attributes:
         index: Name of the file with the rows of the current version.
         classes: Number of images of each class that take part.
+        unlabelled: Number of images without a label that were not taken out.
     """
 
     name: str
@@ -121,6 +130,7 @@ class DatasetRecord:
     version: int
     index: str = ""
     classes: dict[str, int]
+    unlabelled: int = 0
     skipped: tuple[Skipped, ...]
     ignored: int
     next_image_id: int | None = None
@@ -130,7 +140,7 @@ class DatasetRecord:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
-    """Labelled images, as `load_dataset` reads them.
+    """Images, most often labelled, as `load_dataset` reads them.
 
     Attributes:
         folder: Where it lies.
@@ -162,8 +172,22 @@ class Dataset:
 
     @cached_property
     def index(self) -> pd.DataFrame:
-        """One row per image that takes part, columns `INDEX_COLUMNS`."""
-        return self.rows[~self.rows["excluded"]].reset_index(drop=True)
+        """One row per image that takes part in training and figures, columns `INDEX_COLUMNS`.
+
+        It was not taken out, and has a label that was imported or is a person's.
+        """
+        return self.rows[~self.rows["excluded"] & labelled_by_people(self.rows)].reset_index(drop=True)
+
+    @cached_property
+    def unlabelled(self) -> pd.DataFrame:
+        """One row per image that waits for a label, columns `INDEX_COLUMNS`."""
+        return self.rows[~self.rows["excluded"] & (self.rows["label"] == "")].reset_index(drop=True)
+
+    @cached_property
+    def machine_labelled(self) -> pd.DataFrame:
+        """One row per image that a machine labelled, columns `INDEX_COLUMNS`."""
+        by_machine = self.rows["labelled_by"] == MACHINE
+        return self.rows[~self.rows["excluded"] & by_machine].reset_index(drop=True)
 
     @cached_property
     def excluded(self) -> pd.DataFrame:
@@ -174,12 +198,15 @@ class Dataset:
     def warnings(self) -> tuple[Message, ...]:
         """Return the notes of the import and the warnings on the images that take part, one sentence each."""
         series = () if self.series is None else (self.series.sentence,)
-        return (*self.notes, *series, *warnings_of(self.index))
+        apart = about_unlabelled(len(self.unlabelled), len(self.machine_labelled))
+        return (*self.notes, *apart, *series, *warnings_of(self.index))
 
     @cached_property
     def series(self) -> Series | None:
         """Images that look as if they belonged together, where a split may divide them; None if none do."""
-        return find_series(self.index) if self.group_rule in {"", NO_GROUPS} else None
+        if self.index.empty or self.group_rule not in {"", NO_GROUPS}:
+            return None
+        return find_series(self.index)
 
     @property
     def divided(self) -> bool:
@@ -280,13 +307,17 @@ def first_change(images: int, created: str, group_rule: str = "") -> Change:
 
 
 def numbered(rows: pd.DataFrame, first_id: int) -> pd.DataFrame:
-    """Rows with all `INDEX_COLUMNS` from rows that lack `image_id`, `excluded` and `group`."""
+    """Rows with all `INDEX_COLUMNS` from rows that lack `image_id`, `excluded`, `group` and provenance."""
     numbers = range(first_id, first_id + len(rows))
     return complete(rows.assign(image_id=numbers, excluded=False, group="").reset_index(drop=True))
 
 
 def complete(rows: pd.DataFrame) -> pd.DataFrame:
-    """Bring the columns of rows into their order and type; extra ones that some rows lack are empty there."""
+    """Bring the columns of rows into their order and type.
+
+    Extra ones that some rows lack are empty there; a label of which nothing else is noted was imported.
+    """
+    rows = with_provenance(rows)
     extra = sorted(name for name in rows.columns if name.startswith(COLUMN))
     rows = rows.assign(**{name: rows[name].fillna("") for name in extra})
     return rows[[*INDEX_COLUMNS, *extra]].astype({**INDEX_COLUMNS, **dict.fromkeys(extra, "str")})
@@ -307,6 +338,7 @@ def save_description(dataset: Dataset) -> None:
         version=dataset.version,
         index=_index_file(dataset.version),
         classes=dataset.class_counts,
+        unlabelled=len(dataset.unlabelled),
         skipped=dataset.skipped,
         ignored=dataset.ignored,
         next_image_id=dataset.next_image_id,
@@ -406,7 +438,7 @@ def _described(folder: Path, about: DatasetRecord, version: int, rows: pd.DataFr
 def list_datasets(workspace: Workspace | None = None) -> pd.DataFrame:
     """The datasets of a workspace, newest first; one whose description is damaged is left out.
 
-    Columns: id, name, created, images, classes, version, source_digest.
+    Columns: id, name, created, images (that take part), unlabelled, classes, version, source_digest.
     """
     workspace = workspace or Workspace.default()
     rows = []
@@ -418,12 +450,13 @@ def list_datasets(workspace: Workspace | None = None) -> pd.DataFrame:
                     "name": about.name,
                     "created": about.created,
                     "images": sum(about.classes.values()),
+                    "unlabelled": about.unlabelled,
                     "classes": len(about.classes),
                     "version": about.version,
                     "source_digest": about.source_digest,
                 }
             )
-    columns = ["id", "name", "created", "images", "classes", "version", "source_digest"]
+    columns = ["id", "name", "created", "images", "unlabelled", "classes", "version", "source_digest"]
     return pd.DataFrame(rows, columns=columns)
 
 

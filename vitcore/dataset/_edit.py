@@ -15,6 +15,7 @@ from vitcore.dataset._dataset import Dataset, Skipped, complete, load_dataset, n
 from vitcore.dataset._divisions import kept_divisions
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import NO_GROUPS, GroupRule, groups_by
+from vitcore.dataset._provenance import MACHINE, PERSON, labelled_by_people
 from vitcore.dataset._split import split_index
 from vitcore.dataset._versions import as_current, commit, workspace_of, write_version
 from vitcore.errors import DatasetError, SettingsError
@@ -54,7 +55,7 @@ def rename_class(dataset: Dataset, old: str, new: str) -> Dataset:
         StorageError: The disk is full or not writable.
     """
     count = _count_of_class(dataset, old)
-    new = _class_name(dataset, new)
+    new = class_name_for(dataset, new)
     if new == old:
         raise DatasetError("The class is called '{old}' already; give another name.", old=old)
     label = dataset.rows["label"]
@@ -90,7 +91,9 @@ def delete_class(dataset: Dataset, label: str) -> Dataset:
 
 
 def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
-    """Move images to a class; those that are in it already stay as they are.
+    """Move images to a class, by a person; those that are in it already stay as they are.
+
+    A label by a machine becomes a person's.
 
     Args:
         dataset: The current version.
@@ -105,20 +108,26 @@ def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
             changed elsewhere.
         StorageError: The disk is full or not writable.
     """
-    label = _class_name(dataset, label)
-    chosen = _chosen(dataset, image_ids)
+    label = class_name_for(dataset, label)
+    chosen = chosen_rows(dataset, image_ids)
     out = int((chosen & dataset.rows["excluded"]).sum())
     if out:
         raise DatasetError(
             "The choice has {images} that had been taken out; restore first, then move.",
             images=count_images(out),
         )
-    moved = chosen & (dataset.rows["label"] != label)
+    by_machine = dataset.rows["labelled_by"] == MACHINE
+    moved = chosen & ((dataset.rows["label"] != label) | by_machine)
     if not moved.any():
         raise DatasetError(
             "The chosen images are in '{label}' already; choose others or another class.", label=label
         )
-    rows = dataset.rows.assign(label=dataset.rows["label"].mask(moved, label))
+    rows = dataset.rows.assign(
+        label=dataset.rows["label"].mask(moved, label),
+        labelled_by=dataset.rows["labelled_by"].mask(moved, PERSON),
+        label_detail=dataset.rows["label_detail"].mask(moved, ""),
+        label_confidence=dataset.rows["label_confidence"].mask(moved, 1.0),
+    )
     return commit(
         replace(dataset, rows=rows),
         message("Moved {images} to '{name}'.", images=count_images(int(moved.sum())), name=label),
@@ -141,7 +150,7 @@ def exclude(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
         StorageError: The disk is full or not writable.
     """
     out = dataset.rows["excluded"]
-    taken = _chosen(dataset, image_ids) & ~out
+    taken = chosen_rows(dataset, image_ids) & ~out
     if not taken.any():
         raise DatasetError("The chosen images were taken out already; choose others.")
     edited = replace(dataset, rows=dataset.rows.assign(excluded=out | taken))
@@ -163,7 +172,7 @@ def restore(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
         StorageError: The disk is full or not writable.
     """
     out = dataset.rows["excluded"]
-    brought = _chosen(dataset, image_ids) & out
+    brought = chosen_rows(dataset, image_ids) & out
     if not brought.any():
         raise DatasetError("None of the chosen images was taken out; choose from those that were.")
     edited = replace(dataset, rows=dataset.rows.assign(excluded=out & ~brought))
@@ -322,7 +331,7 @@ def check_test_part(fraction: float, splits: Collection[str]) -> None:
 
 def with_test_part(rows: pd.DataFrame, fraction: float, *, seed: int = 0) -> pd.DataFrame:
     """Return rows of an index, a share of which is the test part; see `set_aside`."""
-    index = rows[~rows["excluded"]]
+    index = rows[~rows["excluded"] & labelled_by_people(rows)]
     check_test_part(fraction, set(index["split"]) - {""})
     parts = split_index(index, validation_fraction=fraction, seed=seed)
     sealed = parts.index[parts == "validation"]
@@ -392,12 +401,12 @@ def _count_of_class(dataset: Dataset, label: str) -> int:
     return counts[label]
 
 
-def _class_name(dataset: Dataset, name: str) -> str:
+def class_name_for(dataset: Dataset, name: str) -> str:
     """The name of a class there is, whatever the import took it from, or a usable new one."""
     return name if name in dataset.classes else typed_name(name)
 
 
-def _chosen(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:
+def chosen_rows(dataset: Dataset, image_ids: Iterable[int]) -> pd.Series:
     """Mark the rows that have one of these ids.
 
     Raises:

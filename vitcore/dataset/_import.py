@@ -169,7 +169,7 @@ def import_dataset(
         check_test_part(test_fraction, ())
     paths = [] if str(source) == SAMPLE else _paths(source)
     title = clean_name((name or "").strip()) or (_title(paths) if paths else SAMPLE_NAME)
-    digest = _source_digest(paths, f"{reading}:{rule}:{test_fraction}")
+    digest = _source_digest(paths, f"{reading}:{rule}:{test_fraction}{':unlabelled' * reading.unlabelled}")
     known = list_datasets(workspace)
     same = known[(known["source_digest"] == digest) & (known["name"] == title) & (known["version"] == 1)]
     if len(same):
@@ -358,7 +358,7 @@ class _Importer:
                 not_there = message("listed in {table}, but not there", table=chosen.table.name)
                 for name in chosen.missing:
                     self._skip(name, not_there)
-            wanted = {item.entry.number: item for item in chosen.items if item.label}
+            wanted = {item.entry.number: item for item in chosen.items if item.reason is None}
             files = (
                 (replace(wanted[entry.number], entry=entry), file) for entry, file in parts.read(set(wanted))
             )
@@ -382,7 +382,9 @@ class _Importer:
         """The rows of what was taken that are new to a dataset."""
         rows = self._sorted_rows()
         keys = list(zip(rows["sha256"], rows["label"], strict=True))
-        known = set(zip(dataset.index["sha256"], dataset.index["label"], strict=True))
+        there = dataset.rows[~dataset.rows["excluded"]]
+        known = set(zip(there["sha256"], there["label"], strict=True))
+        known |= {(content, "") for content in there["sha256"]}
         new = np.array([key not in known for key in keys], dtype=bool)
         for name in rows.loc[~new, "name"]:
             self._skip(name, message("already in the dataset"))

@@ -36,7 +36,9 @@ class Remark:
 
 
 def warnings_of(index: pd.DataFrame) -> Iterator[Message]:
-    """Yield what to know about the images before anything is trained on them."""
+    """Yield what to know about the images before anything is trained on them; of none, nothing."""
+    if index.empty:
+        return
     counts = Counter(index["label"])
     smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     if len(counts) == 1:

@@ -25,6 +25,11 @@ def import_report(dataset: Dataset) -> pd.DataFrame:
         rows.append(("ignored", files, message("left by an operating system or a tool")))
     rows += [("warning", warning, "") for warning in dataset.warnings]
     rows += [("class", label, count_images(count)) for label, count in dataset.class_counts.items()]
+    if len(dataset.unlabelled):
+        rows.append(("unlabelled", count_images(len(dataset.unlabelled)), message("waiting for a label")))
+    if len(dataset.machine_labelled):
+        by_machine = count_images(len(dataset.machine_labelled))
+        rows.append(("labelled by a classifier", by_machine, message("neither learned from nor measured on")))
     rows += [("split", part, count_images(count)) for part, count in sorted(dataset.split_counts.items())]
     if len(dataset.excluded):
         taken_out = message("taken out by hand; they can come back")

@@ -1,7 +1,7 @@
 """What is found in a source: the ways to read it, and the one that is chosen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from vitcore.errors import ArchiveError
@@ -24,6 +24,7 @@ class Reading:
         file_column: Its column with the names of the files.
         label_column: Its column with the classes.
         label: The class of all images, whatever folder they are in.
+        unlabelled: Whether images without a class are kept, to be labelled later.
     """
 
     root: str = ""
@@ -31,6 +32,7 @@ class Reading:
     file_column: str = ""
     label_column: str = ""
     label: str = ""
+    unlabelled: bool = field(default=False, repr=False)
 
     @property
     def by_table(self) -> bool:

@@ -26,6 +26,7 @@ from vitcore.layouts._folders import (
 )
 from vitcore.layouts._reading import Candidate, Reading, Survey
 from vitcore.layouts._table import TableLayout
+from vitcore.layouts._unlabelled import with_unlabelled
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.sources import (
     IMAGE_SUFFIXES,
@@ -69,6 +70,12 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
     unused = unused_tables(found.tables, refused, layouts, candidates[0] if candidates else None)
+    if reading.unlabelled and images:
+        problem = None if not candidates else problem
+        candidates = with_unlabelled(candidates, images, wanted=reading)
+    elif not candidates and images:
+        problem = problem or _why_nothing(images, found.skipped, unused)
+        candidates = with_unlabelled([], images, wanted=reading)
     if not candidates:
         problem = problem or _why_nothing(images, found.skipped, unused)
     used = set() if problem else {entry.number for entry in found.tables} - unused.keys()
@@ -113,7 +120,8 @@ def _why_nothing(
     return message(
         "No images in class folders were found ({images} images, {others} other files); put the images "
         "of each class into a folder with the name of the class, or add a CSV file with the names of the "
-        "files in one column and their classes in another.",
+        "files in one column and their classes in another, or import them without labels (--unlabelled), to "
+        "label them here.",
         images=len(images),
         others=len(skipped),
     )

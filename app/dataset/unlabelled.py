@@ -1,0 +1,15 @@
+"""Photos of a dataset that take no part in training and figures, for they have no label by a person."""
+
+import streamlit as st
+
+from app.shared.text import escape_markdown
+from vitcore.dataset import Dataset, about_unlabelled
+from vitcore.language import translated
+
+__all__ = ["draw_unlabelled"]
+
+
+def draw_unlabelled(data: Dataset) -> None:
+    """Say how many photos have no label yet, or one by a classifier; nothing where there are none."""
+    for sentence in about_unlabelled(len(data.unlabelled), len(data.machine_labelled)):
+        st.info(escape_markdown(translated(sentence), 300), icon=":material/label:")
