@@ -14,7 +14,7 @@ import vitcore
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "vitcore").rglob("*.py"), *(ROOT / "vitcore").rglob("*.pyi")])
-PACKAGES = ("sources", "layouts", "dataset", "backbone", "training", "evaluation", "inference")
+PACKAGES = ("sources", "layouts", "dataset", "backbone", "labelling", "training", "evaluation", "inference")
 MODULES = sorted(
     {"vitcore"}
     | {
@@ -106,6 +106,7 @@ ARROWS = {
     "backbone": CELLAR,
     "evaluation": CELLAR | {"language"},
     "training": CELLAR | {"evaluation"},
+    "labelling": {"vectors"},
     "features": CELLAR | {"dataset", "backbone"},
     "engines": CELLAR | {"dataset", "backbone", "features"},
     "audit": CELLAR | {"dataset", "features", "engines"},
@@ -116,7 +117,17 @@ ARROWS = {
     "charts": {"language", "evaluation"},
     "report": CELLAR | {"dataset", "training", "evaluation", "inference", "runs", "charts", "language"},
     "pipeline": CELLAR
-    | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}
+    | {
+        "audit",
+        "backbone",
+        "dataset",
+        "engines",
+        "evaluation",
+        "features",
+        "inference",
+        "labelling",
+        "language",
+    }
     | {"layouts", "report", "runs", "sources", "training"},
     "cli": CELLAR
     | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}

@@ -5,7 +5,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from vitcore.cli import _data, _embed, _export, _judging, _predict, _report, _runs, _serve, _sizes, _training
+from vitcore.cli import (
+    _data,
+    _embed,
+    _export,
+    _judging,
+    _labelling,
+    _predict,
+    _report,
+    _runs,
+    _serve,
+    _sizes,
+    _training,
+)
 from vitcore.cli._output import Printer, say, stopping
 from vitcore.cli._settings import Command
 from vitcore.errors import Stopped, VitcoreError
@@ -53,6 +65,19 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         return sub
 
-    for module in (_data, _embed, _training, _sizes, _judging, _predict, _serve, _export, _report, _runs):
+    modules = (
+        _data,
+        _embed,
+        _labelling,
+        _training,
+        _sizes,
+        _judging,
+        _predict,
+        _serve,
+        _export,
+        _report,
+        _runs,
+    )
+    for module in modules:
         module.add_commands(add)
     return parser

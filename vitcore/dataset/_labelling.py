@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+import pandas as pd
+
 from vitcore.dataset._dataset import Dataset
 from vitcore.dataset._edit import chosen_rows, class_name_for
 from vitcore.dataset._findings import count_images
@@ -20,12 +22,14 @@ class LabelSource:
 
     Attributes:
         by: A person or a machine.
-        detail: Of a machine: which run or head; of a person: how the photos were picked.
+        detail: Of a machine: which run or head.
+        details: By image, where they differ; of a person: how a photo was picked.
         confidences: Of a machine, by image, 0 … 1; 1 where nothing is given.
     """
 
     by: LabelledBy = PERSON
     detail: str = ""
+    details: Mapping[int, str] = field(default_factory=dict)
     confidences: Mapping[int, float] = field(default_factory=dict)
 
 
@@ -63,18 +67,20 @@ def label_images(
     if (chosen & ~out & rows["excluded"]).any():
         raise DatasetError("The choice has photos that were removed; restore them first, then label them.")
     names = {name: class_name_for(dataset, name) for name in set(labels.values())}
-    given = rows["image_id"].map({image_id: names[name] for image_id, name in labels.items()})
-    new = given.notna() & ~out
+    ids = rows["image_id"].tolist()
+    given = pd.Series([names.get(labels.get(one, ""), "") for one in ids], index=rows.index, dtype="str")
+    new = (given != "") & ~out
     if source.by == MACHINE:
         new &= (rows["label"] == "") | (rows["labelled_by"] == MACHINE)
     taken = out & ~rows["excluded"]
     if not new.any() and not taken.any():
         raise DatasetError("No photo would get another label; choose others.")
-    confidences = rows["image_id"].map(source.confidences).fillna(1.0)
+    confidences = pd.Series([source.confidences.get(one, 1.0) for one in ids], index=rows.index)
+    details = pd.Series([source.details.get(one, source.detail) for one in ids], index=rows.index)
     edited = rows.assign(
         label=rows["label"].mask(new, given),
         labelled_by=rows["labelled_by"].mask(new, source.by),
-        label_detail=rows["label_detail"].mask(new, source.detail),
+        label_detail=rows["label_detail"].mask(new, details),
         label_confidence=rows["label_confidence"].mask(new, confidences),
         excluded=rows["excluded"] | taken,
     ).astype({"label": "str", "labelled_by": "str", "label_detail": "str"})

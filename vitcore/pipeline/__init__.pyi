@@ -25,6 +25,14 @@ from ._external import (
     load_external,
 )
 from ._judging import OtherSet, evaluate_on, match_classes
+from ._labelling import (
+    LabelSession,
+    LabelSpace,
+    accept_guesses,
+    embed_for_labelling,
+    give_labels,
+    remember_picks,
+)
 from ._maps import check_maps, load_map_check
 from ._reporting import write_report
 from ._review import Review, RunVectors, load_review, review_run, run_vectors
@@ -38,6 +46,8 @@ __all__ = [
     "Export",
     "ExportRecord",
     "ExternalEvaluation",
+    "LabelSession",
+    "LabelSpace",
     "OtherSet",
     "PhotoBatch",
     "Review",
@@ -47,6 +57,7 @@ __all__ = [
     "SizeResult",
     "StressTest",
     "Tuning",
+    "accept_guesses",
     "answer_batch",
     "check_maps",
     "compare_runs",
@@ -54,11 +65,13 @@ __all__ = [
     "delete_batch",
     "delete_dataset",
     "delete_external",
+    "embed_for_labelling",
     "evaluate_external",
     "evaluate_on",
     "export_model",
     "export_onnx",
     "find_settings",
+    "give_labels",
     "list_batches",
     "list_damaged_batches",
     "list_damaged_external",
@@ -73,6 +86,7 @@ __all__ = [
     "match_classes",
     "new_batch",
     "pack_export",
+    "remember_picks",
     "resume",
     "review_run",
     "run_vectors",

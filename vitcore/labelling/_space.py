@@ -1,0 +1,68 @@
+"""The space in which the photos of a set are compared: whitened by all of them, labelled or not."""
+
+import numpy as np
+import numpy.typing as npt
+
+from vitcore.vectors import Vectors, mean_and_deviation, slices
+
+__all__ = ["principal_axes", "whitened"]
+
+Floats = npt.NDArray[np.float32]
+
+_FITTED = 4000  # vectors that the axes are found by
+_AXES = 256  # at most
+_ROWS = 4096
+
+
+def principal_axes(vectors: Vectors, *, seed: int = 0) -> Floats:
+    """Turn vectors so that their axes are those along which the set varies, the most important first.
+
+    The covariance needs no labels: all photos of a set take part in it, which a few labelled ones alone
+    could never give.
+
+    Args:
+        vectors: (N, D).
+        seed: Decides which photos the axes are found by, where there are very many.
+
+    Returns:
+        (N, A), A being 256 at most.
+    """
+    from sklearn.decomposition import PCA
+
+    count, dimension = len(vectors), vectors.shape[-1]
+    mean, deviation = mean_and_deviation(vectors)
+    scale = np.where(deviation > 0, deviation, 1.0)
+    fitted = np.sort(np.random.default_rng(seed).permutation(count)[:_FITTED])
+    axes = min(_AXES, len(fitted) - 1, dimension)
+    if axes < 1 or not deviation.any():
+        return np.zeros((count, 1), dtype=np.float32)
+    solver = "full" if min(len(fitted), dimension) <= 2 * _AXES else "randomized"
+    found = PCA(axes, svd_solver=solver, random_state=seed).fit(
+        ((np.asarray(vectors[fitted]) - mean) / scale).astype(np.float32)
+    )
+    out = np.empty((count, axes), dtype=np.float32)
+    for rows in slices(count, _ROWS):
+        out[rows] = ((np.asarray(vectors[rows]) - mean) / scale - found.mean_) @ found.components_.T
+    return out
+
+
+def whitened(space: Floats, shrinkage: float = 1.0) -> Floats:
+    """Let every axis count alike, up to those along which hardly anything varies.
+
+    Dividing by the deviation alone would let these drown the others, so some of the mean variance is added
+    to all (O. Ledoit and M. Wolf, "Honey, I shrunk the sample covariance matrix", 2004).
+
+    Args:
+        space: (N, A), as `principal_axes` gives it.
+        shrinkage: How much of the mean variance is added.
+
+    Returns:
+        (N, A), of a mean squared length of 1.
+    """
+    variance = space.var(axis=0)
+    total = float(variance.mean())
+    if not total:
+        return np.zeros_like(space)
+    turned = space / np.sqrt(variance + shrinkage * total)
+    found: Floats = turned / np.sqrt(np.square(turned).sum(axis=1).mean())
+    return found
