@@ -45,15 +45,26 @@ def test_an_onnx_export_answers_on_its_own_as_predict_does(ask, run, tmp_path):
     answer = ask("export", run.id, "--format", "onnx", "--out", tmp_path / "out", "--images", 10)
     assert answer["folder"] == str(tmp_path / "out")
     assert answer["opset"] >= 18
-    names = {"README.md", "agreement.json", "model-int8.onnx", "model.onnx", "predict.py"}
+    names = {
+        "README.md",
+        "agreement.json",
+        "model-fp16.onnx",
+        "model-int8.onnx",
+        "model.onnx",
+        "predict.py",
+    }
     assert {file["name"]: file["bytes"] for file in answer["files"]} == {
         path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()
     }
     assert {file["name"] for file in answer["files"]} == names
-    exact, small = answer["agreement"]
+    exact, half, small = answer["agreement"]
     assert (exact["kind"], exact["images"], exact["same_labels"]) == ("onnx", 10, 1.0)
     assert exact["largest_difference"] < 1e-3
+    assert (half["kind"], half["same_labels"]) == ("onnx fp16", 1.0)
+    assert half["largest_difference"] < 1e-2
     assert small["kind"] == "onnx int8"
+    sizes = {file["name"]: file["bytes"] for file in answer["files"]}
+    assert sizes["model-fp16.onnx"] < 0.7 * sizes["model.onnx"]
 
     files = files_of(run)
     done = subprocess.run(

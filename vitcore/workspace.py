@@ -7,6 +7,7 @@
         features/<fingerprint>/    embeddings of one embedder    (vitcore.features)
         engines/                   networks as other engines read them, and which engine was found
                                    fastest here (vitcore.backbone, vitcore.pipeline)
+        web/                       what web pages of classifiers need besides (vitcore.inference)
         runs/<run id>/             one training                  (vitcore.runs)
         locks/                     who is at work on what, held by the operating system
 
@@ -109,6 +110,11 @@ class Workspace:
     def engines(self) -> Path:
         """Folder of what engines other than torch read; not there before one is used."""
         return self.root / "engines"
+
+    @property
+    def web(self) -> Path:
+        """Folder of what web pages need besides; not there before one is made."""
+        return self.root / "web"
 
     @property
     def runs(self) -> Path:

@@ -18,25 +18,42 @@ from vitcore.errors import VitcoreError
 from vitcore.inference import Agreement
 from vitcore.jobs import Job
 from vitcore.language import LANGUAGES, current, file_size, mark, number, percent, tr
-from vitcore.pipeline import Export, ExportRecord, export_model, export_onnx, pack_export
+from vitcore.pipeline import Export, ExportRecord, export_model, export_onnx, export_web, pack_export
 from vitcore.records import load_record
 from vitcore.runs import Run, load_run
 
 __all__ = ["draw_takeaway"]
 
-_EXPORTERS: dict[str, Callable[..., Export]] = {"model": export_model, "onnx": export_onnx}
+_EXPORTERS: dict[str, Callable[..., Export]] = {
+    "model": export_model,
+    "onnx": export_onnx,
+    "web": export_web,
+}
 _TITLES = {
     "model": mark(":material/folder_zip: Model folder"),
     "onnx": mark(":material/deployed_code: ONNX file"),
+    "web": mark(":material/web: Web page"),
 }
 _MEANINGS = {
     "model": mark("For ViT Studio on another computer, and for Python. It also says when it is not sure."),
     "onnx": mark(
         "For programs without ViT Studio and without PyTorch, with a script that needs nothing else."
     ),
+    "web": mark(
+        "A page to share: it answers photos, and what a camera sees, in the browser of whoever opens it. No "
+        "photo leaves their device."
+    ),
 }
-_MAKE = {"model": mark("Make the model folder"), "onnx": mark("Make the ONNX file")}
-_DOWNLOAD = {"model": mark("Download the model folder"), "onnx": mark("Download the ONNX file")}
+_MAKE = {
+    "model": mark("Make the model folder"),
+    "onnx": mark("Make the ONNX file"),
+    "web": mark("Make the web page"),
+}
+_DOWNLOAD = {
+    "model": mark("Download the model folder"),
+    "onnx": mark("Download the ONNX file"),
+    "web": mark("Download the web page"),
+}
 _USES = {
     "model": """```
 python -m vitcore predict FOLDER photo.jpg
@@ -46,17 +63,21 @@ vitcore.load_classifier("FOLDER").predict(["photo.jpg"])
 pip install onnxruntime numpy pillow
 python predict.py photo.jpg
 ```""",
+    "web": """```
+python -m http.server --bind 127.0.0.1 8080
+```""",
 }
 _KINDS = {
     "model": mark("Model folder"),
     "onnx": mark("ONNX file"),
+    "onnx fp16": mark("ONNX file, fp16"),
     "onnx int8": mark("ONNX file, int8"),
     "bf16": mark("Model folder, computing in bf16"),
 }
 
 
 def draw_takeaway(run: Run) -> None:
-    """Draw three cards: the report, the model folder, the ONNX file."""
+    """Draw four cards: the report, the model folder, the ONNX file, the web page."""
     st.markdown(
         tr("All that was found, and the classifier itself, as files. What is handed out was compared before.")
     )
@@ -209,7 +230,7 @@ def _start(run: Run, form: str, place: Path) -> None:
         pack_export(made, place.with_suffix(".zip"))
 
     # ONNX Runtime computes on the CPU.
-    device = "cpu" if form == "onnx" else run.config.device.name
+    device = run.config.device.name if form == "model" else "cpu"
     start(EXPORT, run.name, work, device=device, result_id=run.id, uses=(run.folder,))
 
 

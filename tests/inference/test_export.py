@@ -26,7 +26,7 @@ from vitcore.inference import (
     load_classifier,
     measure_agreement,
 )
-from vitcore.pipeline import Export, export_model, export_onnx, load_export, pack_export, train
+from vitcore.pipeline import Export, export_model, export_onnx, export_web, load_export, pack_export, train
 from vitcore.pipeline import _exporting as module
 from vitcore.progress import Task
 from vitcore.records import read_json, write_json
@@ -118,6 +118,7 @@ def pretend(monkeypatch):
     def pretend(answers: dict[str, np.ndarray]) -> None:
         monkeypatch.setattr(module, "write_onnx", lambda _, file, facts: file.write_text(facts["run"]))
         monkeypatch.setattr(module, "write_int8", lambda _, file: file.write_text("int8"))
+        monkeypatch.setattr(module, "write_fp16", lambda _, file: file.write_text("fp16"))
         monkeypatch.setattr(module, "onnx_probabilities", lambda file, _: iter(answers[file.name]))
 
     return pretend
@@ -177,11 +178,14 @@ def test_what_differs_is_not_handed_out(run, tmp_path, pretend):
 
 
 def test_an_int8_file_that_differs_too_much_is_left_out(run, tmp_path, pretend):
-    pretend({"model.onnx": run.probabilities, "model-int8.onnx": np.roll(run.probabilities, 1, axis=1)})
+    right, wrong = run.probabilities, np.roll(run.probabilities, 1, axis=1)
+    pretend({"model.onnx": right, "model-fp16.onnx": right, "model-int8.onnx": wrong})
     made = export_onnx(run, tmp_path / "folder")
-    assert made.files.keys() == {"README.md", "agreement.json", "model.onnx", "predict.py"}
+    files = {"README.md", "agreement.json", "model-fp16.onnx", "model.onnx", "predict.py"}
+    assert made.files.keys() == files
     assert [(found.kind, found.offered) for found in made.agreements] == [
         ("onnx", True),
+        ("onnx fp16", True),
         ("onnx int8", False),
     ]
     card = (made.folder / "README.md").read_text(encoding="utf-8")
@@ -189,8 +193,36 @@ def test_an_int8_file_that_differs_too_much_is_left_out(run, tmp_path, pretend):
     assert "model-int8" not in card
 
 
+@pytest.mark.parametrize(
+    ("int8", "fp16", "kinds"),
+    [
+        (True, True, ["onnx int8"]),
+        (False, True, ["onnx int8", "onnx fp16"]),
+        (False, False, ["onnx int8", "onnx fp16", "onnx"]),
+    ],
+)
+def test_a_web_page_takes_the_smallest_file_that_agrees(
+    run, tmp_path, pretend, monkeypatch, int8, fp16, kinds
+):
+    right, wrong = run.probabilities, np.roll(run.probabilities, 1, axis=1)
+    answers = iter([right if int8 else wrong, right if fp16 else wrong])
+    pretend({})
+    monkeypatch.setattr(
+        module, "onnx_probabilities", lambda file, _: iter(next(answers) if "small" in file.name else right)
+    )
+    pages = []
+    monkeypatch.setattr(module, "write_web_page", lambda folder, **given: pages.append((folder, given)))
+    made = export_web(run, tmp_path / "folder")
+    assert [found.kind for found in made.agreements] == kinds
+    assert made.files.keys() == {"README.md", "agreement.json", "model.onnx"}
+    wanted = {"onnx int8": "int8", "onnx fp16": "fp16", "onnx": run.id}[kinds[-1]]
+    assert (made.folder / "model.onnx").read_text() == wanted
+    assert pages[0][1]["texts"]["es"]["not_sure"] == "Con dudas"
+    assert "http.server" in (made.folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_onnx_folder_has_all_its_files(run, tmp_path, pretend):
-    pretend({"model.onnx": run.probabilities, "model-int8.onnx": run.probabilities})
+    pretend(dict.fromkeys(["model.onnx", "model-fp16.onnx", "model-int8.onnx"], run.probabilities))
     made = export_onnx(run, tmp_path / "folder", language="es")
     assert made.files["model-int8.onnx"] == 4
     assert (made.folder / "model.onnx").read_text() == run.id
@@ -204,7 +236,7 @@ def test_the_onnx_folder_has_all_its_files(run, tmp_path, pretend):
 
 def test_a_run_in_another_precision_need_not_be_equalled_to_the_last_digit(run, tmp_path, pretend):
     close = run.probabilities * 0.99
-    pretend({"model.onnx": close, "model-int8.onnx": close})
+    pretend(dict.fromkeys(["model.onnx", "model-fp16.onnx", "model-int8.onnx"], close))
     with pytest.raises(BackboneError):
         export_onnx(run, tmp_path / "folder")
     config = replace(run.config, device=replace(run.config.device, precision="bf16"))

@@ -6,7 +6,7 @@ import shutil
 
 from tests.report.test_renderers import leaves, spaced, texts_and_values
 from vitcore.pipeline import write_report
-from vitcore.pipeline._exporting import _card
+from vitcore.pipeline._handing_on import _card
 from vitcore.records import read_json, write_json
 from vitcore.report import Figure, class_blocks, figure_blocks, headline, model_card
 from vitcore.runs import load_run

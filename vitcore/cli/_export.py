@@ -17,9 +17,10 @@ def add_commands(add: Add) -> None:
     sub.add_argument("run_id", metavar="RUN_ID")
     sub.add_argument(
         "--format",
-        choices=("model", "onnx"),
+        choices=("model", "onnx", "web"),
         required=True,
-        help="model: a folder for 'predict' and for Python; onnx: files that need neither vitcore nor torch",
+        help="model: a folder for 'predict' and for Python; onnx: files that need neither vitcore nor torch; "
+        "web: a page that answers in the browser",
     )
     sub.add_argument("--out", metavar="FOLDER", required=True, help="a new folder")
     sub.add_argument(
@@ -32,11 +33,11 @@ def add_commands(add: Add) -> None:
 
 
 def _export(options: argparse.Namespace, task: Task) -> None:
-    from vitcore.pipeline import export_model, export_onnx
+    from vitcore.pipeline import export_model, export_onnx, export_web
 
     workspace = open_workspace()
     run = load_run(options.run_id, workspace=workspace)
-    export = {"model": export_model, "onnx": export_onnx}[options.format]
+    export = {"model": export_model, "onnx": export_onnx, "web": export_web}[options.format]
     made = export(
         run,
         Path(options.out),

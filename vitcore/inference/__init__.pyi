@@ -16,9 +16,10 @@ from ._export import (
     measure_agreement,
 )
 from ._model import load_classifier, load_trust, save_classifier, set_level
-from ._onnx import copy_script, onnx_probabilities, write_int8, write_onnx
+from ._onnx import copy_script, onnx_probabilities, write_fp16, write_int8, write_onnx
 from ._onnx_graph import classifier_graph
 from ._trust import USUAL_LEVEL, Trust
+from ._web import write_web_page
 
 __all__ = [
     "DELETED",
@@ -49,6 +50,8 @@ __all__ = [
     "read_predictions",
     "save_classifier",
     "set_level",
+    "write_fp16",
     "write_int8",
     "write_onnx",
+    "write_web_page",
 ]

@@ -9,14 +9,7 @@ from ._batches import (
 )
 from ._comparing import RunComparison, compare_runs, unshared_reason
 from ._deleting import delete_dataset
-from ._exporting import (
-    Export,
-    ExportRecord,
-    export_model,
-    export_onnx,
-    load_export,
-    pack_export,
-)
+from ._exporting import export_model, export_onnx, export_web
 from ._external import (
     ExternalEvaluation,
     delete_external,
@@ -24,6 +17,7 @@ from ._external import (
     list_damaged_external,
     load_external,
 )
+from ._handing_on import Export, ExportRecord, load_export, pack_export
 from ._judging import OtherSet, evaluate_on, match_classes
 from ._labelling import (
     LabelSession,
@@ -70,6 +64,7 @@ __all__ = [
     "evaluate_on",
     "export_model",
     "export_onnx",
+    "export_web",
     "find_settings",
     "give_labels",
     "list_batches",

@@ -14,7 +14,7 @@ from ._blocks import (
     Table,
     Tile,
 )
-from ._card import CardContents, model_card
+from ._card import CardContents, about_sentences, model_card
 from ._contents import ReportContents
 from ._difference import difference_details, difference_sentence
 from ._figures import (
@@ -47,6 +47,7 @@ __all__ = [
     "Section",
     "Table",
     "Tile",
+    "about_sentences",
     "answers_sentence",
     "baseline_table",
     "class_blocks",

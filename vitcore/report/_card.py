@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vitcore.evaluation import Evaluation
-from vitcore.language import decimals, local_time, mark, number, tr
+from vitcore.language import decimals, listed, local_time, mark, number, tr
 from vitcore.records import plain_values
 from vitcore.report._blocks import Block, Code, Figure, Items, Paragraph, Section, Table
 from vitcore.report._figures import answers_sentence, class_blocks, figure_blocks
+from vitcore.report._headline import expectation_sentence, source_sentence
 from vitcore.report._markdown import markdown_of
 from vitcore.report._names import shortened
 from vitcore.report._provenance import backbone_rows, division_sentences, limits
@@ -23,11 +24,12 @@ from vitcore.runs import RunConfig, RunFacts
 if TYPE_CHECKING:  # computes
     from vitcore.inference import Agreement
 
-__all__ = ["CardContents", "model_card"]
+__all__ = ["CardContents", "about_sentences", "model_card"]
 
 _KINDS = {
     "model": mark("Model folder"),
     "onnx": mark("ONNX file"),
+    "onnx fp16": mark("ONNX file, fp16"),
     "onnx int8": mark("ONNX file, int8"),
     "bf16": mark("Model folder, computing in bf16"),
 }
@@ -44,6 +46,7 @@ print(classifier.predict(["photo.jpg"])[0])""",
 )
 _USE_SCRIPT = Code("pip install onnxruntime numpy pillow\npython predict.py photo.jpg")
 _USE_INT8 = Code("python predict.py photo.jpg --model model-int8.onnx")
+_USE_WEB = Code("python -m http.server --bind 127.0.0.1 8080\n# then open http://localhost:8080")
 _USE_ONNX = Code(
     """import json
 import numpy as np
@@ -91,13 +94,13 @@ class CardContents:
 
 
 def model_card(
-    card: CardContents, form: Literal["model", "onnx"], agreements: "Sequence[Agreement]" = ()
+    card: CardContents, form: Literal["model", "onnx", "web"], agreements: "Sequence[Agreement]" = ()
 ) -> str:
     """Return the card in Markdown; names of classes and datasets are shown as they are.
 
     Args:
         card: What is known.
-        form: What it goes along with: the model folder or the ONNX file.
+        form: What it goes along with: the model folder, the ONNX file or the web page.
         agreements: How far what is handed on agrees with the run.
     """
     parts: list[tuple[str, list[Block]]] = [
@@ -112,6 +115,22 @@ def model_card(
     ]
     sections = [Section("", title, blocks) for title, blocks in parts if blocks]
     return markdown_of(shortened(card.name, 120), _opening(card), sections)
+
+
+def about_sentences(card: CardContents) -> list[str]:
+    """Return what somebody who uses the classifier should know: what it is, how good, and its limits."""
+    learned = tr("It has learned from {count} photos: {classes}.").format(
+        count=number(sum(card.trained.values())),
+        classes=listed([f"{shortened(label)} ({number(count)})" for label, count in card.trained.items()]),
+    )
+    return [
+        _opening(card).text,
+        learned,
+        expectation_sentence(card.evaluation, card.facts, _rule(card)),
+        source_sentence(card.evaluation, card.facts),
+        answers_sentence(card.evaluation.images, card.answered, card.answered_right),
+        *limits(card.evaluation, card.config, card.facts),
+    ]
 
 
 def _rule(card: CardContents) -> str:
@@ -164,6 +183,12 @@ def _use(card: CardContents, form: str, agreements: "Sequence[Agreement]") -> li
         )
         small = any(found.kind == "onnx int8" and found.offered for found in agreements)
         return [Paragraph(text), _USE_SCRIPT, *([_USE_INT8] if small else []), _USE_ONNX]
+    if form == "web":
+        text = tr(
+            "Put the folder on any web server, or try it here; what is in it needs no other server. The page "
+            "answers in the browser, and photos stay on the device of whoever opens it."
+        )
+        return [Paragraph(text), _USE_WEB]
     needed = tr("It needs ViT Studio and the weights of the backbone, which are fetched at first use.")
     if card.config.backbone.source == "file":
         needed = tr("It needs ViT Studio; the weights of the backbone are in the folder.")
