@@ -71,14 +71,14 @@ def _explained(key: Hashable, _run: Run, path: str, judged: bool) -> Explanation
 def draw_legend(explanation: Explanation, label: str) -> None:
     """Draw what the colours of a heatmap mean, and on request how much of the answer they leave out."""
     place = explanation.classes.index(label)
-    patches, whole = float(explanation.patches[place].sum()), float(explanation.class_token[place])
+    patches, whole = float(explanation.patches[place].sum()), float(explanation.unplaced[place])
     share = abs(whole) / max(abs(whole) + abs(patches), 1e-9)
     details = [tr("The parts together add {patches} to its score.").format(patches=signed(patches, 1))]
     if whole:
         details.append(
             tr(
-                "Another {whole}, a share of {share}, is the class token's view of the whole picture, which "
-                "belongs to no part."
+                "Another {whole}, a share of {share}, comes from the picture as a whole and belongs to no "
+                "part."
             ).format(whole=signed(whole, 1), share=percent(share))
         )
     if not explanation.exact:

@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 
-from vitcore.backbone import CATALOGUE, describe_backbone
+from vitcore.backbone import CATALOGUE, Reading, describe_backbone
 from vitcore.errors import BackboneError
 
 HUB = [spec for spec in CATALOGUE.values() if spec.source == "hub"]
@@ -49,9 +49,8 @@ def test_licence_and_preprocessing_are_those_of_the_published_weights(spec):
 def test_size_dimension_and_blocks_are_those_of_the_network(spec, skeleton):
     model = skeleton(spec.architecture, spec.preprocessing.input_size)
     has_class_token = getattr(model, "cls_token", None) is not None
-    assert spec.embedding_dimension == len(spec.blocks) * (1 + has_class_token) * model.embed_dim
-    assert spec.blocks[-1] == len(model.blocks)
-    assert min(spec.blocks) >= 1
+    assert spec.embedding_dimension == spec.reading.numbers(model.embed_dim, class_token=has_class_token)
+    assert spec.reading.tokens_of[-1] == len(model.blocks)
     assert spec.parameters_millions == pytest.approx(
         sum(parameter.numel() for parameter in model.parameters()) / 1e6, rel=0.04
     )
@@ -71,6 +70,26 @@ def test_an_entry_says_something_for_people(spec):
     assert spec.good_for.endswith(".")
 
 
+def test_the_embedded_entry_reads_wide_vectors():
+    reading = CATALOGUE["embedded"].reading
+    assert (reading.blocks, reading.spread) == ((4, 5, 6, 7, 8, 9, 10, 11, 12), (8, 10, 12))
+    assert CATALOGUE["embedded"].embedding_dimension == 9216
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "Nothing of the backbone is read"),
+        ({"blocks": (3, 2)}, "ascending order"),
+        ({"blocks": (2, 2)}, "ascending order"),
+        ({"spread": (0, 1)}, "ascending order"),
+    ],
+)
+def test_a_reading_of_nothing_is_refused(options, message):
+    with pytest.raises(BackboneError, match=message):
+        Reading(**options)
+
+
 @pytest.mark.parametrize("name", list(CATALOGUE))
 def test_an_entry_is_found_by_its_name(name):
     assert describe_backbone(name) is CATALOGUE[name]
@@ -79,9 +98,9 @@ def test_an_entry_is_found_by_its_name(name):
 def test_another_input_size_changes_nothing_else():
     spec, usual = describe_backbone("embedded", 336), describe_backbone("embedded")
     assert (spec.preprocessing.input_size, spec.preprocessing.mean) == (336, usual.preprocessing.mean)
-    assert (spec.id, spec.blocks, spec.embedding_dimension) == (
+    assert (spec.id, spec.reading, spec.embedding_dimension) == (
         usual.id,
-        usual.blocks,
+        usual.reading,
         usual.embedding_dimension,
     )
     assert CATALOGUE["embedded"].preprocessing.input_size == 224
@@ -106,7 +125,7 @@ def test_any_vision_transformer_of_timm_is_described(name, full_id, dimension, b
         return
     spec = describe_backbone(name)
     assert (spec.id, spec.architecture, spec.source) == (full_id, full_id.partition(".")[0], "hub")
-    assert (spec.embedding_dimension, spec.blocks, spec.preprocessing.input_size) == (
+    assert (spec.embedding_dimension, spec.reading.blocks, spec.preprocessing.input_size) == (
         dimension,
         (blocks,),
         size,
@@ -117,7 +136,7 @@ def test_a_description_agrees_with_the_catalogue_where_both_exist(monkeypatch):
     known = CATALOGUE["vit_tiny_patch16_224.augreg_in21k_ft_in1k"]
     monkeypatch.setattr("vitcore.backbone._catalogue.CATALOGUE", {})
     spec = describe_backbone(known.id)
-    for field in ("id", "architecture", "licence", "parameters_millions", "embedding_dimension", "blocks"):
+    for field in ("id", "architecture", "licence", "parameters_millions", "embedding_dimension", "reading"):
         assert getattr(spec, field) == getattr(known, field)
     assert spec.preprocessing == known.preprocessing
 

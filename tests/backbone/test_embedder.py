@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from tests.backbone.conftest import CPU, random_state
-from vitcore.backbone import Device, Embedder, resolve_backbone
+from vitcore.backbone import Device, Embedder, Reading, resolve_backbone
 from vitcore.backbone import _embedder as embedder_module
 from vitcore.backbone._networks import release_networks
+from vitcore.backbone._reading import read_tokens
 from vitcore.errors import BackboneError
 
 
@@ -59,7 +60,7 @@ def test_embeddings_have_the_promised_shape(tiny):
 
 def test_an_embedding_is_the_class_token_and_the_mean_of_the_patches(tiny):
     pixels = noise(2)
-    [(class_token, patches)] = tiny.tokens(pixels)
+    [(_, class_token), (_, patches)] = tiny.tokens(pixels)
     assert (class_token.shape, patches.shape) == ((2, 64), (2, 100, 64))
     expected = torch.cat([class_token, patches.mean(dim=1)], dim=1).numpy()
     assert np.array_equal(tiny.embed(pixels), expected)
@@ -96,8 +97,8 @@ def test_backbones_with_and_without_class_token_work(weights_file, architecture,
     embedder = Embedder(resolve_backbone(weights_file(architecture)), CPU)
     vectors = embedder.embed(noise(2, embedder.input_size))
     assert (vectors.shape, embedder.dimension) == ((2, dimension), dimension)
-    [(class_token, patches)] = embedder.tokens(noise(1, embedder.input_size))
-    assert (class_token is None) == (dimension == patches.shape[2])
+    parts = embedder.tokens(noise(1, embedder.input_size))
+    assert ("class token" in [part.pooling for part in parts]) == (dimension > parts[-1].tokens.shape[2])
 
 
 def test_the_final_norm_is_applied_in_a_backbone_that_pools_before_it(weights_file):
@@ -111,7 +112,7 @@ def test_the_final_norm_is_applied_in_a_backbone_that_pools_before_it(weights_fi
 def test_register_tokens_are_left_out(weights_file):
     # A class token, 4 registers and 10 × 10 patches.
     embedder = Embedder(resolve_backbone(weights_file("vit_tiny_patch16_dinov3_qkvb"), 160), CPU)
-    [(class_token, patches)] = embedder.tokens(noise(1))
+    [(_, class_token), (_, patches)] = embedder.tokens(noise(1))
     assert (embedder.network.num_prefix_tokens, class_token.shape, patches.shape) == (
         5,
         (1, 192),
@@ -120,7 +121,7 @@ def test_register_tokens_are_left_out(weights_file):
 
 
 def test_several_blocks_are_joined(tiny):
-    spec = replace(tiny.backbone.spec, blocks=(2, 6), embedding_dimension=256)
+    spec = replace(tiny.backbone.spec, reading=Reading(blocks=(2, 6)), embedding_dimension=256)
     both = Embedder(replace(tiny.backbone, spec=spec), CPU).embed(noise(2))
     assert both.shape == (2, 256)
     assert np.abs(both[:, 128:] - tiny.embed(noise(2))).max() < 1e-6
@@ -128,7 +129,7 @@ def test_several_blocks_are_joined(tiny):
 
 def test_another_input_size_makes_more_patches(tiny_backbone):
     embedder = Embedder(resolve_backbone(tiny_backbone, 224), CPU)
-    [(_, patches)] = embedder.tokens(noise(1, 224))
+    [_, (_, patches)] = embedder.tokens(noise(1, 224))
     assert patches.shape == (1, 14 * 14, 64)
 
 
@@ -139,11 +140,54 @@ def test_bf16_is_close_to_fp32(tiny):
     assert 0 < np.abs(full - half).max() < 0.15
 
 
-def test_the_embedded_backbone_reads_three_blocks(embedded):
+def read_as(base: Embedder, reading: Reading) -> Embedder:
+    width = base.backbone.spec.embedding_dimension // base.backbone.spec.reading.numbers(1, class_token=True)
+    dimension = reading.numbers(width, class_token=True)
+    spec = replace(base.backbone.spec, reading=reading, embedding_dimension=dimension)
+    return Embedder(replace(base.backbone, spec=spec), CPU)
+
+
+def test_the_spread_of_the_patches_is_read_in_the_same_pass(tiny):
+    both = read_as(tiny, Reading(blocks=(2, 6), spread=(4, 6)))
+    parts = both.tokens(noise(2))
+    assert [part.pooling for part in parts] == [
+        *("class token", "mean"),
+        *("maximum", "deviation"),
+        *("class token", "mean", "maximum", "deviation"),
+    ]
+    patches = parts[-1].tokens.numpy()
+    expected = np.concatenate([patches.max(axis=1), patches.std(axis=1)], axis=1)
+    assert both.embed(noise(2)).shape == (2, both.backbone.spec.reading.numbers(64, class_token=True))
+    assert np.abs(both.embed(noise(2))[:, -128:] - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("architecture", "blocks"),
+    [
+        *((f"test_vit{kind}", blocks) for kind in ("", 2, 4) for blocks in ((), (1, 3))),
+        ("test_efficientnet", ()),
+    ],
+)
+def test_the_own_pooling_of_a_network_is_read(architecture, blocks):
+    import timm
+
+    torch.manual_seed(0)
+    network = timm.create_model(architecture, pretrained=False, num_classes=0).eval()
+    images = torch.rand(2, 3, 160, 160)
+    with torch.inference_mode():
+        parts = read_tokens(network, images, Reading(blocks=blocks, own_pooling=True))
+        expected = network.forward_head(network.forward_features(images), pre_logits=True)
+    assert parts[-1].pooling == "own"
+    assert torch.abs(parts[-1].tokens - expected).max() < 1e-5
+
+
+def test_the_embedded_backbone_reads_wide_vectors(embedded):
     vectors = embedded.embed(noise(2, 224))
-    assert (vectors.shape, embedded.dimension) == ((2, 3 * 2 * 384), 2304)
-    pairs = embedded.tokens(noise(1, 224))
-    assert [(tuple(c.shape), tuple(p.shape)) for c, p in pairs] == [((1, 384), (1, 256, 384))] * 3
+    assert (vectors.shape, embedded.dimension) == ((2, 24 * 384), 9216)
+    old = read_as(embedded, Reading(blocks=(8, 10, 12))).embed(noise(2, 224))
+    for number, start in ((0, 8 * 384), (1, 14 * 384), (2, 20 * 384)):  # blocks 8, 10 and 12 among them
+        expected = old[:, 768 * number : 768 * (number + 1)]
+        assert np.abs(vectors[:, start : start + 768] - expected).max() < 1e-4
 
 
 # --- frozen ----------------------------------------------------------------------------------
@@ -165,7 +209,7 @@ def test_the_network_is_frozen(tiny):
     assert not model.training
     assert not any(module.training for module in model.modules())
     assert not any(parameter.requires_grad for parameter in model.parameters())
-    assert all(not tokens.requires_grad for pair in tiny.tokens(noise(1)) for tokens in pair)
+    assert all(not part.tokens.requires_grad for part in tiny.tokens(noise(1)))
 
 
 def test_embedding_changes_no_weight(tiny):
@@ -278,7 +322,9 @@ def test_the_fingerprint_changes_with_all_that_changes_a_vector(tiny, weights_fi
         "itself": tiny.fingerprint,
         "precision": Embedder(backbone, Device("cpu", "CPU", "bf16")).fingerprint,
         "weights": Embedder(resolve_backbone(weights_file("test_vit")), CPU).fingerprint,
-        "blocks": changed(blocks=(5,)),
+        "blocks": changed(reading=Reading(blocks=(5,))),
+        "spread": changed(reading=Reading(blocks=(6,), spread=(6,))),
+        "own pooling": changed(reading=Reading(blocks=(6,), own_pooling=True)),
         "architecture": changed(architecture="test_vit2"),
         "input size": changed(preprocessing=replace(preprocessing, input_size=176)),
         "mean": changed(preprocessing=replace(preprocessing, mean=(0.0, 0.0, 0.0))),

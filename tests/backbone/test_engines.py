@@ -200,7 +200,7 @@ def test_other_engines_work_on_the_cpu(monkeypatch):
 
 
 def test_what_only_torch_can_do_is_done_in_fp32(tiny):
-    [(class_token, _)] = with_engine(tiny, "onnxruntime", "int8").tokens(noise(2))
+    [(_, class_token), _] = with_engine(tiny, "onnxruntime", "int8").tokens(noise(2))
     [(expected, _)] = tiny.tokens(noise(2))
     assert np.array_equal(class_token.numpy(), expected.numpy())
 

@@ -11,8 +11,8 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from tests._pictures import encoded
-from vitcore.backbone import Device, Embedder, resolve_backbone
+from tests._pictures import encoded, photo
+from vitcore.backbone import Device, Embedder, Reading, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, ImageError, InputError, NotFoundError, StorageError
 from vitcore.evaluation import NO_PROBES, DoubtRule, Probes
 from vitcore.features import Unreadable
@@ -594,12 +594,25 @@ def test_a_device_that_is_not_here_is_refused(folder):
         load_classifier(folder, device="tpu")
 
 
-def test_preprocessing_other_than_in_training_is_refused(folder):
+def test_a_classifier_prepares_and_reads_as_in_its_training_whatever_the_catalogue_says(
+    tiny_backbone, head, tmp_path
+):
+    usual = resolve_backbone(tiny_backbone)
+    preprocessing = replace(usual.spec.preprocessing, mean=(0.1, 0.2, 0.3))
+    spec = replace(usual.spec, preprocessing=preprocessing, reading=Reading(blocks=(3,)))
+    embedder = Embedder(replace(usual, spec=spec), CPU)
+    save_classifier(tmp_path / "model", head=head, embedder=embedder, classes=CLASSES, trust=trust())
+    assert load_classifier(tmp_path / "model").embedder.fingerprint == embedder.fingerprint
+
+
+@pytest.mark.parametrize(
+    "reading", [{"blocks": [3, 6]}, {"blocks": [7]}, {"spread": [6], "own_pooling": True}]
+)
+def test_a_reading_that_does_not_fit_the_network_is_refused(folder, reading):
     config = json.loads((folder / "config.json").read_text())
-    preprocessing = {**config["backbone"]["preprocessing"], "mean": [0.1, 0.2, 0.3]}
-    change_config(folder, backbone={**config["backbone"], "preprocessing": preprocessing})
-    with pytest.raises(BackboneError):
-        load_classifier(folder)
+    change_config(folder, backbone={**config["backbone"], "reading": reading})
+    with pytest.raises(BackboneError, match="train again"):
+        load_classifier(folder).predict([encoded(photo(20, 20))])
 
 
 def test_an_input_size_other_than_usual_is_kept(tiny_backbone, head, tmp_path):

@@ -89,10 +89,10 @@ def narrow(backbone: str, base: Embedder, device: Device = CPU, **options: objec
             if isinstance(module, nn.LayerNorm) and module.elementwise_affine:
                 nn.init.normal_(module.weight, 1, 0.3)
                 nn.init.normal_(module.bias, 0, 0.3)
-    parts = 1 if getattr(model, "cls_token", None) is None else 2
+    has_class_token = getattr(model, "cls_token", None) is not None
     spec = replace(
         spec,
-        embedding_dimension=64 * parts * len(spec.blocks),
+        embedding_dimension=spec.reading.numbers(64, class_token=has_class_token),
         preprocessing=replace(spec.preprocessing, input_size=size),
     )
     return Given(replace(base.backbone, spec=spec), device, model)
@@ -122,7 +122,7 @@ def plain(embedder) -> Classifier:
 
 
 def total(explanation) -> np.ndarray:
-    return explanation.patches.sum(axis=(1, 2)) + explanation.class_token + explanation.bias
+    return explanation.patches.sum(axis=(1, 2)) + explanation.unplaced + explanation.bias
 
 
 def logits_of(classifier: Classifier, image: Image.Image) -> np.ndarray:
@@ -153,9 +153,12 @@ def test_the_stand_ins_have_what_makes_a_difference(embedder):
     for name, spec in CATALOGUE.items():
         shrunk = narrow(name, embedder)
         tokens = shrunk.tokens(np.zeros((1, 112, 112, 3), dtype=np.uint8))
-        assert len(tokens) == len(spec.blocks)
-        found[name] = (len(tokens), tokens[0][0] is not None, shrunk.network.num_prefix_tokens)
-    assert set(found.values()) == {(3, True, 1), (1, True, 1), (1, True, 5), (1, False, 0)}
+        found[name] = (
+            spec.reading.spread != (),
+            tokens[0].pooling == "class token",
+            shrunk.network.num_prefix_tokens,
+        )
+    assert set(found.values()) == {(True, True, 1), (False, True, 1), (False, True, 5), (False, False, 0)}
 
 
 @pytest.mark.parametrize("registers", [0, 3])
@@ -177,7 +180,7 @@ def test_the_scores_add_up_in_bf16_as_well(embedder):
 def test_without_a_class_token_it_has_no_share(embedder):
     shrunk = narrow("vit_base_patch16_siglip_224.v2_webli", embedder)
     explanation = explain(classifier_of(linear(shrunk.dimension), shrunk), encoded(photo(150, 90)))
-    assert explanation.class_token.tolist() == [0, 0, 0]
+    assert explanation.unplaced.tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("make", [linear, hidden])
@@ -189,14 +192,14 @@ def test_the_bias_is_the_logit_of_the_average_embedding(make, embedder):
 
 def test_the_score_of_a_patch_is_what_the_head_makes_of_its_token(plain):
     pixels = plain.embedder.prepare(photo(150, 90))[np.newaxis]
-    [(class_token, patches)] = plain.embedder.tokens(pixels)
+    [(_, class_token), (_, patches)] = plain.embedder.tokens(pixels)
     head = plain.head
     explanation = explain(plain, encoded(photo(150, 90)))
     standard = (patches[0].numpy() - head.mean[64:]) / head.std[64:]  # (P, W)
     expected = (standard @ head.weight[:, 64:].T / 100).T.reshape(3, 10, 10)
     assert explanation.patches == pytest.approx(expected, abs=1e-5)
     standard = (class_token[0].numpy() - head.mean[:64]) / head.std[:64]
-    assert explanation.class_token == pytest.approx(head.weight[:, :64] @ standard, abs=1e-5)
+    assert explanation.unplaced == pytest.approx(head.weight[:, :64] @ standard, abs=1e-5)
 
 
 # --- the answer ------------------------------------------------------------------------------
@@ -220,7 +223,7 @@ def test_some_classes_can_be_explained_in_any_order(plain):
     everything, some = explain(plain, image), explain(plain, image, classes=["owl", "cat"])
     assert everything.classes == CLASSES
     assert some.classes == ("owl", "cat")
-    for name in ("logits", "patches", "class_token", "bias"):
+    for name in ("logits", "patches", "unplaced", "bias"):
         assert np.array_equal(getattr(some, name), getattr(everything, name)[[2, 0]])
 
 
@@ -263,7 +266,7 @@ def test_a_hidden_layer_that_is_nearly_linear_is_split_like_a_linear_one(embedde
     image = encoded(photo(150, 90))
     ours, expected = (explain(classifier_of(each, embedder), image) for each in (head, same))
     assert ours.patches == pytest.approx(expected.patches, abs=1e-4)
-    assert ours.class_token == pytest.approx(expected.class_token, abs=1e-3)
+    assert ours.unplaced == pytest.approx(expected.unplaced, abs=1e-3)
 
 
 def test_a_hidden_unit_that_nothing_moves_does_no_harm(embedder):

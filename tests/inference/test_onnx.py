@@ -19,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 from tests._pictures import encoded, image_of_mode, photo
-from vitcore.backbone import CATALOGUE, ONNX_OPSET, Device, Embedder, _onnx_network, resolve_backbone
+from vitcore.backbone import CATALOGUE, ONNX_OPSET, Device, Embedder, Reading, _onnx_network, resolve_backbone
 from vitcore.errors import BackboneError, ImageError
 from vitcore.evaluation import NO_PROBES, DoubtRule, Probes
 from vitcore.features import ImageView, Unreadable, local_pass
@@ -101,12 +101,13 @@ def small(backbone: str, base: Embedder, **options: object) -> Embedder:
             if isinstance(module, nn.LayerNorm) and module.elementwise_affine:
                 nn.init.normal_(module.weight, 1, 0.3)
                 nn.init.normal_(module.bias, 0, 0.3)
-    parts = 1 if getattr(model, "cls_token", None) is None else 2
+    reading = Reading(blocks=(1, 2), spread=(2,))
+    has_class_token = getattr(model, "cls_token", None) is not None
     spec = replace(
         spec,
-        embedding_dimension=64 * parts * 2,
+        embedding_dimension=reading.numbers(64, class_token=has_class_token),
         preprocessing=replace(spec.preprocessing, input_size=size),
-        blocks=(1, 2),
+        reading=reading,
     )
     return Given(replace(base.backbone, spec=spec), CPU, model)
 

@@ -8,6 +8,7 @@ import pytest
 
 from vitcore.audit import load_measures
 from vitcore.audit._near_duplicates import NearDuplicate
+from vitcore.backbone import Reading
 from vitcore.dataset import confirmed, list_datasets, load_dataset
 from vitcore.dataset._dataset import load_description
 from vitcore.engines import EngineRecord
@@ -63,8 +64,12 @@ def lost(before, now) -> list[str]:
 
 
 def known_lost(texts: list[str]) -> list[str]:
-    """Without the number of folds that was asked for: every run is cross-validated since."""
-    return [text for text in texts if "folds." not in text]
+    """Without what has another form since.
+
+    The number of folds that was asked for: every run is cross-validated since. The blocks that are read:
+    they are a part of the reading.
+    """
+    return [text for text in texts if "folds." not in text and "backbone.blocks." not in text]
 
 
 def test_all_runs_are_listed(old):
@@ -76,6 +81,8 @@ def test_nothing_that_a_run_says_of_itself_is_lost(old, run_id):
     run = load_run(run_id, workspace=old)
     assert known_lost(lost(json_of(run.folder / "config.json"), plain_values(run.config))) == []
     assert lost(json_of(run.folder / "state.json"), plain_values(run.facts)) == []
+    blocks = json_of(run.folder / "config.json")["backbone"]["blocks"]
+    assert run.config.backbone.reading == Reading(blocks=tuple(blocks))
     assert run.state == json_of(run.folder / "state.json")["state"]
     if run.has_model:
         lines = (run.folder / "history.jsonl").read_text().splitlines()
@@ -165,6 +172,11 @@ def test_what_belongs_to_a_run_is_found_where_it_lies(old):
     set_level(spread.folder, 0.75)
     before = json_of(WRITTEN / "runs" / "spread" / "model" / "config.json")
     before["trust"]["level"], before["digests"] = 0.75, {}
+    before["backbone"]["reading"] = {
+        "blocks": before["backbone"].pop("blocks"),
+        "spread": [],
+        "own_pooling": False,
+    }
     assert json_of(spread.folder / "model" / "config.json") == before
 
 

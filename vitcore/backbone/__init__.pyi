@@ -1,8 +1,9 @@
-from ._catalogue import CATALOGUE, BackboneSpec, Preprocessing, describe_backbone
+from ._catalogue import CATALOGUE, BackboneSpec, Preprocessing, Reading, describe_backbone
 from ._device import Device, choose_device, cpu_can, cpu_name
 from ._embedder import Embedder
 from ._networks import release_networks
 from ._onnx_network import ONNX_OPSET, network_graph, quantise
+from ._reading import pooled
 from ._weights import Backbone, embedded_file, model_hub_problem, resolve_backbone
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Device",
     "Embedder",
     "Preprocessing",
+    "Reading",
     "choose_device",
     "cpu_can",
     "cpu_name",
@@ -20,6 +22,7 @@ __all__ = [
     "embedded_file",
     "model_hub_problem",
     "network_graph",
+    "pooled",
     "quantise",
     "release_networks",
     "resolve_backbone",

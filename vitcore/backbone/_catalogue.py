@@ -9,7 +9,7 @@ from typing import Any, Literal
 from vitcore.errors import BackboneError
 from vitcore.messages import mark
 
-__all__ = ["CATALOGUE", "BackboneSpec", "Preprocessing", "describe_backbone"]
+__all__ = ["CATALOGUE", "BackboneSpec", "Preprocessing", "Reading", "describe_backbone"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LARGEST_INPUT = 1024
@@ -52,8 +52,52 @@ class Preprocessing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The parts of a network's output that make an embedding, all from one pass.
+
+    Tokens are read after the final norm; register tokens are skipped. The parts are joined block by block:
+    class token, mean, maximum, deviation.
+
+    Attributes:
+        blocks: Transformer blocks, the first being 1, whose class token, where there is one, and mean of
+            the patch tokens are read.
+        spread: Blocks whose maximum and standard deviation over the patch tokens are read.
+        own_pooling: Whether the vector that the network itself pools, such as by attention, comes last:
+            what timm calls ``forward_head(pre_logits=True)``.
+
+    Raises:
+        BackboneError: Nothing is read, or the blocks are not in ascending order from 1 on.
+    """
+
+    blocks: tuple[int, ...] = ()
+    spread: tuple[int, ...] = ()
+    own_pooling: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no embedding."""
+        for blocks in (self.blocks, self.spread):
+            if list(blocks) != sorted({block for block in blocks if block >= 1}):
+                raise BackboneError(
+                    "The blocks that are read are {blocks}; give them in ascending order, the first being 1.",
+                    blocks=blocks,
+                )
+        if not self.blocks and not self.spread and not self.own_pooling:
+            raise BackboneError("Nothing of the backbone is read; give blocks, or its own pooling.")
+
+    @property
+    def tokens_of(self) -> tuple[int, ...]:
+        """The blocks whose tokens are needed, in ascending order."""
+        return tuple(sorted({*self.blocks, *self.spread}))
+
+    def numbers(self, width: int, *, class_token: bool) -> int:
+        """Length of the embedding, of a network of that width with or without a class token."""
+        vectors = (1 + class_token) * len(self.blocks) + 2 * len(self.spread) + self.own_pooling
+        return vectors * width
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackboneSpec:
-    """A backbone: which network, with which weights, read at which blocks.
+    """A backbone: which network, with which weights, and how it is read.
 
     Attributes:
         id: What ``--backbone`` takes.
@@ -64,8 +108,7 @@ class BackboneSpec:
         parameters_millions: Size of the network.
         embedding_dimension: Length of the vector of one image.
         preprocessing: How an image is prepared.
-        blocks: Transformer blocks whose tokens are read, the first being 1; each goes through the
-            final norm.
+        reading: What of its output makes the embedding.
         good_for: One sentence on when to choose it.
     """
 
@@ -77,8 +120,16 @@ class BackboneSpec:
     parameters_millions: float
     embedding_dimension: int
     preprocessing: Preprocessing
-    blocks: tuple[int, ...]
+    reading: Reading
     good_for: str
+
+    @staticmethod
+    def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+        """Bring values of earlier versions, which named the blocks alone, to this form."""
+        if "blocks" not in values:
+            return values
+        rest = {name: value for name, value in values.items() if name != "blocks"}
+        return {**rest, "reading": {"blocks": values["blocks"]}}
 
 
 def _hub(
@@ -104,7 +155,7 @@ def _hub(
         parameters_millions=parameters_millions,
         embedding_dimension=(1 + class_token) * width,
         preprocessing=Preprocessing(input_size=size, mean=mean, std=std),
-        blocks=(12,),
+        reading=Reading(blocks=(12,)),
         good_for=good_for,
     )
 
@@ -117,11 +168,12 @@ _ENTRIES = (
         source="embedded",
         licence="mit",
         parameters_millions=22.1,
-        embedding_dimension=3 * 2 * 384,
+        embedding_dimension=9216,
         preprocessing=Preprocessing(input_size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD),
-        # Its last block was tuned for another task (saliency) afterwards; these three together
-        # classify best: 76.9 % on clothing photos against 73.2 % for the last block alone.
-        blocks=(8, 10, 12),
+        # Its last block was tuned for another task (saliency) afterwards. Five sets of 400 to 600 photos,
+        # mean accuracy with a head that whitens: 78.7 % against 75.7 % for class token and mean of
+        # blocks 8, 10 and 12 alone.
+        reading=Reading(blocks=tuple(range(4, 13)), spread=(8, 10, 12)),
         good_for=mark("No network at all: the weights come with the installation."),
     ),
     _hub(
@@ -259,6 +311,6 @@ def _describe_timm(name: str) -> BackboneSpec:
         parameters_millions=round(sum(p.numel() for p in model.parameters()) / 1e6, 1),
         embedding_dimension=(1 + has_class_token) * model.embed_dim,
         preprocessing=Preprocessing(input_size=size, mean=cfg["mean"], std=cfg["std"]),
-        blocks=(len(model.blocks),),
+        reading=Reading(blocks=(len(model.blocks),)),
         good_for=mark("Chosen by name."),
     )

@@ -35,10 +35,9 @@ _CPU_BATCH = 16
 class Embedder:
     """A frozen Vision Transformer that turns images into embeddings.
 
-    The embedding of an image is, for each block that is read, the class token and the mean of the
-    patch tokens, both after the final norm: (D,) with D = blocks × 2 × width, or blocks × width for
-    a backbone without class token. The network is loaded at first use, so that asking for the
-    fingerprint of an embedder costs nothing, and shared with all others that have the same.
+    The embedding (D,) of an image is what the `Reading` of its backbone says, such as the class token
+    and the mean of the patch tokens of some blocks. The network is loaded at first use, so that asking
+    for the fingerprint of an embedder costs nothing, and shared with all others that have the same.
 
     Args:
         backbone: Which network, and its weights.
@@ -69,8 +68,7 @@ class Embedder:
             "weights": self.backbone.weights_sha256,
             "architecture": self.backbone.spec.architecture,
             "preprocessing": asdict(self.backbone.spec.preprocessing),
-            "blocks": self.backbone.spec.blocks,
-            "pooling": "class token and patch mean",
+            "reading": asdict(self.backbone.spec.reading),
             "precision": self.device.precision,
             "revision": _REVISION,
         }
@@ -148,10 +146,7 @@ class Embedder:
             return lambda: self._in_halves(pixels)
 
     def tokens(self, pixels: npt.NDArray[np.uint8]) -> Tokens:
-        """Class token (B, W), or None, and patch tokens (B, P, W) of each block that is read.
-
-        The patches come row by row, from the top left one.
-        """
+        """The parts of the embeddings of prepared images, before they are pooled."""
         device, (mean, std) = torch.device(self.device.name), self._scale
         batch = torch.from_numpy(pixels)
         if device.type == "cuda":
@@ -160,14 +155,17 @@ class Embedder:
         batch = batch.permute(0, 3, 1, 2).float().div(255)  # (B, S, S, 3) -> (B, 3, S, S)
         reduced = self.device.dtype != torch.float32
         with torch.inference_mode(), torch.autocast(device.type, self.device.dtype, enabled=reduced):
-            tokens = read_tokens(self.network, (batch - mean) / std, self.backbone.spec.blocks)
-        return [
-            (None if class_token is None else class_token.float(), patches.float())
-            for class_token, patches in tokens
-        ]
+            tokens = read_tokens(self.network, (batch - mean) / std, self.backbone.spec.reading)
+        if sum(part.tokens.shape[-1] for part in tokens) != self.dimension:
+            raise BackboneError(
+                "What is read of {backbone} does not make {dimension} numbers; train again.",
+                backbone=Message(self.backbone.spec.title),
+                dimension=self.dimension,
+            )
+        return tokens
 
     def pool(self, tokens: Tokens) -> npt.NDArray[np.float32]:
-        """The embeddings (B, D) that are made of `tokens`, block by block, the class token first.
+        """The embeddings (B, D) that are made of `tokens`.
 
         Raises:
             BackboneError: As for `embed`.
@@ -235,7 +233,7 @@ class Embedder:
         """The engine that computes in the place of torch, loaded at first use."""
         spec = self.backbone.spec
         return shared_network(
-            (*self._key[:-1], f"{self.device.engine} {self.device.precision} {spec.blocks}"),
+            (*self._key[:-1], f"{self.device.engine} {self.device.precision} {spec.reading}"),
             lambda: open_engine(self.backbone, self.device, self.workspace.engines, lambda: self.network),
             size_bytes=int(4e6 * spec.parameters_millions),
         )

@@ -5,6 +5,7 @@ others came with it, as the scale of 8-bit numbers otherwise would, and on a CPU
 batches are.
 """
 
+import hashlib
 import importlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -145,9 +146,9 @@ def _normalised(pixels: npt.NDArray[np.uint8], preprocessing: Preprocessing) -> 
 def _file(folder: Path, backbone: Backbone, precision: str, make: Callable[[Path], None]) -> Path:
     """The file of a network in a precision; made if it is not there, in one step."""
     spec = backbone.spec
-    blocks = "-".join(map(str, spec.blocks))
+    reading = hashlib.sha256(repr(spec.reading).encode()).hexdigest()[:8]
     size = spec.preprocessing.input_size
-    name = f"{backbone.weights_sha256[:32]}-{size}-{blocks}-{precision}-{RECIPES[precision]}.onnx"
+    name = f"{backbone.weights_sha256[:32]}-{size}-{reading}-{precision}-{RECIPES[precision]}.onnx"
     path = folder / name
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from vitcore.backbone._catalogue import BackboneSpec
+from vitcore.backbone._catalogue import BackboneSpec, Reading
 from vitcore.backbone._reading import pooled, read_tokens
 from vitcore.errors import BackboneError
 from vitcore.messages import Message
@@ -33,13 +33,13 @@ _exporting = threading.Lock()
 class _Network(nn.Module):
     """From a normalised image (1, 3, S, S) to its embedding (1, D), as `Embedder` makes it."""
 
-    def __init__(self, model: nn.Module, blocks: tuple[int, ...]) -> None:
+    def __init__(self, model: nn.Module, reading: Reading) -> None:
         super().__init__()
         self.model = model
-        self.blocks = blocks
+        self.reading = reading
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return pooled(read_tokens(self.model, image, self.blocks))
+        return pooled(read_tokens(self.model, image, self.reading))
 
 
 def network_graph(network: nn.Module, spec: BackboneSpec) -> "onnx.ModelProto":
@@ -62,7 +62,7 @@ def network_graph(network: nn.Module, spec: BackboneSpec) -> "onnx.ModelProto":
     try:
         with _exporting, _quiet(), torch.no_grad():
             program = torch.onnx.export(
-                _Network(network, spec.blocks).eval(),
+                _Network(network, spec.reading).eval(),
                 (example,),
                 dynamo=True,
                 opset_version=ONNX_OPSET,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vitcore.backbone import BackboneSpec
 from vitcore.compute import Compute
@@ -109,6 +110,11 @@ class ModelConfig:
         if not all(names) or len(set(names)) < len(names):
             raise InputError("the names of its classes are empty or not all different")
         object.__setattr__(self, "classes", names)
+
+    @staticmethod
+    def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+        """Bring values of earlier versions to this form."""
+        return {**values, "backbone": BackboneSpec.upgraded(values["backbone"])}
 
     def save(self, folder: Path) -> None:
         """Write it into the folder of a classifier, in one step."""

@@ -1,8 +1,9 @@
 """Explanations: the parts of an image that speak for a class, and those against it.
 
-The embedding holds class tokens and means of patch tokens. What a linear head makes of a mean is the mean
-of what it makes of the patches, so that the logit of a class falls into one score per patch, the share of
-the class tokens and the bias, and adds up again. That is the class activation map of B. Zhou, A. Khosla,
+What a linear head makes of a mean of patch tokens is the mean of what it makes of the patches, so that this
+part of the logit of a class falls into one score per patch. Class tokens, and the maximum and the deviation
+of the patches, belong to no place: their share is stated beside the map, and with the bias all of it adds up
+to the logit again. That is the class activation map of B. Zhou, A. Khosla,
 A. Lapedriza, A. Oliva and A. Torralba, "Learning deep features for discriminative localization", 2016,
 with tokens in the place of the last feature map.
 """
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 
+from vitcore.backbone import pooled
 from vitcore.errors import InputError
 from vitcore.inference._classifier import Classifier, ImageSource
 from vitcore.training import Head, HiddenHead, LinearHead
@@ -35,7 +37,7 @@ _SMALLEST_STEP = 1e-6
 class Explanation:
     """The contributions of the parts of an image to the logit of each class.
 
-    ``patches.sum(axis=(1, 2)) + class_token + bias`` is `logits` within 1e-4.
+    ``patches.sum(axis=(1, 2)) + unplaced + bias`` is `logits` within 1e-4.
 
     Scores are measured from the average of what the head learned from: a patch with a score of 0 says as
     much for the class as the average patch does, and `bias` is the logit of an image that is average in
@@ -47,7 +49,7 @@ class Explanation:
         logits: (C,), of the embedding as the backbone gives it. Predictions are made from embeddings rounded
             to float16, which moves a logit by about 0.001.
         patches: (C, rows, columns), score of each patch, above 0 if it speaks for the class.
-        class_token: (C,), score of the class tokens, which belong to no place; 0 without any.
+        unplaced: (C,), score of what belongs to no place: class tokens, maximum and deviation of the patches.
         bias: (C,), what is added whatever the image shows.
         square: Left, top, right and bottom of the part of the image that the patches cover, each as a share
             0 … 1 of its width or height.
@@ -59,7 +61,7 @@ class Explanation:
     classes: tuple[str, ...]
     logits: Floats
     patches: Floats
-    class_token: Floats
+    unplaced: Floats
     bias: Floats
     square: tuple[float, float, float, float]
     exact: bool
@@ -69,7 +71,7 @@ class Explanation:
 def explain(
     classifier: Classifier, image: ImageSource, *, classes: Sequence[str] | None = None
 ) -> Explanation:
-    """Share out the logits of an image among its patches, the class tokens and the bias.
+    """Share out the logits of an image among its patches, what belongs to no place, and the bias.
 
     Takes one forward pass of the backbone.
 
@@ -90,16 +92,17 @@ def explain(
     tokens = embedder.tokens(embedder.prepare(picture)[np.newaxis])
     embedding = embedder.pool(tokens)  # (1, D)
     mean, weight, bias = _linear_map(head, embedding[0])
-    count = tokens[0][1].shape[1]
-    class_token, patches, start = np.zeros(len(bias)), np.zeros((len(bias), count)), 0
-    for part in (part for pair in tokens for part in pair if part is not None):  # as they are pooled
-        stop = start + part.shape[-1]
-        centred = part[0].cpu().double().numpy() - mean[start:stop]  # (W,) of a class token, or (P, W)
-        scores = weight[:, start:stop] @ centred.T  # (C,) or (C, P)
-        if part.ndim == 2:
-            class_token += scores
-        else:
+    [count] = {part.tokens.shape[1] for part in tokens if part.pooling == "mean"}
+    unplaced, patches, start = np.zeros(len(bias)), np.zeros((len(bias), count)), 0
+    for part in tokens:
+        values = part.tokens if part.pooling == "mean" else pooled([part])  # (1, P, W) or (1, W)
+        stop = start + values.shape[-1]
+        centred = values[0].cpu().double().numpy() - mean[start:stop]
+        scores = weight[:, start:stop] @ centred.T  # (C, P) or (C,)
+        if part.pooling == "mean":
             patches += scores / count
+        else:
+            unplaced += scores
         start = stop
     side = math.isqrt(count)
     left, top, right, bottom = embedder.square(picture)
@@ -107,7 +110,7 @@ def explain(
         classes=names,
         logits=head.logits(embedding)[0, numbers].astype(np.float64),
         patches=patches[numbers].reshape(-1, side, side),  # (C, P) -> (C, rows, columns)
-        class_token=class_token[numbers],
+        unplaced=unplaced[numbers],
         bias=bias[numbers],
         square=(left / picture.width, top / picture.height, right / picture.width, bottom / picture.height),
         exact=isinstance(head, LinearHead),

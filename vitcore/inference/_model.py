@@ -146,12 +146,14 @@ def _embedder(
             "again.",
             backbone=Message(wanted.title),
         )
-    spec = backbone.spec
-    if (spec.preprocessing, spec.blocks) != (wanted.preprocessing, wanted.blocks):
-        raise BackboneError(
-            "{backbone} is prepared or read in another way here than in the training; train again.",
-            backbone=Message(wanted.title),
-        )
+    # Prepared and read as in the training, whatever the catalogue says by now.
+    spec = replace(
+        backbone.spec,
+        preprocessing=wanted.preprocessing,
+        reading=wanted.reading,
+        embedding_dimension=wanted.embedding_dimension,
+    )
+    backbone = replace(backbone, spec=spec)
     try:
         chosen = choose_device(device, config.precision, config.engine)
     except DeviceError:

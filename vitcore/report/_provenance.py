@@ -7,7 +7,7 @@ from vitcore.report._headline import headline_images
 from vitcore.report._names import shortened
 from vitcore.runs import RunBackbone, RunConfig, RunFacts
 
-__all__ = ["backbone_rows", "division_sentences", "limits"]
+__all__ = ["backbone_rows", "division_sentences", "limits", "reading_words"]
 
 _FEW = 20  # validation images of a class, below which its figures say little
 _NAMED = 12  # classes named in a sentence, at most
@@ -24,9 +24,33 @@ def backbone_rows(backbone: RunBackbone) -> list[tuple[str, str]]:
         (tr("Architecture"), shortened(backbone.architecture)),
         (tr("Licence of its weights"), shortened(licence)),
         (tr("SHA-256 of its weights"), backbone.weights_sha256),
-        (tr("Blocks that are read"), listed([number(block) for block in backbone.blocks])),
+        (tr("What is read"), reading_words(backbone)),
         (tr("What it sees"), tr("{size} × {size} pixels").format(size=size)),
     ]
+
+
+def reading_words(backbone: RunBackbone) -> str:
+    """Say what of the output of a Vision Transformer makes the embedding, as the end of a sentence."""
+    reading, parts = backbone.reading, []
+    if reading.blocks:
+        parts.append(
+            ntr(
+                "class token and mean of the patches of block {blocks}",
+                "class token and mean of the patches of blocks {blocks}",
+                len(reading.blocks),
+            ).format(blocks=listed([number(block) for block in reading.blocks]))
+        )
+    if reading.spread:
+        parts.append(
+            ntr(
+                "maximum and deviation of the patches of block {blocks}",
+                "maximum and deviation of the patches of blocks {blocks}",
+                len(reading.spread),
+            ).format(blocks=listed([number(block) for block in reading.spread]))
+        )
+    if reading.own_pooling:
+        parts.append(tr("the vector that the network pools itself"))
+    return "; ".join(parts)
 
 
 def division_sentences(config: RunConfig, facts: RunFacts, *, ready_made: bool) -> str:

@@ -2,12 +2,12 @@
 
 from vitcore.charts import loss_chart, score_chart
 from vitcore.compute import ENGINE_TITLES
-from vitcore.language import images, listed, mark, ntr, number, percent, tr
+from vitcore.language import images, mark, ntr, number, percent, tr
 from vitcore.records import plain_values
 from vitcore.report._blocks import Block, Chart, Figure, Flow, Paragraph, Table
 from vitcore.report._contents import ReportContents
 from vitcore.report._names import shortened
-from vitcore.report._provenance import backbone_rows
+from vitcore.report._provenance import backbone_rows, reading_words
 from vitcore.report._settings import setting_title, setting_value
 from vitcore.runs import Run
 from vitcore.training import Hyperparameters, settings_without_effect
@@ -30,7 +30,6 @@ def model(contents: ReportContents) -> list[Block]:
     trained = _trained_parameters(h, dimension, classes)
     frozen = 1e6 * backbone.parameters_millions
     size = backbone.preprocessing.input_size
-    blocks_read = listed([number(block) for block in backbone.blocks])
     head = setting_value("head", h.head)
     if h.head == "hidden":
         head = tr("one hidden layer of {units} units").format(units=number(h.hidden_units))
@@ -55,11 +54,7 @@ def model(contents: ReportContents) -> list[Block]:
             "an output layer of its own. The transformer is frozen: none of its {count} million parameters "
             "changes. Of each photo it makes {dimension} numbers, the embedding."
         ).format(title=shortened(backbone.title), count=millions, dimension=number(dimension)),
-        ntr(
-            "They are read from the tokens of its block {blocks}.",
-            "They are read from the tokens of its blocks {blocks}.",
-            len(backbone.blocks),
-        ).format(blocks=blocks_read),
+        tr("They are: {reading}.").format(reading=reading_words(backbone)),
         tr(
             "Only the output layer learns, {trained} parameters; it turns the embedding into one probability "
             "per class."

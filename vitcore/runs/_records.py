@@ -142,7 +142,11 @@ class RunConfig:
     @staticmethod
     def upgraded(values: dict[str, Any]) -> dict[str, Any]:
         """Bring values of earlier versions to this form."""
-        return {**values, "hyperparameters": Hyperparameters.upgraded(values["hyperparameters"])}
+        return {
+            **values,
+            "hyperparameters": Hyperparameters.upgraded(values["hyperparameters"]),
+            "backbone": BackboneSpec.upgraded(values["backbone"]),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
