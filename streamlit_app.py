@@ -13,19 +13,18 @@ from vitcore.records import disk_guard
 
 prepare_process()
 st.set_page_config(page_title=tr("ViT Studio"), page_icon=Path("app/icon.png"), layout="wide")
-page = st.navigation(
-    [
-        st.Page("pages/dataset.py", title=tr("Dataset"), icon=":material/photo_library:", default=True),
-        st.Page("pages/train.py", title=tr("Train"), icon=":material/model_training:"),
-        st.Page("pages/evaluate.py", title=tr("Evaluate"), icon=":material/monitoring:"),
-        st.Page("pages/samples.py", title=tr("Samples"), icon=":material/image_search:"),
-        st.Page("pages/predict.py", title=tr("Predict"), icon=":material/target:"),
-        st.Page("pages/runs.py", title=tr("Runs"), icon=":material/history:"),
-    ]
-)
+pages = [
+    st.Page("pages/dataset.py", title=tr("Dataset"), icon=":material/photo_library:", default=True),
+    st.Page("pages/train.py", title=tr("Train"), icon=":material/model_training:"),
+    st.Page("pages/evaluate.py", title=tr("Evaluate"), icon=":material/monitoring:"),
+    st.Page("pages/samples.py", title=tr("Samples"), icon=":material/image_search:"),
+    st.Page("pages/predict.py", title=tr("Predict"), icon=":material/target:"),
+    st.Page("pages/runs.py", title=tr("Runs"), icon=":material/history:"),
+]
+page = st.navigation(pages, position="hidden")
 try:
     with reported(draw_error), disk_guard():
-        draw_sidebar()
+        draw_sidebar(pages, page)
         draw_interrupted()
         page.run()
 finally:

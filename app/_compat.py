@@ -11,7 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-__all__ = ["end_at_once", "in_page", "release_upload", "require_frame"]
+__all__ = ["came_by_history", "end_at_once", "in_page", "release_upload", "require_frame"]
 
 
 def release_upload(upload: UploadedFile) -> None:
@@ -32,6 +32,12 @@ def require_frame() -> None:
     if PagesManager.uses_pages_directory:
         PagesManager.uses_pages_directory = False
         st.rerun()
+
+
+def came_by_history() -> bool:
+    """Return whether the page is drawn because somebody went back or forward in the browser."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def in_page() -> bool:

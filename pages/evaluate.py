@@ -16,7 +16,7 @@ from app.evaluate.figures import draw_figures
 from app.evaluate.forecast import draw_forecast
 from app.evaluate.not_sure import draw_trust
 from app.evaluate.stress import draw_stress
-from app.shared.layout import draw_next_page, draw_opening, draw_switch, require_dataset, require_run
+from app.shared.layout import draw_next_page, draw_opening, draw_section, require_dataset, require_run
 from app.shared.text import spreadsheet_of
 from vitcore.language import tr
 from vitcore.runs import Run
@@ -72,7 +72,7 @@ draw_opening(tr("Evaluate"), tr("How good the classifier is on photos that it ha
 run = require_run()
 data = require_dataset()
 titles = {name: title for name, (title, _) in SECTIONS.items()}
-section = draw_switch(tr("Section"), titles, "evaluate_section")
+section = draw_section("evaluate", titles)
 SECTIONS[section][1](run, data)
 take_away(run)
 draw_next_page("samples", tr("See the photos behind the figures"))

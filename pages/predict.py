@@ -8,7 +8,7 @@ from app.predict.exporting import draw_takeaway
 from app.predict.uploading import choose_batch, draw_unanswered, draw_uploaders
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import draw_jobs
-from app.shared.layout import draw_next_page, draw_opening, draw_switch, require_run
+from app.shared.layout import draw_next_page, draw_opening, draw_section, require_run
 from app.shared.messages import draw_error, reported
 from vitcore.language import tr
 from vitcore.pipeline import delete_batch
@@ -44,13 +44,12 @@ def draw_photos(run: Run) -> None:
 
 draw_opening(tr("Predict"), tr("Drop new photos here and see what the classifier takes them for, and why."))
 chosen = require_run()
-section = draw_switch(
-    tr("Section"),
+section = draw_section(
+    "predict",
     {
         "photos": tr(":material/add_a_photo: New photos"),
         "takeaway": tr(":material/home: Take the model home"),
     },
-    "predict_section",
 )
 if section == "takeaway":
     draw_takeaway(chosen)

@@ -10,6 +10,7 @@ from app.runs.comparison import differing, draw_side_by_side, figure, in_words
 from app.shared.layout import draw_empty_state, draw_opening
 from app.shared.messages import draw_damaged
 from app.shared.state import workspace
+from app.shared.tables import draw_choice_table
 from vitcore.language import duration, file_size, local_time, number, tr
 from vitcore.runs import Run, delete_run, list_damaged_runs, list_runs
 from vitcore.workspace import folder_bytes
@@ -65,20 +66,15 @@ draw_damaged(
 )
 if not runs:
     draw_empty_state(tr("Nothing has been trained yet."), "train", tr("Go to Train"))
-event = st.dataframe(
-    pd.DataFrame([table_row(run, own) for run, own in zip(runs, differing(runs), strict=True)]),
-    hide_index=True,
-    width="stretch",
-    on_select="rerun",
-    selection_mode="multi-row",
-    key="runs_table",
-)
-# The list may have become shorter since the rows were chosen.
-chosen = [runs[row] for row in event["selection"]["rows"] if row < len(runs)]
+rows = [table_row(run, own) for run, own in zip(runs, differing(runs), strict=True)]
+ids = draw_choice_table(pd.DataFrame(rows), [run.id for run in runs], "runs_chosen", several=True)
+chosen = [run for run in runs if run.id in ids]
 if len(chosen) > 1:
     draw_side_by_side(chosen)
+elif chosen:
+    draw_actions(chosen[0])
 else:
-    draw_actions(chosen[0] if chosen else runs[0])
+    st.info(tr("Tick a run to open, rename, repeat or delete it; tick several to compare them."))
 st.caption(
     tr("All datasets, kept embeddings and runs together take {size} on this disk.").format(
         size=file_size(disk_use())

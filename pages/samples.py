@@ -10,7 +10,7 @@ from app.shared.layout import (
     draw_next_page,
     draw_opening,
     draw_pagination,
-    draw_switch,
+    draw_section,
     require_dataset,
     require_run,
 )
@@ -28,7 +28,7 @@ draw_opening(
 )
 run = require_run()
 data = require_dataset()
-section = draw_switch(tr("Section"), SECTIONS, "samples_section")
+section = draw_section("samples", SECTIONS)
 if section == "labels":
     draw_suspect_labels(run, data)
 elif section == "map":

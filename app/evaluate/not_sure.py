@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.evaluate.figures import draw_images, true_classes
+from app.shared.address import go_to
 from app.shared.cached_charts import draw_chart
 from app.shared.layout import draw_switch
 from app.shared.messages import draw_error, notify, reported
@@ -45,7 +46,7 @@ def draw_trust(run: Run, data: Dataset) -> None:
             icon=":material/history:",
         )
         if st.button(tr("Go to Train"), icon=":material/arrow_forward:", key="trust_train"):
-            st.switch_page("pages/train.py")
+            go_to("train")
         return
     st.markdown(tr("Better no answer than a wrong one? Choose how sure it has to be before it answers."))
     key = f"level_{run.id}"

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app.shared.layout import draw_pagination
+from app.shared.tables import draw_choice_table
 from vitcore.dataset import load_image
 from vitcore.errors import VitcoreError
 from vitcore.language import tr
@@ -28,7 +29,7 @@ def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
     numbers = [int(value) for value in rows.index]
     reasons = {"ambiguous": tr("close call"), "novel": tr("unlike the training photos")}
     corrected = {number: what.label for number, what in batch.corrections.items()}
-    event = st.dataframe(
+    chosen = draw_choice_table(
         pd.DataFrame(
             {
                 "photo": _thumbnails(batch.id, numbers, batch),
@@ -40,8 +41,9 @@ def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
                 "corrected": [corrected.get(number, "") for number in numbers],
             }
         ),
-        hide_index=True,
-        width="stretch",
+        numbers,
+        f"answers_table_{batch.id}",
+        several=False,
         row_height=THUMBNAIL,
         column_config={
             "photo": st.column_config.ImageColumn(tr("photo"), width="small"),
@@ -54,11 +56,7 @@ def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
             "reason": tr("why not"),
             "corrected": tr("corrected to"),
         },
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"answers_table_{batch.id}",
     )
-    chosen = [numbers[row] for row in event["selection"]["rows"] if row < len(numbers)]
     if not chosen:
         st.caption(tr("Choose a row to see the photo with its reasons."))
     return chosen[0] if chosen else None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.shared.address import go_to
 from app.shared.engine import computed_on, draw_engine
 from app.shared.messages import draw_error, notify_error, reported
 from app.shared.resuming import resume
@@ -32,15 +33,19 @@ def draw_actions(run: Run) -> None:
     if message:
         st.info(escape_markdown(message, 400), icon=":material/info:")
     with st.container(horizontal=True):
-        if run.has_model and st.button(tr("Open"), type="primary", icon=":material/monitoring:"):
+        if run.has_model and st.button(
+            tr("Open"), type="primary", icon=":material/monitoring:", key=f"open_{run.id}"
+        ):
             select("dataset", run.config.dataset.id)
             select("run", run.id)
-            st.switch_page("pages/evaluate.py")
+            go_to("evaluate")
         if run.can_resume and st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{run.id}"):
             resume(run)
-        if run.state != "running" and st.button(tr("Repeat"), icon=":material/replay:"):
+        if run.state != "running" and st.button(
+            tr("Repeat"), icon=":material/replay:", key=f"repeat_{run.id}"
+        ):
             _repeat(run)
-        with st.popover(tr("Name and note"), icon=":material/edit_note:"):
+        with st.popover(tr("Name and note"), icon=":material/edit_note:", key=f"about_{run.id}"):
             _describe(run)
         can_delete = run.state != "running"
         if can_delete and st.button(tr("Delete"), icon=":material/delete:", key=f"delete_{run.id}"):
@@ -66,10 +71,12 @@ def draw_undo() -> None:
     deleted: list[tuple[str, str]] = st.session_state.setdefault("deleted_runs", [])
     if not deleted:
         return
-    label = tr("Undo: deleted {name}").format(name=escape_markdown(deleted[-1][1], 60))
-    if st.button(label, icon=":material/undo:", key="undo_delete"):
+    run_id, name = deleted[-1]
+    label = tr("Undo: deleted {name}").format(name=escape_markdown(name, 60))
+    if st.button(label, icon=":material/undo:", key=f"undo_delete_{run_id}"):
+        deleted.remove((run_id, name))
         with reported(notify_error):
-            restore_run(deleted.pop()[0], workspace=workspace())
+            restore_run(run_id, workspace=workspace())
         st.rerun()
 
 
@@ -93,4 +100,4 @@ def _repeat(run: Run) -> None:
         draw_error(error)
         return
     select("dataset", data.id)
-    st.switch_page("pages/train.py")
+    go_to("train")

@@ -107,7 +107,8 @@ def draw_side_by_side(runs: Sequence[Run]) -> None:
         pd.DataFrame(rows), width="stretch", column_config={"_index": st.column_config.Column(width="medium")}
     )
     delete = tr("Delete these {count} runs").format(count=number(len(runs)))
-    if st.button(delete, icon=":material/delete:", key="delete_several"):
+    key = f"delete_several_{'_'.join(sorted(run.id for run in runs))}"
+    if st.button(delete, icon=":material/delete:", key=key):
         delete_runs([run for run in runs if run.state != "running"])
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.samples.gallery import RIGHT, WRONG, Samples, open_picture, present_labels, samples_of
+from app.shared.address import write_address
 from app.shared.cached_charts import draw_chart
 from app.shared.explanation import SIDE, cached_explanation, cached_picture, draw_legend, draw_nearest
 from app.shared.messages import draw_unavailable, error_text
@@ -49,6 +50,7 @@ def _close() -> None:
 
 
 def _dialog(run: Run, order: npt.NDArray[np.int64]) -> None:
+    write_address()
     data, samples = chosen_dataset(), samples_of(run)
     image_id = st.session_state["opened"][1]
     row = samples.rows[samples.rows["image_id"] == image_id].iloc[0]

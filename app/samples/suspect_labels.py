@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.shared.address import go_to
 from app.shared.edits import apply_edit, draw_undo_button
 from app.shared.layout import draw_pagination
 from app.shared.messages import notify_error, reported
@@ -136,7 +137,7 @@ def _draw_retraining(run: Run, data: Dataset) -> None:
                 with reported(notify_error):
                     start_training(data, run.hyperparameters, run.config.requested)
                     st.session_state["compared_with"] = run.id
-                st.switch_page("pages/train.py")
+                go_to("train")
             st.caption(
                 tr(
                     "The photos have been changed since this classifier was trained; seconds tell what it "

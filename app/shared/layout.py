@@ -6,6 +6,7 @@ from typing import Any, NoReturn, TypeVar
 import streamlit as st
 
 from app._compat import require_frame
+from app.shared.address import go_to, section_key
 from app.shared.messages import draw_error
 from app.shared.starting import start_sample
 from app.shared.state import chosen_dataset, chosen_run
@@ -21,6 +22,7 @@ __all__ = [
     "draw_next_page",
     "draw_opening",
     "draw_pagination",
+    "draw_section",
     "draw_select",
     "draw_switch",
     "require_dataset",
@@ -51,7 +53,7 @@ def draw_next_page(page: str, label: str) -> None:
     """Draw the button at the end of a page, to the next step of the work."""
     st.space("small")
     if st.button(label, icon=":material/arrow_forward:", icon_position="right", key=f"next_{page}"):
-        st.switch_page(f"pages/{page}.py")
+        go_to(page)
 
 
 def require_dataset() -> Dataset:
@@ -114,8 +116,19 @@ def draw_switch(title: str, options: Mapping[str, str], key: str) -> str:
     )
 
 
+def draw_section(page: str, options: Mapping[str, str]) -> str:
+    """Draw the choice between the sections of a page, which its address names; return the chosen one."""
+    key = section_key(page)
+    st.session_state[f"{page}_first_section"] = next(iter(options))
+    if st.session_state.get(key) not in options:  # that of an old link
+        st.session_state.pop(key, None)
+    return draw_switch(tr("Section"), options, key)
+
+
 def draw_select(title: str, options: Mapping[str, str], key: str, **more: Any) -> str:
     """Draw a choice between many options; kept from page to page.
+
+    The choice stays the same when options come, go or are renamed, by another session for instance.
 
     Args:
         title: What is chosen.
@@ -123,6 +136,8 @@ def draw_select(title: str, options: Mapping[str, str], key: str, **more: Any) -
         key: Of the widget.
         more: As for `st.selectbox`.
     """
+    if key in st.session_state:  # the browser knows it by what it was called when it was drawn last
+        st.session_state[key] = st.session_state[key]
     return st.selectbox(
         title, list(options), format_func=options.__getitem__, key=key, persist_state="session", **more
     )
@@ -141,10 +156,10 @@ def draw_empty_state(sentence: str, page: str, label: str, *, sample: bool = Fal
         st.markdown(f"### :material/inbox:\n\n{sentence}", text_alignment="center")
         with st.container(horizontal=True, horizontal_alignment="center"):
             if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
-                st.switch_page(f"pages/{page}.py")
+                go_to(page)
             if sample and st.button(tr("Use the sample set"), icon=":material/draw:", key="empty_sample"):
                 start_sample()
-                st.switch_page("pages/dataset.py")
+                go_to("dataset")
     st.stop()
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.shared.address import go_to
 from app.shared.messages import notify_error, reported
 from app.shared.starting import start_resume
 from app.shared.state import select, workspace
@@ -60,4 +61,4 @@ def resume(run: Run) -> None:
     with reported(notify_error):
         start_resume(run)
     select("dataset", run.config.dataset.id)
-    st.switch_page("pages/train.py")
+    go_to("train")

@@ -1,7 +1,11 @@
 """The sidebar of every page: which dataset, which run, which device, what is running."""
 
-import streamlit as st
+from collections.abc import Sequence
 
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from app.shared.address import draw_navigation, follow_address, write_address
 from app.shared.jobs import watch_jobs
 from app.shared.language import choose_language
 from app.shared.layout import draw_select
@@ -14,11 +18,18 @@ from vitcore.runs import Run
 __all__ = ["draw_sidebar"]
 
 
-def draw_sidebar() -> None:
-    """Draw the selectors and the running jobs; their choices are in `app.state`."""
+def draw_sidebar(pages: Sequence[StreamlitPage], shown: StreamlitPage) -> None:
+    """Draw the links to the pages, the selectors and the running jobs; their choices are in `app.state`.
+
+    Args:
+        pages: All pages.
+        shown: The one that is about to be drawn.
+    """
+    follow_address(shown.url_path or "dataset")
     names = dataset_names()
     apply_selection("dataset", list(names))
     with st.sidebar:
+        links = st.container(gap=None)
         if names:
             draw_select(tr("Dataset"), names, "dataset")
         found = {run.id: run for run in runs_of(st.session_state["dataset"])} if names else {}
@@ -26,6 +37,9 @@ def draw_sidebar() -> None:
         labels = distinct_names({run_id: _run_label(run) for run_id, run in found.items()})
         if found:
             draw_select(tr("Trained classifier"), labels, "run")
+        write_address()
+        with links:
+            draw_navigation(pages)
         watch_jobs()
         if title := device_title():
             st.caption(tr(":material/memory: Computing on {device}").format(device=tr(title)))

@@ -107,7 +107,7 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
     expect_headline_everywhere(page, first)
 
     # Four more series join the same dataset, and fall under the same rule.
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Dataset", exact=True).click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Dataset", exact=True).click()
     more = page.get_by_text("Bring in photos")
     expect(more).to_be_visible()
     settled(page)

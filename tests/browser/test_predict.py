@@ -60,5 +60,5 @@ def test_photos_are_dropped_answered_taken_along_and_corrected(
     expect(page.get_by_text("Added to shades as violet")).to_be_visible()
     assert load_dataset(dataset.id).class_counts == {**dataset.class_counts, "violet": 1}
 
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Dataset").click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Dataset").click()
     expect(page.get_by_text("violet").first).to_be_visible()

@@ -71,7 +71,7 @@ def test_from_a_cell_and_a_point_to_the_images_and_a_label_mended(
         expect(page.get_by_text(name)).to_have_count(1)
 
     # A click on a point of the map shows its image.
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Samples").click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Samples").click()
     page.get_by_role("radio", name="Map").click()
     points = page.locator("path[aria-roledescription=point]")
     expect(points).to_have_count(len(rows))

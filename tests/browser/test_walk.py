@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 
 def open_page(page: Page, name: str) -> None:
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
     expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
 
 
@@ -112,13 +112,13 @@ def test_sample_set_becomes_a_judged_classifier(
 
     # Runs: it is there.
     open_page(page, "Runs")
-    expect(page.get_by_test_id("stBaseButton-primary").filter(has_text="Open")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
 
 def test_a_link_to_a_page_works_as_the_very_first_visit(page: Page, server: str) -> None:
     page.goto(f"{server}/runs")
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
-    names = page.get_by_test_id("stSidebarNavLink")
+    names = page.get_by_test_id("stSidebar").get_by_role("link")
     expect(names).to_have_text(
         [re.compile(name) for name in ("Dataset", "Train", "Evaluate", "Samples", "Predict", "Runs")]
     )

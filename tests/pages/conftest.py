@@ -98,10 +98,12 @@ def finish_jobs() -> None:
 def open_page() -> Callable[..., AppTest]:
     """Opens a page in a new browser session."""
 
-    def open_page(name: str, theme: str = "light") -> AppTest:
+    def open_page(name: str, theme: str = "light", address: dict[str, str] | None = None) -> AppTest:
         at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=PATIENCE_S)
         at._bidi_component_manager = BidiComponentManager()  # else all packages are searched for components
         at.context["theme"] = theme
+        for key, value in (address or {}).items():
+            at.query_params[key] = value
         return go_to(at, name)
 
     return open_page
@@ -157,6 +159,15 @@ def press(at: AppTest, name: str) -> AppTest:
     button = find_button(at, name)
     assert button is not None, f"no button {name!r} among {[b.key or b.label for b in at.button]}"
     button.click().run()
+    assert not at.exception
+    return at
+
+
+def tick(at: AppTest, *rows: int) -> AppTest:
+    """Choose rows of the first table by their places, as somebody who looks at it does."""
+    _, _, key = at.dataframe[0].proto.id.split("-", 2)
+    at.session_state[key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+    at.run()
     assert not at.exception
     return at
 
@@ -226,6 +237,7 @@ def ui() -> SimpleNamespace:
     return SimpleNamespace(
         go_to=go_to,
         press=press,
+        tick=tick,
         find_button=find_button,
         current_page=current_page,
         texts=texts,

@@ -10,15 +10,13 @@ from vitcore.records import plain_values
 from vitcore.runs import list_runs, load_run
 
 
+@pytest.fixture
+def tick(ui):
+    return ui.tick
+
+
 def table(at):
     return at.dataframe[0].value
-
-
-def choose(at, *rows):
-    at.session_state["runs_table"] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
-    at.run()
-    assert not at.exception
-    return at
 
 
 def copy_run(run, run_id, **facts):
@@ -74,21 +72,21 @@ def test_a_row_has_the_figures_of_its_run(open_page, trained):
     assert row["epochs"].split()[0] == "4"
 
 
-def test_a_run_can_be_opened(open_page, ui, trained, older):
-    at = choose(open_page("runs"), 1)
+def test_a_run_can_be_opened(open_page, ui, trained, older, tick):
+    at = tick(open_page("runs"), 1)
     ui.press(at, "open")
     assert ui.current_page(at) == "Evaluate"
     assert at.session_state["run"] == older.id != trained.run.id
 
 
-def test_the_settings_of_a_run_can_be_looked_at(open_page, trained):
-    (shown,) = open_page("runs").json
+def test_the_settings_of_a_run_can_be_looked_at(open_page, trained, tick):
+    (shown,) = tick(open_page("runs"), 0).json
     assert json.loads(shown.value) == plain_values(trained.run.config)
 
 
 @pytest.mark.thorough
-def test_a_run_can_be_repeated(open_page, finish, ui, trained):
-    at = ui.press(open_page("runs"), "repeat")
+def test_a_run_can_be_repeated(open_page, finish, ui, trained, tick):
+    at = ui.press(tick(open_page("runs"), 0), "repeat")
     assert ui.current_page(at) == "Train"
     finish(at)
     assert at.session_state["run"] != trained.run.id
@@ -99,23 +97,23 @@ def test_a_run_can_be_repeated(open_page, finish, ui, trained):
     assert repeated.evaluation.to_dict() == trained.run.evaluation.to_dict()
 
 
-def test_a_run_whose_dataset_is_gone_cannot_be_repeated(open_page, ui, trained, workspace):
+def test_a_run_whose_dataset_is_gone_cannot_be_repeated(open_page, ui, trained, workspace, tick):
     workspace.remove(trained.dataset.folder)
-    at = ui.press(open_page("runs"), "repeat")
+    at = ui.press(tick(open_page("runs"), 0), "repeat")
     assert len(at.error) == 1
     assert job_queue().jobs() == []
 
 
-def test_a_run_whose_dataset_is_gone_can_still_be_listed_and_deleted(open_page, ui, trained, workspace):
+def test_a_run_whose_dataset_is_gone_can_still_be_listed_and_deleted(open_page, ui, trained, workspace, tick):
     workspace.remove(trained.dataset.folder)
-    at = open_page("runs")
+    at = tick(open_page("runs"), 0)
     assert len(table(at)) == 1
     ui.press(at, "delete")
     assert list_runs() == []
 
 
-def test_a_run_can_be_deleted(open_page, ui, trained, older):
-    at = choose(open_page("runs"), 1)
+def test_a_run_can_be_deleted(open_page, ui, trained, older, tick):
+    at = tick(open_page("runs"), 1)
     ui.press(at, "delete")
     assert [run.id for run in list_runs()] == [trained.run.id]
     assert len(table(at)) == 1
@@ -123,30 +121,30 @@ def test_a_run_can_be_deleted(open_page, ui, trained, older):
 
 
 @pytest.mark.usefixtures("trained")
-def test_the_last_run_can_be_deleted(open_page, ui):
-    at = ui.press(open_page("runs"), "delete")
+def test_the_last_run_can_be_deleted(open_page, ui, tick):
+    at = ui.press(tick(open_page("runs"), 0), "delete")
     assert list_runs() == []
     assert ui.find_button(at, "empty_train")
 
 
-def test_a_click_on_delete_deletes_the_run_that_was_shown_and_no_other(open_page, ui, trained, older):
+def test_a_click_on_delete_deletes_the_run_that_was_shown_and_no_other(open_page, ui, trained, older, tick):
     """Another session has deleted it meanwhile."""
-    mine, theirs = open_page("runs"), open_page("runs")
+    mine, theirs = tick(open_page("runs"), 0), tick(open_page("runs"), 0)
     ui.press(theirs, "delete")
-    ui.press(mine, "delete")
+    ui.press(mine, "delete_")
     assert not trained.run.folder.exists()
     assert [run.id for run in list_runs()] == [older.id]
 
 
-def test_a_run_that_came_meanwhile_is_not_deleted_in_place_of_the_one_shown(open_page, ui, trained):
-    at = open_page("runs")
+def test_a_run_that_came_meanwhile_is_not_deleted_in_place_of_the_one_shown(open_page, ui, trained, tick):
+    at = tick(open_page("runs"), 0)
     newer = copy_run(trained.run, "20990101-000000-00000a")
     ui.press(at, "delete")
     assert newer.id in [run.id for run in list_runs()]
 
 
-def test_an_interrupted_run_can_be_repeated_and_deleted_but_not_opened(open_page, ui, interrupted):
-    at = choose(open_page("runs"), 0)
+def test_an_interrupted_run_can_be_repeated_and_deleted_but_not_opened(open_page, ui, interrupted, tick):
+    at = tick(open_page("runs"), 0)
     assert table(at)["state"].iloc[0] == "interrupted"
     assert len(at.info) == 1
     assert ui.find_button(at, "open") is None
@@ -156,9 +154,9 @@ def test_an_interrupted_run_can_be_repeated_and_deleted_but_not_opened(open_page
 
 
 @pytest.mark.parametrize("state", ["failed", "stopped"])
-def test_a_run_without_a_result_says_why(open_page, ui, trained, state):
+def test_a_run_without_a_result_says_why(open_page, ui, trained, state, tick):
     without_results(copy_run(trained.run, "20990101-000000-00000b", state=state, message="It went wrong."))
-    at = open_page("runs")
+    at = tick(open_page("runs"), 0)
     assert any("went wrong" in text for text in ui.texts(at))
     assert ui.find_button(at, "open") is None
     assert ui.find_button(at, "repeat")
@@ -170,9 +168,9 @@ def test_an_interrupted_run_is_not_among_the_classifiers(open_page, trained, int
     assert at.session_state["run"] == trained.run.id != interrupted.id
 
 
-def test_a_running_run_can_neither_be_repeated_nor_deleted(open_page, ui, workspace, interrupted):
+def test_a_running_run_can_neither_be_repeated_nor_deleted(open_page, ui, workspace, interrupted, tick):
     with workspace.lock(f"run-{interrupted.id}"):
-        at = open_page("runs")
+        at = tick(open_page("runs"), 0)
         assert table(at)["state"].iloc[0] == "running"
         assert [name for name in ("open", "repeat", "delete") if ui.find_button(at, name)] == []
 
@@ -180,15 +178,15 @@ def test_a_running_run_can_neither_be_repeated_nor_deleted(open_page, ui, worksp
 # --- several runs, names, second thoughts ------------------------------------------------------
 
 
-def test_a_deleted_run_can_be_brought_back(open_page, ui, trained, older):
-    at = ui.press(choose(open_page("runs"), 1), "delete")
+def test_a_deleted_run_can_be_brought_back(open_page, ui, trained, older, tick):
+    at = ui.press(tick(open_page("runs"), 1), "delete")
     at = ui.press(at, "undo_delete")
     assert [run.id for run in list_runs()] == [trained.run.id, older.id]
     assert ui.find_button(at, "undo_delete") is None
 
 
-def test_a_run_can_be_given_a_name_and_a_note(open_page, ui, trained):
-    at = open_page("runs")
+def test_a_run_can_be_given_a_name_and_a_note(open_page, ui, trained, tick):
+    at = tick(open_page("runs"), 0)
     at.text_input(key=f"name_{trained.run.id}").set_value("The good one")
     at.text_area(key=f"note_{trained.run.id}").set_value("with all hats").run()
     ui.press(at, "describe")
@@ -196,11 +194,11 @@ def test_a_run_can_be_given_a_name_and_a_note(open_page, ui, trained):
     assert (row["name"], row["note"]) == ("The good one", "with all hats")
 
 
-def test_several_runs_are_compared_in_what_differs(open_page, trained, older):
+def test_several_runs_are_compared_in_what_differs(open_page, trained, older, tick):
     config = json.loads((older.folder / "config.json").read_text())
     config["hyperparameters"]["learning_rate"] = 0.5
     (older.folder / "config.json").write_text(json.dumps(config))
-    at = choose(open_page("runs"), 0, 1)
+    at = tick(open_page("runs"), 0, 1)
     assert "learning rate 0.5" in table(at)["settings that differ"].tolist()[1]
     side_by_side = at.dataframe[1].value
     assert list(side_by_side.loc["learning rate"]) == [
@@ -210,12 +208,12 @@ def test_several_runs_are_compared_in_what_differs(open_page, trained, older):
     assert "batch size" not in side_by_side.index
 
 
-def test_of_several_runs_the_latest_is_compared_with_each(open_page, ui, trained, older):
+def test_of_several_runs_the_latest_is_compared_with_each(open_page, ui, trained, older, tick):
     copy_run(trained.run, "20200101-000000-00000b")
     for name, rows in (("predictions", older.predictions), ("cross-validation", older.cross_validated)):
         rows["sha256"] = [f"{number:064x}" for number in range(len(rows))]
         rows.to_csv(older.folder / f"{name}.csv", index=False)
-    texts = ui.texts(choose(open_page("runs"), 2, 0, 1))
+    texts = ui.texts(tick(open_page("runs"), 2, 0, 1))
     [said] = [text for text in texts if "both trainings were judged on" in text]
     assert f"On the {trained.run.headline.images} photos" in said
     assert "both are right equally often" in said
@@ -223,8 +221,8 @@ def test_of_several_runs_the_latest_is_compared_with_each(open_page, ui, trained
     assert len([text for text in texts if text.startswith("This one is ")]) == 2
 
 
-def test_several_runs_can_be_deleted_at_once(open_page, ui, trained, older):
-    at = ui.press(choose(open_page("runs"), 0, 1), "delete_several")
+def test_several_runs_can_be_deleted_at_once(open_page, ui, trained, older, tick):
+    at = ui.press(tick(open_page("runs"), 0, 1), "delete_several")
     assert list_runs() == []
     for run in (older, trained.run):
         ui.press(at, "undo_delete")

@@ -246,7 +246,7 @@ def test_what_a_search_found_is_told(open_page, ui, finish, trained, tiny_backbo
 
 
 @pytest.mark.thorough
-def test_runs_beside_each_other_are_told(open_page, trained):
+def test_runs_beside_each_other_are_told(open_page, trained, ui):
     folder = trained.run.folder.with_name("20200101-000000-00000a")
     shutil.copytree(trained.run.folder, folder)
     config = json.loads((folder / "config.json").read_text())
@@ -256,8 +256,6 @@ def test_runs_beside_each_other_are_told(open_page, trained):
         json.dumps({"since": "2026-11-23T10:00:00+00:00", "state": "stopped", "message": ""})
     )
     assert load_run(folder.name).state == "stopped"
-    at = open_page("runs")
-    at.session_state["runs_table"] = {"selection": {"rows": [0, 1], "columns": [], "cells": []}}
-    at.run()
+    at = ui.tick(open_page("runs"), 0, 1)
     assert english_in(at) == []
     assert any("0,25" in text for text in spoken(at))
