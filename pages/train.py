@@ -14,8 +14,8 @@ from app.shared.state import chosen_run, unfinished_runs, workspace
 from app.shared.text import escape_markdown
 from app.shared.training_curves import draw_curves
 from app.train.earlier import draw_difference_to_earlier, draw_new_division
+from app.train.searching import draw_search
 from app.train.settings import draw_settings, load_settings
-from app.train.tuning import draw_tuning
 from vitcore.compute import Compute
 from vitcore.jobs import Job
 from vitcore.language import duration, number, tr, translated
@@ -94,7 +94,7 @@ if st.button(tr("Start training"), type="primary", icon=":material/play_arrow:",
     with reported(draw_error):
         start_training(data, Hyperparameters(**values), Compute(**requested))
         st.rerun()
-draw_tuning(data, values, requested)
+draw_search(data, values, requested)
 if not draw_jobs(TRAINING, below=curves_so_far):
     unfinished([run for run in unfinished_runs(data.id) if not is_announced(run)])
     last = chosen_run()

@@ -76,6 +76,13 @@ def prepared_home(homes: Path, workspace: Workspace) -> Prepared:
     return fill
 
 
+@pytest.fixture
+def few_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches compare backbones and input sizes, and no other heads, which takes a tenth of the time."""
+    monkeypatch.setattr("vitcore.search._recipes.PRESETS", {})
+    monkeypatch.setattr("vitcore.search._recipes.settings_without_effect", lambda _: {"head"})
+
+
 PictureFolder = Callable[..., Path]
 
 

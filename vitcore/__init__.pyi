@@ -2,7 +2,7 @@ from .compute import Compute
 from .dataset import Dataset, import_dataset, load_dataset
 from .errors import VitcoreError
 from .inference import Classifier, Prediction, load_classifier
-from .pipeline import find_settings, train
+from .pipeline import find_recipe, train
 from .runs import Run, list_runs, load_run
 from .training import Hyperparameters
 from .workspace import Workspace
@@ -16,7 +16,7 @@ __all__ = [
     "Run",
     "VitcoreError",
     "Workspace",
-    "find_settings",
+    "find_recipe",
     "import_dataset",
     "list_runs",
     "load_classifier",

@@ -19,7 +19,7 @@ class Progress:
             ``evaluate``, ``check``, ``predict``, ``maps``, ``export`` or ``compare``.
         done: Units finished, 0 … `total`.
         total: Units in all; 0 when unknown.
-        unit: What is counted: ``images``, ``epochs``, ``trials``, ``pairs`` or ``MB``.
+        unit: What is counted: ``images``, ``epochs``, ``seconds``, ``pairs`` or ``MB``.
         per_second: Units finished per second, 0 when not known yet.
         remaining_s: Estimated seconds left in this phase, None when not known yet.
         message: One sentence for the user, if there is something to say.

@@ -14,10 +14,9 @@ __all__ = [
     "MAP_CHECK",
     "PREDICTION",
     "REVIEW",
-    "SIZE_COMPARISON",
+    "SEARCH",
     "STRESS_TEST",
     "TRAINING",
-    "TUNING",
     "JobKind",
 ]
 
@@ -68,18 +67,11 @@ CHECK = JobKind(
     ended_early=mark("The check ended early."),
     selects="dataset",
 )
-TUNING = JobKind(
-    name="tuning",
-    running=mark("Finding settings for {title}"),
-    complete=mark("The search for settings is done, after {time}."),
-    ended_early=mark("The search for settings ended early."),
-    selects="dataset",
-)
-SIZE_COMPARISON = JobKind(
-    name="sizes",
-    running=mark("Measuring input sizes for {title}"),
-    complete=mark("The input sizes are measured, after {time}."),
-    ended_early=mark("The measuring of input sizes ended early."),
+SEARCH = JobKind(
+    name="search",
+    running=mark("Finding better settings for {title}"),
+    complete=mark("The search for better settings is done, after {time}."),
+    ended_early=mark("The search for better settings ended early."),
     selects="dataset",
 )
 REVIEW = JobKind(
@@ -130,8 +122,7 @@ JOB_KINDS = {
         TRAINING,
         IMPORT,
         CHECK,
-        TUNING,
-        SIZE_COMPARISON,
+        SEARCH,
         REVIEW,
         EXTERNAL_VALIDATION,
         STRESS_TEST,

@@ -23,7 +23,7 @@ _PHASES = {
     "embed": mark("Looking at each image once with the Vision Transformer"),
     "fit": mark("Training the output layer"),
     "review": mark("Training on parts of the photos, to see what can be seen only then"),
-    "search": mark("Trying settings by cross-validation"),
+    "search": mark("Comparing recipes on the training photos"),
     "evaluate": mark("Judging on the validation images"),
     "check": mark("Looking at sharpness and light"),
     "predict": mark("Looking at each photo"),
@@ -34,7 +34,7 @@ _PHASES = {
 _COUNTED = {  # by the unit
     "images": mark("{done} of {total} images"),
     "epochs": mark("{done} of {total} epochs"),
-    "trials": mark("{done} of {total} trials"),
+    "seconds": mark("{done} of about {total} seconds"),
     "pairs": mark("{done} of {total} pairs"),
     "steps": mark("{done} of {total} steps"),
     "MB": mark("{done} of {total} MB"),

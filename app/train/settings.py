@@ -1,20 +1,17 @@
 """The settings of a training: sliders with plain words, presets, and settings taken from elsewhere."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import streamlit as st
 
 from app.shared.engine import engine_title, engines_here
-from app.shared.job_kinds import SIZE_COMPARISON
-from app.shared.jobs import is_active
 from app.shared.messages import notify, notify_error
 from app.shared.server_paths import paths_are_open
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
-from app.train.input_sizes import draw_input_sizes
 from vitcore.backbone import CATALOGUE
 from vitcore.compute import DEVICES, PRECISIONS, Compute
 from vitcore.dataset import AUGMENTATIONS, Dataset
@@ -24,7 +21,7 @@ from vitcore.records import plain_values
 from vitcore.report import setting_title, setting_value, significant
 from vitcore.training import PRESETS, Hyperparameters, settings_without_effect
 
-__all__ = ["describe_settings", "draw_settings", "load_settings", "requested_settings"]
+__all__ = ["draw_settings", "load_settings", "requested_settings"]
 
 DEFAULTS = Hyperparameters()
 FILE = "file"
@@ -159,9 +156,6 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
         _draw("epochs")
     with right:
         _draw("learning_rate")
-    measuring = is_active(SIZE_COMPARISON)
-    if measuring:  # and it stays open to show what was found
-        st.session_state["settings_open"] = True
     with st.expander(tr("More settings"), icon=":material/tune:", key="settings_open", on_change="rerun"):
         learning, regularising, judging = st.columns(3, gap="medium")
         with learning:
@@ -178,9 +172,7 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
             _draw_seed()
         st.markdown("**" + tr("Where and with what") + "**")
         _where()
-        values, requested = chosen_settings(), requested_settings()
-        draw_input_sizes(data, values, requested)
-    return values, requested
+    return chosen_settings(), requested_settings()
 
 
 def chosen_settings() -> dict[str, Any]:
@@ -199,14 +191,6 @@ def load_settings(hyperparameters: Hyperparameters, requested: Mapping[str, Any]
     backbone = (requested or {}).get("backbone")
     if backbone is not None and backbone not in BACKBONES:
         st.session_state["backbone"], st.session_state["weights"] = FILE, backbone
-
-
-def describe_settings(hyperparameters: Hyperparameters, names: Iterable[str]) -> str:
-    """Some settings in words, such as "learning rate 0.002, optimizer SGD"."""
-    return ", ".join(
-        f"{setting_title(name, in_sentence=True)} {setting_value(name, getattr(hyperparameters, name))}"
-        for name in names
-    )
 
 
 def requested_settings() -> dict[str, Any]:

@@ -18,7 +18,6 @@ from vitcore.charts import (
     coverage_chart,
     embedding_chart,
     forecast_chart,
-    learning_rate_chart,
     loss_chart,
     precision_recall_chart,
     probability_chart,
@@ -26,7 +25,6 @@ from vitcore.charts import (
     roc_chart,
     score_chart,
     size_chart,
-    trials_chart,
 )
 from vitcore.language import speaking
 
@@ -70,17 +68,6 @@ SIZES = pd.DataFrame({"image_id": range(3), "label": "training", "width": [1, 2,
 COVERAGE = pd.DataFrame({"level": RATES, "coverage": 1 - RATES, "accuracy": 0.9 + RATES / 10})
 FORECAST = pd.DataFrame({"images": [50, 2000], "accuracy": [0.8, 0.9], "low": 0.7, "high": 0.95})
 MEASURED = pd.DataFrame({"images": [50, 100], "error": [0.2, 0.1], "repeat": 1})
-TRIALS = pd.DataFrame(
-    {
-        "number": [1, 2, 3, 4],
-        "value": [0.08, 0.09, 0.1, 0.9],
-        "best": 0.08,
-        "pruned": [False, True, False, False],
-        "baseline": [True, False, False, False],
-        "text": "a",
-    }
-)
-LOSSES = pd.DataFrame({"learning_rate": np.geomspace(1e-5, 1, 5), "loss": RATES, "smoothed": RATES})
 
 CHARTS = {
     "loss": lambda: loss_chart(HISTORY, 5, 3, smooth=True, folds=FOLDS),
@@ -100,8 +87,6 @@ CHARTS = {
     "probability": lambda: probability_chart({"training": 0.767, "images": 0.2}),
     "reliability": lambda: reliability_chart(BINS, BINS),
     "confidence": lambda: confidence_chart(pd.DataFrame({"confidence": RATES, "right": RATES > 0.5})),
-    "trials": lambda: trials_chart(TRIALS),
-    "learning rate": lambda: learning_rate_chart(LOSSES, 0.025),
 }
 # Columns whose values are words of the chart.
 WORDS = {"answer", "curve", "kind", "label", "part", "state", "text"}
@@ -203,8 +188,6 @@ def test_every_chart_has_the_numbers_of_the_language(name):
         ("probability", "76,7\N{NO-BREAK SPACE}%"),
         ("class counts", "10.000"),
         ("coverage", "objetivo 95\N{NO-BREAK SPACE}%"),
-        ("learning rate", "sugerencia: 0,025"),
-        ("trials", "mejor hasta ahora: 92,0\N{NO-BREAK SPACE}%"),
         ("roc", "training (0,876)"),
     ],
 )

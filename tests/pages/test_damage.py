@@ -20,9 +20,8 @@ from vitcore.inference import load_classifier
 from vitcore.pipeline import (
     answer_batch,
     check_maps,
-    compare_sizes,
     evaluate_external,
-    find_settings,
+    find_recipe,
     load_batch,
     new_batch,
     review_run,
@@ -179,9 +178,8 @@ DAMAGES = [
     ("datasets/{data}/confirmed.json", text("{}")),
     ("datasets/{data}/divisions/*", half),
     ("datasets/{data}/measures.json", value(quality=3)),
-    ("datasets/{data}/tuning.json", value(number=99)),
-    ("datasets/{data}/tuning.json", half),
-    ("datasets/{data}/sizes/*", value(sizes=[])),
+    ("datasets/{data}/search.json", value(recipes=[])),
+    ("datasets/{data}/search.json", half),
     ("datasets/{data}/duplicates/*", text("{}")),
     ("datasets/{data}/thumbnails/*/*", half),
     ("datasets/{data}/images/*/*", nothing),
@@ -228,8 +226,7 @@ def make(workspace: Workspace, photos: Path, others: Path, compute: Compute) -> 
     data = exclude(import_dataset(photos, name="My photos", workspace=workspace), [3])
     confirm(data, [4, 5])
     measure(data, **options)
-    compare_sizes(data, h, images=20, sizes=(64, 80), **options)
-    find_settings(data, h, trials=1, **options)
+    find_recipe(data, h, backbones=(), input_sizes=[64], **options)
     run = train(data, h, **options)
     describe_run(run.id, name="Mine", note="a note", workspace=workspace)
     review_run(run.id, workspace=workspace)

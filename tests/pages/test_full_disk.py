@@ -12,7 +12,7 @@ PAGES = ["dataset", "train", "evaluate", "samples", "predict", "runs"]
 WORK = {
     "check": "dataset",
     "start training": "train",
-    "tune": "train",
+    "search": "train",
     "look_closer": "evaluate",
     "save": "runs",
 }
@@ -39,7 +39,9 @@ def test_all_pages_open_and_say_what_is_wrong(disk, open_page, finish, ui, how, 
             assert not at.error
             assert not any("picture is gone" in text for text in ui.texts(at))
         for button, page in WORK.items():
-            at = ui.press(open_page(page), button)
+            at = open_page(page)
+            at.session_state["search_open"] = True
+            at = ui.press(at.run(), button)
             at = at if at.error else finish(at)
             assert step in at.error[0].value, button
     finally:

@@ -74,7 +74,6 @@ def files(monkeypatch) -> list[str]:
     """What the button for a file of the settings would give, run by run."""
     found: list[str] = []
     monkeypatch.setattr("streamlit.download_button", lambda _label, data, *_, **__: found.append(data))
-    monkeypatch.setattr("app.train.settings.draw_input_sizes", lambda *_: None)  # which needs photos
     return found
 
 

@@ -237,11 +237,14 @@ def test_a_running_training_and_its_end_are_told(open_page, ui, finish, hold, tr
 @pytest.mark.thorough
 def test_what_a_search_found_is_told(open_page, ui, finish, trained, tiny_backbone):  # noqa: ARG001
     at = in_spanish(open_page("train"))
+    at.session_state["search_open"] = True
+    at.run()
     ui.choose_weights(at, tiny_backbone)
     at.select_slider(key="epochs").set_value(2)
-    at.select_slider(key="trials").set_value(10)
-    finish(ui.press(at, "tune"))
-    assert len(at.get("vega_lite_chart")) == 4
+    at.multiselect(key="search_backbones").set_value([])
+    at.multiselect(key="search_sizes").set_value([112])
+    finish(ui.press(at, "search"))
+    assert len(at.table) == 1
     assert left_in_english([], spoken(at), (*NAMES, tiny_backbone)) == []
 
 

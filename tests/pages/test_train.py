@@ -1,5 +1,5 @@
 import json
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import pytest
 import torch
@@ -7,9 +7,8 @@ import torch
 from app.shared.state import job_queue
 from tests._hub import refusal, serving, use_in_place_of_the_hub
 from tests._variants import first_of
-from vitcore.dataset import add_images, exclude, import_dataset, load_dataset
+from vitcore.dataset import add_images, import_dataset, load_dataset
 from vitcore.language import percent
-from vitcore.pipeline import load_tuning
 from vitcore.runs import list_runs, load_run
 from vitcore.training import PRESETS, Hyperparameters
 
@@ -372,51 +371,3 @@ def test_a_training_that_ended_early_goes_on(open_page, finish, ui, trained, end
     assert run.state == "complete"
     assert len(run.history) == config["hyperparameters"]["epochs"]
     assert ui.find_button(at, button) is None
-
-
-# --- finding good settings ----------------------------------------------------------------------
-
-
-def find(at, finish, ui, trials=10):
-    at.select_slider(key="trials").set_value(trials)
-    return finish(ui.press(choose(at, epochs=2), "tune"))
-
-
-def test_settings_that_are_found_can_be_used(page, finish, ui):
-    at = find(page, finish, ui)
-    data = load_dataset(at.session_state["dataset"])
-    tuning = load_tuning(data)
-    assert len(tuning.trials) == 10
-    assert len(at.get("vega_lite_chart")) == 2
-    assert any(f"Best of 10 settings: **{percent(1 - tuning.best.value)}**" in text for text in ui.texts(at))
-    ui.press(at, "use_found")
-    assert shown(at) == tuning.best.hyperparameters
-
-
-@pytest.mark.thorough
-def test_the_learning_rate_alone_can_be_used(page, finish, ui):
-    at = find(page, finish, ui)
-    before = shown(at)
-    ui.press(at, "use_rate")
-    tuning = load_tuning(load_dataset(at.session_state["dataset"]))
-    assert shown(at) == replace(before, learning_rate=tuning.rates.suggestion)
-
-
-@pytest.mark.usefixtures("trained")
-def test_any_session_sees_the_search_and_can_stop_it(open_page, ui, hold, finish):
-    held = hold(kind="tuning")
-    at = open_page("train")
-    assert ui.find_button(at, "tune").disabled
-    ui.press(at, f"stop_{held.job.id}")
-    finish(at)
-    assert held.job.snapshot.state == "stopped"
-    assert ui.find_button(at, "stop_") is None
-
-
-@pytest.mark.thorough
-def test_a_search_of_other_photos_than_now_says_so(page, open_page, finish, ui):
-    at = find(page, finish, ui)
-    data = load_dataset(at.session_state["dataset"])
-    exclude(data, data.index["image_id"][:1])
-    texts = ui.texts(open_page("train"))
-    assert any("photos have been changed since" in text for text in texts)

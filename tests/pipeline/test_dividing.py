@@ -7,7 +7,7 @@ import pytest
 from tests._pictures import soft_photo
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset, add_images, import_dataset, kept_divisions
-from vitcore.pipeline import _sizes, _training, compare_runs, compare_sizes, find_settings, resume, train
+from vitcore.pipeline import _searching, _training, compare_runs, find_recipe, resume, train
 from vitcore.runs import DIVISION, Run, RunWriter, list_runs, load_run
 from vitcore.training import Hyperparameters
 
@@ -81,23 +81,26 @@ def test_a_near_duplicate_that_is_added_goes_where_its_picture_is(tmp_path, lear
     assert len(judged(second)) == 2 * len(judged(first))
 
 
-def test_a_search_and_a_measurement_of_sizes_leave_the_validation_photos_alone(
-    dataset, grown, learn, compute, monkeypatch
-):
-    found = find_settings(dataset, SHORT, trials=1, folds=2, compute=compute)
-    assert kept_divisions(dataset) == {(0, 0.25)}
-    run = learn(grown)
-    assert found.images + len(judged(run) & set(dataset.index["sha256"])) == len(dataset.index)
+def test_a_search_leaves_the_validation_photos_alone(dataset, grown, learn, compute, monkeypatch):
     seen = []
-    embed = _sizes._embed_in_turn
-    monkeypatch.setattr(
-        _sizes,
-        "_embed_in_turn",
-        lambda embedders, files, *rest: (seen.extend(files), embed(embedders, files, *rest))[1],
-    )
-    compare_sizes(grown, SHORT, sizes=(160, 80), images=60, compute=compute)
-    assert seen
-    assert not judged(run) & {file.sha256 for file in seen}
+    vectors = _searching.RecipeVectors
+
+    def watching(data, rows, *rest, **options):
+        seen.append(set(rows["sha256"]))
+        return vectors(data, rows, *rest, **options)
+
+    monkeypatch.setattr(_searching, "RecipeVectors", watching)
+    run = learn(dataset)
+    options = {"compute": compute, "backbones": ()}
+    found = find_recipe(dataset, SHORT, **options)
+    assert kept_divisions(dataset) == {(0, 0.25)}
+    assert found.images + len(judged(run)) == len(dataset.index)
+    find_recipe(grown, SHORT, **options)  # not all of whose photos are embedded yet
+    later = learn(grown)
+    assert len(seen) == 2
+    assert seen[0] | judged(run) == set(dataset.index["sha256"])
+    assert len(seen[1]) > len(seen[0])
+    assert not seen[1] & judged(later)
 
 
 def test_a_damaged_record_is_said_and_stops_no_training(dataset, grown, learn):

@@ -14,11 +14,10 @@ from vitcore.errors import Stopped
 from vitcore.inference import load_classifier
 from vitcore.pipeline import (
     check_maps,
-    compare_sizes,
     evaluate_external,
     export_model,
     export_onnx,
-    find_settings,
+    find_recipe,
     resume,
     review_run,
     train,
@@ -76,8 +75,7 @@ def test_nothing_else_that_is_asked_of_a_run_is_written_anywhere_else(
     compute = Compute(tiny_backbone, device="cpu")
     dataset = import_dataset(picture_folder(), workspace=given)
     measure(dataset, compute=compute, workspace=given)
-    find_settings(dataset, SHORT, trials=1, folds=2, compute=compute, workspace=given)
-    compare_sizes(dataset, SHORT, compute=compute, workspace=given, sizes=[80, 64], images=20)
+    find_recipe(dataset, SHORT, compute=compute, backbones=(), input_sizes=[80], workspace=given)
     stop = Event()
 
     def before_the_first_epoch(progress: Progress) -> None:

@@ -12,20 +12,18 @@ from vitcore.backbone import Reading
 from vitcore.dataset import confirmed, list_datasets, load_dataset
 from vitcore.dataset._dataset import load_description
 from vitcore.engines import EngineRecord
+from vitcore.errors import NotFoundError
 from vitcore.inference import Deletion, load_trust, set_level
 from vitcore.inference._config import ModelConfig
 from vitcore.pipeline import (
     ExportRecord,
     ExternalEvaluation,
     Review,
-    SizeComparison,
-    Tuning,
     list_batches,
     load_external,
     load_map_check,
     load_review,
-    load_sizes,
-    load_tuning,
+    load_search,
 )
 from vitcore.pipeline._batches import Correction
 from vitcore.records import load_record, plain_values, record_of
@@ -134,8 +132,6 @@ def test_datasets_are_listed_and_all_their_versions_load(old):
 @pytest.mark.parametrize(
     ("kind", "file"),
     [
-        (Tuning, "datasets/photos/tuning.json"),
-        (SizeComparison, "datasets/photos/sizes/3f616888a25c1b34-afdc5db57e5ae0c2.json"),
         (Review, "runs/spread/review.json"),
         (Deletion, "runs/spread/model/maps.json"),
         (ModelConfig, "runs/spread/model/config.json"),
@@ -180,13 +176,11 @@ def test_what_belongs_to_a_run_is_found_where_it_lies(old):
     assert json_of(spread.folder / "model" / "config.json") == before
 
 
-def test_what_belongs_to_a_dataset_is_found_where_it_lies(old):
+def test_what_searches_of_then_found_is_left_alone(old):
     dataset = load_dataset("photos", workspace=old)
-    tuning = load_tuning(dataset, workspace=old)
-    assert (tuning.state, tuning.number) == ("complete", json_of(dataset.folder / "tuning.json")["number"])
-    assert len(tuning.rates.curve) > 10
-    found = load_sizes(dataset, tuning.base, backbone="/weights/tiny.safetensors")
-    assert [result.size for result in found.sizes] == [160, 80]
+    assert (dataset.folder / "tuning.json").is_file()
+    with pytest.raises(NotFoundError, match="compared"):
+        load_search(dataset)
 
 
 def test_a_stopped_training_has_its_checkpoint(old):

@@ -9,7 +9,7 @@ import torch
 from vitcore.errors import SettingsError, Stopped
 from vitcore.training import Hyperparameters, fit_head, out_of_fold_logits
 from vitcore.training._network import new_network
-from vitcore.training._search import fold_parts
+from vitcore.training._parts import fold_parts
 
 DIMENSION, CLASSES = 9, 3
 

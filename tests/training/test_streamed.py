@@ -17,9 +17,7 @@ from vitcore.training import (
     fit_head,
     fit_heads,
     learning_curve_points,
-    learning_rate_curve,
     out_of_fold_logits,
-    search_settings,
 )
 
 DIMENSION, CLASSES, IMAGES, LEARNED = 9, 3, 70, 50
@@ -185,12 +183,8 @@ def test_all_that_looks_for_something_takes_stored_vectors(images):
     found = [
         [
             out_of_fold_logits(some, labels, None, epochs=2, **options),
-            learning_rate_curve(some, labels, steps=20, **options).curve.to_numpy(),
             learning_curve_points(some, labels, sizes=2, folds=3, **options).to_numpy(),
             class_curve_points(some, labels, of=[1], sizes=2, folds=3, **options).to_numpy(),
-            search_settings(some, labels, classes=CLASSES, base=h, trials=1, folds=3)
-            .trials[["value", "loss"]]
-            .to_numpy(),
         ]
         for some in (vectors, stored)
     ]

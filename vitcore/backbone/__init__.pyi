@@ -4,7 +4,7 @@ from ._embedder import Embedder
 from ._networks import release_networks
 from ._onnx_network import ONNX_OPSET, network_graph, quantise
 from ._reading import pooled
-from ._weights import Backbone, embedded_file, model_hub_problem, resolve_backbone
+from ._weights import Backbone, embedded_file, model_hub_problem, resolve_backbone, weights_are_here
 
 __all__ = [
     "CATALOGUE",
@@ -26,4 +26,5 @@ __all__ = [
     "quantise",
     "release_networks",
     "resolve_backbone",
+    "weights_are_here",
 ]

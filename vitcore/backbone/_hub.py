@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import httpx2
     from huggingface_hub import HfFileMetadata
 
-__all__ = ["AUTO_PATIENCE_S", "HubError", "hub_file", "hub_problem"]
+__all__ = ["AUTO_PATIENCE_S", "HubError", "hub_file", "hub_problem", "is_kept"]
 
 FILE = "model.safetensors"
 AUTO_PATIENCE_S = 3.0
@@ -102,6 +102,11 @@ def _in_words(repository: str) -> Iterator[None]:
 
 
 # --- the cache -------------------------------------------------------------------------------
+
+
+def is_kept(repository: str) -> bool:
+    """Return True if the weights of a repository are in the cache."""
+    return _kept(repository) is not None
 
 
 def _kept(repository: str) -> Path | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vitcore.backbone._catalogue import CATALOGUE, BackboneSpec, describe_backbone
 from vitcore.backbone._digest import file_sha256
-from vitcore.backbone._hub import AUTO_PATIENCE_S, HubError, hub_file, hub_problem
+from vitcore.backbone._hub import AUTO_PATIENCE_S, HubError, hub_file, hub_problem, is_kept
 from vitcore.errors import BackboneError
 from vitcore.messages import Message, message
 from vitcore.progress import Task
@@ -16,7 +16,14 @@ from vitcore.progress import Task
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Backbone", "embedded_file", "model_hub_problem", "read_weights", "resolve_backbone"]
+__all__ = [
+    "Backbone",
+    "embedded_file",
+    "model_hub_problem",
+    "read_weights",
+    "resolve_backbone",
+    "weights_are_here",
+]
 
 AUTO = "vit_small_patch14_dinov2.lvd142m"
 
@@ -116,6 +123,21 @@ def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
 def model_hub_problem() -> Message | None:
     """Return why backbones could not be downloaded now, a part of a sentence; None if they could."""
     return hub_problem(_repository(describe_backbone(AUTO)))
+
+
+def weights_are_here(name: str) -> bool:
+    """Return True if a backbone, as for `resolve_backbone`, needs no download; of ``a+b``, if none does."""
+    if "+" in name and not name.endswith(".safetensors"):
+        return all(weights_are_here(part) for part in name.split("+"))
+    if name == "auto" or name.endswith(".safetensors"):
+        return True
+    try:
+        spec = describe_backbone(name)
+        if spec.source == "hub":
+            return is_kept(_repository(spec))
+        return embedded_file().is_file()
+    except BackboneError:
+        return False
 
 
 def _repository(spec: BackboneSpec) -> str:

@@ -10,7 +10,6 @@ from ._evaluation import (
     roc_chart,
 )
 from ._style import class_colours
-from ._tuning import learning_rate_chart, trials_chart
 
 __all__ = [
     "class_colours",
@@ -22,7 +21,6 @@ __all__ = [
     "coverage_chart",
     "embedding_chart",
     "forecast_chart",
-    "learning_rate_chart",
     "loss_chart",
     "precision_recall_chart",
     "probability_chart",
@@ -30,5 +28,4 @@ __all__ = [
     "roc_chart",
     "score_chart",
     "size_chart",
-    "trials_chart",
 ]

@@ -15,7 +15,6 @@ from vitcore.cli import (
     _report,
     _runs,
     _serve,
-    _sizes,
     _training,
 )
 from vitcore.cli._output import Printer, say, stopping
@@ -70,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
         _embed,
         _labelling,
         _training,
-        _sizes,
         _judging,
         _predict,
         _serve,

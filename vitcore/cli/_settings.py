@@ -34,6 +34,7 @@ __all__ = [
     "hyperparameters_of",
     "open_workspace",
     "reading_of",
+    "words",
 ]
 
 Command = Callable[[argparse.Namespace, Task], None]
@@ -224,7 +225,7 @@ def add_settings(sub: argparse.ArgumentParser) -> None:
         ),
         ("--balance", str, "none, weights or sampler: how rare classes are helped"),
         ("--views", int, "variants of each training image"),
-        ("--augmentations", _words, "what the variants vary, such as flip,crop,colour"),
+        ("--augmentations", words, "what the variants vary, such as flip,crop,colour"),
         ("--input-size", int, "pixels that the backbone sees, 0 for its own size"),
         ("--validation-fraction", float, "share of the images kept for validation"),
         ("--repeats", int, "further trainings on the same images from other seeds, 0 to 20"),
@@ -240,6 +241,6 @@ def add_settings(sub: argparse.ArgumentParser) -> None:
     )
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
     """Words between commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from vitcore.cli._settings import (
     find_dataset,
     hyperparameters_of,
     open_workspace,
+    words,
 )
 from vitcore.dataset import NO_GROUPS, Dataset, load_dataset
 from vitcore.messages import literal
@@ -43,12 +43,27 @@ def add_commands(add: Add) -> None:
     add_compute(sub, cluster=True)
     add_settings(sub)
 
-    sub = add("tune", _tune, "Look for good settings by cross-validation inside the training part.")
+    sub = add("tune", _tune, "Find out which backbone, input size and head suit these photos.")
     sub.add_argument("source", metavar="SOURCE|DATASET_ID", help=f"{SOURCE}, or the id of a dataset")
     add_reading(sub)
     add_compute(sub)
-    sub.add_argument("--trials", type=int, default=30, metavar="N", help="settings to try (default: 30)")
-    sub.add_argument("--minutes", type=float, metavar="X", help="how long to go on at most")
+    sub.add_argument(
+        "--backbones",
+        type=words,
+        metavar="A,B",
+        help="backbones to compare with that of --backbone, 'a+b' for a pair (default: all that need no "
+        "download)",
+    )
+    sub.add_argument(
+        "--input-sizes",
+        type=_sizes,
+        default=(),
+        metavar="S,T",
+        help="sides in pixels to compare with that of --input-size (default: none)",
+    )
+    sub.add_argument(
+        "--minutes", type=float, default=3.0, metavar="M", help="the time it may take (default: 3)"
+    )
     sub.add_argument("--out", metavar="FILE", help="write the best settings there, for 'train --settings'")
     add_settings(sub)
 
@@ -95,26 +110,27 @@ def _mention_ready_made_split(options: argparse.Namespace, dataset: Dataset, tas
 
 
 def _tune(options: argparse.Namespace, task: Task) -> None:
-    from vitcore.pipeline import find_settings
+    from vitcore.pipeline import find_recipe
 
     base, compute = hyperparameters_of(options), compute_of(options)
     if options.out is not None:
         check_writable(Path(options.out))
     workspace = open_workspace()
     dataset = find_dataset(options, workspace, task)
-    tuning = find_settings(
+    found = find_recipe(
         dataset,
         base,
-        trials=options.trials,
-        seconds=None if options.minutes is None else 60 * options.minutes,
         compute=compute,
+        backbones=options.backbones,
+        input_sizes=options.input_sizes,
+        minutes=options.minutes,
         workspace=workspace,
         task=task,
     )
-    best = tuning.best
+    best = found.better or found.base
     settings = {
-        "hyperparameters": plain_values(best.hyperparameters),
-        "requested": plain_values(tuning.requested),
+        "hyperparameters": plain_values(best.standing.recipe.hyperparameters),
+        "requested": plain_values(found.compute(best)),
     }
     if options.out is not None:
         write_json(Path(options.out), settings)
@@ -123,26 +139,38 @@ def _tune(options: argparse.Namespace, task: Task) -> None:
         {
             "dataset_id": dataset.id,
             **settings,
-            "accuracy": 1 - tuning.value,
-            "baseline": 1 - tuning.baseline,
-            "suggested_learning_rate": None if tuning.rates is None else tuning.rates.suggestion,
-            "trials": [
+            "better": found.better is not None,
+            "verdict": str(found.verdict),
+            "recipes": [
                 {
-                    "number": trial.number,
-                    "accuracy": 1 - trial.value if math.isfinite(trial.value) else None,
-                    "pruned": trial.pruned,
-                    "seconds": trial.seconds,
-                    "hyperparameters": plain_values(trial.hyperparameters),
+                    "title": str(recipe.title),
+                    "backbone": recipe.standing.recipe.backbone,
+                    "input_size": recipe.standing.recipe.hyperparameters.input_size,
+                    "hyperparameters": plain_values(recipe.standing.recipe.hyperparameters),
+                    "images_per_second": recipe.images_per_second or None,
+                    **{
+                        name: value
+                        for name, value in plain_values(recipe.standing).items()
+                        if name not in {"recipe", "reason"}
+                    },
+                    "reason": str(recipe.standing.reason),
                 }
-                for trial in tuning.trials
+                for recipe in found.recipes
             ],
-            "images": tuning.images,
-            "seconds": tuning.seconds,
+            "images": found.images,
+            "minutes": found.minutes,
+            "seconds": found.seconds,
         },
-        f"{len(tuning.trials)} settings tried in {tuning.seconds:.0f} s: accuracy {1 - tuning.value:.1%} in "
-        f"cross-validation, {1 - tuning.baseline:.1%} with the settings begun with.\n"
-        f"{json.dumps(settings['hyperparameters'])}",
+        f"Compared {len(found.recipes)} recipes on {found.images} training photos in {found.seconds:.0f} s.\n"
+        f"{found.base.title} (your settings): {found.base.standing.accuracy:.1%} in cross-validation.\n"
+        + "".join(f"- {found.sentence(recipe)}\n" for recipe in found.recipes[1:])
+        + f"{found.verdict}\n{json.dumps(settings)}",
     )
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """Whole numbers between commas."""
+    return tuple(int(word) for word in words(text))
 
 
 def _resume(options: argparse.Namespace, task: Task) -> None:

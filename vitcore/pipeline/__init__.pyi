@@ -30,10 +30,9 @@ from ._labelling import (
 from ._maps import check_maps, load_map_check
 from ._reporting import write_report
 from ._review import Review, RunVectors, load_review, review_run, run_vectors
-from ._sizes import SizeComparison, SizeResult, compare_sizes, load_sizes
+from ._searching import RecipeSearch, SearchedRecipe, find_recipe, load_search, usual_rivals
 from ._stress import UNCHANGED, StressTest, load_stress, stress_images, stress_test
 from ._training import resume, train
-from ._tuning import Tuning, find_settings, load_tuning
 
 __all__ = [
     "UNCHANGED",
@@ -44,18 +43,16 @@ __all__ = [
     "LabelSpace",
     "OtherSet",
     "PhotoBatch",
+    "RecipeSearch",
     "Review",
     "RunComparison",
     "RunVectors",
-    "SizeComparison",
-    "SizeResult",
+    "SearchedRecipe",
     "StressTest",
-    "Tuning",
     "accept_guesses",
     "answer_batch",
     "check_maps",
     "compare_runs",
-    "compare_sizes",
     "delete_batch",
     "delete_dataset",
     "delete_external",
@@ -65,7 +62,7 @@ __all__ = [
     "export_model",
     "export_onnx",
     "export_web",
-    "find_settings",
+    "find_recipe",
     "give_labels",
     "list_batches",
     "list_damaged_batches",
@@ -75,9 +72,8 @@ __all__ = [
     "load_external",
     "load_map_check",
     "load_review",
-    "load_sizes",
+    "load_search",
     "load_stress",
-    "load_tuning",
     "match_classes",
     "new_batch",
     "pack_export",
@@ -89,5 +85,6 @@ __all__ = [
     "stress_test",
     "train",
     "unshared_reason",
+    "usual_rivals",
     "write_report",
 ]

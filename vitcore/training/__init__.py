@@ -1,4 +1,4 @@
-"""Training the output layer on stored embeddings, and looking for settings that suit them."""
+"""Training the output layer on stored embeddings."""
 
 import lazy_loader
 

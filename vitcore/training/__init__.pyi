@@ -16,8 +16,6 @@ from ._learning_curve import class_curve_points, learning_curve_points
 from ._loop import FitResult, fit_head, fit_heads
 from ._out_of_fold import out_of_fold_logits
 from ._presets import PRESETS, Preset
-from ._rates import LearningRateCurve, learning_rate_curve
-from ._search import SearchResult, SearchTrial, check_search, search_settings
 
 __all__ = [
     "PRESETS",
@@ -31,26 +29,20 @@ __all__ = [
     "HeadKind",
     "HiddenHead",
     "Hyperparameters",
-    "LearningRateCurve",
     "LinearHead",
     "Monitor",
     "Optimizer",
     "Preset",
     "Schedule",
-    "SearchResult",
-    "SearchTrial",
-    "check_search",
     "class_curve_points",
     "cross_validate",
     "finish_head",
     "fit_head",
     "fit_heads",
     "learning_curve_points",
-    "learning_rate_curve",
     "load_head",
     "out_of_fold_logits",
     "remaining_errors",
-    "search_settings",
     "settings_without_effect",
     "softmax",
     "usual_folds",

@@ -12,7 +12,7 @@ from vitcore.errors import SettingsError, Stopped
 from vitcore.evaluation import accuracy, confusion_matrix
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._loop import fit_heads
-from vitcore.training._search import fold_parts
+from vitcore.training._parts import fold_parts
 from vitcore.vectors import Vectors
 
 __all__ = ["class_curve_points", "learning_curve_points"]
