@@ -20,8 +20,8 @@ from vitcore.dataset import Dataset
 from vitcore.errors import VitcoreError
 from vitcore.evaluation import DoubtRule, coverage_curve
 from vitcore.inference import load_trust, set_level
-from vitcore.language import listed, mark, number, of_100, percent, tr
-from vitcore.report import answers_sentence
+from vitcore.language import listed, mark, number, of_100, tr
+from vitcore.report import answers_sentence, doubt_reason, nearest_classes, not_sure
 from vitcore.runs import Run
 
 __all__ = ["draw_trust"]
@@ -113,8 +113,8 @@ def _say(rows: pd.DataFrame, reasons: npt.NDArray[np.str_]) -> None:
     whys = [
         text.format(share=of_100((reasons == reason).mean()))
         for reason, text in (
-            ("ambiguous", tr("{share} as close calls between classes")),
-            ("novel", tr("{share} as unlike anything it has seen")),
+            ("ambiguous", tr("{share} as a close call")),
+            ("novel", tr("{share} as unlike anything it learned from")),
         )
         if (reasons == reason).any()
     ]
@@ -145,12 +145,11 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
     """Draw examples of photos that it would not answer."""
     st.subheader(tr("What it would not answer"), anchor=False)
     counts = {reason: int((reasons == reason).sum()) for reason in ("ambiguous", "novel")}
-    titles = {"ambiguous": tr("Close calls"), "novel": tr("Unlike anything seen")}
     offered = [reason for reason, count in counts.items() if count]
     if not offered:
         st.caption(tr("It answers every photo."))
         return
-    options = {name: f"{titles[name]} ({number(counts[name])})" for name in offered}
+    options = {name: f"{doubt_reason(name)} ({number(counts[name])})" for name in offered}
     reason = draw_switch(tr("Why"), options, f"why_{'_'.join(offered)}")
     result = cached_run(run)
     positions = np.flatnonzero(reasons == reason)
@@ -159,15 +158,14 @@ def _unanswered(run: Run, data: Dataset, reasons: npt.NDArray[np.str_]) -> None:
     rows = rows.sort_values(column, ascending=rising, kind="stable")
 
     def caption(row: tuple) -> str:
-        """Return the two likeliest classes, and the truth."""
+        """Return that it is not sure, the nearest classes, and the truth."""
         chances = result.probabilities[row.position]
         best = np.argsort(-chances, kind="stable")[:2]
-        first, second = (
-            f"**{escape_markdown(run.classes[n], 20)}** {percent(float(chances[n]))}" for n in best
+        nearest = nearest_classes(
+            reason, {escape_markdown(run.classes[n], 20): float(chances[n]) for n in best}
         )
-        guesses = tr("{first} or {second}?").format(first=first, second=second)
         icon = "check_circle" if row.true == row.predicted else "cancel"
         truth = f":material/{icon}: " + tr("truly {name}").format(name=escape_markdown(row.true, 20))
-        return f"{guesses}  \n{truth}"
+        return f"**{not_sure()}**  \n{nearest}  \n{truth}"
 
     draw_images(data, rows, caption, key=f"unanswered_{reason}")

@@ -27,17 +27,16 @@ def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
     """Draw answers as a table with pictures, sorted by a click on a head; return the chosen photo, if any."""
     rows = rows.iloc[list(draw_pagination(len(rows), f"answers_rows_{batch.id}", ROWS))]
     numbers = [int(value) for value in rows.index]
-    reasons = {"ambiguous": tr("close call"), "novel": tr("unlike the training photos")}
     corrected = {number: what.label for number, what in batch.corrections.items()}
     chosen = draw_choice_table(
         pd.DataFrame(
             {
                 "photo": _thumbnails(batch.id, numbers, batch),
                 "file": rows["name"].to_numpy(),
-                "answer": rows["label"].to_numpy(),
-                "confidence": rows["confidence"].to_numpy(dtype=float),
-                "sure": rows["sure"].to_numpy(dtype=bool),
-                "reason": [reasons.get(reason, "") for reason in rows["reason"]],
+                "answer": [batch.answer(number) for number in numbers],
+                "nearest": rows["label"].to_numpy(),
+                # Where a photo is unlike anything learned, probabilities mean nothing.
+                "confidence": rows["confidence"].where(rows["reason"] != "novel").to_numpy(dtype=float),
                 "corrected": [corrected.get(number, "") for number in numbers],
             }
         ),
@@ -52,8 +51,7 @@ def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
             "confidence": st.column_config.ProgressColumn(
                 tr("confidence"), format="percent", min_value=0, max_value=1
             ),
-            "sure": tr("sure"),
-            "reason": tr("why not"),
+            "nearest": tr("nearest class"),
             "corrected": tr("corrected to"),
         },
     )

@@ -1,6 +1,6 @@
 """The answers for new photos: one by one with their reasons, or as a table."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -18,17 +18,16 @@ from app.shared.explanation import (
     draw_map_check,
     draw_nearest,
 )
-from app.shared.layout import draw_metrics, draw_pagination, draw_select, draw_switch
+from app.shared.layout import draw_pagination, draw_select, draw_switch
 from app.shared.messages import draw_unavailable, error_text
 from app.shared.pictures import draw_lost_picture
-from app.shared.results import results_version
 from app.shared.state import workspace
-from app.shared.text import doubt_sentence, escape_markdown
+from app.shared.text import answer_details, answer_headline, escape_markdown
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
-from vitcore.inference import Trust, heatmap, load_trust
-from vitcore.language import listed, mark, ntr, number, percent, tr, translated
+from vitcore.inference import heatmap
+from vitcore.language import listed, mark, ntr, number, tr, translated
 from vitcore.pipeline import PhotoBatch
 from vitcore.runs import Run
 
@@ -71,24 +70,26 @@ def draw_answers(run: Run, batch: PhotoBatch) -> None:
 
 
 def _summary(batch: PhotoBatch, answers: pd.DataFrame) -> None:
-    """Draw how many there are, and what they show."""
+    """Draw how many are sure, not sure and unusable, and what the sure ones show."""
     good = answers[answers["label"] != ""]
-    if good.empty:
+    unusable = len(batch.refused) + len(answers) - len(good)
+    sure = good[good["sure"]]
+    totals = [
+        tr("**{count}** sure").format(count=number(len(sure))),
+        tr("**{count}** not sure").format(count=number(len(good) - len(sure))),
+        tr("**{count}** unusable").format(count=number(unusable)),
+    ]
+    count = len(batch.refused) + len(batch.names)
+    photos = ntr("{count} photo", "{count} photos", count).format(count=number(count))
+    st.markdown(f"#### {photos}: {' · '.join(totals)}")
+    counts = pd.Series([batch.label(place) for place in sure.index]).value_counts()
+    if counts.empty:
         return
-    sure = int(good["sure"].sum())
-    draw_metrics(
-        [
-            (tr("Answered"), number(len(good)), None),
-            (tr("Sure"), number(sure), tr("Answers beyond the doubt that is tolerated for this classifier.")),
-            (tr("Not sure"), number(len(good) - sure), tr("Look at these yourself.")),
-        ]
-    )
-    counts = pd.Series([batch.label(place) for place in good.index]).value_counts()
     names = [f"**{escape_markdown(str(name), 30)}** ({number(count)})" for name, count in counts.items()]
     if len(names) > MOST_CLASSES + 1:
         rest = tr("{count} more classes").format(count=number(len(names) - MOST_CLASSES))
         names = [*names[:MOST_CLASSES], rest]
-    st.markdown(tr("They show: {classes}.").format(classes=listed(names)))
+    st.markdown(tr("The sure ones show {classes}.").format(classes=listed(names)))
 
 
 def _refusals(batch: PhotoBatch, answers: pd.DataFrame) -> None:
@@ -157,7 +158,7 @@ def _card(run: Run, batch: PhotoBatch, place: int) -> None:
         left.image(picture, width="stretch")
         left.caption(escape_markdown(batch.names[place], 80))
         with right:
-            _answer(run, batch, place, shares)
+            _answer(batch, place, shares)
         with middle:
             _map(run, batch, place, picture, list(shares))
         with right:
@@ -165,32 +166,20 @@ def _card(run: Run, batch: PhotoBatch, place: int) -> None:
         _like(run, batch, place)
 
 
-def _answer(run: Run, batch: PhotoBatch, place: int, shares: dict[str, float]) -> None:
+def _answer(batch: PhotoBatch, place: int, shares: dict[str, float]) -> None:
     row = batch.answers.loc[place]
-    facts = [tr("{share} confident").format(share=percent(row["confidence"]))]
-    if not row["sure"]:
-        possible = _possible(run, batch, place)
-        facts.append(f":material/help: {doubt_sentence(row['reason'], possible)}")
-    st.markdown(f"### {escape_markdown(row['label'])}\n\n" + "  \n".join(facts))
+    label, reason = str(row["label"]), str(row["reason"])
+    possible = batch.possible(place) if reason == "ambiguous" else ()
+    st.markdown(f"### {answer_headline(label, reason, possible)}")
+    st.caption(answer_details(label, reason, row["confidence"], {name: shares[name] for name in possible}))
+    if reason == "novel":  # probabilities mean nothing
+        return
     draw_chart(
         (batch.id, place, batch.answers.shape[0]),
         partial(probability_chart, shares),
         tr("Probabilities of the classes, the most probable first"),
         key=f"bars_{batch.id}_{place}",
     )
-
-
-def _possible(run: Run, batch: PhotoBatch, place: int) -> list[str]:
-    """Return the classes among which the truth is, the most probable first."""
-    shares = batch.probabilities(place)
-    row = np.array([[shares[name] for name in run.classes]])
-    verdicts = _trust(results_version(run), run).verdicts(row, np.zeros(1))
-    return [name for name in shares if verdicts.sets[0, run.classes.index(name)]]
-
-
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _trust(key: Hashable, _run: Run) -> Trust:  # noqa: ARG001 - the key stands for the run
-    return load_trust(_run.folder)
 
 
 def _map(run: Run, batch: PhotoBatch, place: int, picture: Image.Image, classes: list[str]) -> None:

@@ -17,6 +17,7 @@ from vitcore.errors import VitcoreError
 from vitcore.evaluation import Verdicts
 from vitcore.inference import load_trust
 from vitcore.language import mark, number, percent, tr
+from vitcore.report import doubt_reason, nearest_classes, not_sure
 from vitcore.runs import Run
 
 __all__ = [
@@ -78,7 +79,7 @@ def _samples(key: Hashable, _run: Run) -> Samples:  # noqa: ARG001 - the key sta
         verdicts = trust.verdicts(_run.probabilities, rows["novelty"].to_numpy())
     except (VitcoreError, KeyError):  # a run of an earlier version, which knew no doubt
         return Samples(rows, None)
-    return Samples(rows.assign(sure=verdicts.sure), verdicts)
+    return Samples(rows.assign(sure=verdicts.sure, reason=verdicts.reason), verdicts)
 
 
 def present_labels(data: Dataset, image_ids: Iterable[int]) -> dict[int, str | None]:
@@ -188,7 +189,8 @@ def draw_pictures(data: Dataset, run: Run, rows: pd.DataFrame, key: str = "galle
         for row in rows.itertuples():
             with st.container(width=150, gap="xsmall"):
                 draw_thumbnail(data, row.file)
-                st.progress(min(max(row.confidence, 0.0), 1.0))
+                if getattr(row, "reason", "") != "novel":  # probabilities mean nothing there
+                    st.progress(min(max(row.confidence, 0.0), 1.0))
                 st.caption(_caption(row, labels.get(row.image_id)))
                 st.button(
                     tr("Look closer"),
@@ -210,12 +212,13 @@ def _caption(row: Any, label: str | None) -> str:
     truth = (
         tr("as labelled") if row.right else tr("truly: **{name}**").format(name=escape_markdown(row.true, 20))
     )
-    lines = [
-        f"{RIGHT if row.right else WRONG} **{escape_markdown(row.predicted, 20)}** {percent(row.confidence)}",
-        truth,
-    ]
-    if not getattr(row, "sure", True):
-        lines[1] += " · " + tr("not sure")
+    name, reason = escape_markdown(row.predicted, 20), getattr(row, "reason", "")
+    sign = RIGHT if row.right else WRONG
+    if reason:
+        nearest = nearest_classes(reason, {name: row.confidence})
+        lines = [f":material/help: **{not_sure()}**: {doubt_reason(reason)}", f"{sign} {nearest}", truth]
+    else:
+        lines = [f"{sign} **{name}** {percent(row.confidence)}", truth]
     if label is None:
         lines.append(":material/edit: " + tr("now taken out"))
     elif label != row.true:

@@ -15,7 +15,7 @@ from app.shared.messages import draw_unavailable, error_text
 from app.shared.pictures import draw_lost_picture
 from app.shared.results import cached_vectors, results_version
 from app.shared.state import chosen_dataset
-from app.shared.text import confidence_text, doubt_sentence, escape_markdown
+from app.shared.text import answer_details, answer_headline, escape_markdown
 from vitcore.charts import probability_chart
 from vitcore.dataset import Dataset, exclude, relabel, restore, undo
 from vitcore.errors import VitcoreError
@@ -136,8 +136,9 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
         verdict = tr("Right: in the training it was labelled **{name}**.")
     else:
         verdict = tr("Mistake: in the training it was labelled **{name}**.")
+    reason, possible = _doubt(run, samples, row)
+    shares = dict(zip(run.classes, run.probabilities[row["position"]].tolist(), strict=True))
     facts = [
-        confidence_text(row["confidence"]),
         f"{RIGHT if row['right'] else WRONG} {verdict.format(name=escape_markdown(row['true']))}",
     ]
     label = present_labels(data, [row["image_id"]]).get(row["image_id"])
@@ -146,9 +147,13 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
     elif label != row["true"]:
         moved = tr("It is now labelled **{name}**; the run keeps what it learned.")
         facts.append(f":material/edit: {moved.format(name=escape_markdown(label))}")
-    if samples.verdicts is not None:
-        facts.append(_doubt(run, samples, row))
-    st.markdown(f"### {escape_markdown(row['predicted'])}\n\n" + "  \n".join(facts))
+    st.markdown(f"### {answer_headline(row['predicted'], reason, possible)}")
+    st.caption(
+        answer_details(row["predicted"], reason, row["confidence"], {name: shares[name] for name in possible})
+    )
+    st.markdown("  \n".join(facts))
+    if reason == "novel":  # probabilities mean nothing
+        return
     probabilities = run.probabilities[row["position"]]
     ranked = np.argsort(-probabilities, kind="stable")
     everything = len(ranked) > TOP and st.toggle(
@@ -165,14 +170,13 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
         )
 
 
-def _doubt(run: Run, samples: Samples, row: pd.Series) -> str:
-    """Return whether it would answer, and why not."""
+def _doubt(run: Run, samples: Samples, row: pd.Series) -> tuple[str, tuple[str, ...]]:
+    """Return why it is not sure, if it is not, and the classes that it may be."""
+    if samples.verdicts is None:
+        return "", ()
     place = row["position"]
-    ranked = np.argsort(-run.probabilities[place], kind="stable")
-    possible = [run.classes[n] for n in ranked if samples.verdicts.sets[place, n]]
-    if sentence := doubt_sentence(samples.verdicts.reason[place], possible):
-        return f":material/help: {sentence}"
-    return ":material/verified: " + tr("Sure enough to answer.")
+    possible = samples.verdicts.possible(place, run.probabilities[place], run.classes)
+    return str(samples.verdicts.reason[place]), possible
 
 
 # --- mending -----------------------------------------------------------------------------------

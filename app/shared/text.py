@@ -1,14 +1,22 @@
 """Text for the screen: names from outside made harmless, and sentences that several pages say."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from vitcore.language import listed, number, percent, tr
+from vitcore.language import number, percent, tr
+from vitcore.report import answer_sentence, nearest_classes
 from vitcore.text import spreadsheet
 
-__all__ = ["confidence_text", "doubt_sentence", "escape_markdown", "signed", "spreadsheet_of"]
+__all__ = [
+    "answer_details",
+    "answer_headline",
+    "confidence_text",
+    "escape_markdown",
+    "signed",
+    "spreadsheet_of",
+]
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # Markdown would still turn these into links, icons and emoji after the escapes are gone; a word joiner,
@@ -16,8 +24,6 @@ _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 _LIVELY = re.compile(r"(:)(?=//|[A-Za-z_+-])|(www)(?=\.)|(?<=\S)(@)", re.IGNORECASE)
 _JOINER = "\N{WORD JOINER}"
 _SPACE = re.compile("[^\\S\N{NO-BREAK SPACE}]+")  # a number and its unit stay on one line
-
-_MOST_NAMES = 5  # of classes between which it is a close call
 
 
 def escape_markdown(text: str, limit: int = 60) -> str:
@@ -45,21 +51,32 @@ def confidence_text(confidence: float) -> str:
     return tr("{share} confident").format(share=percent(confidence))
 
 
-def doubt_sentence(reason: str, possible: Sequence[str]) -> str:
-    """Return why an answer is not sure, for Markdown; empty if it is.
+def answer_headline(label: str, reason: str, possible: Sequence[str] = ()) -> str:
+    """Return the answer for a photo as Markdown: a class, or that it is not sure and why.
 
     Args:
+        label: The most probable class.
         reason: ``ambiguous``, ``novel`` or nothing, as `vitcore.evaluation.Verdicts.reason` has it.
         possible: The classes that it may be, the most probable first.
     """
-    if reason == "":
-        return ""
-    if reason == "novel":
-        return tr("Not sure: it is unlike all photos that were learned from.")
-    names = [f"**{escape_markdown(name, 40)}**" for name in possible[:_MOST_NAMES]]
-    if more := len(possible) - len(names):
-        names.append(tr("{count} more").format(count=number(more)))
-    return tr("Not sure: a close call between {classes}.").format(classes=listed(names))
+    return answer_sentence(
+        escape_markdown(label, 40), reason, [escape_markdown(name, 40) for name in possible]
+    )
+
+
+def answer_details(label: str, reason: str, confidence: float, chances: Mapping[str, float]) -> str:
+    """Return what stands below an answer in grey, as Markdown: how confident it is, or the nearest classes.
+
+    Args:
+        label: The most probable class.
+        reason: As for `answer_headline`.
+        confidence: The probability of the label.
+        chances: Of the classes that it may be, or at least of the label, the most probable first.
+    """
+    if not reason:
+        return confidence_text(confidence)
+    shown = {escape_markdown(name, 40): share for name, share in (chances or {label: confidence}).items()}
+    return nearest_classes(reason, shown)
 
 
 def spreadsheet_of(table: pd.DataFrame) -> bytes:

@@ -1,7 +1,7 @@
 import pytest
 
-from app.shared.text import doubt_sentence, signed
-from vitcore.language import listed, speaking
+from app.shared.text import answer_details, answer_headline, signed
+from vitcore.language import listed, percent, speaking
 
 
 @pytest.mark.parametrize(
@@ -36,25 +36,34 @@ def test_a_signed_number_has_its_sign(value, english, spanish):
 
 
 def test_a_sure_answer_needs_no_sentence():
-    assert doubt_sentence("", ["cat"]) == ""
+    assert answer_details, answer_headline("", ["cat"]) == ""
 
 
-def test_an_unlike_photo_is_said_to_be_unlike_whatever_it_may_be():
-    assert "unlike" in doubt_sentence("novel", ["cat", "dog"])
-    assert "cat" not in doubt_sentence("novel", ["cat", "dog"])
+def test_an_unlike_photo_is_not_sure_whatever_it_may_be_and_has_no_percentage():
+    headline = answer_headline("cat", "novel", ["cat", "dog"])
+    assert headline == "Not sure: unlike anything it learned from"
+    assert answer_details("cat", "novel", 0.99, {"cat": 0.99, "dog": 0.01}) == "nearest class: cat"
 
 
 def test_a_close_call_names_the_classes_and_counts_those_that_are_too_many():
     names = [f"class{number}" for number in range(9)]
     assert (
-        doubt_sentence("ambiguous", names[:2]) == "Not sure: a close call between **class0** and **class1**."
+        answer_headline("class0", "ambiguous", names[:2])
+        == "Not sure: a close call between class0 and class1"
     )
-    five = doubt_sentence("ambiguous", names[:5])
-    assert all(f"**{name}**" in five for name in names[:5])
-    assert "more" not in five
-    assert doubt_sentence("ambiguous", names).endswith("**class4** and 4 more.")
+    assert "more" not in answer_headline("class0", "ambiguous", names[:5])
+    assert answer_headline("class0", "ambiguous", names).endswith("class4 and 4 more")
+    assert (
+        answer_details("a", "ambiguous", 0.5, {"a": 0.5, "b": 0.4}) == f"a {percent(0.5)}, b {percent(0.4)}"
+    )
+
+
+def test_a_sure_answer_is_the_class_and_its_confidence():
+    assert answer_headline("cat", "") == "cat"
+    assert answer_details("cat", "", 0.9, {}) == f"{percent(0.9)} confident"
 
 
 def test_names_in_a_close_call_do_no_harm():
-    assert "![" not in doubt_sentence("ambiguous", ["![x](http://evil/p.png)", "{count}"])
-    assert "count" in doubt_sentence("ambiguous", ["a", "{count}"])
+    assert "![" not in answer_headline("x", "ambiguous", ["![x](http://evil/p.png)", "{count}"])
+    assert "count" in answer_headline("x", "ambiguous", ["a", "{count}"])
+    assert "![" not in answer_details("x", "ambiguous", 0.5, {"![x](http://evil/p.png)": 0.5})

@@ -3,7 +3,9 @@ import json
 import re
 import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from app.predict.answer_table import _json, _zip
 from tests._disks import FakeDisk
@@ -13,6 +15,7 @@ from vitcore.dataset import load_dataset
 from vitcore.inference import load_classifier
 from vitcore.language import percent
 from vitcore.pipeline import list_batches, load_map_check
+from vitcore.report import answer_sentence
 
 PHOTO = encoded(image_of_mode("RGB"))
 
@@ -31,7 +34,7 @@ def drop(finish):
 
 def headings(at):
     """The classes that were predicted, in order."""
-    return [found[1] for text in at.markdown if (found := re.match(r"### (\w+)", text.value))]
+    return [found[1] for text in at.markdown if (found := re.match(r"### (.+)", text.value))]
 
 
 def labels_of(at):
@@ -51,10 +54,10 @@ def test_photos_get_the_answers_of_the_classifier_with_a_map_each(open_page, dro
     files = [(f"{row.label}.png", trained.dataset.path(row.file).read_bytes()) for row in rows.itertuples()]
     expected = classifier.predict([content for _, content in files])
     at = drop(open_page("predict"), *files, ("broken.png", b"no photo"))
-    assert headings(at) == [prediction.label for prediction in expected]
+    assert headings(at) == [answer_sentence(item.label, item.reason, item.possible) for item in expected]
     assert len(at.image) == 2 * len(rows)  # each with its map
     said = " ".join(ui.texts(at))
-    assert all(percent(prediction.confidence) in said for prediction in expected)
+    assert all(percent(item.confidence) in said for item in expected if item.reason != "novel")
     assert "broken\\.png" in said
     assert "Answers as CSV" in labels_of(at)
     # Another class can be asked for, and what is alike.
@@ -76,6 +79,18 @@ def test_a_wrong_answer_is_corrected_into_the_dataset_and_taken_back(open_page, 
     ui.press(at, "unmend_")
     assert load_dataset(trained.dataset.id).class_counts == before
     assert ui.find_button(at, "mend_add_") is not None
+
+
+def test_a_photo_of_another_kind_is_not_sure_in_the_same_words_everywhere(open_page, drop, ui, trained):
+    checks = Image.fromarray(np.kron(np.indices((8, 8)).sum(0) % 2 * 255, np.ones((20, 20))).astype("uint8"))
+    at = drop(open_page("predict"), ("other.png", encoded(checks.convert("RGB"))))
+    assert headings(at) == ["Not sure: unlike anything it learned from"]
+    (batch,) = list_batches(trained.run)
+    nearest = f"nearest class: {batch.label(0)}"
+    assert nearest in [caption.value for caption in at.caption]
+    assert not any("%" in shown.value for shown in [*at.main.caption, *at.main.markdown])
+    assert batch.to_csv().decode("utf-8-sig").splitlines()[1].split(",")[1] == headings(at)[0]
+    assert any("**0** sure · **1** not sure · **0** unusable" in text for text in ui.texts(at))
 
 
 @pytest.mark.usefixtures("trained")

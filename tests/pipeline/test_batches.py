@@ -204,16 +204,18 @@ def test_a_correction_that_the_dataset_refuses_is_not_kept(run, answered):
 
 def test_the_table_for_spreadsheets_has_one_row_per_photo(answered):
     rows = list(csv.reader(io.StringIO(answered.to_csv().decode("utf-8-sig"), newline="")))
-    head = ["file", "label", "confidence", "sure", "reason", "corrected", "error"]
+    head = ["file", "answer", "label", "confidence", "sure", "reason", "corrected", "error"]
     assert rows[0] == [*head, "blue", "green", "label"]
     assert [row[0] for row in rows[1:]] == ["blue.png", "'=broken.png", "green.png", "label.png"]
-    assert [row[1] for row in rows[1:]] == labels(answered)
+    assert [rows[place][1] for place in (1, 3, 4)] == [answered.answer(number) for number in (0, 2, 3)]
+    assert [row[2] for row in rows[1:]] == labels(answered)
     broken = rows[2]
-    assert broken[6]
-    assert broken[7:] == ["", "", ""]
-    shares = [float(value) for value in rows[1][7:]]
+    assert broken[1] == ""
+    assert broken[7]
+    assert broken[8:] == ["", "", ""]
+    shares = [float(value) for value in rows[1][8:]]
     assert sum(shares) == pytest.approx(1, abs=1e-6)
-    assert max(shares) == pytest.approx(float(rows[1][2]))
+    assert max(shares) == pytest.approx(float(rows[1][3]))
 
 
 def test_plain_values_are_those_of_the_command_line(run, answered):

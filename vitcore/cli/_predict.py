@@ -93,11 +93,19 @@ def _to_stdout(
                 if row.error:
                     skipped.add(row)
                 else:
-                    doubt = "" if row.sure else "  (not sure)"
-                    say(f"{shown(row.path)}: {row.label} {row.confidence:.1%}{doubt}", sys.stdout)
+                    say(f"{shown(row.path)}: {_words(row)}", sys.stdout)
             _list_skipped(skipped, skipped.count)
     if task.stopped:
         raise Stopped("Stopped; with --csv FILE the same command would go on from there.")
+
+
+def _words(row: "PredictedFile") -> str:
+    from vitcore.report import answer_sentence, nearest_classes
+
+    if row.sure:
+        return f"{row.label} {row.confidence:.1%}"
+    nearest = nearest_classes(row.reason, {row.label: row.confidence})
+    return f"{answer_sentence(row.label, row.reason)} ({nearest})"
 
 
 def _predicted(

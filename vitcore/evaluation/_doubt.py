@@ -23,6 +23,7 @@ is covered than wanted, for the head that learned from more knows more: of those
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -69,6 +70,17 @@ class Verdicts:
     sure: Bools
     reason: npt.NDArray[np.str_]
     sets: Bools
+
+    def possible(self, place: int, chances: Floats, classes: Sequence[str]) -> tuple[str, ...]:
+        """Return the classes that an image may be, the most probable first.
+
+        Args:
+            place: Of the image.
+            chances: (C,), its probabilities.
+            classes: C names.
+        """
+        ranked = np.argsort(-chances, kind="stable")
+        return tuple(classes[number] for number in ranked if self.sets[place, number])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,11 +21,12 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 
 from vitcore.dataset import Dataset, add_images, load_image, undo, unpack_photos
 from vitcore.errors import DatasetError, ImageError, InputError, NotFoundError, StorageError
-from vitcore.inference import Classifier, predict_files, read_predictions
+from vitcore.inference import Classifier, Trust, load_trust, predict_files, read_predictions
 from vitcore.layouts import Reading
 from vitcore.messages import Message, cause, literal, mark
 from vitcore.progress import Task
@@ -39,6 +40,7 @@ from vitcore.records import (
     timestamp,
     write_json,
 )
+from vitcore.report import answer_sentence
 from vitcore.runs import Run
 from vitcore.sources import IMAGE_SUFFIXES, NamedFile
 from vitcore.text import class_name, spreadsheet
@@ -137,6 +139,31 @@ class PhotoBatch:
         corrected = self.corrections.get(number)
         return corrected.label if corrected else str(self.answers.loc[number, "label"])
 
+    def possible(self, number: int) -> tuple[str, ...]:
+        """Return the classes that a photo may be, the most probable first.
+
+        Raises:
+            StorageError: The model of the run is damaged.
+        """
+        _, shares = self._table
+        row = shares.iloc[[number]].to_numpy(dtype=np.float64)
+        verdicts = self._trust.verdicts(row, np.zeros(1))
+        return verdicts.possible(0, row[0], [str(name) for name in shares.columns])
+
+    @cached_property
+    def _trust(self) -> Trust:
+        return load_trust(self.folder.parents[1])
+
+    def answer(self, number: int) -> str:
+        """Return the answer for a photo: a class, or that it is not sure and why.
+
+        Raises:
+            StorageError: The model of the run is damaged.
+        """
+        row = self.answers.loc[number]
+        possible = self.possible(number) if row["reason"] == "ambiguous" else ()
+        return answer_sentence(str(row["label"]), str(row["reason"]), possible)
+
     def correct(self, number: int, label: str, dataset: Dataset) -> Dataset:
         """Say what a photo really shows, and add it to a dataset as that.
 
@@ -197,6 +224,7 @@ class PhotoBatch:
         rows: list[list[object]] = [
             [
                 row["file"],
+                self.answer(number) if row["label"] else "",
                 row["label"],
                 row["confidence"] if row["label"] else "",
                 ("yes" if row["sure"] else "no") if row["label"] else "",
@@ -205,9 +233,9 @@ class PhotoBatch:
                 row["error"],
                 *(row["probabilities"].get(name, "") for name in classes),
             ]
-            for row in self._rows()
+            for number, row in enumerate(self._rows())
         ]
-        header = ["file", "label", "confidence", "sure", "reason", "corrected", "error", *classes]
+        header = ["file", "answer", "label", "confidence", "sure", "reason", "corrected", "error", *classes]
         return spreadsheet([header, *rows])
 
     def to_dict(self) -> dict[str, Any]:

@@ -67,7 +67,13 @@ def _gathered(run: Run, workspace: Workspace) -> ReportContents:
     dataset, missing, changed = _dataset(run, workspace)
     trust = _trust(run) if "novelty" in rows else None
     if trust is not None:
-        rows = rows.assign(sure=trust.verdicts(probabilities, rows["novelty"].to_numpy()).sure)
+        verdicts = trust.verdicts(probabilities, rows["novelty"].to_numpy())
+        possible = [
+            verdicts.possible(place, chances, run.classes) for place, chances in enumerate(probabilities)
+        ]
+        rows = rows.assign(
+            sure=verdicts.sure, reason=verdicts.reason, possible=pd.Series(possible, rows.index, dtype=object)
+        )
     try:
         review = load_review(run)
     except StorageError:  # what else is there is worth a report

@@ -1,3 +1,4 @@
+from ._answers import answer_sentence, doubt_reason, nearest_classes, not_sure
 from ._blocks import (
     Block,
     Cell,
@@ -48,11 +49,13 @@ __all__ = [
     "Table",
     "Tile",
     "about_sentences",
+    "answer_sentence",
     "answers_sentence",
     "baseline_table",
     "class_blocks",
     "difference_details",
     "difference_sentence",
+    "doubt_reason",
     "figure_blocks",
     "headline",
     "headline_notes",
@@ -62,6 +65,8 @@ __all__ = [
     "metric_name",
     "metric_title",
     "model_card",
+    "nearest_classes",
+    "not_sure",
     "perturbation_title",
     "report_html",
     "setting_title",

@@ -28,7 +28,8 @@ class ReportContents:
         workspace: Where it is.
         evaluation: Its figures on the validation images.
         history: Its epochs.
-        rows: As `Run.predictions`, with ``right``, and with ``sure`` where there is `trust`.
+        rows: As `Run.predictions`, with ``right``; where there is `trust`, with ``sure``, ``reason`` and
+            ``possible``, the classes it may be.
         probabilities: (M, C), the rows of `rows`.
         truth: (M,), class numbers.
         dataset: What it learned from, in the version of then; None if that is gone.

@@ -160,7 +160,7 @@ def _reasons(contents: ReportContents, trust: Trust) -> list[str]:
     if not close + unlike:
         return []
     text = tr(
-        "Not answered: {close} as close calls between classes, {unlike} as unlike anything learned from."
+        "Not sure: {close} as a close call between classes, {unlike} as unlike anything it learned from."
     )
     return [text.format(close=number(close), unlike=number(unlike))]
 

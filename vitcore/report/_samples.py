@@ -13,6 +13,7 @@ from vitcore.dataset import Dataset
 from vitcore.errors import StorageError, VitcoreError
 from vitcore.inference import Classifier, Deletion, explain, heatmap, load_classifier
 from vitcore.language import number, percent, tr, translated
+from vitcore.report._answers import answer_sentence, nearest_classes
 from vitcore.report._blocks import Block, Gallery, Heading, Paragraph, Tile
 from vitcore.report._contents import ReportContents
 from vitcore.report._names import shortened
@@ -69,12 +70,15 @@ def _small(dataset: Dataset, file: str) -> Image.Image:
 
 def _tile(row: Any, pictures: list[tuple[str, str]]) -> Tile:
     """Pictures with what was answered."""
-    answer = tr("{name}, {confidence}").format(
-        name=shortened(row.predicted, _LONGEST), confidence=percent(row.confidence)
-    )
     truth = tr("as labelled") if row.right else tr("truly: {name}").format(name=shortened(row.true, _LONGEST))
-    if not getattr(row, "sure", True):
-        truth = f"{truth} · " + tr("not sure")
+    guess = shortened(row.predicted, _LONGEST)
+    reason = getattr(row, "reason", "")
+    if reason:
+        possible = [shortened(name, _LONGEST) for name in row.possible]
+        answer = answer_sentence(guess, reason, possible)
+        truth = f"{nearest_classes(reason, {guess: row.confidence})} · {truth}"
+    else:
+        answer = tr("{name}, {confidence}").format(name=guess, confidence=percent(row.confidence))
     return Tile(pictures, answer, truth, bool(row.right))
 
 
