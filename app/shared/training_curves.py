@@ -32,6 +32,13 @@ def draw_curves(run: Run) -> None:
                 partial(chart, history, epochs, best, smooth=smooth, folds=run.repeats),
                 shows,
             )
+    if run.hyperparameters.head == "linear" and run.hyperparameters.optimizer != "lbfgs":
+        st.caption(
+            tr(
+                "The first epochs do so well because a good solution is computed directly, by linear "
+                "discriminant analysis; the training goes from chance to it and refines it."
+            )
+        )
     if len(run.repeats):
         counts = run.repeats.groupby("kind")["number"].nunique().to_dict()
         parts = []

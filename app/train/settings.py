@@ -51,11 +51,14 @@ CHOICES = {
     ),
     "learning_rate": Choice(
         RATES,
-        mark("How large the steps are. Too small learns slowly, too large jumps about; 0.001 suits most."),
+        mark("How large the steps are. Too small learns slowly, too large jumps about; 0.0002 suits most."),
     ),
     "optimizer": Choice(
-        ("adamw", "sgd", "adam", "lbfgs"),
-        mark("How steps are taken; AdamW suits most sets. L-BFGS looks at all images in every step."),
+        ("adamw", "sgd", "adam", "lbfgs", "lda"),
+        mark(
+            "How steps are taken; AdamW suits most sets. L-BFGS looks at all photos in every step. Linear "
+            "discriminant analysis takes none: it is the solution that the others are drawn to."
+        ),
     ),
     "batch_size": Choice((8, 16, 32, 64, 128, 256, 512, 1024), mark("Images per step.")),
     "schedule": Choice(("cosine", "constant"), mark("Cosine lowers the learning rate towards the end.")),
@@ -76,7 +79,7 @@ CHOICES = {
     ),
     "weight_decay": Choice(
         (0.0, 0.0001, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
-        mark("Keeps the weights small, which helps with few images."),
+        mark("Keeps the weights near the solution that they are drawn to, which helps with few photos."),
     ),
     "dropout": Choice(
         tuple(round(0.05 * n, 2) for n in range(19)),
@@ -281,8 +284,9 @@ def _draw_choice(name: str, choice: Choice) -> None:
 
 
 def _fits(name: str, option: Any) -> bool:
-    """L-BFGS takes all images in every step, so that none can be shown more often."""
-    return (name, option, st.session_state["optimizer"]) != ("balance", "sampler", "lbfgs")
+    """What takes all images at once can show none more often."""
+    all_at_once = st.session_state["optimizer"] in ("lbfgs", "lda")
+    return not (all_at_once and (name, option) == ("balance", "sampler"))
 
 
 def _draw_augmentations() -> None:

@@ -103,7 +103,7 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
     expect(page.get_by_text("The chosen classifier")).to_be_visible()
     (first,) = list_runs()
     assert first.headline.images == 48
-    assert first.hyperparameters.optimizer == "lbfgs"
+    assert first.hyperparameters.optimizer == "lda"
     expect_headline_everywhere(page, first)
 
     # Four more series join the same dataset, and fall under the same rule.

@@ -27,7 +27,7 @@ def test_all_ask_for_the_same_division_and_classes():
     for recipe in rival_recipes(base, backbones=["a"]):
         h = recipe.hyperparameters
         assert (h.seed, h.validation_fraction) == (3, 0.3)
-        assert h.balance == ("weights" if h.optimizer == "lbfgs" else "sampler")
+        assert h.balance == ("weights" if h.optimizer == "lda" else "sampler")
 
 
 def test_what_is_asked_for_twice_comes_once():

@@ -83,7 +83,7 @@ def test_a_message_says_what_was_received_and_what_is_allowed():
         Hyperparameters(epochs=0)
     with pytest.raises(SettingsError, match="learning_rate is -1; give a number above 0 up to 10"):
         Hyperparameters(learning_rate=-1)
-    with pytest.raises(SettingsError, match="optimizer is 'lion'; choose adamw, sgd, adam or lbfgs"):
+    with pytest.raises(SettingsError, match="optimizer is 'lion'; choose adamw, sgd, adam, lbfgs or lda"):
         Hyperparameters(optimizer="lion")
 
 

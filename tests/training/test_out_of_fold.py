@@ -8,7 +8,8 @@ import torch
 
 from vitcore.errors import SettingsError, Stopped
 from vitcore.training import Hyperparameters, fit_head, out_of_fold_logits
-from vitcore.training._network import new_network
+from vitcore.training._fit_data import new_fit_data, width_for
+from vitcore.training._network import LinearNetwork, new_network
 from vitcore.training._parts import fold_parts
 
 DIMENSION, CLASSES = 9, 3
@@ -59,10 +60,21 @@ def test_each_head_is_the_one_after_the_last_epoch_of_a_training_on_the_other_fo
             on_checkpoint=reached.append,
         )
         checkpoint = reached[2]
+        part = new_fit_data(
+            (vectors[learned], labels[learned]),
+            (vectors[judged, 0], labels[judged]),
+            classes=CLASSES,
+            h=h,
+            seed=h.seed,
+            device="cpu",
+            width=width_for(vectors, len(learned)),
+        )
         network = new_network(h, [h.seed], DIMENSION, CLASSES, "cpu")
+        if isinstance(network, LinearNetwork):
+            network.aim_at([part.aim] if part.aim else [])
         for name, array in checkpoint.parameters.items():
             network.parameters[name].data.copy_(torch.from_numpy(array))
-        head = network.head(0, checkpoint.best.mean, checkpoint.best.std)
+        head = network.head(0, part.mean, part.std, part.axes)
         assert np.allclose(found[judged], head.logits(vectors[judged, 0]), atol=1e-5)
 
 

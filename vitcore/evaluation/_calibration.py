@@ -9,7 +9,7 @@ from vitcore.errors import InputError
 
 __all__ = ["fit_temperature", "scaled_probabilities", "uncorrected_probabilities"]
 
-_LOWEST, _HIGHEST = 0.05, 20.0
+_LOWEST, _HIGHEST = 0.05, 1000.0
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], true: npt.NDArray[np.int64]) -> float:
@@ -29,7 +29,7 @@ def fit_temperature(logits: npt.NDArray[np.floating], true: npt.NDArray[np.int64
         true: (N,), class numbers.
 
     Returns:
-        0.05 … 20.
+        0.05 … 1000.
 
     Raises:
         InputError: No images, or shapes that do not match.

@@ -49,6 +49,7 @@ _VALUES: Mapping[str, Mapping[Any, str]] = {
         "sgd": mark("SGD"),
         "adam": mark("Adam"),
         "lbfgs": mark("L-BFGS (logistic regression)"),
+        "lda": mark("none (linear discriminant analysis)"),
     },
     "schedule": {"cosine": mark("cosine"), "constant": mark("constant")},
     "balance": {

@@ -75,7 +75,7 @@ def head_title(recipe: Recipe, base: Recipe) -> Message:
 def _asking_the_same(preset: Hyperparameters, base: Hyperparameters) -> Hyperparameters:
     """Return the settings of a preset for the photos, the division and the classes of the base."""
     kept = {name: getattr(base, name) for name in _KEPT}
-    if preset.optimizer == "lbfgs" and base.balance == "sampler":
+    if preset.optimizer in ("lbfgs", "lda") and base.balance == "sampler":
         kept["balance"] = "weights"
     if not base.augmentations:
         kept["augmentations"] = preset.augmentations

@@ -125,14 +125,15 @@ class Checkpoint:
         """Refuse to go on with other settings or data than those of the first part.
 
         A training may be lengthened if its learning rate does not depend on its length: with the
-        schedule ``constant`` and with ``lbfgs``. The numbers of folds and of repeats play no part in it.
+        schedule ``constant``, with ``lbfgs`` and with ``lda``. The numbers of folds and of repeats play no
+        part in it.
 
         Raises:
             SettingsError: They differ; the message says in what.
         """
         before, now = plain_values(self.hyperparameters), plain_values(h)
         may_differ = {"finish", "repeats"}
-        if h.schedule == "constant" or h.optimizer == "lbfgs":
+        if h.schedule == "constant" or h.optimizer in ("lbfgs", "lda"):
             may_differ.add("epochs")
         differing = [name for name in now if now[name] != before[name] and name not in may_differ]
         if differing == ["epochs"]:

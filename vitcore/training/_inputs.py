@@ -1,6 +1,6 @@
 """Standardised embeddings, as a training takes them: from memory, or from where they are stored."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 
 from vitcore.vectors import Vectors, slices
 
-__all__ = ["Inputs", "inputs_of"]
+__all__ = ["Inputs", "inputs_of", "turned_inputs"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -84,6 +84,23 @@ class _Streamed:
     def _put(self, chosen: Vectors, out: torch.Tensor) -> None:
         read = np.asarray(chosen).reshape(out.shape)  # (N, V, D) -> (N * V, D)
         out.copy_(torch.from_numpy(read)).sub_(self._mean).div_(self._std)
+
+
+def turned_inputs(x: Inputs, turn: Callable[[torch.Tensor], torch.Tensor]) -> Inputs:
+    """Embeddings in other axes, in memory: (N, D) -> (N, R).
+
+    Args:
+        x: (N, D).
+        turn: Turns some of them, (part, D) -> (part, R).
+    """
+    start, out = 0, torch.empty(0)
+    for part in x.parts():
+        found = turn(part)
+        if not start:
+            out = found.new_empty(x.shape[0], found.shape[1])
+        out[start : start + len(found)] = found
+        start += len(found)
+    return _Held(out, x.part_rows)
 
 
 def inputs_of(vectors: Vectors, mean: Floats, std: Floats, device: str) -> Inputs:

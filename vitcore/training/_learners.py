@@ -1,17 +1,14 @@
-"""Two ways to spend an epoch: many steps on batches, or one on all images."""
+"""Three ways to spend an epoch: many steps on batches, one on all images, or none at all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from vitcore.training._checkpoint import data_digest
+from vitcore.training._fit_data import FitData
 from vitcore.training._hyperparameters import Hyperparameters
-from vitcore.training._inputs import Inputs
 from vitcore.training._network import LinearNetwork, Network, new_network
 from vitcore.training._steps import (
     blended,
@@ -23,37 +20,11 @@ from vitcore.training._steps import (
     target_table,
 )
 
-__all__ = ["FitData", "FullBatch", "Learner", "MiniBatches", "new_learner"]
+__all__ = ["ClosedForm", "FullBatch", "Learner", "MiniBatches", "new_learner"]
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class FitData:
-    """The images that one head learns from and is evaluated on; the embeddings are standardised.
-
-    Attributes:
-        x: (N · V, D), the views of an image after each other.
-        labels: (N · V,).
-        x_validation: (M, D).
-        validation_labels: (M,).
-        mean: (D,), what they were standardised by.
-        std: (D,).
-        seed: Of all that is random.
-    """
-
-    x: Inputs
-    labels: Ints
-    x_validation: Inputs
-    validation_labels: Ints
-    mean: Floats
-    std: Floats
-    seed: int
-
-    def digest(self) -> str:
-        """Of the data; mean and deviation stand for the embeddings learned from, which may be large."""
-        return data_digest(self.mean, self.std, self.labels, self.x_validation, self.validation_labels)
+# Part of the way to where the weights are drawn that they go in an epoch at the full learning rate. The steps
+# of an epoch share it: the more images there are, the more each of them weighs against it.
+_PULL = 0.5
 
 
 class Learner(Protocol):
@@ -101,6 +72,8 @@ class MiniBatches:
         self._truths = torch.eye(classes).repeat(len(parts), 1).to(device)  # (H * C, C), 1 for the true class
 
         self.network = new_network(h, [part.seed for part in parts], self._dimension, classes, device)
+        if isinstance(self.network, LinearNetwork):
+            self.network.aim_at([part.aim for part in parts if part.aim is not None])
         self.optimizer = make_optimizer(self.network, h)
         self.rate = 0.0
         self.step_values = len(parts) * h.batch_size * self._dimension
@@ -113,8 +86,9 @@ class MiniBatches:
         for step, chosen in enumerate(batches):
             if stop.is_set():
                 return None
-            rate = h.learning_rate * part_of_rate(h, (epoch - 1) + step / len(batches))
-            summed += self.step(chosen, rate, randoms)
+            part = part_of_rate(h, (epoch - 1) + step / len(batches))
+            self.network.approach(min(_PULL * part / len(batches), 1.0))
+            summed += self.step(chosen, h.learning_rate * part, randoms)
         losses: list[float] = (summed / self._length).tolist()
         return losses
 
@@ -158,6 +132,33 @@ class MiniBatches:
             self._aims.index_select(0, y).view(heads, -1, self._classes),
             self._truths.index_select(0, y).view(heads, -1, self._classes),
         )
+
+
+class ClosedForm:
+    """Linear discriminant analysis: its solution is there after one epoch, for H heads side by side."""
+
+    def __init__(self, parts: Sequence[FitData], *, classes: int, h: Hyperparameters, device: str) -> None:
+        self._parts = parts
+        network = LinearNetwork(len(parts), parts[0].x.shape[1], classes, device)
+        network.aim_at([part.aim for part in parts if part.aim is not None])
+        self.network: Network = network
+        self.optimizer = make_optimizer(network, h)
+        self.rate = 1.0  # all the way
+        self.step_values = sum(part.x.shape[0] * part.x.shape[1] for part in parts)
+
+    def learn(self, epoch: int, stop: Event) -> list[float] | None:
+        """Go to the solution in the first epoch; there is no other."""
+        if stop.is_set() or epoch > 1:
+            return None
+        self.network.approach(1.0)
+        return [self._loss(number, part) for number, part in enumerate(self._parts)]
+
+    def _loss(self, number: int, part: FitData) -> float:
+        summed, labels = 0.0, torch.from_numpy(part.labels)
+        for x, y in zip(part.x.parts(), torch.split(labels, part.x.part_rows), strict=True):
+            logits = self.network.logits(x[None], slice(number, number + 1))[0]
+            summed += torch.nn.functional.cross_entropy(logits, y.to(x.device), reduction="sum").item()
+        return summed / len(labels)
 
 
 class FullBatch:
@@ -238,6 +239,8 @@ class FullBatch:
 
 def new_learner(parts: Sequence[FitData], *, classes: int, h: Hyperparameters, device: str) -> Learner:
     """Return the learner for these settings; with ``lbfgs`` for one part only."""
+    if h.optimizer == "lda":
+        return ClosedForm(parts, classes=classes, h=h, device=device)
     if h.optimizer == "lbfgs":
         [part] = parts
         return FullBatch(part, classes=classes, h=h, device=device)

@@ -14,16 +14,17 @@ import torch
 from vitcore.errors import SettingsError
 from vitcore.evaluation import accuracy, balanced_accuracy, cohen_kappa, confusion_matrix
 from vitcore.training._checkpoint import Checkpoint, optimizer_arrays, restore
+from vitcore.training._fit_data import FitData, new_fit_data, width_for
 from vitcore.training._head import HiddenHead, LinearHead
 from vitcore.training._history import EpochRecord
 from vitcore.training._hyperparameters import Hyperparameters
-from vitcore.training._inputs import Inputs, inputs_of
-from vitcore.training._learners import FitData, new_learner
+from vitcore.training._inputs import Inputs
+from vitcore.training._learners import new_learner
 from vitcore.training._network import Network
-from vitcore.training._steps import moments, threads_for
+from vitcore.training._steps import threads_for
 from vitcore.vectors import Vectors
 
-__all__ = ["FitResult", "fit_head", "fit_heads", "new_fit_data"]
+__all__ = ["FitResult", "fit_head", "fit_heads"]
 
 Ints = npt.NDArray[np.int64]
 Outcome = Literal["complete", "stopped"]
@@ -97,7 +98,13 @@ def fit_head(
             checkpoint was made with other settings or data.
     """
     part = new_fit_data(
-        training, training_labels, validation, validation_labels, hyperparameters.seed, device
+        (training, training_labels),
+        (validation, validation_labels),
+        classes=classes,
+        h=hyperparameters,
+        seed=hyperparameters.seed,
+        device=device,
+        width=width_for(training, len(training)),
     )
     [result] = _fit(
         [part],
@@ -161,13 +168,25 @@ def fit_heads(
     h = hyperparameters
     seeds = [h.seed] * len(parts) if seeds is None else list(seeds)
     last = epochs if isinstance(epochs, Sequence) else [epochs or h.epochs] * len(parts)
+    width = width_for(vectors, max(len(learned) for learned, _ in parts))
     held = sum(vectors.shape[1] * len(learned) + len(judged) for learned, judged in parts)
     in_memory = isinstance(vectors, np.ndarray)
-    fits = not in_memory or held * vectors.shape[2] * 4 <= _STACKED_BYTES
+    fits = not in_memory or held * (width or vectors.shape[2]) * 4 <= _STACKED_BYTES
     together = _side_by_side(h) and fits
     plain, truth = (vectors[:, 0], labels) if others is None else others
     prepared = (
-        (new_fit_data(vectors[learned], labels[learned], plain[judged], truth[judged], seed, device), end)
+        (
+            new_fit_data(
+                (vectors[learned], labels[learned]),
+                (plain[judged], truth[judged]),
+                classes=classes,
+                h=h,
+                seed=seed,
+                device=device,
+                width=width,
+            ),
+            end,
+        )
         for (learned, judged), seed, end in zip(parts, seeds, last, strict=True)
     )
     stacks = [list(prepared)] if together else ([part] for part in prepared)
@@ -269,7 +288,7 @@ class _HeadTraining:
         self._kept, self._best_epoch = checkpoint.best, checkpoint.best_epoch
 
     def _head(self) -> LinearHead | HiddenHead:
-        return self._network.head(self.number, self._part.mean, self._part.std)
+        return self._network.head(self.number, self._part.mean, self._part.std, self._part.axes)
 
     def _rank(self, record: EpochRecord) -> tuple[float, float]:
         """Return the key by which epochs are ranked, lower is better; of equals the lower loss."""
@@ -339,27 +358,6 @@ def _fit(
             if on_checkpoint is not None:
                 on_checkpoint(trainings[0].checkpoint(data, learner.optimizer))
     return [training.result(outcome) for training in trainings]
-
-
-def new_fit_data(
-    training: Vectors,
-    training_labels: Ints,
-    validation: Vectors,
-    validation_labels: Ints,
-    seed: int,
-    device: str,
-) -> FitData:
-    """Standardise by the training part: (N, V, D), (N,), (M, D), (M,)."""
-    mean, std = moments(training)
-    return FitData(
-        x=inputs_of(training, mean, std, device),
-        labels=np.repeat(training_labels, training.shape[1]),
-        x_validation=inputs_of(validation, mean, std, device),
-        validation_labels=validation_labels,
-        mean=mean,
-        std=std,
-        seed=seed,
-    )
 
 
 def _evaluate(network: Network, number: int, x: Inputs) -> torch.Tensor:

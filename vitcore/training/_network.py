@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from vitcore.training._discriminant import Axes
 from vitcore.training._head import HiddenHead, LinearHead
 from vitcore.training._hyperparameters import Hyperparameters
 
@@ -41,32 +42,73 @@ class Network(Protocol):
             gradient: (H, B, C), of the logits.
         """
 
-    def head(self, number: int, mean: Floats, std: Floats) -> LinearHead | HiddenHead:
-        """A copy of one of them as it is now, for embeddings standardised by `mean` and `std`."""
+    def approach(self, part: float) -> None:
+        """Go a part of the way, 0 … 1, to what is aimed at, if anything is."""
+
+    def head(
+        self, number: int, mean: Floats, std: Floats, axes: Axes | None = None
+    ) -> LinearHead | HiddenHead:
+        """A copy of one of them as it is now, for embeddings standardised by `mean` and `std`.
+
+        Args:
+            number: Which.
+            mean: (D,).
+            std: (D,).
+            axes: What the embeddings were turned into after that, if they were.
+        """
 
 
 class LinearNetwork:
-    """Linear maps. They start at zero: the problem is convex, so nothing is gained by a random start."""
+    """Linear maps. They start at zero: the problem is convex, so nothing is gained by a random start.
+
+    They may aim at other maps. What is learned is then the difference from these, so that weight decay, too,
+    draws towards them instead of towards zero.
+    """
 
     def __init__(self, heads: int, dimension: int, classes: int, device: str) -> None:
+        self._aim: tuple[torch.Tensor, torch.Tensor] | None = None
         self.weight = _parameter(torch.zeros(heads, classes, dimension), device)
         self.bias = _parameter(torch.zeros(heads, 1, classes), device)
         self.parameters = {"weight": self.weight, "bias": self.bias}
 
     def logits(self, x: torch.Tensor, heads: slice = _EVERY) -> torch.Tensor:
         """One number per class: (H, B, D) -> (H, B, C)."""
-        return torch.baddbmm(self.bias[heads], x, self.weight[heads].mT)
+        weight, bias = self._sum(heads)
+        return torch.baddbmm(bias, x, weight.mT)
+
+    @torch.no_grad()
+    def aim_at(self, aims: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Aim at a weight (C, D) and a bias (C,) for each head, if any are given; the maps stay at zero."""
+        if not aims:
+            return
+        weights, biases = zip(*aims, strict=True)
+        self._aim = torch.stack(weights), torch.stack(biases)[:, None]
+        self.weight.copy_(-self._aim[0])
+        self.bias.copy_(-self._aim[1])
+
+    @torch.no_grad()
+    def approach(self, part: float) -> None:
+        """Go a part of the way to what is aimed at."""
+        if self._aim is not None:
+            self.weight.mul_(1 - part)
+            self.bias.mul_(1 - part)
+
+    def _sum(self, heads: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weights (H, C, D) and biases (H, 1, C), with what is aimed at."""
+        if self._aim is None:
+            return self.weight[heads], self.bias[heads]
+        weight, bias = self._aim
+        return self.weight[heads] + weight[heads], self.bias[heads] + bias[heads]
 
     def backward(self, x: torch.Tensor, gradient: torch.Tensor) -> None:
         """Give each parameter its gradient."""
         self.weight.grad = torch.bmm(gradient.mT, x)  # (H, C, B) · (H, B, D) -> (H, C, D)
         self.bias.grad = gradient.sum(dim=1, keepdim=True)
 
-    def head(self, number: int, mean: Floats, std: Floats) -> LinearHead:
+    def head(self, number: int, mean: Floats, std: Floats, axes: Axes | None = None) -> LinearHead:
         """A copy of one of them as it is now."""
-        return LinearHead(
-            weight=_copy(self.weight[number]), bias=_copy(self.bias[number, 0]), mean=mean, std=std
-        )
+        weight, bias = self._sum(slice(number, number + 1))
+        return LinearHead(weight=_folded(weight[0], axes), bias=_copy(bias[0, 0]), mean=mean, std=std)
 
 
 class HiddenNetwork:
@@ -107,10 +149,13 @@ class HiddenNetwork:
         self.hidden_weight.grad = torch.bmm(inner.mT, x)  # (H, U, B) · (H, B, D) -> (H, U, D)
         self.hidden_bias.grad = inner.sum(dim=1, keepdim=True)
 
-    def head(self, number: int, mean: Floats, std: Floats) -> HiddenHead:
+    def approach(self, part: float) -> None:
+        """Nothing is aimed at."""
+
+    def head(self, number: int, mean: Floats, std: Floats, axes: Axes | None = None) -> HiddenHead:
         """A copy of one of them as it is now."""
         return HiddenHead(
-            hidden_weight=_copy(self.hidden_weight[number]),
+            hidden_weight=_folded(self.hidden_weight[number], axes),
             hidden_bias=_copy(self.hidden_bias[number, 0]),
             weight=_copy(self.weight[number]),
             bias=_copy(self.bias[number, 0]),
@@ -133,6 +178,11 @@ def _parameter(start: torch.Tensor, device: str) -> torch.Tensor:
 def _copy(parameter: torch.Tensor) -> Floats:
     copied: Floats = parameter.detach().cpu().numpy().copy()
     return copied
+
+
+def _folded(weight: torch.Tensor, axes: Axes | None) -> Floats:
+    """Weights for standardised embeddings: (U, R) -> (U, D)."""
+    return _copy(weight if axes is None else axes.folded(weight.detach()))
 
 
 def _gelu_slope(x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,213 @@
+"""Shrinkage linear discriminant analysis: axes in which every class spreads alike, and the linear head there.
+
+The covariance within the classes is pooled, and drawn towards a multiple of the identity as far as
+O. Ledoit and M. Wolf ("A well-conditioned estimator for large-dimensional covariance matrices", 2004) find
+best. It is never written down: all it has to say lies in the span of the embeddings it is estimated from, and
+follows from their inner products. Their length hardly counts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vitcore.evaluation import fit_temperature
+from vitcore.training._inputs import Inputs
+
+__all__ = ["MOST_AXES", "Axes", "Discriminant", "fit_discriminant"]
+
+Floats = npt.NDArray[np.float32]
+Exact = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MOST_AXES = 1024
+"""Axes at most; of more embeddings than that, some are taken, of each class its share."""
+
+_NEGLIGIBLE = 1e-5  # part of the largest variance, below which an axis is left out
+_LEAST_SHRINKAGE = 1e-4
+_UNSEEN = -10.0  # logit of a class without images: far below the others
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Axes:
+    """Axes in which the pooled covariance within the classes is the identity, for embeddings of length D.
+
+    Attributes:
+        mix: (R, S); the axes are ``mix @ rows``.
+        rows: (S, D), of standardised embeddings: what is left of each beside the mean of its class, then
+            the means of the classes.
+    """
+
+    mix: torch.Tensor
+    rows: torch.Tensor
+
+    def turned(self, x: torch.Tensor) -> torch.Tensor:
+        """Return standardised embeddings in these axes: (B, D) -> (B, R)."""
+        return x @ self.rows.T @ self.mix.T
+
+    def folded(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return weights in these axes as weights for standardised embeddings: (C, R) -> (C, D)."""
+        return weight @ self.mix @ self.rows
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Discriminant:
+    """What the analysis finds.
+
+    Attributes:
+        axes: R axes; they span all that differs among the embeddings they were estimated from.
+        weight: (C, R), of the head in these axes.
+        bias: (C,).
+    """
+
+    axes: Axes
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+
+def fit_discriminant(
+    x: Inputs, labels: Ints, classes: int, *, balanced: bool = False, width: int = 0
+) -> Discriminant:
+    """Find the axes and the head.
+
+    The logits are divided by the temperature that suits them for embeddings that were not learned from:
+    each is answered as if it had been left out, which takes no second analysis.
+
+    Args:
+        x: (N, D), standardised.
+        labels: (N,), class numbers; a class may have one embedding, or none.
+        classes: Number of classes C.
+        balanced: Whether all classes are to be taken as equally frequent, however many images they have.
+        width: Number of axes R at least; those that nothing is found for are 0.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    chosen = _chosen_rows(labels)
+    sums = torch.zeros(0)
+    found: list[torch.Tensor] = []
+    start = 0
+    for part in x.parts():
+        if not start:
+            sums = torch.zeros(classes, x.shape[1], dtype=torch.float64, device=part.device)
+        stop = start + len(part)
+        sums.index_add_(0, torch.from_numpy(labels[start:stop]).to(part.device), part.double())
+        own = chosen[(chosen >= start) & (chosen < stop)] - start
+        found.append(part[torch.from_numpy(own).to(part.device)])
+        start = stop
+    means = (sums / torch.from_numpy(np.maximum(counts, 1)).to(sums.device)[:, None]).float()  # (C, D)
+    centred = torch.cat(found) - means[torch.from_numpy(labels[chosen]).to(means.device)]
+    rows = torch.cat([centred, means])  # (S, D)
+    products = (rows @ rows.T).cpu().numpy().astype(np.float64)  # (S, S)
+
+    mix, shrinkage = _whitening(products, classes, x.shape[1])
+    mix = np.pad(mix, ((0, max(width - len(mix), 0)), (0, 0)))
+    turned = products @ mix.T  # (S, R), the rows in the new axes
+    spread, centres = turned[:-classes], turned[-classes:]
+    frequency = np.full(classes, 1 / classes) if balanced else np.maximum(counts, 1) / len(labels)
+    prior = np.log(frequency)
+    logits, truth = _left_out(spread, centres, counts, labels[chosen], prior, shrinkage)
+    temperature = fit_temperature(logits, truth) if len(truth) else 1.0
+    bias = (prior - 0.5 * (centres**2).sum(axis=1)) / temperature
+    bias[counts == 0] = _UNSEEN
+
+    def placed(array: Exact) -> torch.Tensor:
+        return torch.from_numpy(array.astype(np.float32)).to(rows.device)
+
+    axes = Axes(mix=placed(mix), rows=rows)
+    return Discriminant(axes=axes, weight=placed(centres / temperature), bias=placed(bias))
+
+
+def _chosen_rows(labels: Ints) -> Ints:
+    """Rows to estimate the covariance from: all, or equally spaced ones along the rows sorted by class."""
+    if len(labels) <= MOST_AXES:
+        return np.arange(len(labels))
+    spaced = np.linspace(0, len(labels) - 1, MOST_AXES).round().astype(np.int64)
+    return np.sort(np.argsort(labels, kind="stable")[spaced])
+
+
+def _whitening(products: Exact, classes: int, dimension: int) -> tuple[Exact, float]:
+    """Return the axes as sums of rows, and how far the covariance was shrunk.
+
+    Args:
+        products: (S, S), inner products of the rows, N centred ones and the means of the classes.
+        classes: Number of classes C.
+        dimension: Length of the rows D.
+
+    Returns:
+        (R, S), and a part of 1.
+    """
+    centred = len(products) - classes
+    gram = products[:centred, :centred]
+    shrinkage, mean_variance = _shrinkage(gram, dimension)
+    if mean_variance <= 0:  # one embedding of each class: nothing says how they spread
+        shrinkage, mean_variance = 1.0, 1.0
+    squares, vectors = np.linalg.eigh(gram)
+    kept = squares > max(_NEGLIGIBLE * squares[-1], 1e-12)
+    squares, vectors = squares[kept], vectors[:, kept]
+    within = np.zeros((len(squares), len(products)))  # of length 1, as sums of rows
+    within[:, :centred] = (vectors / np.sqrt(squares)).T
+    # What is left of the means of the classes beside these.
+    seen = products[centred:] @ within.T  # (C, W)
+    left = np.zeros((classes, len(products)))
+    left[:, centred:] = np.eye(classes)
+    left -= seen @ within
+    lengths, vectors = np.linalg.eigh(left @ products @ left.T)
+    kept = lengths > _NEGLIGIBLE * max(np.diag(products)[centred:].max(), 1e-12)
+    kept[: max(classes - (min(centred, dimension) - len(within)), 0)] = False  # there are no more axes
+    across = (vectors[:, kept] / np.sqrt(lengths[kept])).T @ left
+    floor = shrinkage * mean_variance
+    variance = (1 - shrinkage) * squares / centred + floor
+    mix = np.concatenate([within / np.sqrt(variance)[:, None], across / np.sqrt(floor)])
+    return mix, shrinkage
+
+
+def _shrinkage(gram: Exact, dimension: int) -> tuple[float, float]:
+    """Part of the identity in the covariance by Ledoit and Wolf, and the mean variance.
+
+    Args:
+        gram: (N, N), inner products of the centred rows.
+        dimension: Their length D.
+    """
+    count = len(gram)
+    mean = np.trace(gram) / count / dimension
+    squared = (gram**2).sum() / count**2  # of all entries of the covariance, summed
+    spread = ((np.diag(gram) ** 2).sum() / count - squared) / (dimension * count)
+    distance = squared / dimension - mean**2
+    part = spread / distance if distance > 0 else 1.0
+    return float(np.clip(part, _LEAST_SHRINKAGE, 1.0)), float(mean)
+
+
+def _left_out(
+    rows: Exact, means: Exact, counts: Ints, labels: Ints, prior: Exact, shrinkage: float
+) -> tuple[Exact, Ints]:
+    """Logits of each row by the analysis without it, for rows of classes with more: (M, C), (M,).
+
+    Leaving out a row moves the mean of its class and takes one outer product from the covariance, the
+    inverse of which follows from a formula of J. Sherman and W. Morrison (1950).
+
+    Args:
+        rows: (N, R), in the axes found, less the means of their classes.
+        means: (C, R), of the classes, in the same axes.
+        counts: (C,), images of each class.
+        labels: (N,), class numbers.
+        prior: (C,), added to the logits.
+        shrinkage: Of the covariance.
+    """
+    there = counts[labels] > 1
+    weight = (1 - shrinkage) / max(len(rows), 1)
+    rows, truth = rows[there], labels[there]
+    others = counts[truth] - 1.0  # (M,), of the same class
+    own = np.arange(len(truth))
+    squares = (rows**2).sum(axis=1)  # (M,)
+    along = rows @ means.T  # (M, C), centred row · mean
+    inner = along + (means @ means.T)[truth]  # row · mean
+    whole = squares + along[own, truth]  # row · centred row
+    norms = np.tile((means**2).sum(axis=1), (len(truth), 1))  # (M, C)
+    # The mean of its class without the row.
+    norms[own, truth] += -2 * along[own, truth] / others + squares / others**2
+    inner[own, truth] -= whole / others
+    along[own, truth] -= squares / others
+    # The covariance without it.
+    weights = weight * (others + 1) / others
+    factor = (weights / np.maximum(1 - weights * squares, 1e-6))[:, None]
+    return inner + factor * whole[:, None] * along - 0.5 * (norms + factor * along**2) + prior, truth
