@@ -26,6 +26,7 @@ from benchmarks._memory import memory
 from benchmarks._pages import page_rerun
 from benchmarks._reference import reference_loop
 from benchmarks._rows import Row, machine
+from benchmarks._search import search
 from benchmarks._second import second_training
 from benchmarks._setting import MissingData, Setting, home_at
 from benchmarks._stress import stress
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "not-sure": not_sure,
         "page-rerun": page_rerun,
         "reference-loop": reference_loop,
+        "search": search,
         "second-training": second_training,
         "stress": stress,
         "unlike": unlike,
