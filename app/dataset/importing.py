@@ -19,8 +19,8 @@ from app.shared.uploads import Uploads
 from vitcore.dataset import Dataset, inspect_source, preview_source
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, mark, ntr, number, tr, translated
-from vitcore.layouts import Candidate, Reading, Survey
-from vitcore.sources import IMAGE_SUFFIXES, NamedFile
+from vitcore.layouts import EVERY_COLUMN, Candidate, Reading, Survey
+from vitcore.sources import IMAGE_SUFFIXES, TABLE_SUFFIXES, NamedFile
 
 __all__ = ["draw_import"]
 
@@ -101,7 +101,7 @@ def draw_import(data: Dataset | None, *, expanded: bool) -> None:
 def _files() -> None:
     uploads = st.file_uploader(
         tr("Archives with one folder per class, photos, or a CSV file of labels"),
-        type=[*ARCHIVES, "csv", "tsv", *(suffix[1:] for suffix in sorted(IMAGE_SUFFIXES))],
+        type=[*ARCHIVES, *(suffix[1:] for suffix in sorted(TABLE_SUFFIXES | IMAGE_SUFFIXES))],
         accept_multiple_files=True,
         key=f"upload_{_generation()}",
     )
@@ -274,6 +274,7 @@ def _columns(staged: Staged, candidate: Candidate) -> Candidate:
     assert table is not None
     left, right = st.columns(2)
     columns = list(table.columns)
+    classes = [EVERY_COLUMN, *columns] if candidate.reading.label_column == EVERY_COLUMN else columns
     file_column = left.selectbox(
         tr("Column with the names of the photos"),
         columns,
@@ -283,8 +284,9 @@ def _columns(staged: Staged, candidate: Candidate) -> Candidate:
     )
     label_column = right.selectbox(
         tr("Column with the classes"),
-        columns,
-        index=columns.index(candidate.reading.label_column),
+        classes,
+        index=classes.index(candidate.reading.label_column),
+        format_func=lambda name: tr("One column of 0 and 1 per class") if name == EVERY_COLUMN else name,
         key=f"label_column_{table.name}",
     )
     wanted = replace(candidate.reading, file_column=file_column, label_column=label_column)

@@ -10,7 +10,7 @@ from typing import Any
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
 from vitcore.dataset import NO_GROUPS, Dataset, GroupRule, group_images, import_dataset, load_dataset
 from vitcore.errors import SettingsError
-from vitcore.layouts import Reading
+from vitcore.layouts import KEEP, LEAVE_OUT, Reading
 from vitcore.progress import Task
 from vitcore.records import record_of
 from vitcore.text import unquoted
@@ -138,9 +138,9 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
             "FOLDER",
             "look below this folder; '*': take the classes of all folders together; '.': whole paths",
         ),
-        ("--labels", "CSV", "the CSV file in the source that says which image is what"),
+        ("--labels", "TABLE", "the CSV, XLSX or JSONL file in the source that says which image is what"),
         ("--file-column", "NAME", "its column with the file names"),
-        ("--label-column", "NAME", "its column with the classes"),
+        ("--label-column", "NAME", "its column with the classes; '*': one column of 0 and 1 per class"),
         ("--label", "CLASS", "the class of all images"),
         (
             "--group-by",
@@ -155,6 +155,12 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
         group.add_argument(flag, metavar=metavar, default="", help=text)
     group.add_argument(
         "--unlabelled", action="store_true", help="keep images without a class, to label them later"
+    )
+    group.add_argument(
+        "--several",
+        choices=(LEAVE_OUT, KEEP),
+        default="",
+        help="photos with several labels: leave them out, or take each text as a class",
     )
 
 

@@ -3,10 +3,14 @@
 from vitcore.layouts._classes import about_likeness, typed_name
 from vitcore.layouts._folders import EVERY_FOLDER, WHOLE, Labelled, split_name
 from vitcore.layouts._reading import Candidate, Reading, Survey
+from vitcore.layouts._several import EVERY_COLUMN, KEEP, LEAVE_OUT
 from vitcore.layouts._survey import survey_parts, unfit
 
 __all__ = [
+    "EVERY_COLUMN",
     "EVERY_FOLDER",
+    "KEEP",
+    "LEAVE_OUT",
     "WHOLE",
     "Candidate",
     "Labelled",

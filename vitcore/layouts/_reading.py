@@ -22,7 +22,8 @@ class Reading:
             ``.`` for the whole path as name of the class.
         labels: Name of the table (a CSV file in the source) that says which file is what.
         file_column: Its column with the names of the files.
-        label_column: Its column with the classes.
+        label_column: Its column with the classes; ``*`` for one column of 0 and 1 per class.
+        several: For photos with several labels, ``leave-out``, or ``keep`` for each text as a class.
         label: The class of all images, whatever folder they are in.
         unlabelled: Whether images without a class are kept, to be labelled later.
     """
@@ -33,6 +34,7 @@ class Reading:
     label_column: str = ""
     label: str = ""
     unlabelled: bool = field(default=False, repr=False)
+    several: str = ""
 
     @property
     def by_table(self) -> bool:

@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 from vitcore.errors import ArchiveError
 from vitcore.layouts._by_table import (
+    CLASS_FILE,
+    classes_beside,
     no_table,
     read_tables,
     table_layouts,
@@ -65,6 +67,8 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     _look_inside(parts, found)
     images = [entry for _, entries in found.images for entry in entries]
     tables, refused = read_tables(parts, found.tables, images)
+    beside = classes_beside(parts, found.class_files())
+    tables += [beside] if beside is not None else []
     raw, layouts, problem = _candidates(found.images, images, tables, reading)
     candidates = list(map(_with_class_names, raw))
     if not problem and not any(item.label for item in candidates[0].items):
@@ -79,6 +83,8 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     if not candidates:
         problem = problem or _why_nothing(images, found.skipped, unused)
     used = set() if problem else {entry.number for entry in found.tables} - unused.keys()
+    if candidates and candidates[0].table is not None and candidates[0].table is beside:
+        used |= {entry.number for entry in found.class_files()}
     return Survey(
         title=title,
         images=len(images),
@@ -150,6 +156,14 @@ class _Found:
                 images.append(entry)
         self.images.append((title, images))
 
+    def class_files(self) -> list[Entry]:
+        """The files that hold the class of the image of the same name."""
+        return [
+            entry
+            for entry, _ in self.skipped
+            if entry.name.lower().endswith(CLASS_FILE) and not entry.problem
+        ]
+
 
 def _look_inside(parts: Parts, found: _Found) -> None:
     """Say of files without an ending what they are, if their first bytes tell; only of the first few."""
@@ -194,16 +208,16 @@ def _candidates(
         title = message("All images are '{name}'", name=reading.label)
         return [Candidate(title=title, reading=reading, items=items)], [], None
     layouts = table_layouts(tables, images, reading)
-    by_table = table_readings(layouts)
+    by_table = table_readings(layouts, reading.several)
     if reading.by_table:
         if by_table:
-            return by_table, layouts, table_problem(layouts)
+            return by_table, layouts, table_problem(layouts, reading.several)
         raise ArchiveError(no_table(tables, reading))
     by_folder = _by_folder(parts, reading.root)
     if reading.root or not by_table:
         return by_folder, layouts, _folder_problem(by_folder)
     if len(by_folder[0].classes) < 2:
-        return [*by_table, *by_folder], layouts, table_problem(layouts)
+        return [*by_table, *by_folder], layouts, table_problem(layouts, reading.several)
     if len(by_folder) == 1 and layouts[0].certain and _differ(by_folder[0], by_table[0]):
         problem = message(
             "The folders and the table '{table}' say different things of the images; pick the folders with "

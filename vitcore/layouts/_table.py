@@ -1,13 +1,22 @@
-"""Labels from a table: a CSV file among the images that says which file is what."""
+"""Labels from a table: a file among the images that says which image is what."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vitcore.errors import ArchiveError
 from vitcore.layouts._folders import Labelled, Layout, split_name
-from vitcore.messages import message, quoted, shortened
+from vitcore.layouts._several import (
+    EVERY_COLUMN,
+    KEEP,
+    SEVERAL_LABELS,
+    indicated_labels,
+    indicator_columns,
+    labels_in_cells,
+)
+from vitcore.messages import Message, message, quoted, shortened
 from vitcore.sources import Entry, Table
 from vitcore.text import class_name, composed, shown
 
@@ -40,6 +49,8 @@ class TableLayout:
         certain: Whether the first of these is certain enough not to ask.
         layout: The reading by the first of these; None if there is no such column.
         missing: What the table names and the source does not have.
+        combined: The reading by the first label column in which each text with several labels is a class of
+            its own; None where no text has.
     """
 
     table: Table
@@ -48,35 +59,49 @@ class TableLayout:
     certain: bool
     layout: Layout | None
     missing: tuple[str, ...]
+    combined: Layout | None = None
+
+    @property
+    def several(self) -> int:
+        """Number of images with several labels, of which none is taken."""
+        items = self.layout.items if self.layout is not None else ()
+        return sum(item.reason == SEVERAL_LABELS for item in items)
 
 
 def table_layout(
-    table: Table, entries: Sequence[Entry], *, file_column: str = "", label_column: str = ""
+    table: Table,
+    entries: Sequence[Entry],
+    *,
+    file_column: str = "",
+    label_column: str = "",
+    several: str = "",
 ) -> TableLayout | None:
     """Read labels off a table; None if no column names the images.
 
-    A cell may name a file by its whole path, by the end of it, or without its ending. A column
-    called split (or set, subset) that holds nothing but train, val and test is a ready-made split;
-    so are folders of these names.
+    A cell may name a file by its path from the folder of the table, by its whole path, by the end of it, or
+    without its ending. A column called split (or set, subset) that holds nothing but train, val and test is
+    a ready-made split; so are folders of these names.
 
     Args:
         table: The table.
         entries: The images of the source.
         file_column: The column that names the files; the one that fits best if empty.
-        label_column: The column of the classes; the likeliest if empty.
+        label_column: The column of the classes, `EVERY_COLUMN` for one 0/1 column per class; the likeliest
+            if empty.
+        several: `KEEP` if a text with several labels is a class of its own.
 
     Raises:
         ArchiveError: There is no column of that name.
     """
     for column in (file_column, label_column):
-        if column and column not in table.columns:
+        if column and column not in {*table.columns, EVERY_COLUMN}:
             raise ArchiveError(
                 "{table} has no column '{column}'; it has {columns}.",
                 table=table.name,
                 column=column,
                 columns=shortened(quoted(table.columns), 20),
             )
-    finder = _Finder(entries)
+    finder = _Finder(entries, PurePosixPath(table.name).parts[:-1])
     matches = {
         column: [finder.find(cell) for cell in table.column(column)]
         for column in ([file_column] if file_column else table.columns)
@@ -88,19 +113,25 @@ def table_layout(
     candidates, certain = _label_columns(table, best)
     if label_column:
         candidates, certain = [label_column, *(name for name in candidates if name != label_column)], True
-    layout = None
+    layout = combined = None
     if candidates:
-        layout = _labelled(table, entries, matches[best], best, candidates[0])
+        listing = _Listing(table, entries, matches[best], best, candidates[0])
+        layout = listing.layout(split_cells=several != KEEP)
+        if any(item.reason == SEVERAL_LABELS for item in layout.items) and candidates[0] != EVERY_COLUMN:
+            combined = listing.layout(split_cells=False)
     missing = [
         cell for cell, number in zip(table.column(best), matches[best], strict=True) if number < 0 and cell
     ]
-    return TableLayout(table, best, tuple(candidates), certain, layout, tuple(dict.fromkeys(missing)))
+    return TableLayout(
+        table, best, tuple(candidates), certain, layout, tuple(dict.fromkeys(missing)), combined
+    )
 
 
 class _Finder:
-    """Finds images by what a table calls them."""
+    """Finds images by what a table in a folder calls them."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], folder: Sequence[str]) -> None:
+        self._folder = "/".join(folder)
         self._numbers: dict[str, int] = {}
         self._spelt: dict[str, int] = {}
         for entry in entries:
@@ -124,6 +155,9 @@ class _Finder:
 
     def _find(self, cell: str) -> int:
         parts = [part for part in cell.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
+        beside = "/".join([self._folder, *parts]) if self._folder and parts else ""
+        if self._numbers.get(beside, -1) >= 0:
+            return self._numbers[beside]
         # From the whole path on: a table may come from a machine where more folders lay above.
         for start in range(len(parts)):
             tail = "/".join(parts[start:])
@@ -150,6 +184,10 @@ def _label_columns(table: Table, file_column: str) -> tuple[list[str], bool]:
     named = [column for column in counts if column.strip().lower() in _LABEL_NAMES and counts[column]]
     ordered = [*named, *(column for column in fitting if column not in named)]
     certain = len(named) == 1 or (not named and len(fitting) == 1)
+    indicators, sure = ((), False) if named else indicator_columns(table, [file_column])
+    if indicators:
+        rest = [name for name in ordered if name not in indicators]
+        return [EVERY_COLUMN, *rest, *indicators], sure and not rest
     return ordered, certain
 
 
@@ -157,42 +195,94 @@ def _is_split(column: str, cells: Mapping[str, int]) -> bool:
     return column.strip().lower() in _SPLIT_NAMES and bool(cells) and all(map(split_name, cells))
 
 
-def _labelled(
-    table: Table, entries: Sequence[Entry], numbers: Sequence[int], file_column: str, label_column: str
-) -> Layout:
-    split_column = next(
-        (name for name in table.columns if _is_split(name, Counter(table.column(name)))), None
-    )
-    splits = table.column(split_column) if split_column else [""] * len(table.rows)
-    labels: dict[int, set[str]] = {}
-    parts: dict[int, str] = {}
-    for number, label, part in zip(numbers, table.column(label_column), splits, strict=True):
-        if number >= 0:
-            labels.setdefault(number, set()).add(label)
-            parts[number] = split_name(part)
-    folder_parts = _folder_splits(entries)
-    others = [name for name in table.columns if name not in {file_column, label_column, split_column}]
-    kept = [(table.columns.index(name), shown(name)) for name in others[:_MAX_COLUMNS]]
-    row_of = {number: row for number, row in zip(numbers, table.rows, strict=True) if number >= 0}
-    items = []
-    unlisted = message("not listed in {table}", table=table.name)
-    several = message("listed in {table} with several labels", table=table.name)
-    unlabelled = message("listed in {table} without a label", table=table.name)
-    for entry in entries:
-        given = labels.get(entry.number)
-        if given is None:
-            items.append(Labelled(entry, "", reason=unlisted))
-        elif len(set(map(class_name, given))) > 1:
-            items.append(Labelled(entry, "", reason=several))
-        elif given == {""}:
-            items.append(Labelled(entry, "", reason=unlabelled))
+@dataclass(frozen=True)
+class _Listing:
+    """Which images a table lists, and the columns that say so.
+
+    Attributes:
+        table: The table.
+        entries: The images of the source.
+        numbers: Which image each row is about; -1 for none.
+        file_column: The column that names the files.
+        label_column: The column of the classes, or `EVERY_COLUMN`.
+    """
+
+    table: Table
+    entries: Sequence[Entry]
+    numbers: Sequence[int]
+    file_column: str
+    label_column: str
+
+    def layout(self, *, split_cells: bool) -> Layout:
+        """Return the reading by this table; with `split_cells`, texts may have several labels."""
+        table, column = self.table, self.label_column
+        indicators: tuple[str, ...] = ()
+        if column == EVERY_COLUMN:
+            indicators = self._indicators()
+            labels = indicated_labels(table, indicators)
+            title = message("One column of {table} per class", table=table.name)
         else:
+            cells = table.column(column)
+            found = labels_in_cells(cells) if split_cells else {}
+            labels = [found.get(cell, (cell,) if cell else ()) for cell in cells]
+            title = message("The classes in column '{column}' of {table}", column=column, table=table.name)
+            if table.beside:
+                title = message("The class file beside each photo ({files})", files=table.name)
+        return Layout(title, "", tuple(self._items(labels, {self.file_column, column, *indicators})))
+
+    def _indicators(self) -> tuple[str, ...]:
+        """Return the 0/1 columns.
+
+        Raises:
+            ArchiveError: There are none.
+        """
+        columns, _ = indicator_columns(self.table, [self.file_column])
+        if not columns:
+            raise ArchiveError(
+                "{table} does not have one column of 0 and 1 per class; name the column with the classes.",
+                table=self.table.name,
+            )
+        return columns
+
+    def _items(self, row_labels: Sequence[tuple[str, ...]], used: set[str]) -> Iterator[Labelled]:
+        """Yield every image with what its rows say; `used` are the columns that are not kept beside it."""
+        table = self.table
+        split_column = next(
+            (name for name in table.columns if _is_split(name, Counter(table.column(name)))), None
+        )
+        splits = table.column(split_column) if split_column else [""] * len(table.rows)
+        labels: dict[int, set[tuple[str, ...]]] = {}
+        parts: dict[int, str] = {}
+        for number, given, part in zip(self.numbers, row_labels, splits, strict=True):
+            if number >= 0:
+                labels.setdefault(number, set()).add(given)
+                parts[number] = split_name(part)
+        folder_parts = _folder_splits(self.entries)
+        others = [name for name in table.columns if name not in used | {split_column}]
+        kept = [(table.columns.index(name), shown(name)) for name in others[:_MAX_COLUMNS]]
+        row_of = {number: row for number, row in zip(self.numbers, table.rows, strict=True) if number >= 0}
+        for entry in self.entries:
+            given_labels = labels.get(entry.number, set())
+            reason = self._why_not(given_labels)
+            if reason is not None:
+                yield Labelled(entry, "", reason=reason)
+                continue
             split = parts[entry.number] or folder_parts.get(entry.number, "")
             row = row_of[entry.number]
             columns = {name: shown(row[place][:_MAX_KEPT_CELL]) for place, name in kept}
-            items.append(Labelled(entry, min(given), split, columns=columns))
-    title = message("The classes in column '{column}' of {table}", column=label_column, table=table.name)
-    return Layout(title, "", tuple(items))
+            yield Labelled(entry, min(given_labels)[0], split, columns=columns)
+
+    def _why_not(self, given: AbstractSet[tuple[str, ...]]) -> Message | None:
+        """Return why an image has no label, by what its rows say; None if it has one."""
+        if not given:
+            return message("not listed in {table}", table=self.table.name)
+        if any(len(labels) > 1 for labels in given):
+            return SEVERAL_LABELS
+        if len({class_name(label) for labels in given for label in labels or ("",)}) > 1:
+            return message("listed in {table} with several labels", table=self.table.name)
+        if given == {()}:
+            return message("listed in {table} without a label", table=self.table.name)
+        return None
 
 
 def _folder_splits(entries: Sequence[Entry]) -> dict[int, str]:

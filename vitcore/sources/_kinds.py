@@ -57,7 +57,7 @@ _BY_ENDING: Mapping[tuple[str, ...], Message] = {
     (".jp2", ".j2k", ".jxl", ".exr", ".hdr", ".tga", ".ppm", ".pgm"): message(
         "an image of a kind that is not read; save it as PNG or JPEG"
     ),
-    (".xls", ".xlsx", ".ods"): message("a spreadsheet; save it as CSV if it has the labels"),
+    (".xls", ".ods"): message("a spreadsheet; save it as CSV if it has the labels"),
     (".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".tfrecord"): message(
         "a file of arrays; save its pictures as single PNG or JPEG files"
     ),

@@ -1,4 +1,4 @@
-"""From the bytes of a CSV file to a table of text, in whatever encoding it comes and within limits."""
+"""From the bytes of a table to text, in whatever encoding it comes and within limits."""
 
 import csv
 import re
@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import PurePosixPath
 
-from vitcore.messages import Message, message
+from vitcore.messages import Message, cause, message
 from vitcore.sources._archives import Entry
+from vitcore.sources._sheets import json_rows, sheet_rows
 from vitcore.text import as_meant, composed
 
 __all__ = ["MAX_TABLE_BYTES", "TABLE_SUFFIXES", "Room", "Table", "base_names", "parse_table"]
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
+_JSON = frozenset({".jsonl", ".ndjson"})
+_SHEETS = frozenset({".xlsx"})
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv"}) | _JSON | _SHEETS
 """File name endings, in lower case, that are taken for tables."""
 
 MAX_TABLE_BYTES = 64 * 2**20
@@ -51,11 +55,13 @@ class Table:
         name: Its path in the source.
         columns: Names of the columns, all different.
         rows: The cells, as many per row as there are columns.
+        beside: Whether it was put together from small files, one beside each image.
     """
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    beside: bool = False
 
     def column(self, name: str) -> list[str]:
         """The cells of a column."""
@@ -114,10 +120,10 @@ class Room:
 def parse_table(
     name: str, content: bytes, files: Collection[str] = (), room: Room | None = None
 ) -> Table | Message:
-    """A CSV file as a table; or why it is none.
+    """A CSV file, a spreadsheet or lines of JSON objects as a table; or why it is none.
 
-    Comma, semicolon, tab and bar are tried as delimiters. The first row is taken for the header
-    unless it names one of `files`.
+    Comma, semicolon, tab and bar are tried as delimiters of a CSV file. The first row is taken for the
+    header unless it names one of `files`.
 
     Args:
         name: Its path in the source.
@@ -129,11 +135,11 @@ def parse_table(
     room.bytes_left -= len(content)
     if room.bytes_left < 0:
         return _TOO_LARGE
-    text = _decoded(content)
-    if text is None:
-        return message("it is no text in UTF-8, UTF-16, UTF-32 or Windows-1252")
     try:
-        rows = room.rows(_cells(text, room.cells_left))
+        raw = _raw_rows(PurePosixPath(name).suffix.lower(), content, room)
+        if isinstance(raw, Message):
+            return raw
+        rows = room.rows(raw)
         width = len(rows[0]) if rows else 0
         first = (cell.replace("\\", "/").rpartition("/")[2] for cell in chain(*rows[:1]))
         headless = any(composed(cell) in files for cell in first)
@@ -149,6 +155,22 @@ def parse_table(
         return Table(name, tuple(columns), room.padded(rows, width))
     except OverflowError:
         return _TOO_LARGE
+    except ValueError as error:
+        return cause(error)
+
+
+def _raw_rows(suffix: str, content: bytes, room: Room) -> Iterable[Sequence[str]] | Message:
+    """The rows of a table, by the ending of its name; or why there are none.
+
+    Raises:
+        OverflowError: They would take too much memory.
+    """
+    if suffix in _SHEETS:
+        return sheet_rows(content, _MAX_KEPT_BYTES)
+    text = _decoded(content)
+    if text is None:
+        return message("it is no text in UTF-8, UTF-16, UTF-32 or Windows-1252")
+    return json_rows(text) if suffix in _JSON else _cells(text, room.cells_left)
 
 
 def base_names(entries: Iterable[Entry]) -> frozenset[str]:
