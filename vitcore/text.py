@@ -82,8 +82,8 @@ def composed(name: str) -> str:
 
 
 def likeness(name: str) -> str:
-    """Return what names have in common that differ only in capitals, accents or width."""
-    return _ACCENTS.sub("", unicodedata.normalize("NFKD", name).casefold())
+    """Return what names have in common that differ only in capitals, spaces, accents or width."""
+    return "".join(_ACCENTS.sub("", unicodedata.normalize("NFKD", name).casefold()).split())
 
 
 def shown(text: str) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.dataset.editing import split_in_words
+from app.dataset.naming import draw_naming
 from app.shared.layout import draw_metrics, draw_switch
 from app.shared.messages import draw_error, reported
 from app.shared.server_paths import paths_are_open, server_path
@@ -58,6 +59,10 @@ class Staged(Uploads):
             self._seen = (key, found)
             self._pictures.clear()
         return self._seen[1]
+
+    def read_as(self, reading: Reading) -> None:
+        """Read it in another way from now on."""
+        self.reading = reading
 
     def pictures(self, candidate: Candidate) -> Mapping[str, Image.Image]:
         """Return an image of each of the first classes of a reading."""
@@ -201,6 +206,7 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
             draw_error(survey)
             _cancel(tr("Choose something else"))
             return
+        draw_naming(survey, staged.reading, staged.read_as, str(_generation()))
         candidate = _choice(staged, survey)
         if candidate is not None:
             _found(staged, survey, candidate)
@@ -263,7 +269,7 @@ def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
     )
     label = st.text_input(tr("If all of them are of one class, which?"), placeholder=tr("hat")).strip()
     if label:
-        staged.reading = Reading(label=label)
+        staged.read_as(replace(staged.reading, label=label))
         st.rerun()
     return None
 

@@ -6,6 +6,8 @@ without a word, or looked at where it is refused with a question, and once with 
 
 import io
 import json
+import shutil
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,8 +15,8 @@ import pytest
 
 from vitcore.cli import main
 from vitcore.dataset import import_dataset, inspect_source
-from vitcore.errors import ArchiveError
-from vitcore.layouts import KEEP, LEAVE_OUT, Reading
+from vitcore.errors import ArchiveError, SettingsError
+from vitcore.layouts import KEEP, LEAVE_OUT, MERGE, Reading
 
 Files = Mapping[str, bytes]
 
@@ -142,6 +144,49 @@ CASES = {
 }
 
 
+CASES |= {
+    "classes that only another part than training has": Case(
+        files=numbered("train/a/1.png", "train/b/2.png", "val/a/3.png", "test/b/4.png", "test/c/5.png"),
+        classes={"a": 2, "b": 2},
+        splits={"train": 2, "validation": 1, "test": 1},
+        says=("no photo of class 'c'; its 1 photo is left out", "validation part has no photos of 'b'"),
+        skipped=("training part has no photo of its class",),
+    ),
+    "other capitals in another part": Case(
+        files=numbered("train/Cat/1.png", "train/Dog/2.png", "val/cat/3.png", "val/dog/4.png"),
+        classes={"Cat": 2, "Dog": 2},
+        splits={"train": 2, "validation": 2},
+        says=("'cat' and 'Cat' differ only in capitals or spaces; they are one class",),
+    ),
+    "names that are alike, left as they are": Case(
+        files=numbered("T-shirt/1.png", "t-shirt/2.png", "hat/3.png"),
+        classes={"T-shirt": 1, "hat": 1, "t-shirt": 1},
+    ),
+    "names that are alike, taken as one": Case(
+        files=numbered("red hat/1.png", "Redhat/2.png", "red hat/3.png", "shoe/4.png"),
+        classes={"red hat": 3, "shoe": 1},
+        reading=Reading(alike=MERGE),
+        says=("'Redhat' and 'red hat' differ only in capitals or spaces",),
+    ),
+    "classes of unknown files": Case(
+        files={**numbered("a/1.png", "b/2.png"), "coat/1.CR2": b"II*", "skirt/notes.txt": b"todo"},
+        classes={"a": 1, "b": 1},
+        says=("'coat' has no photo that can be used", "raw file of a camera", "'skirt' has no photo"),
+        skipped=("raw file", "not an image file"),
+    ),
+    "placeholders of a cloud": Case(
+        files={**numbered("a/1.png", "b/2.png"), "a/.2.HEIC.icloud": b"bplist00", "a/3.png": b""},
+        classes={"a": 1, "b": 1},
+        skipped=("placeholder of iCloud; download the photo first", "empty; if it is kept in a cloud"),
+    ),
+    "one name in two spellings": Case(
+        files=numbered("Fotos/Hu\u0308te/1.png", "Fotos/Hüte/2.png", "Fotos/Hosen/3.png"),
+        classes={"Hosen": 1, "Hüte": 2},
+        says=("'Hüte' was spelt in 2 ways",),
+    ),
+}
+
+
 @pytest.fixture
 def pile(pack: Callable[..., object], picture: Callable[..., bytes]) -> Callable[[Case], object]:
     """Pack the files of a case, each number a picture of its own."""
@@ -190,6 +235,69 @@ def test_the_command_line_shows_each_way_before_it_imports(pile, capsys, name):
     flags = [part for key, flag in options.items() if key in chosen for part in (flag, chosen[key])]
     assert main(["import", source, "--json", *flags]) == 0
     assert json.loads(capsys.readouterr().out)["classes"] == case.classes
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp1252", ["Hosen groß", "Hüte"]),
+        ("cp850", ["Hosen groß", "Hüte"]),
+        ("cp437", ["Äpfel", "pêche"]),
+        ("gb18030", ["帽子", "裤子"]),
+        ("gb18030", ["猫", "狗"]),
+        ("big5", ["照片", "帽子", "褲子"]),
+        ("cp932", ["ズボン", "帽子"]),
+        ("cp949", ["모자", "바지"]),
+        ("cp866", ["Шляпы", "штаны"]),
+        ("cp1251", ["Шляпы", "штаны"]),
+        ("cp1250", ["Čepice", "kalhoty žluté"]),
+        ("utf-8", ["Hüte", "帽子"]),
+    ],
+    ids=ascii,
+)
+def test_names_without_an_encoding_are_read_as_they_were_written(tmp_path, picture, encoding, names):
+    source = zip_in_another_encoding(tmp_path, [f"{name}/1.png" for name in names], encoding, picture)
+    dataset = import_dataset(source)
+    assert dataset.classes == tuple(sorted(names))
+    assert bool(dataset.notes) == (encoding != "utf-8")
+    if dataset.notes:
+        assert all(name in str(dataset.notes[0]) for name in names)
+
+
+def test_another_encoding_can_be_chosen(tmp_path, picture, capsys):
+    source = zip_in_another_encoding(tmp_path, ["kočka/1.png", "pes/2.png"], "cp1250", picture)
+    assert import_dataset(source).classes == ("koèka", "pes")
+    found = inspect_source(source).encoding
+    assert found is not None
+    assert "cp1250" in found.others
+    assert main(["import", str(source), "--encoding", "cp1250", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["classes"]) == ["kočka", "pes"]
+    with pytest.raises(SettingsError, match="There is no encoding 'klingon'"):
+        import_dataset(source, reading=Reading(encoding="klingon"))
+
+
+def zip_in_another_encoding(tmp_path, names, encoding, picture):
+    """Write a zip file as old programs do: names in the encoding of the computer, without a flag."""
+    path = tmp_path / "old.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            info = zipfile.ZipInfo(f"{number:04}".ljust(len(name.encode(encoding)), "x"))
+            archive.writestr(info, picture(number))
+    content = path.read_bytes()
+    for number, name in enumerate(names):
+        raw = name.encode(encoding)
+        content = content.replace(f"{number:04}".ljust(len(raw), "x").encode(), raw)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_empty_folders_beside_the_classes_are_named(tmp_path, pack, picture, kind):
+    folder = pack({"a/1.png": picture(1), "b/2.png": picture(2)}, "folder")
+    (folder / "c").mkdir()
+    source = folder if kind == "folder" else shutil.make_archive(str(tmp_path / "packed"), kind, folder)
+    dataset = import_dataset(source)
+    assert list(map(str, dataset.notes)) == ["These folders are empty: 'c'."]
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_a_truncated_jpeg_is_refused_at_low_resolution_too():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "the file is empty"),
+        (b"", "the file is empty; if it is kept in a cloud, download it first"),
         (b"<!doctype html><html><body>404</body></html>", "not an image"),
         (b"%PDF-1.7 and so on", "a PDF file; export its pictures"),
         (b"P6 2 1 255 abcdef", "not an image"),  # a sound image, of a format that is not on offer

@@ -351,6 +351,7 @@ OVERLAPS = "it overlaps the next file"
 LINK = "a link or device, not a file"
 CUT = "damaged or cut short"
 LONG_CLASS = "the name of its class has over 200 characters"
+EMPTY = "the file is empty; if it is kept in a cloud, download it first"
 UNKNOWN = "not an image of a known format"
 HUGE = "more than 80 megapixels"
 HIDDEN = "\N{REPLACEMENT CHARACTER}"
@@ -658,7 +659,9 @@ PICTURES = [
     ),
     no_picture("web page", "x.jpg", lambda: b"<!doctype html><title>404</title>", UNKNOWN),
     no_picture("SVG", "x.png", lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', UNKNOWN),
-    no_picture("nothing", "x.png", lambda: b"", "the file is empty"),
+    no_picture(
+        "nothing", "x.png", lambda: b"", "the file is empty; if it is kept in a cloud, download it first"
+    ),
     no_picture("zeros", "x.png", lambda: bytes(5000), UNKNOWN),
     *(
         no_picture(f"{kind} called JPEG", "x.jpg", lambda kind=kind: plain(kind), UNKNOWN)

@@ -205,7 +205,7 @@ def test_files_that_are_no_images_are_skipped_with_the_reason(pack, animals, pic
     assert said["photos/readme.txt"] == "not an image file (.txt)"
     assert said["photos/cats/no_ending"] == "not an image file (no file name ending)"
     assert said["photos/cats/page.jpg"] == "not an image of a known format"
-    assert said["photos/cats/empty.png"] == "the file is empty"
+    assert said["photos/cats/empty.png"] == "the file is empty; if it is kept in a cloud, download it first"
     assert said["photos/cats/cut.jpg"].startswith("damaged or cut short")
     assert "not an image of a known format" in said["photos/cats/phone.heic"]
     assert "unpack it first" in said["photos/cats/more.zip"]

@@ -50,7 +50,7 @@ def tagged(tag: int, value: int) -> bytes:
         (MP4, "a video; save single pictures of it as PNG or JPEG"),
         (b"Rar!\x1a\x07\x01\0", "a RAR archive; unpack it"),
         (b"<html>", "not an image of a known format"),
-        (b"", "the file is empty"),
+        (b"", "the file is empty; if it is kept in a cloud, download it first"),
     ],
 )
 def test_what_cannot_be_read_is_called_by_its_name(tmp_path, content, reason):

@@ -187,7 +187,7 @@ def test_bad_files_are_refused_in_their_place_and_the_rest_predicted(classifier,
     good = classifier.predict(files[:3])
     assert [found[0], found[2], found[8]] == good
     assert found[1] == "not an image of a known format"
-    assert found[3] == "the file is empty"
+    assert found[3] == "the file is empty; if it is kept in a cloud, download it first"
     assert found[4] == "cannot be opened (No such file or directory)"
     assert found[5] == "not an image of a known format"
     assert found[6].startswith("damaged or cut short")

@@ -10,9 +10,10 @@ from typing import Any
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
 from vitcore.dataset import NO_GROUPS, Dataset, GroupRule, group_images, import_dataset, load_dataset
 from vitcore.errors import SettingsError
-from vitcore.layouts import KEEP, LEAVE_OUT, Reading
+from vitcore.layouts import KEEP, LEAVE_OUT, MERGE, Reading
 from vitcore.progress import Task
 from vitcore.records import record_of
+from vitcore.sources import ENCODINGS
 from vitcore.text import unquoted
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
@@ -161,6 +162,18 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
         choices=(LEAVE_OUT, KEEP),
         default="",
         help="photos with several labels: leave them out, or take each text as a class",
+    )
+    group.add_argument(
+        "--encoding",
+        choices=tuple(ENCODINGS),
+        default="",
+        help="that of names in a zip file that do not say theirs (default: guessed)",
+    )
+    group.add_argument(
+        "--alike",
+        choices=(MERGE,),
+        default="",
+        help="take classes whose names differ only in capitals or spaces as one",
     )
 
 

@@ -184,7 +184,7 @@ def _why_not(source: Path | bytes, error: Exception) -> Message:
     """Return why no reader could open a file."""
     start = _bytes_of(source, START_BYTES)
     if not start:
-        return message("the file is empty")
+        return message("the file is empty; if it is kept in a cloud, download it first")
     Image.init()  # Pillow loads its readers when they are first needed
     for name in _FORMATS:
         factory, accept = Image.OPEN[name]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ __all__ = [
 ]
 
 # Raise when the same source would give another dataset, so that nothing older is taken for it.
-_REVISION = 4
+_REVISION = 5
 PREVIEW_SIZE = 240
 
 
@@ -92,7 +93,7 @@ def inspect_source(source: SourceLike, *, reading: Reading | None = None) -> Sur
         ArchiveError: The source cannot be read, or does not have what `reading` names.
     """
     paths = _paths(source)
-    with open_parts(paths) as parts:
+    with open_parts(paths, reading.encoding if reading else "") as parts:
         return survey_parts(parts, reading or Reading(), _title(paths))
 
 
@@ -115,7 +116,7 @@ def preview_source(source: SourceLike, candidate: Candidate, *, most: int = 8) -
         if item.label and item.label not in labels.values() and len(labels) < most:
             labels[item.entry.number] = item.label
     found: dict[str, Image.Image] = {}
-    with open_parts(_paths(source)) as parts:
+    with open_parts(_paths(source), candidate.reading.encoding) as parts:
         for entry, file in parts.read(set(labels)):
             try:
                 image = load_image(file.read(MAX_FILE_BYTES), at_least=PREVIEW_SIZE // 2)
@@ -342,7 +343,7 @@ class _Importer:
 
         A share that cannot be set aside, because there is a division, is refused before that.
         """
-        with open_parts(paths) as parts:
+        with open_parts(paths, reading.encoding) as parts:
             survey = survey_parts(parts, reading, _title(paths))
             chosen = survey.certain()
             if test_fraction:
@@ -375,7 +376,7 @@ class _Importer:
                 "None of the photos of class '{name}' can be used (for example '{file}': {reason}).",
                 name=name,
                 file=file,
-                reason=reasons.get(file, ""),
+                reason=reasons.get(normalize("NFC", file), ""),
             )
 
     def new_rows(self, dataset: Dataset) -> pd.DataFrame:
@@ -456,7 +457,7 @@ class _Importer:
         )
 
     def _skip(self, name: str, reason: Message) -> None:
-        self._skipped.append(Skipped(name, reason))
+        self._skipped.append(Skipped(normalize("NFC", name), reason))
 
     def _copy(self, item: Labelled, file: Reader, incoming: Path) -> _Arrived | None:
         """Copy one file into `incoming`, or note why not."""
@@ -481,7 +482,7 @@ class _Importer:
         arrived.path.replace(place)
         self._rows.append(
             {
-                "name": arrived.item.entry.name,
+                "name": normalize("NFC", arrived.item.entry.name),
                 "label": arrived.item.label,
                 "split": arrived.item.split,
                 "sha256": arrived.sha256,

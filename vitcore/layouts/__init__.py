@@ -1,6 +1,6 @@
 """From the names and tables in a source to the ways in which its classes can be read."""
 
-from vitcore.layouts._classes import about_likeness, typed_name
+from vitcore.layouts._classes import MERGE, about_likeness, typed_name
 from vitcore.layouts._folders import EVERY_FOLDER, WHOLE, Labelled, split_name
 from vitcore.layouts._reading import Candidate, Reading, Survey
 from vitcore.layouts._several import EVERY_COLUMN, KEEP, LEAVE_OUT
@@ -11,6 +11,7 @@ __all__ = [
     "EVERY_FOLDER",
     "KEEP",
     "LEAVE_OUT",
+    "MERGE",
     "WHOLE",
     "Candidate",
     "Labelled",

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from vitcore.errors import ArchiveError
+from vitcore.layouts._classes import alike_names
 from vitcore.layouts._folders import Labelled, Layout
 from vitcore.layouts._table import TableLayout
 from vitcore.messages import NOTHING, Message
-from vitcore.sources import Entry, Table
+from vitcore.sources import Entry, NameEncoding, Table
 
 __all__ = ["Candidate", "Reading", "Survey"]
 
@@ -26,6 +27,8 @@ class Reading:
         several: For photos with several labels, ``leave-out``, or ``keep`` for each text as a class.
         label: The class of all images, whatever folder they are in.
         unlabelled: Whether images without a class are kept, to be labelled later.
+        encoding: That of names in zip files that do not say theirs, one of `vitcore.sources.ENCODINGS`.
+        alike: ``merge`` if classes whose names differ only in capitals or spaces are one.
     """
 
     root: str = ""
@@ -35,6 +38,8 @@ class Reading:
     label: str = ""
     unlabelled: bool = field(default=False, repr=False)
     several: str = ""
+    encoding: str = ""
+    alike: str = ""
 
     @property
     def by_table(self) -> bool:
@@ -72,6 +77,11 @@ class Candidate:
         """Number of images of each part of a ready-made split; empty if there is none."""
         return Layout(NOTHING, "", self.items).splits
 
+    @cached_property
+    def alike(self) -> tuple[tuple[str, ...], ...]:
+        """The classes whose names differ only in capitals or spaces, those of each group together."""
+        return alike_names(self.classes)
+
     def examples(self, count: int = 3) -> dict[str, list[str]]:
         """The names of the first images of each class."""
         found: dict[str, list[str]] = {label: [] for label in self.classes}
@@ -93,6 +103,7 @@ class Survey:
         skipped: The other files, and why each is none: name and reason.
         ignored: Number of files left by operating systems, not worth a reason.
         problem: Why the first candidate is not certain, and how to pick one; None if it is.
+        encoding: How names were read that do not say their encoding; None where there are none.
     """
 
     title: str
@@ -102,6 +113,7 @@ class Survey:
     skipped: tuple[tuple[Entry, Message], ...]
     ignored: int
     problem: Message | None
+    encoding: NameEncoding | None = None
 
     def certain(self) -> Candidate:
         """The only possible reading, or the one that was asked for.

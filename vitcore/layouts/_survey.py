@@ -31,10 +31,12 @@ from vitcore.layouts._table import TableLayout
 from vitcore.layouts._unlabelled import with_unlabelled
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.sources import (
+    ENCODINGS,
     IMAGE_SUFFIXES,
     START_BYTES,
     TABLE_SUFFIXES,
     Entry,
+    NameEncoding,
     Parts,
     Table,
     is_junk,
@@ -61,7 +63,7 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
         file_column=composed(reading.file_column),
         label_column=composed(reading.label_column),
     )
-    found = _Found()
+    found = _Found(encoding=parts.encoding, empty_folders=parts.empty_folders())
     for title, entries in parts.parts():
         found.sort(title, entries)
     _look_inside(parts, found)
@@ -70,7 +72,7 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     beside = classes_beside(parts, found.class_files())
     tables += [beside] if beside is not None else []
     raw, layouts, problem = _candidates(found.images, images, tables, reading)
-    candidates = list(map(_with_class_names, raw))
+    candidates = [_with_class_names(candidate, reading) for candidate in raw]
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
     unused = unused_tables(found.tables, refused, layouts, candidates[0] if candidates else None)
@@ -100,6 +102,7 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
         ),
         ignored=found.ignored,
         problem=problem,
+        encoding=parts.encoding,
     )
 
 
@@ -141,6 +144,8 @@ class _Found:
     tables: list[Entry] = field(default_factory=list)
     skipped: list[tuple[Entry, Message]] = field(default_factory=list)
     ignored: int = 0
+    encoding: NameEncoding | None = None
+    empty_folders: list[tuple[str, ...]] = field(default_factory=list)
 
     def sort(self, title: str, entries: Iterable[Entry]) -> None:
         images = []
@@ -192,7 +197,15 @@ def _notes(
     if candidate.table is None:
         tables = {entry.number for entry in found.tables}
         others = ((entry, reason) for entry, reason in found.skipped if entry.number not in tables)
-        notes += without_photos(candidate.items, others)
+        notes += without_photos(candidate.items, others, found.empty_folders)
+    if found.encoding is not None and found.encoding.encoding != "utf-8":
+        notes.append(
+            message(
+                "The archive does not say how its names are encoded. They were read as {encoding}: {names}.",
+                encoding=ENCODINGS[found.encoding.encoding],
+                names=quoted(found.encoding.examples),
+            )
+        )
     return notes
 
 
@@ -230,9 +243,11 @@ def _candidates(
     return [*by_folder, *by_table], layouts, _folder_problem(by_folder)
 
 
-def _with_class_names(candidate: Candidate) -> Candidate:
-    items, notes = by_the_rule(candidate.items)
-    return replace(candidate, items=items, notes=(*candidate.notes, *notes))
+def _with_class_names(candidate: Candidate, reading: Reading) -> Candidate:
+    """Give classes their names, and the reading what else was asked for."""
+    items, notes = by_the_rule(candidate.items, reading.alike)
+    own = replace(candidate.reading, encoding=reading.encoding, alike=reading.alike)
+    return replace(candidate, reading=own, items=items, notes=(*candidate.notes, *notes))
 
 
 def _by_folder(parts: Sequence[tuple[str, list[Entry]]], root: str) -> list[Candidate]:

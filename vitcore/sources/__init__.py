@@ -10,6 +10,7 @@ from vitcore.sources._archives import (
     open_files,
     open_source,
 )
+from vitcore.sources._encodings import ENCODINGS, NameEncoding
 from vitcore.sources._kinds import (
     ARCHIVES,
     IMAGE_FORMATS,
@@ -23,12 +24,14 @@ from vitcore.sources._tables import TABLE_SUFFIXES, Room, Table, base_names, par
 
 __all__ = [
     "ARCHIVES",
+    "ENCODINGS",
     "IMAGE_FORMATS",
     "IMAGE_SUFFIXES",
     "MAX_ENTRIES",
     "START_BYTES",
     "TABLE_SUFFIXES",
     "Entry",
+    "NameEncoding",
     "NamedFile",
     "Parts",
     "Reader",

@@ -30,6 +30,7 @@ else:
 
 from vitcore.errors import ArchiveError
 from vitcore.messages import Message, message
+from vitcore.sources._encodings import NameEncoding, guess_encoding
 from vitcore.sources._kinds import START_BYTES, kind_by_start
 from vitcore.text import shown
 
@@ -41,6 +42,7 @@ MAX_ENTRIES = 500_000
 _MAX_NAME = 1024  # characters; few disks could hold a longer path
 _NO_FILE = message("a link or device, not a file")
 _MAX_TAR_HEADER_BYTES = 64 * 2**10
+_UTF8_FLAG = 0x800  # of a file in a zip file: its name is UTF-8
 _ZIP_HEADER_BYTES = 30  # at least, in front of each file
 
 # What compressed files begin with.
@@ -107,7 +109,15 @@ class Reader(Protocol):
 
 
 class Source(Protocol):
-    """A zip file, tar file, folder or list of files. What is damaged in it raises `ArchiveError`."""
+    """A zip file, tar file, folder or list of files. What is damaged in it raises `ArchiveError`.
+
+    Attributes:
+        folders: The folders that it lists, also those without a file; known when the entries are.
+        encoding: How names were read that do not say their encoding; None where there are none.
+    """
+
+    folders: list[str]
+    encoding: NameEncoding | None
 
     def entries(self) -> list[Entry]:
         """Every file, in order. Folders are not listed."""
@@ -144,13 +154,18 @@ def clean_name(name: str) -> str:
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[Source]:
+def open_source(path: Path, encoding: str = "") -> Iterator[Source]:
     """Open a zip file, a tar file (also compressed) or a folder.
+
+    Args:
+        path: Where it is.
+        encoding: That of names in a zip file that do not say theirs; guessed if empty.
 
     Raises:
         ArchiveError: It is none of these, damaged, or has too many entries.
+        SettingsError: There is no such encoding.
     """
-    source = _open(path)
+    source = _open(path, encoding)
     try:
         yield source
     finally:
@@ -170,16 +185,16 @@ def open_files(files: Sequence[tuple[str, Path]]) -> Iterator[Source]:
     yield _Files(files)
 
 
-def _open(path: Path) -> Source:
+def _open(path: Path, encoding: str) -> Source:
     if path.is_dir():
-        return _Files(_files_below(path))
+        return _Files(_files_below(path), _folders_below(path))
     name = clean_name(path.name)
     with _reading(name):
         # A tar file may end with a zip file, and would be taken for it; not so the other way round.
         if _is_tar(path):
             return _Tar(path, name)
         if zipfile.is_zipfile(path):
-            return _Zip(path)
+            return _Zip(path, encoding)
         with path.open("rb") as file:
             kind = kind_by_start(file.read(START_BYTES))
     if kind is not None:
@@ -241,10 +256,19 @@ def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
             yield path.relative_to(folder).as_posix(), path
 
 
+def _folders_below(folder: Path) -> Iterator[str]:
+    """Every folder below a folder, as a path from there."""
+    for parent, folders, _ in os.walk(folder, followlinks=False):
+        yield from (Path(parent, name).relative_to(folder).as_posix() for name in folders)
+
+
 class _Files:
     """Files on the disk, each with a name that may be another than that of its path."""
 
-    def __init__(self, files: Iterable[tuple[str, Path]]) -> None:
+    encoding = None
+
+    def __init__(self, files: Iterable[tuple[str, Path]], folders: Iterable[str] = ()) -> None:
+        self.folders = [clean_name(name) for name in folders]
         self._files: list[tuple[Entry, Path]] = []
         for name, path in files:
             self._files.append((self._entry(len(self._files), name, path), path))
@@ -309,16 +333,32 @@ def _lzma_file(packed: IO[bytes]) -> lzma.LZMAFile:
     return lzma.LZMAFile(packed, format=lzma.FORMAT_RAW, filters=[settings])
 
 
+def _raw_name(info: zipfile.ZipInfo) -> bytes:
+    """The bytes of a name that does not say its encoding; none of one that does."""
+    return b"" if info.flag_bits & _UTF8_FLAG else info.orig_filename.encode("cp437", "replace")
+
+
 class _Zip:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encoding: str) -> None:
         self._zip = zipfile.ZipFile(path)
-        _check_count(len(self._zip.infolist()))
-        self._infos = [info for info in self._zip.infolist() if not info.filename.endswith("/")]
+        infos = self._zip.infolist()
+        _check_count(len(infos))
+        self.encoding = guess_encoding((_raw_name(info) for info in infos), encoding)
+        names = [self._name(info) for info in infos]
+        self.folders = [clean_name(name) for name in names if name.endswith("/")]
+        files = [(info, name) for info, name in zip(infos, names, strict=True) if not name.endswith("/")]
+        self._infos = [info for info, _ in files]
         overlapping = self._overlapping(path)
         self._entries = [
-            _entry(number, info.filename, info.file_size, self._problem(info, number in overlapping))
-            for number, info in enumerate(self._infos)
+            _entry(number, name, info.file_size, self._problem(info, number in overlapping))
+            for number, (info, name) in enumerate(files)
         ]
+
+    def _name(self, info: zipfile.ZipInfo) -> str:
+        raw = _raw_name(info)
+        if self.encoding is None or raw.isascii():
+            return info.filename
+        return raw.decode(self.encoding.encoding, "replace").partition("\0")[0]
 
     def _overlapping(self, path: Path) -> set[int]:
         """The entries that reach into the next one: a few bytes, counted many times, make a bomb."""
@@ -436,19 +476,26 @@ def _is_tar(path: Path) -> bool:
 class _Tar:
     """A tar file is read from its start each time: there is no table of contents."""
 
+    encoding = None
+
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
         self._name = name
+        self.folders: list[str] = []
 
     def _members(self, tar: tarfile.TarFile, file: _TarFile) -> Iterator[tuple[Entry, tarfile.TarInfo]]:
         number = 0
+        folders: list[str] = []
         for count in itertools.count(1):
             with _reading(self._name), file.header():
                 member = self._next(tar, file)
             if member is None:
+                self.folders = folders
                 return
             _check_count(count)
-            if not member.isdir():
+            if member.isdir():
+                folders.append(clean_name(member.name))
+            else:
                 problem = None if member.isreg() else _NO_FILE
                 yield _entry(number, member.name, member.size, problem), member
                 number += 1

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from vitcore.errors import ArchiveError
 from vitcore.sources._archives import Entry, Reader, Source, clean_name, open_files, open_source
+from vitcore.sources._encodings import NameEncoding
 from vitcore.sources._kinds import ARCHIVES
 from vitcore.text import unquoted
 
@@ -44,6 +45,28 @@ class Parts:
         name = f"{title}/{entry.name}" if title and len(self._parts) > 1 else entry.name
         return replace(entry, number=start + entry.number, name=name)
 
+    @property
+    def encoding(self) -> NameEncoding | None:
+        """How names were read that do not say their encoding; of the first archive with such."""
+        return next((source.encoding for _, source in self._parts if source.encoding is not None), None)
+
+    def empty_folders(self) -> list[tuple[str, ...]]:
+        """The folders without a file in them or below."""
+        filled = {
+            entry.parts[:end]
+            for entries in self._entries
+            for entry in entries
+            for end in range(len(entry.parts))
+        }
+        found = []
+        for title, source in self._parts:
+            front = (title,) if title and len(self._parts) > 1 else ()
+            for folder in source.folders:
+                path = (*front, *(part for part in folder.split("/") if part not in {"", ".", ".."}))
+                if path and path not in filled:
+                    found.append(path)
+        return found
+
     def parts(self) -> Iterator[tuple[str, list[Entry]]]:
         """The title and the entries of each part."""
         for (title, _), entries in zip(self._parts, self._entries, strict=True):
@@ -59,11 +82,16 @@ class Parts:
 
 
 @contextmanager
-def open_parts(sources: Sequence[str | Path | NamedFile]) -> Iterator[Parts]:
+def open_parts(sources: Sequence[str | Path | NamedFile], encoding: str = "") -> Iterator[Parts]:
     """Open archives, folders and single files as one source.
+
+    Args:
+        sources: Where they are.
+        encoding: That of names in zip files that do not say theirs; guessed if empty.
 
     Raises:
         ArchiveError: One of them cannot be read.
+        SettingsError: There is no such encoding.
     """
     with ExitStack() as stack:
         parts: list[tuple[str, Source]] = []
@@ -75,7 +103,7 @@ def open_parts(sources: Sequence[str | Path | NamedFile]) -> Iterator[Parts]:
             if named.path.is_dir() or alone or is_archive:
                 title = PurePosixPath(clean_name(named.name)).name
                 title = title if named.path.is_dir() else title.partition(".")[0]
-                parts.append((title, stack.enter_context(open_source(named.path))))
+                parts.append((title, stack.enter_context(open_source(named.path, encoding))))
             else:
                 loose.append((named.name, named.path))
         if loose:
