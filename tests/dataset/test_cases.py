@@ -11,12 +11,15 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from tests._pictures import encoded, photo
 from vitcore.cli import main
-from vitcore.dataset import import_dataset, inspect_source
+from vitcore.dataset import import_dataset, inspect_source, load_image
 from vitcore.errors import ArchiveError, SettingsError
-from vitcore.layouts import KEEP, LEAVE_OUT, MERGE, Reading
+from vitcore.layouts import FIRST_WORD, KEEP, LEAVE_OUT, MERGE, WORDS, Reading
 
 Files = Mapping[str, bytes]
 
@@ -41,6 +44,25 @@ class Case:
     asks: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
+
+
+def deep(number: int, bits: int) -> bytes:
+    """A grey TIFF of 16 bits that uses only some of them."""
+    values = np.random.default_rng(number).integers(0, 2**bits, (24, 24), dtype=np.uint16)
+    values[0, 0] = 2**bits - 1
+    return encoded(Image.fromarray(values), "TIFF")
+
+
+def stack(number: int, pages: int, kind: str = "TIFF") -> bytes:
+    frames = [photo(24, 16, number + page) for page in range(pages)]
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+
+
+def icon(side: int) -> bytes:
+    """A white square on nothing."""
+    image = Image.new("RGBA", (32, 32), (255, 255, 255, 0))
+    image.paste((255, 255, 255, 255), (4, 4, 4 + side, 4 + side))
+    return encoded(image, "PNG")
 
 
 def numbered(*names: str) -> dict[str, int]:
@@ -179,6 +201,44 @@ CASES |= {
         classes={"a": 1, "b": 1},
         skipped=("placeholder of iCloud; download the photo first", "empty; if it is kept in a cloud"),
     ),
+    "classes in the names of files": Case(
+        files=numbered("hat.0.jpg", "hat.1.jpg", "T_shirt_12.jpg", "T_shirt_3.jpg"),
+        classes={"T_shirt": 2, "hat": 2},
+        asks=("Only the file names say", "'T_shirt' (2) and 'hat' (2)", "--names words"),
+        reading=Reading(names=WORDS),
+    ),
+    "classes in the names of files, with dates and codes": Case(
+        files=numbered("x/2024-05-01_oak_3.jpg", "x/2024-05-02_oak_4.jpg", "x/elm-a1b2c3d4.jpg", "elm9.jpg"),
+        classes={"elm": 2, "oak": 2},
+        asks=("--names words",),
+        reading=Reading(names=WORDS),
+    ),
+    "classes in the first words of the names of files": Case(
+        files=numbered("cat_on_mat_1.jpg", "cat_asleep_2.jpg", "dog_in_snow_1.jpg", "dog_asleep_7.jpg"),
+        classes={"cat": 2, "dog": 2},
+        asks=("--names first",),
+        reading=Reading(names=FIRST_WORD),
+    ),
+    "grey pictures of 12 bits": Case(
+        files={f"{label}/{n}.tif": deep(n, 12) for n in range(4) for label in ("a", "b")[n % 2]},
+        classes={"a": 2, "b": 2},
+        says=("4 photos use 12 of their 16 bits",),
+    ),
+    "white drawings on transparency": Case(
+        files={"a/1.png": icon(8), "b/2.png": icon(20), "b/3.png": 3},
+        classes={"a": 1, "b": 2},
+        says=("2 photos are white drawings on transparency; they are laid on dark grey",),
+    ),
+    "stacks": Case(
+        files={**numbered("a/1.png", "b/2.png"), "a/s.tif": stack(5, 3), "b/s.gif": stack(9, 2, "GIF")},
+        classes={"a": 2, "b": 2},
+        says=("2 files have several pages or frames (a/s.tif: 3). The first is taken; with --pages every",),
+    ),
+    "one colour": Case(
+        files={**numbered("a/1.png", "b/2.png"), "b/3.png": encoded(Image.new("RGB", (9, 9), "red"), "PNG")},
+        classes={"a": 1, "b": 2},
+        says=("1 photo shows nothing but one colour (b/3.png)",),
+    ),
     "one name in two spellings": Case(
         files=numbered("Fotos/Hu\u0308te/1.png", "Fotos/Hüte/2.png", "Fotos/Hosen/3.png"),
         classes={"Hosen": 1, "Hüte": 2},
@@ -223,18 +283,51 @@ def test_a_pile_is_read_as_its_makers_meant_it(pile, case):
     assert bool(case.skipped) == bool(reasons), reasons
 
 
-@pytest.mark.parametrize("name", ["0/1 columns with several ones", "a spreadsheet"])
+@pytest.mark.parametrize("name", ["0/1 columns with several ones", "classes in the names of files"])
 def test_the_command_line_shows_each_way_before_it_imports(pile, capsys, name):
     case = CASES[name]
     source = str(pile(case))
     assert main(["import", source, "--dry-run", "--json"]) == 0
     survey = json.loads(capsys.readouterr().out)
     assert bool(survey["problem"]) == bool(case.asks)
-    options = {"labels": "--labels", "label_column": "--label-column", "several": "--several"}
     chosen = survey["readings"][0]["options"]
-    flags = [part for key, flag in options.items() if key in chosen for part in (flag, chosen[key])]
+    flags = [part for key, value in chosen.items() for part in ("--" + key.replace("_", "-"), value)]
     assert main(["import", source, "--json", *flags]) == 0
     assert json.loads(capsys.readouterr().out)["classes"] == case.classes
+
+
+def test_each_page_of_a_stack_can_be_a_photo(pile):
+    case = Case(files={**numbered("a/1.png", "b/2.png"), "a/s.tif": stack(5, 3)}, classes={})
+    dataset = import_dataset(pile(case), reading=Reading(pages="every"))
+    assert dataset.class_counts == {"a": 4, "b": 1}
+    assert dataset.group_rule == "column:from"
+    pages = dataset.index[dataset.index["group"] != ""]
+    assert list(pages["name"]) == ["a/s page 1.png", "a/s page 2.png", "a/s page 3.png"]
+    assert pages["group"].nunique() == 1
+    for page, file in enumerate(pages["file"]):
+        shown = np.asarray(load_image(dataset.path(file)))
+        assert np.array_equal(shown, np.asarray(photo(24, 16, 5 + page)))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_grey_is_scaled_by_the_bits_it_uses(bits):
+    values = np.array([[0, 2 ** (bits - 1), 2**bits - 1]], dtype=np.uint16)
+    pixels = np.asarray(load_image(encoded(Image.fromarray(values), "TIFF")))[0, :, 0]
+    assert pixels.tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["IMG_1.jpg", "IMG_2.jpg", "DSC_3.jpg", "DSC_4.jpg"],
+        ["IMG_1.jpg", "IMG_2.jpg"],
+        ["a.jpg", "b.jpg", "c.jpg"],
+        ["1.jpg", "2.jpg"],
+    ],
+)
+def test_names_that_say_nothing_are_not_offered_as_classes(pile, names):
+    survey = inspect_source(pile(Case(files=numbered(*names), classes={})))
+    assert not any(candidate.reading.names for candidate in survey.candidates)
 
 
 @pytest.mark.parametrize(

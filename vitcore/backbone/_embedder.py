@@ -27,7 +27,7 @@ __all__ = ["Embedder"]
 
 # Part of every fingerprint: raise it when the vector of an image changes for any reason that the
 # rest of the fingerprint does not show, a change of the image loader included.
-_REVISION = 1
+_REVISION = 2
 _LARGEST = float(np.finfo(np.float16).max)
 _CPU_BATCH = 16
 

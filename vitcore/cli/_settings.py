@@ -10,7 +10,7 @@ from typing import Any
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
 from vitcore.dataset import NO_GROUPS, Dataset, GroupRule, group_images, import_dataset, load_dataset
 from vitcore.errors import SettingsError
-from vitcore.layouts import KEEP, LEAVE_OUT, MERGE, Reading
+from vitcore.layouts import FIRST_WORD, KEEP, LEAVE_OUT, MERGE, WORDS, Reading
 from vitcore.progress import Task
 from vitcore.records import record_of
 from vitcore.sources import ENCODINGS
@@ -164,10 +164,22 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
         help="photos with several labels: leave them out, or take each text as a class",
     )
     group.add_argument(
+        "--names",
+        choices=(WORDS, FIRST_WORD),
+        default="",
+        help="take the class from the file name: all its words without numbers, or the first",
+    )
+    group.add_argument(
         "--encoding",
         choices=tuple(ENCODINGS),
         default="",
         help="that of names in a zip file that do not say theirs (default: guessed)",
+    )
+    group.add_argument(
+        "--pages",
+        choices=("every",),
+        default="",
+        help="take each page or frame of a TIFF or GIF file as a photo; those of a file are a group",
     )
     group.add_argument(
         "--alike",

@@ -7,8 +7,9 @@ import struct
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +22,15 @@ from vitcore.messages import Message, message
 from vitcore.sources import IMAGE_FORMATS, START_BYTES, kind_by_start
 from vitcore.text import shown
 
-__all__ = ["MAX_PIXELS", "load_image", "photo_facts", "probe_image"]
+__all__ = [
+    "MAX_PIXELS",
+    "Examined",
+    "examine_image",
+    "load_image",
+    "load_pages",
+    "photo_facts",
+    "probe_image",
+]
 
 MAX_PIXELS = 80_000_000
 """Largest image that is decoded, in pixels; below the limit at which Pillow warns."""
@@ -37,10 +46,13 @@ _FORMATS = tuple(IMAGE_FORMATS)
 # the five places below that let them work on a file catch `Exception`.
 
 _DRAFTED = frozenset({"JPEG", "MPO"})
+_PAGED = frozenset({"TIFF", "GIF", "WEBP"})
 _NO_MODE = "unknown pixel mode"
 _SAYS_LITTLE = (UnidentifiedImageError, SyntaxError, IndexError, TypeError, struct.error)
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277
-_PAPER = (255, 255, 255)
+_PAPER, _DARK_PAPER = (255, 255, 255), (64, 64, 64)
+_LIGHT, _SEEN, _NEARLY_ALL = 225, 32, 0.95  # what is light of 255, what is seen of it, and the share of that
+_DEPTHS = (8, 10, 12, 14, 16)  # bits that cameras and microscopes use of 16
 _ORIENTATION = 0x0112
 _MAKE, _MODEL, _EXIF, _GPS, _TAKEN = 0x010F, 0x0110, 0x8769, 0x8825, 0x9003
 
@@ -75,8 +87,8 @@ def load_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
     """Decode an image file completely.
 
     The first frame, turned upright as its EXIF says (in a HEIC or AVIF file, as the container says:
-    there EXIF is a mere copy), transparency laid on white, 16-bit and floating-point values scaled
-    to 8 bits.
+    there EXIF is a mere copy), transparency laid on white, or on dark grey where nearly all that is
+    seen is white itself; 16-bit and floating-point values scaled to 8 bits, those by the bits they use.
 
     Args:
         source: A file, or the bytes of one.
@@ -98,21 +110,93 @@ def load_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
         return _decode(image, source)
 
 
+@dataclass(frozen=True)
+class Examined:
+    """An image file that was decoded to see that it is whole.
+
+    Attributes:
+        kind: Its format.
+        width: Of the upright image, in pixels.
+        height: Of the upright image, in pixels.
+        bits: How many of its 16 bits a grey image uses, if fewer than all; else 0.
+        pages: Number of its pages or frames, of which the first is seen.
+        dark_paper: Whether it is a light drawing on transparency, which is laid on dark grey.
+        flat: Whether all that is seen is one colour.
+    """
+
+    kind: str
+    width: int
+    height: int
+    bits: int = 0
+    pages: int = 1
+    dark_paper: bool = False
+    flat: bool = False
+
+
+def examine_image(source: Path | bytes) -> Examined:
+    """Decode an image file to see that it is whole, and what is special about it.
+
+    Raises:
+        ImageError: As for `load_image`.
+    """
+    with _open(source) as image:
+        kind = str(image.format)
+        if kind in _DRAFTED:
+            width, height = image.size
+            if _orientation(image) >= 5:  # these four exchange rows and columns
+                width, height = height, width
+            image.draft(None, (64, 64))  # reads all of the file, does a fraction of the arithmetic
+            return Examined("JPEG", width, height, flat=_is_flat(_decode(image, source)))
+        mode, seen = image.mode, _decode(image, source)
+        bits, dark = 0, False
+        if mode.startswith("I"):
+            values = np.asarray(image)
+            low, high = float(values.min()), float(values.max())
+            bits = _used_bits(high) % 16 if low >= 0 and high <= 65535 else 0
+        elif image.has_transparency_data:
+            dark = _paper(image if mode == "RGBA" else image.convert("RGBA")) == _DARK_PAPER
+        return Examined(kind, *seen.size, bits, _page_count(image), dark, _is_flat(seen))
+
+
+def _is_flat(image: Image.Image) -> bool:
+    pixels = np.asarray(image)
+    return bool((pixels == pixels[:1, :1]).all())
+
+
+def _page_count(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1)) if image.format in _PAGED else 1
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - see above; the first page is sound
+        return 1
+
+
+def load_pages(source: Path) -> Iterator[Image.Image]:
+    """Decode all pages or frames of an image file, as `load_image` does the first.
+
+    Raises:
+        ImageError: As for `load_image`, of any page.
+    """
+    with _open(source) as image:
+        for page in range(_page_count(image)):
+            try:
+                image.seek(page)
+            except MemoryError:
+                raise
+            except Exception as error:
+                raise ImageError(_reason(str(image.format), source, error)) from error
+            yield _decode(image.copy() if page else image, source)
+
+
 def probe_image(source: Path | bytes) -> tuple[str, int, int]:
     """Decode an image file to see that it is whole: its format, upright width and height.
 
     Raises:
         ImageError: As for `load_image`.
     """
-    with _open(source) as image:
-        if image.format not in _DRAFTED:
-            return str(image.format), *_decode(image, source).size
-        width, height = image.size
-        if _orientation(image) >= 5:  # these four exchange rows and columns
-            width, height = height, width
-        image.draft(None, (64, 64))  # reads all of the file, does a fraction of the arithmetic
-        _decode(image, source)
-        return "JPEG", width, height
+    found = examine_image(source)
+    return found.kind, found.width, found.height
 
 
 def photo_facts(source: Path | bytes) -> dict[str, str]:
@@ -297,14 +381,26 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return converted
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-        paper = Image.new("RGB", rgba.size, _PAPER)
+        paper = Image.new("RGB", rgba.size, _paper(rgba))
         paper.paste(rgba, mask=rgba)
         return paper
     return image.convert("RGB")
 
 
+def _paper(rgba: Image.Image) -> tuple[int, int, int]:
+    """The colour below a picture that is transparent in part: one on which it is seen."""
+    seen = rgba.getchannel("A").point([255 if value >= _SEEN else 0 for value in range(256)])
+    counts = rgba.convert("L").histogram(seen)
+    return _DARK_PAPER if sum(counts[_LIGHT:]) > _NEARLY_ALL * sum(counts) else _PAPER
+
+
+def _used_bits(highest: float) -> int:
+    """The bits that values from 0 to `highest`, 65535 at most, use."""
+    return next(bits for bits in _DEPTHS if highest < 2**bits)
+
+
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits: 16-bit by its full range, others by their own."""
+    """Grey of more than 8 bits: 16-bit by the bits that it uses, others by their own range."""
     values = np.asarray(image).reshape(-1)
     if image.mode == "F":
         known = np.isfinite(values)
@@ -315,7 +411,7 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     else:
         low, high = float(values.min()), float(values.max())
         if low >= 0 and high <= 65535:
-            low, high = 0.0, 65535.0
+            low, high = 0.0, 2.0 ** _used_bits(high) - 1
     grey = np.empty(values.shape, dtype=np.uint8)
     for start in range(0, len(values), _STRIP):
         strip = values[start : start + _STRIP].astype(np.float64)

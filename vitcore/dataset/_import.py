@@ -1,6 +1,7 @@
 """From a source to a dataset: every file is read, decoded and accounted for."""
 
 import hashlib
+import io
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from vitcore.dataset._dataset import (
     numbered,
     save_dataset,
 )
-from vitcore.dataset._decode import load_image, photo_facts, probe_image
+from vitcore.dataset._decode import Examined, examine_image, load_image, photo_facts
 from vitcore.dataset._edit import (
     about_groups,
     about_test_part,
@@ -33,8 +34,10 @@ from vitcore.dataset._edit import (
     with_test_part,
 )
 from vitcore.dataset._findings import count_images
-from vitcore.dataset._groups import COLUMN, GroupRule
+from vitcore.dataset._groups import COLUMN, NO_GROUPS, GroupRule
+from vitcore.dataset._pieces import ORIGIN, is_cut, pieces_of
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
+from vitcore.dataset._traits import about_traits
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
 from vitcore.dataset._versions import latest, write_version
 from vitcore.errors import ArchiveError, ImageError, Stopped
@@ -68,12 +71,12 @@ class _Arrived:
     size_bytes: int
 
 
-_Probe = tuple[tuple[str, int, int], dict[str, str]]
+_Probe = tuple[Examined, dict[str, str]]
 
 
 def _probe(path: Path) -> _Probe:
     """Decode an image file, and read what it says of the taking of the photo."""
-    return probe_image(path), photo_facts(path)
+    return examine_image(path), photo_facts(path)
 
 
 SourceLike = str | Path | Sequence[str | Path | NamedFile]
@@ -182,6 +185,7 @@ def import_dataset(
             importer.read(paths, reading, folder, test_fraction)
         else:
             importer.take(folder, _sample_files(), total=SAMPLE_COUNT)
+        rule = rule or importer.group_rule
         save_dataset(importer.dataset(folder, dataset_id, title, digest, rule, test_fraction))
     return load_dataset(dataset_id, workspace=workspace)
 
@@ -234,6 +238,8 @@ def add_images(
             edited = extended(replace(current, notes=notes), rows, importer.skipped, importer.ignored)
             added = message("Added {images}.", images=count_images(len(rows)))
             steps: list[tuple[Dataset, Message, str | None]] = [(edited, added, None)]
+            if rule is None and importer.group_rule and current.group_rule in {"", NO_GROUPS}:
+                rule = GroupRule.parse(importer.group_rule)
             if rule is not None and str(rule) != current.group_rule:
                 edited = replace(edited, rows=grouped(edited.rows, rule))
                 steps.append((edited, about_groups(edited, rule), str(rule)))
@@ -306,9 +312,9 @@ def _folder_lines(path: Path) -> Iterator[str]:
             yield f"{Path(parent, file_name)}\0{status.st_size}\0{status.st_mtime_ns}\0"
 
 
-def _sample_files() -> Iterator[tuple[Labelled, Reader]]:
+def _sample_files() -> Iterator[tuple[list[Labelled], Reader]]:
     for number, (name, label, file) in enumerate(sample_images()):
-        yield Labelled(Entry(number, name, 0), label), file
+        yield [Labelled(Entry(number, name, 0), label)], file
 
 
 class _Importer:
@@ -320,7 +326,14 @@ class _Importer:
         self._ignored = 0
         self._rows: list[dict[str, object]] = []
         self._copier = Copier()
+        self._examined: dict[str, Examined] = {}
+        self._every_page = False
         self.notes: tuple[Message, ...] = ()
+
+    @property
+    def group_rule(self) -> str:
+        """The rule that keeps the pieces of a file together; empty where every file is one photo."""
+        return f"column:{ORIGIN}" if any(COLUMN + ORIGIN in row for row in self._rows) else ""
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -359,12 +372,17 @@ class _Importer:
                 not_there = message("listed in {table}, but not there", table=chosen.table.name)
                 for name in chosen.missing:
                     self._skip(name, not_there)
-            wanted = {item.entry.number: item for item in chosen.items if item.reason is None}
+            self._every_page = bool(reading.pages)
+            wanted: dict[int, list[Labelled]] = {}
+            for item in chosen.items:
+                if item.reason is None:
+                    wanted.setdefault(item.entry.number, []).append(item)
             files = (
-                (replace(wanted[entry.number], entry=entry), file) for entry, file in parts.read(set(wanted))
+                ([replace(item, entry=entry) for item in wanted[entry.number]], file)
+                for entry, file in parts.read(set(wanted))
             )
             self.take(folder, files, total=len(wanted))
-            self.notes += tuple(self._lost_classes(chosen))
+            self.notes += (*self._lost_classes(chosen), *about_traits(self._examined))
 
     def _lost_classes(self, chosen: Candidate) -> Iterator[Message]:
         """Yield a sentence for each class of which no photo could be read."""
@@ -404,7 +422,7 @@ class _Importer:
     def _sorted_rows(self) -> pd.DataFrame:
         return pd.DataFrame(self._rows).sort_values(["label", "name", "sha256"], kind="stable")
 
-    def take(self, folder: Path, files: Iterable[tuple[Labelled, Reader]], total: int) -> None:
+    def take(self, folder: Path, files: Iterable[tuple[Sequence[Labelled], Reader]], total: int) -> None:
         """Copy the files into `folder` and check each image, decoding ahead in threads."""
         incoming = folder / "incoming"
         incoming.mkdir()
@@ -412,11 +430,10 @@ class _Importer:
         meter = self._task.meter("import", total)
         pending: deque[tuple[_Arrived, Future[_Probe]]] = deque()
         with ThreadPoolExecutor(workers, thread_name_prefix="vitcore-import") as pool:
-            for item, file in files:
-                arrived = self._copy(item, file, incoming)
-                if arrived is not None:
+            for items, file in files:
+                for arrived in self._copy(items, file, incoming):
                     pending.append((arrived, pool.submit(_probe, arrived.path)))
-                if len(pending) > 4 * workers:
+                while len(pending) > 4 * workers:
                     self._settle(folder, *pending.popleft())
                 meter.add(1)
                 if self._task.stopped:
@@ -459,24 +476,44 @@ class _Importer:
     def _skip(self, name: str, reason: Message) -> None:
         self._skipped.append(Skipped(normalize("NFC", name), reason))
 
-    def _copy(self, item: Labelled, file: Reader, incoming: Path) -> _Arrived | None:
-        """Copy one file into `incoming`, or note why not."""
-        path = incoming / str(item.entry.number)
-        copied = self._copier.copy(item.entry, file, path)
+    def _copy(self, items: Sequence[Labelled], file: Reader, incoming: Path) -> Iterator[_Arrived]:
+        """Copy one file into `incoming`, or the pieces it is cut into, or note why not."""
+        entry = items[0].entry
+        path = incoming / str(entry.number)
+        copied = self._copier.copy(entry, file, path)
         if isinstance(copied, Message):
-            self._skip(item.entry.name, copied)
-            return None
-        return _Arrived(item, path, copied.sha256, copied.size_bytes)
+            self._skip(entry.name, copied)
+        elif is_cut(items, self._every_page):
+            yield from self._cut(items, path)
+            path.unlink()
+        else:
+            yield _Arrived(items[0], path, copied.sha256, copied.size_bytes)
+
+    def _cut(self, items: Sequence[Labelled], path: Path) -> Iterator[_Arrived]:
+        """Save the pieces of a file beside it, as files of their own."""
+        try:
+            for number, piece in enumerate(pieces_of(path, items)):
+                content = io.BytesIO()
+                piece.image.save(content, "PNG")
+                place = path.with_name(f"{path.name}-{number}")
+                copied = self._copier.copy(piece.item.entry, io.BytesIO(content.getvalue()), place)
+                if isinstance(copied, Message):
+                    self._skip(piece.item.entry.name, copied)
+                else:
+                    yield _Arrived(piece.item, place, copied.sha256, copied.size_bytes)
+        except ImageError as error:
+            self._skip(items[0].entry.name, error.message)
 
     def _settle(self, folder: Path, arrived: _Arrived, probe: "Future[_Probe]") -> None:
         """Move a checked image to its place, or say why it is not one."""
         try:
-            (kind, width, height), facts = probe.result()
+            found, facts = probe.result()
         except ImageError as error:
             arrived.path.unlink()
             self._skip(arrived.item.entry.name, error.message)
             return
-        file = PurePosixPath("images", arrived.sha256[:2], f"{arrived.sha256}.{kind.lower()}")
+        self._examined[arrived.item.entry.name] = found
+        file = PurePosixPath("images", arrived.sha256[:2], f"{arrived.sha256}.{found.kind.lower()}")
         place = folder / file
         place.parent.mkdir(parents=True, exist_ok=True)
         arrived.path.replace(place)
@@ -487,9 +524,9 @@ class _Importer:
                 "split": arrived.item.split,
                 "sha256": arrived.sha256,
                 "file": str(file),
-                "format": kind,
-                "width": width,
-                "height": height,
+                "format": found.kind,
+                "width": found.width,
+                "height": found.height,
                 "size_bytes": arrived.size_bytes,
                 **{COLUMN + name: text for name, text in {**facts, **arrived.item.columns}.items()},
             }

@@ -2,6 +2,7 @@
 
 from vitcore.layouts._classes import MERGE, about_likeness, typed_name
 from vitcore.layouts._folders import EVERY_FOLDER, WHOLE, Labelled, split_name
+from vitcore.layouts._in_names import FIRST_WORD, WORDS
 from vitcore.layouts._reading import Candidate, Reading, Survey
 from vitcore.layouts._several import EVERY_COLUMN, KEEP, LEAVE_OUT
 from vitcore.layouts._survey import survey_parts, unfit
@@ -9,10 +10,12 @@ from vitcore.layouts._survey import survey_parts, unfit
 __all__ = [
     "EVERY_COLUMN",
     "EVERY_FOLDER",
+    "FIRST_WORD",
     "KEEP",
     "LEAVE_OUT",
     "MERGE",
     "WHOLE",
+    "WORDS",
     "Candidate",
     "Labelled",
     "Reading",

@@ -45,6 +45,8 @@ class Labelled:
         split: ``train``, ``validation`` or ``test`` in a ready-made split, else an empty string.
         reason: Why it has no label, if it has none.
         columns: What else a table says of it, by the names of its columns.
+        box: The part of the image that is meant: left, top, right and bottom, as shares of its width and
+            height; all of it if None.
     """
 
     entry: Entry
@@ -52,6 +54,7 @@ class Labelled:
     split: str = ""
     reason: Message | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

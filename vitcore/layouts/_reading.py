@@ -27,7 +27,10 @@ class Reading:
         several: For photos with several labels, ``leave-out``, or ``keep`` for each text as a class.
         label: The class of all images, whatever folder they are in.
         unlabelled: Whether images without a class are kept, to be labelled later.
+        names: For classes in the names of files, ``words`` for all words without numbers, ``first`` for the
+            first of them.
         encoding: That of names in zip files that do not say theirs, one of `vitcore.sources.ENCODINGS`.
+        pages: ``every`` if each page or frame of a file is a photo, and not only the first.
         alike: ``merge`` if classes whose names differ only in capitals or spaces are one.
     """
 
@@ -38,7 +41,9 @@ class Reading:
     label: str = ""
     unlabelled: bool = field(default=False, repr=False)
     several: str = ""
+    names: str = ""
     encoding: str = ""
+    pages: str = ""
     alike: str = ""
 
     @property

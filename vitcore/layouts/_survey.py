@@ -26,6 +26,7 @@ from vitcore.layouts._folders import (
     folder_layouts,
     split_name,
 )
+from vitcore.layouts._in_names import named_reading, named_readings, names_problem
 from vitcore.layouts._reading import Candidate, Reading, Survey
 from vitcore.layouts._table import TableLayout
 from vitcore.layouts._unlabelled import with_unlabelled
@@ -75,6 +76,8 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     candidates = [_with_class_names(candidate, reading) for candidate in raw]
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
+    if candidates and candidates[0].reading.names and not reading.names:
+        candidates += with_unlabelled([], images, wanted=reading)
     unused = unused_tables(found.tables, refused, layouts, candidates[0] if candidates else None)
     if reading.unlabelled and images:
         problem = None if not candidates else problem
@@ -220,6 +223,8 @@ def _candidates(
         items = tuple(Labelled(entry, typed_name(reading.label)) for entry in images)
         title = message("All images are '{name}'", name=reading.label)
         return [Candidate(title=title, reading=reading, items=items)], [], None
+    if reading.names:
+        return [named_reading(images, reading.names)], [], None
     layouts = table_layouts(tables, images, reading)
     by_table = table_readings(layouts, reading.several)
     if reading.by_table:
@@ -227,6 +232,10 @@ def _candidates(
             return by_table, layouts, table_problem(layouts, reading.several)
         raise ArchiveError(no_table(tables, reading))
     by_folder = _by_folder(parts, reading.root)
+    if not reading.root and not by_table and len(by_folder[0].classes) < 2:
+        by_name = named_readings(images)
+        if by_name:
+            return [*by_name, *by_folder], layouts, names_problem(by_name[0])
     if reading.root or not by_table:
         return by_folder, layouts, _folder_problem(by_folder)
     if len(by_folder[0].classes) < 2:
@@ -246,7 +255,7 @@ def _candidates(
 def _with_class_names(candidate: Candidate, reading: Reading) -> Candidate:
     """Give classes their names, and the reading what else was asked for."""
     items, notes = by_the_rule(candidate.items, reading.alike)
-    own = replace(candidate.reading, encoding=reading.encoding, alike=reading.alike)
+    own = replace(candidate.reading, encoding=reading.encoding, pages=reading.pages, alike=reading.alike)
     return replace(candidate, reading=own, items=items, notes=(*candidate.notes, *notes))
 
 

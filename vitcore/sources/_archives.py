@@ -265,7 +265,7 @@ def _folders_below(folder: Path) -> Iterator[str]:
 class _Files:
     """Files on the disk, each with a name that may be another than that of its path."""
 
-    encoding = None
+    encoding: NameEncoding | None = None
 
     def __init__(self, files: Iterable[tuple[str, Path]], folders: Iterable[str] = ()) -> None:
         self.folders = [clean_name(name) for name in folders]
@@ -476,7 +476,7 @@ def _is_tar(path: Path) -> bool:
 class _Tar:
     """A tar file is read from its start each time: there is no table of contents."""
 
-    encoding = None
+    encoding: NameEncoding | None = None
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path

@@ -45,6 +45,9 @@ SUFFIXES = {
     ".avif", ".heic", ".heif", ".hif",
 }  # fmt: skip
 REDUCING_GAP = 3.0
+PAPER, DARK_PAPER = (255, 255, 255), (64, 64, 64)
+LIGHT, SEEN, NEARLY_ALL = 225, 32, 0.95  # what is light of 255, what is seen of it, and the share of that
+DEPTHS = (8, 10, 12, 14, 16)  # bits that cameras and microscopes use of 16
 ORIENTATION = 0x0112
 STRIP = 2**20
 CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # of terminals, and of the direction
@@ -113,8 +116,9 @@ def prepare(image: Image.Image, size: int) -> np.ndarray[Any, Any]:
 def load_image(file: Path, at_least: int) -> Image.Image:
     """The first frame of an image file, upright and in mode RGB.
 
-    Transparency is laid on white; 16-bit and floating-point values are scaled to 8 bits. A large JPEG
-    is decoded at a half, a quarter or an eighth, as long as both sides keep twice `at_least` pixels.
+    Transparency is laid on white, or on dark grey where nearly all that is seen is white itself; 16-bit
+    and floating-point values are scaled to 8 bits, those by the bits they use. A large JPEG is decoded at
+    a half, a quarter or an eighth, as long as both sides keep twice `at_least` pixels.
 
     Raises:
         Unreadable: It is no image, or a damaged one.
@@ -168,14 +172,21 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return converted
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-        paper = Image.new("RGB", rgba.size, (255, 255, 255))
+        paper = Image.new("RGB", rgba.size, _paper(rgba))
         paper.paste(rgba, mask=rgba)
         return paper
     return image.convert("RGB")
 
 
+def _paper(rgba: Image.Image) -> tuple[int, int, int]:
+    """The colour below a picture that is transparent in part: one on which it is seen."""
+    seen = rgba.getchannel("A").point([255 if value >= SEEN else 0 for value in range(256)])
+    counts = rgba.convert("L").histogram(seen)
+    return DARK_PAPER if sum(counts[LIGHT:]) > NEARLY_ALL * sum(counts) else PAPER
+
+
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits: 16-bit by its full range, others by their own."""
+    """Grey of more than 8 bits: 16-bit by the bits that it uses, others by their own range."""
     values = np.asarray(image).reshape(-1)
     if image.mode == "F":
         known = np.isfinite(values)
@@ -186,7 +197,7 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     else:
         low, high = float(values.min()), float(values.max())
         if low >= 0 and high <= 65535:
-            low, high = 0.0, 65535.0
+            low, high = 0.0, 2.0 ** next(bits for bits in DEPTHS if high < 2**bits) - 1
     grey = np.empty(values.shape, dtype=np.uint8)
     for start in range(0, len(values), STRIP):
         strip = values[start : start + STRIP].astype(np.float64)
