@@ -19,7 +19,7 @@ from tests._pictures import encoded, photo
 from vitcore.cli import main
 from vitcore.dataset import import_dataset, inspect_source, load_image
 from vitcore.errors import ArchiveError, SettingsError
-from vitcore.layouts import FIRST_WORD, KEEP, LEAVE_OUT, MERGE, WORDS, Reading
+from vitcore.layouts import CROP, FIRST_WORD, KEEP, LABEL, LEAVE_OUT, MERGE, WORDS, Reading
 
 Files = Mapping[str, bytes]
 
@@ -82,6 +82,24 @@ def sheet(*rows: tuple[object, ...]) -> bytes:
 
 
 FOUR = numbered("images/a1.jpg", "images/a2.jpg", "images/b1.jpg", "images/b2.jpg")
+BOXED = numbered("images/1.jpg", "images/2.jpg", "images/3.jpg")
+COCO = {
+    "images": [{"id": n, "file_name": f"{n}.jpg", "width": 24, "height": 16} for n in (1, 2, 3)],
+    "categories": [{"id": 1, "name": "hat"}, {"id": 2, "name": "shoe"}],
+    "annotations": [
+        {"image_id": image, "category_id": label, "bbox": [x, 0, 12, 16]}
+        for image, label, x in ((1, 1, 0), (2, 2, 0), (3, 1, 0), (3, 2, 12))
+    ],
+}
+
+
+def voc(stem: str, label: str) -> dict[str, str]:
+    box = "<xmin>2</xmin><ymin>2</ymin><xmax>20</xmax><ymax>12</ymax>"
+    size = "<size><width>24</width><height>16</height></size>"
+    content = f"<object><name>{label}</name><bndbox>{box}</bndbox></object>"
+    return {f"Annotations/{stem}.xml": f"<annotation>{size}{content}</annotation>"}
+
+
 ONE_HOT = "image_id,healthy,rust,scab\n"
 SEVERAL = "image,labels\na1,scab\na2,rust\nb1,scab rust\nb2,scab spot\n"
 
@@ -239,6 +257,32 @@ CASES |= {
         classes={"a": 1, "b": 2},
         says=("1 photo shows nothing but one colour (b/3.png)",),
     ),
+    "boxes of COCO": Case(
+        files={**BOXED, "annotations/instances.json": json.dumps(COCO)},
+        classes={"hat": 1, "shoe": 1},
+        asks=("3 photos with 4 boxes around objects of 2 classes (COCO)", "--boxes label", "--boxes crop"),
+        reading=Reading(boxes=LABEL),
+        skipped=("boxes of several classes",),
+    ),
+    "boxes of YOLO": Case(
+        files={
+            **numbered("images/train/1.jpg", "images/train/2.jpg", "images/val/3.jpg"),
+            "data.yaml": "train: images/train\nnames: [shoe, hat]\n",
+            "labels/train/1.txt": "1 0.5 0.5 0.4 0.6\n",
+            "labels/train/2.txt": "0 0.1 0.1 0.9 0.1 0.9 0.9\n",
+            "labels/val/3.txt": "1 0.5 0.5 1 1\n1 0.2 0.2 0.1 0.1\n",
+        },
+        classes={"hat": 2, "shoe": 1},
+        splits={"train": 2, "validation": 1},
+        asks=("(YOLO)",),
+        reading=Reading(boxes=LABEL),
+    ),
+    "boxes of Pascal VOC": Case(
+        files={**numbered("JPEGImages/1.jpg", "JPEGImages/2.jpg"), **voc("1", "hat"), **voc("2", "shoe")},
+        classes={"hat": 1, "shoe": 1},
+        asks=("(Pascal VOC)",),
+        reading=Reading(boxes=LABEL),
+    ),
     "one name in two spellings": Case(
         files=numbered("Fotos/Hu\u0308te/1.png", "Fotos/Hüte/2.png", "Fotos/Hosen/3.png"),
         classes={"Hosen": 1, "Hüte": 2},
@@ -294,6 +338,23 @@ def test_the_command_line_shows_each_way_before_it_imports(pile, capsys, name):
     flags = [part for key, value in chosen.items() for part in ("--" + key.replace("_", "-"), value)]
     assert main(["import", source, "--json", *flags]) == 0
     assert json.loads(capsys.readouterr().out)["classes"] == case.classes
+
+
+def test_each_box_can_be_a_photo(pile):
+    case = Case(files={**BOXED, "annotations/instances.json": json.dumps(COCO)}, classes={})
+    dataset = import_dataset(pile(case), reading=Reading(boxes=CROP))
+    assert dataset.class_counts == {"hat": 2, "shoe": 2}
+    assert dataset.group_rule == "column:from"
+    index = dataset.index.set_index("name")
+    assert set(index["group"]) == {"images/1.jpg", "images/2.jpg", "images/3.jpg"}
+    left, right = index.loc["images/3 box 1.png"], index.loc["images/3 box 2.png"]
+    assert (left["label"], right["label"]) == ("hat", "shoe")
+    assert (left["width"], right["width"]) == (13, 13)  # half of 24, and a tenth of that around it
+
+
+def test_boxes_that_are_not_there_cannot_be_asked_for(pile):
+    with pytest.raises(ArchiveError, match="--boxes needs YOLO, COCO or Pascal VOC"):
+        import_dataset(pile(Case(files=FOUR, classes={})), reading=Reading(boxes=CROP))
 
 
 def test_each_page_of_a_stack_can_be_a_photo(pile):

@@ -10,7 +10,7 @@ from typing import Any
 from vitcore.compute import DEFAULT_COMPUTE, DEVICES, ENGINES, PRECISIONS, Compute
 from vitcore.dataset import NO_GROUPS, Dataset, GroupRule, group_images, import_dataset, load_dataset
 from vitcore.errors import SettingsError
-from vitcore.layouts import FIRST_WORD, KEEP, LEAVE_OUT, MERGE, WORDS, Reading
+from vitcore.layouts import CROP, FIRST_WORD, KEEP, LABEL, LEAVE_OUT, MERGE, WORDS, Reading
 from vitcore.progress import Task
 from vitcore.records import record_of
 from vitcore.sources import ENCODINGS
@@ -168,6 +168,12 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
         choices=(WORDS, FIRST_WORD),
         default="",
         help="take the class from the file name: all its words without numbers, or the first",
+    )
+    group.add_argument(
+        "--boxes",
+        choices=(LABEL, CROP),
+        default="",
+        help="of YOLO, COCO or Pascal VOC: their class for the whole photo, or each box cut out as a photo",
     )
     group.add_argument(
         "--encoding",

@@ -1,5 +1,6 @@
 """From the names and tables in a source to the ways in which its classes can be read."""
 
+from vitcore.layouts._boxes import CROP, LABEL
 from vitcore.layouts._classes import MERGE, about_likeness, typed_name
 from vitcore.layouts._folders import EVERY_FOLDER, WHOLE, Labelled, split_name
 from vitcore.layouts._in_names import FIRST_WORD, WORDS
@@ -8,10 +9,12 @@ from vitcore.layouts._several import EVERY_COLUMN, KEEP, LEAVE_OUT
 from vitcore.layouts._survey import survey_parts, unfit
 
 __all__ = [
+    "CROP",
     "EVERY_COLUMN",
     "EVERY_FOLDER",
     "FIRST_WORD",
     "KEEP",
+    "LABEL",
     "LEAVE_OUT",
     "MERGE",
     "WHOLE",

@@ -29,6 +29,8 @@ class Reading:
         unlabelled: Whether images without a class are kept, to be labelled later.
         names: For classes in the names of files, ``words`` for all words without numbers, ``first`` for the
             first of them.
+        boxes: For boxes around objects, ``label`` if their class is that of the photo, ``crop`` if each box
+            is a photo.
         encoding: That of names in zip files that do not say theirs, one of `vitcore.sources.ENCODINGS`.
         pages: ``every`` if each page or frame of a file is a photo, and not only the first.
         alike: ``merge`` if classes whose names differ only in capitals or spaces are one.
@@ -42,6 +44,7 @@ class Reading:
     unlabelled: bool = field(default=False, repr=False)
     several: str = ""
     names: str = ""
+    boxes: str = ""
     encoding: str = ""
     pages: str = ""
     alike: str = ""

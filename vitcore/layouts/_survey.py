@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from vitcore.errors import ArchiveError
+from vitcore.layouts._boxes import Boxes, box_problem, box_readings, read_boxes
 from vitcore.layouts._by_table import (
     CLASS_FILE,
     classes_beside,
@@ -72,7 +73,8 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     tables, refused = read_tables(parts, found.tables, images)
     beside = classes_beside(parts, found.class_files())
     tables += [beside] if beside is not None else []
-    raw, layouts, problem = _candidates(found.images, images, tables, reading)
+    boxes = read_boxes(parts, [entry for entry, _ in found.skipped], images)
+    raw, layouts, problem = _candidates(found.images, images, tables, boxes, reading)
     candidates = [_with_class_names(candidate, reading) for candidate in raw]
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
@@ -90,6 +92,8 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     used = set() if problem else {entry.number for entry in found.tables} - unused.keys()
     if candidates and candidates[0].table is not None and candidates[0].table is beside:
         used |= {entry.number for entry in found.class_files()}
+    if candidates and boxes is not None and candidates[0].reading.boxes:
+        used |= boxes.files
     return Survey(
         title=title,
         images=len(images),
@@ -216,6 +220,7 @@ def _candidates(
     parts: Sequence[tuple[str, list[Entry]]],
     images: Sequence[Entry],
     tables: Sequence[Table],
+    boxes: Boxes | None,
     reading: Reading,
 ) -> tuple[list[Candidate], list[TableLayout], Message | None]:
     """The ways to read the images, what the tables say, and why the first way is not certain."""
@@ -223,8 +228,8 @@ def _candidates(
         items = tuple(Labelled(entry, typed_name(reading.label)) for entry in images)
         title = message("All images are '{name}'", name=reading.label)
         return [Candidate(title=title, reading=reading, items=items)], [], None
-    if reading.names:
-        return [named_reading(images, reading.names)], [], None
+    if reading.names or reading.boxes:
+        return [_asked_for(images, boxes, reading)], [], None
     layouts = table_layouts(tables, images, reading)
     by_table = table_readings(layouts, reading.several)
     if reading.by_table:
@@ -232,12 +237,10 @@ def _candidates(
             return by_table, layouts, table_problem(layouts, reading.several)
         raise ArchiveError(no_table(tables, reading))
     by_folder = _by_folder(parts, reading.root)
-    if not reading.root and not by_table and len(by_folder[0].classes) < 2:
-        by_name = named_readings(images)
-        if by_name:
-            return [*by_name, *by_folder], layouts, names_problem(by_name[0])
     if reading.root or not by_table:
-        return by_folder, layouts, _folder_problem(by_folder)
+        plain = reading.root or reading.unlabelled or len(by_folder[0].classes) > 1
+        offers, problem = ([], None) if plain else _offers(images, boxes)
+        return [*offers, *by_folder], layouts, problem or _folder_problem(by_folder)
     if len(by_folder[0].classes) < 2:
         return [*by_table, *by_folder], layouts, table_problem(layouts, reading.several)
     if len(by_folder) == 1 and layouts[0].certain and _differ(by_folder[0], by_table[0]):
@@ -250,6 +253,30 @@ def _candidates(
         folders = replace(by_folder[0], reading=Reading(root=WHOLE))
         return [by_table[0], folders, *by_table[1:]], layouts, problem
     return [*by_folder, *by_table], layouts, _folder_problem(by_folder)
+
+
+def _asked_for(images: Sequence[Entry], boxes: Boxes | None, reading: Reading) -> Candidate:
+    """The reading of boxes, or of the names of files, that was asked for.
+
+    Raises:
+        ArchiveError: There are no boxes.
+    """
+    if reading.names:
+        return named_reading(images, reading.names)
+    found = [] if boxes is None else box_readings(boxes, images, reading.boxes)
+    if not found:
+        raise ArchiveError(
+            "No boxes were found; --boxes needs YOLO, COCO or Pascal VOC files beside the photos."
+        )
+    return found[0]
+
+
+def _offers(images: Sequence[Entry], boxes: Boxes | None) -> tuple[list[Candidate], Message | None]:
+    """The readings to ask about where no folder and no table has classes, and the question."""
+    if boxes is not None:
+        return box_readings(boxes, images, ""), box_problem(boxes)
+    by_name = named_readings(images)
+    return by_name, names_problem(by_name[0]) if by_name else None
 
 
 def _with_class_names(candidate: Candidate, reading: Reading) -> Candidate:

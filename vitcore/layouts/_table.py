@@ -20,7 +20,7 @@ from vitcore.messages import Message, message, quoted, shortened
 from vitcore.sources import Entry, Table
 from vitcore.text import class_name, composed, shown
 
-__all__ = ["TableLayout", "table_layout"]
+__all__ = ["Finder", "TableLayout", "folder_splits", "table_layout"]
 
 _MAX_FILE_CELL = 4096  # characters; no path is longer
 _MAX_COLUMNS, _MAX_KEPT_CELL = 50, 200  # that are kept with an image, and the characters of each
@@ -101,7 +101,7 @@ def table_layout(
                 column=column,
                 columns=shortened(quoted(table.columns), 20),
             )
-    finder = _Finder(entries, PurePosixPath(table.name).parts[:-1])
+    finder = Finder(entries, PurePosixPath(table.name).parts[:-1])
     matches = {
         column: [finder.find(cell) for cell in table.column(column)]
         for column in ([file_column] if file_column else table.columns)
@@ -127,10 +127,10 @@ def table_layout(
     )
 
 
-class _Finder:
+class Finder:
     """Finds images by what a table in a folder calls them."""
 
-    def __init__(self, entries: Sequence[Entry], folder: Sequence[str]) -> None:
+    def __init__(self, entries: Sequence[Entry], folder: Sequence[str] = ()) -> None:
         self._folder = "/".join(folder)
         self._numbers: dict[str, int] = {}
         self._spelt: dict[str, int] = {}
@@ -257,7 +257,7 @@ class _Listing:
             if number >= 0:
                 labels.setdefault(number, set()).add(given)
                 parts[number] = split_name(part)
-        folder_parts = _folder_splits(self.entries)
+        folder_parts = folder_splits(self.entries)
         others = [name for name in table.columns if name not in used | {split_column}]
         kept = [(table.columns.index(name), shown(name)) for name in others[:_MAX_COLUMNS]]
         row_of = {number: row for number, row in zip(self.numbers, table.rows, strict=True) if number >= 0}
@@ -285,7 +285,7 @@ class _Listing:
         return None
 
 
-def _folder_splits(entries: Sequence[Entry]) -> dict[int, str]:
+def folder_splits(entries: Sequence[Entry]) -> dict[int, str]:
     """The parts of a ready-made split that the folders of unsorted images stand for."""
     found = {entry.number: next(filter(None, map(split_name, entry.parts[:-1])), "") for entry in entries}
     return found if len(set(found.values()) - {""}) > 1 and all(found.values()) else {}
