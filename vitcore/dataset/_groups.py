@@ -189,11 +189,14 @@ def _by_column(index: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _by_folder(index: pd.DataFrame, level: str) -> pd.Series:
-    paths = [PurePosixPath(name).parts[:-1] for name in index["name"]]
-    found = [
-        "/".join(_below(path, label)[: int(level)]) if len(_below(path, label)) >= int(level) else ""
-        for path, label in zip(paths, index["label"], strict=True)
-    ]
+    groups: dict[tuple[str, str], str] = {}  # many images lie in few folders
+    found = []
+    for name, label in zip(index["name"], index["label"], strict=True):
+        place = name.rpartition("/")[0], label
+        if place not in groups:
+            below = _below(PurePosixPath(place[0]).parts, label)
+            groups[place] = "/".join(below[: int(level)]) if len(below) >= int(level) else ""
+        found.append(groups[place])
     return pd.Series(found, index=index.index)
 
 
@@ -209,7 +212,7 @@ def _below(path: tuple[str, ...], label: str) -> tuple[str, ...]:
 
 def _by_name(index: pd.DataFrame, pattern: str) -> pd.Series:
     search = re.compile(pattern).search
-    found = (search(PurePosixPath(name).name) for name in index["name"])
+    found = (search(name.rpartition("/")[2]) for name in index["name"])
     return pd.Series([(match and match[1]) or "" for match in found], index=index.index)
 
 
