@@ -132,7 +132,7 @@ ARROWS = {
     | {"layouts", "report", "runs", "search", "sources", "training"},
     "cli": CELLAR
     | {"audit", "backbone", "dataset", "engines", "evaluation", "features", "inference", "language"}
-    | {"layouts", "pipeline", "report", "runs", "serving", "training"},
+    | {"layouts", "pipeline", "report", "runs", "serving", "sources", "training"},
 }
 
 

@@ -318,7 +318,7 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
             (tr("Classes"), number(len(candidate.classes)), None),
             (
                 tr("Photos left out"),
-                number(survey.images - taken),
+                number(max(0, survey.images - taken)),
                 tr("Photos without a class; listed below."),
             ),
             (

@@ -1,4 +1,4 @@
-"""Choices about names before an import: how they are encoded, and which of them are one class."""
+"""Choices before an import: the encoding of names, which of them are one class, and pages of stacks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.shared.text import escape_markdown
 from vitcore.language import listed, tr, translated
-from vitcore.layouts import MERGE, Candidate, Reading, Survey
+from vitcore.layouts import MERGE, Candidate, Reading, Survey, is_video
 from vitcore.messages import quoted
 from vitcore.sources import ENCODINGS
 
@@ -15,7 +15,7 @@ __all__ = ["draw_naming"]
 
 
 def draw_naming(survey: Survey, reading: Reading, choose: Callable[[Reading], None], key: str) -> None:
-    """Draw what there is to choose about the names in a pile; nothing where all is plain.
+    """Draw what there is to choose about the names and pages in a pile; nothing where all is plain.
 
     Args:
         survey: What was found.
@@ -46,6 +46,37 @@ def draw_naming(survey: Survey, reading: Reading, choose: Callable[[Reading], No
         if merged != bool(reading.alike):
             choose(replace(reading, alike=MERGE if merged else ""))
             st.rerun()
+
+    if survey.candidates and any(_may_have_pages(item.entry.name) for item in survey.candidates[0].items):
+        every = st.checkbox(
+            tr("Take each page or frame of TIFF and GIF files as a photo"),
+            value=bool(reading.pages),
+            help=tr("Otherwise the first. The pages of a file are kept together."),
+            key=f"pages_{key}",
+        )
+        if every != bool(reading.pages):
+            choose(replace(reading, pages="every" if every else ""))
+            st.rerun()
+    if reading.frames or any(is_video(entry.name) for entry, _ in survey.skipped):
+        seconds = st.number_input(
+            tr("Seconds between the pictures taken of a video"),
+            min_value=0.0,
+            max_value=3600.0,
+            value=float(reading.frames or 0),
+            step=0.5,
+            help=tr(
+                "0 takes none. The pictures of a video are kept together. This needs PyAV: pip install -r "
+                "requirements-video.txt"
+            ),
+            key=f"frames_{key}",
+        )
+        if seconds != float(reading.frames or 0):
+            choose(replace(reading, frames=str(seconds) if seconds else ""))
+            st.rerun()
+
+
+def _may_have_pages(name: str) -> bool:
+    return name.lower().endswith((".tif", ".tiff", ".gif"))
 
 
 def _examples(candidate: Candidate) -> str | None:

@@ -357,6 +357,32 @@ def test_boxes_that_are_not_there_cannot_be_asked_for(pile):
         import_dataset(pile(Case(files=FOUR, classes={})), reading=Reading(boxes=CROP))
 
 
+def video(seconds: int) -> bytes:
+    """A video of one picture per second, each of another grey."""
+    av = pytest.importorskip("av")
+    content = io.BytesIO()
+    with av.open(content, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=1)
+        stream.width = stream.height = 64
+        for second in range(seconds):
+            picture = Image.new("RGB", (64, 64), (40 * second,) * 3)
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+    return content.getvalue()
+
+
+def test_pictures_of_a_video_are_taken_at_an_interval(pile):
+    case = Case(files={**numbered("a/1.png", "b/2.png"), "a/clip.mp4": video(5), "b/x.mp4": b"x"}, classes={})
+    assert "--frames SECONDS" in str(import_dataset(pile(case)).skipped[0].reason)
+    dataset = import_dataset(pile(case), reading=Reading(frames="2"))
+    assert dataset.class_counts == {"a": 4, "b": 1}
+    pictures = dataset.index[dataset.index["group"] == "a/clip.mp4"]
+    assert list(pictures["name"]) == ["a/clip at 0.0 s.png", "a/clip at 2.0 s.png", "a/clip at 4.0 s.png"]
+    assert [item.name for item in dataset.skipped] == ["b/x.mp4"]
+    with pytest.raises(SettingsError, match="'soon' is no interval"):
+        import_dataset(pile(case), reading=Reading(frames="soon"))
+
+
 def test_each_page_of_a_stack_can_be_a_photo(pile):
     case = Case(files={**numbered("a/1.png", "b/2.png"), "a/s.tif": stack(5, 3)}, classes={})
     dataset = import_dataset(pile(case), reading=Reading(pages="every"))

@@ -188,6 +188,12 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
         help="take each page or frame of a TIFF or GIF file as a photo; those of a file are a group",
     )
     group.add_argument(
+        "--frames",
+        metavar="SECONDS",
+        default="",
+        help="take a picture of each video at this interval (needs PyAV); those of a video are a group",
+    )
+    group.add_argument(
         "--alike",
         choices=(MERGE,),
         default="",

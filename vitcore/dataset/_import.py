@@ -35,7 +35,7 @@ from vitcore.dataset._edit import (
 )
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import COLUMN, NO_GROUPS, GroupRule
-from vitcore.dataset._pieces import ORIGIN, is_cut, pieces_of
+from vitcore.dataset._pieces import ORIGIN, interval, is_cut, pieces_of
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._traits import about_traits
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
@@ -328,6 +328,7 @@ class _Importer:
         self._copier = Copier()
         self._examined: dict[str, Examined] = {}
         self._every_page = False
+        self._interval_s = 0.0
         self.notes: tuple[Message, ...] = ()
 
     @property
@@ -356,6 +357,7 @@ class _Importer:
 
         A share that cannot be set aside, because there is a division, is refused before that.
         """
+        interval_s = interval(reading.frames)
         with open_parts(paths, reading.encoding) as parts:
             survey = survey_parts(parts, reading, _title(paths))
             chosen = survey.certain()
@@ -373,6 +375,7 @@ class _Importer:
                 for name in chosen.missing:
                     self._skip(name, not_there)
             self._every_page = bool(reading.pages)
+            self._interval_s = interval_s
             wanted: dict[int, list[Labelled]] = {}
             for item in chosen.items:
                 if item.reason is None:
@@ -492,7 +495,7 @@ class _Importer:
     def _cut(self, items: Sequence[Labelled], path: Path) -> Iterator[_Arrived]:
         """Save the pieces of a file beside it, as files of their own."""
         try:
-            for number, piece in enumerate(pieces_of(path, items)):
+            for number, piece in enumerate(pieces_of(path, items, self._interval_s)):
                 content = io.BytesIO()
                 piece.image.save(content, "PNG")
                 place = path.with_name(f"{path.name}-{number}")

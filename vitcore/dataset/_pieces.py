@@ -1,15 +1,17 @@
-"""Photos that are pieces of a file: the pages of a stack, and what boxes cut out of a photo."""
+"""Photos that are pieces of a file: pages of a stack, pictures of a video, what boxes cut out of a photo."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from vitcore.dataset._decode import load_image, load_pages
-from vitcore.layouts import Labelled
+from vitcore.dataset._decode import MAX_PIXELS, load_image, load_pages
+from vitcore.errors import ImageError, SettingsError
+from vitcore.layouts import Labelled, is_video
 
-__all__ = ["ORIGIN", "PAGED_SUFFIXES", "is_cut", "pieces_of"]
+__all__ = ["ORIGIN", "PAGED_SUFFIXES", "interval", "is_cut", "pieces_of"]
 
 ORIGIN = "from"
 """The column with the name of the file that a piece is from; pieces of one file are a group."""
@@ -19,6 +21,7 @@ PAGED_SUFFIXES = frozenset({".tif", ".tiff", ".gif"})
 
 _PADDING = 0.1  # of the side of a box, on each side
 _LEAST_SIDE = 8  # pixels
+_LEAST_INTERVAL_S, _LARGEST_INTERVAL_S = 0.01, 3600.0
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,44 @@ class Piece:
 
 def is_cut(items: Sequence[Labelled], every_page: bool) -> bool:
     """Return whether a file is not taken whole."""
-    suffix = PurePosixPath(items[0].entry.name).suffix.lower()
-    return any(item.box is not None for item in items) or (every_page and suffix in PAGED_SUFFIXES)
+    name = items[0].entry.name
+    paged = every_page and PurePosixPath(name).suffix.lower() in PAGED_SUFFIXES
+    return paged or is_video(name) or any(item.box is not None for item in items)
 
 
-def pieces_of(path: Path, items: Sequence[Labelled]) -> Iterator[Piece]:
-    """Cut a file into pieces: by the boxes of its items, or into its pages.
+def interval(text: str) -> float:
+    """Return the seconds between two pictures of a video; 0 for none.
 
     Raises:
-        ImageError: It is no image, or damaged.
+        SettingsError: It is no number of seconds.
     """
+    with suppress(ValueError):
+        seconds = float(text or 0)
+        if seconds == 0 or _LEAST_INTERVAL_S <= seconds <= _LARGEST_INTERVAL_S:
+            return seconds
+    raise SettingsError(
+        "'{text}' is no interval for pictures of a video; give {least} to {largest} seconds.",
+        text=text[:40],
+        least=_LEAST_INTERVAL_S,
+        largest=_LARGEST_INTERVAL_S,
+    )
+
+
+def pieces_of(path: Path, items: Sequence[Labelled], interval_s: float = 0.0) -> Iterator[Piece]:
+    """Cut a file into pieces: by the boxes of its items, or into its pages or pictures.
+
+    Args:
+        path: Where it lies.
+        items: What it is; several where boxes cut it.
+        interval_s: Seconds between two pictures of a video.
+
+    Raises:
+        ImageError: It is no image, or damaged; or it is a video, and nothing is installed to read it.
+    """
+    if is_video(items[0].entry.name):
+        for time_s, picture in _pictures(path, interval_s):
+            yield Piece(_named(items[0], f"at {time_s:.1f} s"), picture)
+        return
     if items[0].box is None:
         for number, page in enumerate(load_pages(path), 1):
             yield Piece(_named(items[0], f"page {number}"), page)
@@ -49,6 +80,32 @@ def pieces_of(path: Path, items: Sequence[Labelled]) -> Iterator[Piece]:
     for number, item in enumerate(items, 1):
         assert item.box is not None
         yield Piece(_named(item, f"box {number}"), image.crop(_padded(item.box, image.width, image.height)))
+
+
+def _pictures(path: Path, interval_s: float) -> Iterator[tuple[float, Image.Image]]:
+    """Yield pictures of a video and their times, in seconds, one per interval.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise ImageError(
+            "a video; install PyAV to take pictures of it: pip install -r requirements-video.txt"
+        ) from error
+    following = 0.0
+    try:
+        with av.open(str(path)) as video:
+            for frame in video.decode(video=0):
+                time_s = float(frame.time or 0.0)
+                if frame.width * frame.height > MAX_PIXELS:
+                    raise ImageError("a video with pictures that are too large")
+                if time_s >= following:
+                    following = time_s + interval_s
+                    yield time_s, Image.fromarray(frame.to_ndarray(format="rgb24"))
+    except (av.FFmpegError, ValueError, IndexError) as error:
+        raise ImageError("a video that cannot be read ({error})", error=error) from error
 
 
 def _named(item: Labelled, part: str) -> Labelled:

@@ -6,7 +6,7 @@ from vitcore.layouts._folders import EVERY_FOLDER, WHOLE, Labelled, split_name
 from vitcore.layouts._in_names import FIRST_WORD, WORDS
 from vitcore.layouts._reading import Candidate, Reading, Survey
 from vitcore.layouts._several import EVERY_COLUMN, KEEP, LEAVE_OUT
-from vitcore.layouts._survey import survey_parts, unfit
+from vitcore.layouts._survey import is_video, survey_parts, unfit
 
 __all__ = [
     "CROP",
@@ -24,6 +24,7 @@ __all__ = [
     "Reading",
     "Survey",
     "about_likeness",
+    "is_video",
     "split_name",
     "survey_parts",
     "typed_name",

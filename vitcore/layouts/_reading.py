@@ -33,6 +33,7 @@ class Reading:
             is a photo.
         encoding: That of names in zip files that do not say theirs, one of `vitcore.sources.ENCODINGS`.
         pages: ``every`` if each page or frame of a file is a photo, and not only the first.
+        frames: Seconds between the pictures that are taken of a video, as text; none are taken if empty.
         alike: ``merge`` if classes whose names differ only in capitals or spaces are one.
     """
 
@@ -47,6 +48,7 @@ class Reading:
     boxes: str = ""
     encoding: str = ""
     pages: str = ""
+    frames: str = ""
     alike: str = ""
 
     @property

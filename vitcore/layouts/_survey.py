@@ -37,6 +37,7 @@ from vitcore.sources import (
     IMAGE_SUFFIXES,
     START_BYTES,
     TABLE_SUFFIXES,
+    VIDEO_SUFFIXES,
     Entry,
     NameEncoding,
     Parts,
@@ -47,9 +48,11 @@ from vitcore.sources import (
 )
 from vitcore.text import composed
 
-__all__ = ["survey_parts", "unfit"]
+__all__ = ["is_video", "survey_parts", "unfit"]
 
 _LOOKED_INTO = 100
+_NO_FRAMES = message("a video; with --frames SECONDS, pictures of it are taken at that interval")
+_KEPT = ("encoding", "pages", "frames", "alike")  # of what is asked for, whatever the layout
 _SHOWN = 5  # names in a sentence
 
 
@@ -65,7 +68,7 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
         file_column=composed(reading.file_column),
         label_column=composed(reading.label_column),
     )
-    found = _Found(encoding=parts.encoding, empty_folders=parts.empty_folders())
+    found = _Found(videos=bool(reading.frames), encoding=parts.encoding, empty_folders=parts.empty_folders())
     for title, entries in parts.parts():
         found.sort(title, entries)
     _look_inside(parts, found)
@@ -151,6 +154,7 @@ class _Found:
     tables: list[Entry] = field(default_factory=list)
     skipped: list[tuple[Entry, Message]] = field(default_factory=list)
     ignored: int = 0
+    videos: bool = False  # whether they are taken for images
     encoding: NameEncoding | None = None
     empty_folders: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -160,13 +164,18 @@ class _Found:
             suffix = PurePosixPath(entry.name).suffix.lower()
             if is_junk(entry):
                 self.ignored += 1
-            elif reason := entry.problem or unfit(entry.name):
+            elif reason := entry.problem or self._unfit(entry.name):
                 self.skipped.append((entry, reason))
                 if suffix in TABLE_SUFFIXES and not entry.problem:
                     self.tables.append(entry)
             else:
                 images.append(entry)
         self.images.append((title, images))
+
+    def _unfit(self, name: str) -> Message | None:
+        if not is_video(name):
+            return unfit(name)
+        return None if self.videos else _NO_FRAMES
 
     def class_files(self) -> list[Entry]:
         """The files that hold the class of the image of the same name."""
@@ -185,6 +194,11 @@ def _look_inside(parts: Parts, found: _Found) -> None:
         with suppress(ArchiveError):
             kinds[entry.number] = entry.problem or kind_by_start(file.read(START_BYTES))
     found.skipped = [(entry, kinds.get(entry.number) or reason) for entry, reason in found.skipped]
+
+
+def is_video(name: str) -> bool:
+    """Return whether a file is a video, by the ending of its name."""
+    return name.lower().endswith(VIDEO_SUFFIXES)
 
 
 def unfit(name: str) -> Message | None:
@@ -282,7 +296,7 @@ def _offers(images: Sequence[Entry], boxes: Boxes | None) -> tuple[list[Candidat
 def _with_class_names(candidate: Candidate, reading: Reading) -> Candidate:
     """Give classes their names, and the reading what else was asked for."""
     items, notes = by_the_rule(candidate.items, reading.alike)
-    own = replace(candidate.reading, encoding=reading.encoding, pages=reading.pages, alike=reading.alike)
+    own = replace(candidate.reading, **{name: getattr(reading, name) for name in _KEPT})
     return replace(candidate, reading=own, items=items, notes=(*candidate.notes, *notes))
 
 

@@ -16,6 +16,7 @@ from vitcore.sources._kinds import (
     IMAGE_FORMATS,
     IMAGE_SUFFIXES,
     START_BYTES,
+    VIDEO_SUFFIXES,
     kind_by_name,
     kind_by_start,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "MAX_ENTRIES",
     "START_BYTES",
     "TABLE_SUFFIXES",
+    "VIDEO_SUFFIXES",
     "Entry",
     "NameEncoding",
     "NamedFile",

@@ -7,7 +7,15 @@ from PIL import features
 
 from vitcore.messages import Message, message
 
-__all__ = ["ARCHIVES", "IMAGE_FORMATS", "IMAGE_SUFFIXES", "START_BYTES", "kind_by_name", "kind_by_start"]
+__all__ = [
+    "ARCHIVES",
+    "IMAGE_FORMATS",
+    "IMAGE_SUFFIXES",
+    "START_BYTES",
+    "VIDEO_SUFFIXES",
+    "kind_by_name",
+    "kind_by_start",
+]
 
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 """File name endings, in lower case, of archives."""
@@ -34,6 +42,9 @@ IMAGE_SUFFIXES = frozenset(suffix for suffixes in IMAGE_FORMATS.values() for suf
 _DICOM = message("a DICOM file; export its picture as PNG or JPEG")
 _RAR = message("a RAR archive; unpack it, then give the folder or a zip file of it")
 _SEVEN_ZIP = message("a 7z archive; unpack it, then give the folder or a zip file of it")
+VIDEO_SUFFIXES = (".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mts", ".3gp")
+"""File name endings, in lower case, of videos."""
+
 _VIDEO = message("a video; save single pictures of it as PNG or JPEG")
 _PDF = message("a PDF file; export its pictures as PNG or JPEG")
 _DRAWING = message("a file of a graphics program; export it as PNG or JPEG")
@@ -50,7 +61,7 @@ _BY_ENDING: Mapping[tuple[str, ...], Message] = {
     (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw"): message(
         "a raw file of a camera; export it as JPEG"
     ),
-    (".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mts", ".3gp"): _VIDEO,
+    VIDEO_SUFFIXES: _VIDEO,
     (".aae",): message("the edits of an Apple photo, not a photo"),
     (".pdf",): _PDF,
     (".psd", ".psb", ".xcf", ".ai", ".svg", ".eps"): _DRAWING,

@@ -39,6 +39,27 @@ export function reduce(rgba, width, height, factor, to, row = 0) {
   }
 }
 
+const SAMPLE = 256; // pixels that are looked at, across and down
+const [LIGHT, SEEN, NEARLY_ALL] = [225, 32, 0.95]; // of 255, of 255, and the share
+
+/** The colour below what is transparent: white, or dark grey where nearly all that is seen is white. */
+function paperBelow(image, width, height, canvas, context) {
+  canvas.width = Math.min(width, SAMPLE);
+  canvas.height = Math.min(height, SAMPLE);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  const rgba = context.getImageData(0, 0, canvas.width, canvas.height).data;
+  let seen = 0;
+  let light = 0;
+  for (let at = 0; at < rgba.length; at += 4) {
+    if (rgba[at + 3] < SEEN) continue;
+    seen += 1;
+    const grey = (19595 * rgba[at] + 38470 * rgba[at + 1] + 7471 * rgba[at + 2] + 32768) >> 16;
+    light += grey >= LIGHT ? 1 : 0;
+  }
+  return light > NEARLY_ALL * seen ? "#404040" : "#fff";
+}
+
 /** The pixels of what a canvas can draw: {data, width, height}, RGB. */
 export function pixelsOf(image, width, height, size, canvas) {
   const factor = reduction(width, height, size);
@@ -46,13 +67,14 @@ export function pixelsOf(image, width, height, size, canvas) {
   const down = Math.ceil(height / factor);
   const data = new Uint8Array(3 * across * down);
   const context = canvas.getContext("2d", { willReadFrequently: true });
+  const paper = paperBelow(image, width, height, canvas, context);
   context.imageSmoothingEnabled = false;
   for (let row = 0; row < down; row += STRIP) {
     const top = row * factor;
     const rows = Math.min(height - top, STRIP * factor);
     canvas.width = width;
     canvas.height = rows;
-    context.fillStyle = "#fff"; // what is transparent lies on white paper
+    context.fillStyle = paper;
     context.fillRect(0, 0, width, rows);
     context.drawImage(image, 0, top, width, rows, 0, 0, width, rows);
     reduce(context.getImageData(0, 0, width, rows).data, width, rows, factor, data, row);
