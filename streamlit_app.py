@@ -1,31 +1,8 @@
-"""ViT Studio: the frame around the pages."""
-
-from pathlib import Path
+"""ViT Studio: start it with ``streamlit run streamlit_app.py``."""
 
 import streamlit as st
 
-from app.shared.messages import draw_error, reported
-from app.shared.process import import_ahead, prepare_process
-from app.shared.resuming import draw_interrupted
-from app.shared.sidebar import draw_sidebar
-from vitcore.language import tr
-from vitcore.records import disk_guard
+from app.server import photo_route, prepare_server, sweeping
 
-prepare_process()
-st.set_page_config(page_title=tr("ViT Studio"), page_icon=Path("app/icon.png"), layout="wide")
-pages = [
-    st.Page("pages/dataset.py", title=tr("Dataset"), icon=":material/photo_library:", default=True),
-    st.Page("pages/train.py", title=tr("Train"), icon=":material/model_training:"),
-    st.Page("pages/evaluate.py", title=tr("Evaluate"), icon=":material/monitoring:"),
-    st.Page("pages/samples.py", title=tr("Samples"), icon=":material/image_search:"),
-    st.Page("pages/predict.py", title=tr("Predict"), icon=":material/target:"),
-    st.Page("pages/runs.py", title=tr("Runs"), icon=":material/history:"),
-]
-page = st.navigation(pages, position="hidden")
-try:
-    with reported(draw_error), disk_guard():
-        draw_sidebar(pages, page)
-        draw_interrupted()
-        page.run()
-finally:
-    import_ahead()
+app = st.App("frame.py", routes=[photo_route()], lifespan=sweeping)
+prepare_server()

@@ -5,13 +5,20 @@ import os
 import sys
 import threading
 
-import streamlit as st
 from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-__all__ = ["came_by_history", "end_at_once", "in_page", "release_upload", "require_frame"]
+__all__ = [
+    "came_by_history",
+    "end_at_once",
+    "forget_pages_folder",
+    "in_page",
+    "is_host_allowed",
+    "release_upload",
+]
 
 
 def release_upload(upload: UploadedFile) -> None:
@@ -22,16 +29,14 @@ def release_upload(upload: UploadedFile) -> None:
     upload.close()
 
 
-def require_frame() -> None:
-    """Start over if a page runs without ``streamlit_app.py`` around it.
+def forget_pages_folder() -> None:
+    """Let the menu of pages be that of `st.navigation` alone.
 
-    Until `st.navigation` has been called once in a process, Streamlit takes any folder called
-    ``pages`` for its older kind of multipage app: a link to a page, opened as the very first thing
-    after the server has started, would show that page alone.
+    Until that has been called once in a process, Streamlit takes any folder called ``pages`` for its older
+    kind of multipage app: it shows the names of the files there as a menu, and a link to a page that is
+    opened as the very first thing shows that page without its frame.
     """
-    if PagesManager.uses_pages_directory:
-        PagesManager.uses_pages_directory = False
-        st.rerun()
+    PagesManager.uses_pages_directory = False
 
 
 def came_by_history() -> bool:

@@ -118,7 +118,7 @@ def _reruns(app: AppTest, page: str) -> list[float]:
 
 
 def _new_session() -> AppTest:
-    app = AppTest.from_file(_ROOT / "streamlit_app.py", default_timeout=_PATIENCE_S)
+    app = AppTest.from_file(_ROOT / "frame.py", default_timeout=_PATIENCE_S)
     # Else all packages are searched for components, which a server does once.
     app._bidi_component_manager = BidiComponentManager()  # noqa: SLF001
     return app.run()

@@ -6,13 +6,14 @@ import tempfile
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.compute import Compute
-from vitcore.dataset import SAMPLE, Dataset, import_dataset
+from vitcore.dataset import Dataset, import_dataset, sample_images
 from vitcore.jobs import Job, JobQueue
 from vitcore.pipeline import train
 from vitcore.progress import Progress
@@ -62,20 +63,12 @@ class Setting:
         """A new one, which has not loaded its network yet."""
         return Embedder(resolve_backbone(self.backbone), choose_device(engine=self.engine), workspace)
 
-    def digit_files(self, usual: int) -> Path:
-        """A folder of class folders with the first digits of the sample set: `usual`, or as many as asked."""
-        import numpy as np
-        from PIL import Image
-        from sklearn.datasets import load_digits
-
+    def digit_files(self, usual: int | None = None) -> Path:
+        """A folder of class folders with the first digits: `usual`, or as many as asked; or else all."""
         root = self.folder() / "digits"
-        digits = load_digits()
-        count = self.images or usual
-        for number, (ink, digit) in enumerate(zip(digits.images[:count], digits.target, strict=False)):
-            folder = root / str(digit)
-            folder.mkdir(parents=True, exist_ok=True)
-            grey = Image.fromarray((255 - ink / 16 * 255).round().astype(np.uint8))
-            grey.resize((160, 160), Image.Resampling.BICUBIC).save(folder / f"{number:04}.png")
+        for name, label, file in islice(sample_images(None), self.images or usual):
+            (root / label).mkdir(parents=True, exist_ok=True)
+            (root / label / Path(name).name).write_bytes(file.read())
         return root
 
     def photo_dataset(self) -> tuple[Dataset, Workspace]:
@@ -101,10 +94,9 @@ class Setting:
         return self.photos
 
     def sample_dataset(self) -> tuple[Dataset, Workspace]:
-        """The sample set, or the first digits of it if so many images are asked for; as `photo_dataset`."""
+        """All digits, or the first of them if so many images are asked for; as `photo_dataset`."""
         workspace = self._beside_the_kept()
-        source = SAMPLE if self.images is None else self.digit_files(self.images)
-        return import_dataset(source, workspace=workspace), workspace
+        return import_dataset(self.digit_files(), workspace=workspace), workspace
 
     def _beside_the_kept(self) -> Workspace:
         """A new workspace that shares its embeddings with the one that is kept."""

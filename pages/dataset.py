@@ -5,11 +5,12 @@ import streamlit as st
 from app.dataset.editing import draw_browser
 from app.dataset.findings import cached_findings, draw_findings
 from app.dataset.grouping import draw_groups, draw_series_question
-from app.dataset.importing import draw_import
+from app.dataset.importing import draw_import, is_staged
 from app.dataset.management import draw_damaged_datasets, draw_management
 from app.dataset.summary import draw_overview, draw_summary
 from app.dataset.testing import draw_test_part
 from app.dataset.unlabelled import draw_unlabelled
+from app.dataset.welcome import draw_welcome
 from app.shared.job_kinds import IMPORT
 from app.shared.jobs import is_active
 from app.shared.layout import draw_next_page, draw_opening
@@ -35,17 +36,19 @@ def views(data: Dataset) -> None:
         draw_variants(data)
 
 
-draw_opening(
-    tr("Dataset"), tr("Bring in labelled photos; each one is checked before anything learns from it.")
-)
 importing = is_active(IMPORT)
-draw_damaged_datasets(list_damaged_datasets(workspace()))
 try:
-    data = chosen_dataset()
+    data, damaged = chosen_dataset(), {}
 except StorageError as error:
-    draw_damaged_datasets({st.session_state["dataset"]: error})
-    data = None
-draw_import(data, expanded=data is None and not importing)
+    data, damaged = None, {st.session_state["dataset"]: error}
+if is_staged():
+    draw_opening(tr("Check before importing"), tr("Nothing is imported yet."))
+elif data is None and not importing:
+    draw_welcome()
+else:
+    draw_opening(tr("Dataset"), tr("The photos to learn from. Each one was checked when it came in."))
+draw_damaged_datasets(list_damaged_datasets(workspace()) | damaged)
+draw_import(data, expanded=not importing)
 if importing:
     st.info(
         tr("Photos are being read; they appear here when all are checked."), icon=":material/hourglass_top:"

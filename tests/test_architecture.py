@@ -56,7 +56,7 @@ def within(names: set[str], *packages: str) -> list[str]:
 def test_there_is_something_to_look_at():
     assert len(FILES) > 20
     assert "vitcore.dataset._decode" in MODULES
-    assert "streamlit" in imports(ROOT / "streamlit_app.py")
+    assert "streamlit" in imports(ROOT / "frame.py")
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -225,7 +225,7 @@ def test_importing_and_editing_a_dataset_need_no_torch(picture_folder):
 
 
 def test_the_first_page_needs_no_torch():
-    page, frame = (imports(ROOT / name) for name in ("pages/dataset.py", "streamlit_app.py"))
+    page, frame = (imports(ROOT / name) for name in ("pages/dataset.py", "frame.py"))
     modules = sorted({name.rpartition(".")[0] for name in page | frame if name.startswith("app.")})
     assert "torch" not in loaded_by(f"import {', '.join(modules)}")
 

@@ -89,7 +89,8 @@ def test_what_the_tests_import_is_declared():
 
 
 def test_what_is_required_is_used():
-    used = set().union(*map(distributions, third_party([*FILES, ROOT / "streamlit_app.py"])))
+    files = [*FILES, ROOT / "frame.py", ROOT / "streamlit_app.py"]
+    used = set().union(*map(distributions, third_party(files)))
     assert sorted(declared("requirements.txt") - used - INDIRECT.keys()) == []
     assert INDIRECT.keys() <= declared("requirements.txt")
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, ImageError, Stopped, StorageError
-from vitcore.features import FeatureStore, ImageFile, StoredVectors, _store, embed_images
+from vitcore.features import FeatureStore, FirstLook, ImageFile, StoredVectors, _store, embed_images
 from vitcore.progress import Task
 
 CPU = Device("cpu", "CPU", "fp32")
@@ -554,3 +554,33 @@ def test_few_vectors_are_read_at_once_and_many_stay_where_they_are(embedder, ima
     assert isinstance(stored, StoredVectors)
     assert np.array_equal(stored, held)
     assert isinstance(embed_images(embedder, images[:9], views=2).vectors, np.ndarray)
+
+
+# --- a first look ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stored", "looks"), [([], [2, 4, 9]), ([0, 2, 7], [2, 4, 9]), ([9, 8, 7, 6], [9])])
+def test_the_first_vectors_are_seen_while_the_others_are_computed(embedder, images, stored, looks):
+    order = np.array([9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+    expected = embed_images(embedder, images).vectors[:, 0]
+    FeatureStore.of(embedder)
+    embedder.workspace.root.joinpath("features").rename(embedder.workspace.root / "features before")
+    if stored:
+        embed_images(embedder, [images[number] for number in stored])
+    seen = []
+    first_look = FirstLook(
+        order=order, sizes=[2, 4, 9], look=lambda vectors: seen.append(np.asarray(vectors))
+    )
+    found = embed_images(embedder, images, first_look=first_look)
+    assert difference(found.vectors[:, 0], expected) == 0
+    assert [len(vectors) for vectors in seen][-1] == looks[-1]
+    assert {len(vectors) for vectors in seen} <= set(looks)
+    for vectors in seen:
+        assert difference(vectors, expected[order[: len(vectors)]]) == 0
+
+
+def test_nobody_looks_at_what_is_there_already(embedder, images):
+    embed_images(embedder, images)
+    seen = []
+    embed_images(embedder, images, first_look=FirstLook(order=np.arange(10), sizes=[2, 4], look=seen.append))
+    assert seen == []

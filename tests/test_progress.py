@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vitcore.progress import Meter, Progress, Task
+from vitcore.progress import Course, Estimate, Meter, Progress, Stage, Task
 
 
 class Clock:
@@ -100,3 +100,57 @@ def test_a_task_reports_and_can_be_stopped():
     task.stop.set()
     assert task.stopped
     assert not Task(seen.append).stopped
+
+
+# --- the whole work ----------------------------------------------------------------------------
+
+STAGES = [Stage(phase="prepare", cost=1), Stage(phase="embed", cost=6), Stage(phase="embed", cost=2)]
+
+
+def at(phase, done=0, total=0, rate=0.0):
+    return Progress(phase=phase, done=done, total=total, per_second=rate)
+
+
+def test_stages_make_one_progress_that_never_goes_back():
+    course = Course([*STAGES, Stage(phase="fit", cost=1)])
+    steps = [
+        at("prepare"),
+        at("embed", 0, 60),
+        at("embed", 30, 60),
+        at("embed", 60, 60),
+        at("embed", 0, 20),
+        at("embed", 10, 20),
+        at("prepare", 1, 2),  # none is expected any more
+        at("fit", 0, 4),
+        at("fit", 4, 4),
+        at("fit", 0, 4),
+    ]
+    assert [course.place(step).overall for step in steps] == [0, 0.1, 0.4, 0.7, 0.7, 0.8, 0.8, 0.9, 1, 1]
+
+
+def test_the_time_left_of_all_is_in_proportion_to_what_was_timed():
+    course = Course(STAGES)
+    assert course.place(at("prepare")).overall_remaining_s is None
+    assert course.place(at("embed", 0, 60)).overall_remaining_s is None
+    # 60 at 2 a second make 30 s for a cost of 6: half of it and the last stage are left, 5 in all.
+    assert course.place(at("embed", 30, 60, 2.0)).overall_remaining_s == pytest.approx(25)
+
+
+def test_stages_that_are_skipped_are_done():
+    assert Course(STAGES).place(at("embed", 5, 10)).overall == pytest.approx(4 / 9)
+
+
+def test_a_part_of_the_work_takes_its_share_of_the_whole():
+    seen = []
+    task = Task(seen.append)
+    task.within(0.0, 0.2).report(at("import", 1, 2))
+    task.within(0.2, 1.0).along(Course(STAGES)).report(at("embed", 30, 60))
+    assert [round(progress.whole, 3) for progress in seen] == [0.1, round(0.2 + 0.8 * 4 / 9, 3)]
+
+
+def test_estimates_go_to_whoever_watches():
+    seen = []
+    estimate = Estimate(images=20, accuracy=0.5, low=0.3, high=0.7)
+    Task(on_estimate=seen.append).within(0, 1).along(Course(STAGES)).estimate(estimate)
+    Task().estimate(estimate)
+    assert seen == [estimate]

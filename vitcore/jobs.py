@@ -16,7 +16,7 @@ from typing import Literal
 
 from vitcore.errors import Stopped, VitcoreError
 from vitcore.messages import Message, message
-from vitcore.progress import Progress, Task
+from vitcore.progress import Estimate, Progress, Task
 from vitcore.records import disk_guard
 
 __all__ = ["Job", "JobQueue", "JobSnapshot", "JobState", "Work"]
@@ -32,6 +32,8 @@ class JobSnapshot:
         state: ``waiting`` in line, ``running``, or how it ended.
         progress: The last published progress; None before the first.
         result_id: Id of what the job makes or works on, once it is known: a run's or a dataset's.
+        works_on: Id of the dataset that it works on, once it is known; empty if there is none.
+        estimates: Figures before their time, from the first images on.
         message: Why it failed or was stopped, if it did.
         elapsed_s: Seconds since it began to run; 0 while it waits.
     """
@@ -39,6 +41,8 @@ class JobSnapshot:
     state: JobState = "waiting"
     progress: Progress | None = None
     result_id: str | None = None
+    works_on: str = ""
+    estimates: tuple[Estimate, ...] = ()
     message: Message | None = None
     elapsed_s: float = 0.0
 
@@ -78,7 +82,7 @@ class Job:
     @property
     def task(self) -> Task:
         """The object that the work reports to, and is stopped by."""
-        return Task(self.report, self.stop, self.announce)
+        return Task(self.report, self.stop, self.announce, self.estimate)
 
     def report(self, progress: Progress) -> None:
         """Publish progress."""
@@ -89,6 +93,17 @@ class Job:
         """Publish the id of what the job makes."""
         with self._lock:
             self._snapshot = replace(self._snapshot, result_id=result_id)
+
+    def works_on(self, dataset_id: str) -> None:
+        """Publish the id of the dataset that the job works on."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, works_on=dataset_id)
+
+    def estimate(self, estimate: Estimate) -> None:
+        """Publish a figure before its time."""
+        with self._lock:
+            estimates = (*self._snapshot.estimates, estimate)
+            self._snapshot = replace(self._snapshot, estimates=estimates)
 
     def _begin(self) -> None:
         with self._lock:

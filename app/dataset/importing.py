@@ -2,47 +2,45 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 from PIL import Image
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from app.components.dropping import draw_drop_area
 from app.dataset.editing import split_in_words
 from app.dataset.naming import draw_naming
+from app.routes import photo_address
 from app.shared.layout import draw_metrics, draw_switch
 from app.shared.messages import draw_error, reported
 from app.shared.server_paths import paths_are_open, server_path
 from app.shared.starting import start_import, start_sample
 from app.shared.text import escape_markdown
-from app.shared.uploads import Uploads
-from vitcore.dataset import Dataset, inspect_source, preview_source
+from app.shared.trays import MOST_FILES, Tray
+from vitcore.dataset import SAMPLE_COUNT, Dataset, inspect_source, preview_source
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, mark, ntr, number, tr, translated
 from vitcore.layouts import EVERY_COLUMN, Candidate, Reading, Survey
-from vitcore.sources import IMAGE_SUFFIXES, TABLE_SUFFIXES, NamedFile
+from vitcore.sources import NamedFile
 
-__all__ = ["draw_import"]
+__all__ = ["draw_import", "is_staged"]
 
-ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
 WAYS = {
-    "files": mark(":material/folder_zip: Archives or photos"),
-    "folder": mark(":material/folder_open: A folder"),
+    "files": mark(":material/upload: From this browser"),
     "path": mark(":material/computer: On this computer"),
     "camera": mark(":material/photo_camera: Camera"),
 }
 NEW, ADD = "new", "add"
-SAMPLE_IMAGES = 1797
 NAMED = 4  # classes of a reading
 PREVIEWS = 8  # classes of which a photo is shown before the import
 
 
-class Staged(Uploads):
+class Staged:
     """Photos that were brought in and not imported yet; they go with the session that brought them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.tray = Tray()
         self.sources: list[Path | NamedFile] = []
         self.reading = Reading()
         self._seen: tuple[object, Survey | VitcoreError] | None = None
@@ -71,55 +69,85 @@ class Staged(Uploads):
         return self._pictures[candidate.reading]
 
 
+def is_staged() -> bool:
+    """Return whether there is something to look at before it is imported."""
+    return bool("staged" in st.session_state and st.session_state["staged"].sources)
+
+
 def draw_import(data: Dataset | None, *, expanded: bool) -> None:
     """Draw the ways in; once something has come, what it is, the button that imports it, and nothing else."""
     staged: Staged | None = st.session_state.get("staged")
     if staged is not None and staged.sources:
+        _keep(staged.tray)
         _confirm(staged, data)
         st.stop()
-    with st.expander(tr("Bring in photos"), expanded=expanded, icon=":material/upload:"):
-        st.markdown(
-            tr(
-                "Put the photos of each class into a folder with the name of the class. Drop these folders "
-                "here, or pack them into a **zip** (or tar) file. A CSV file that says which photo is what "
-                "works too."
-            )
-        )
+    if data is None and not expanded:  # the first ones are being read
+        return
+    with (
+        st.container(border=True)
+        if data is None
+        else st.expander(tr("Bring in more photos"), icon=":material/upload:")
+    ):
         ways = {key: tr(title) for key, title in WAYS.items() if key != "path" or paths_are_open()}
         way = draw_switch(tr("From where"), ways, "way")
-        {"files": _files, "folder": _folder, "path": _path, "camera": _camera}[way]()
-        with st.container(horizontal=True, vertical_alignment="center"):
-            kind = "primary" if data is None else "secondary"
-            if st.button(tr("Use the sample set"), icon=":material/draw:", type=kind):
-                start_sample()
-                st.rerun()
-            st.caption(
-                tr("No photos at hand? {count} handwritten digits are already here.").format(
-                    count=number(SAMPLE_IMAGES)
-                )
-            )
+        if way == "files":
+            _files(first=data is None)
+        else:
+            {"path": _path, "camera": _camera}[way]()
+        if data is not None:
+            _sample()
+    if data is None:
+        _sample()
+
+
+def _sample() -> None:
+    """Offer the sample set."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = tr("Try it with handwritten digits")
+        if st.button(label, icon=":material/draw:", key="use_sample"):
+            start_sample()
+            st.rerun()
+        text = tr("No photos at hand? {count} handwritten digits are already here.")
+        st.caption(text.format(count=number(SAMPLE_COUNT)))
 
 
 # --- the ways in -------------------------------------------------------------------------------
 
 
-def _files() -> None:
-    uploads = st.file_uploader(
-        tr("Archives with one folder per class, photos, or a CSV file of labels"),
-        type=[*ARCHIVES, *(suffix[1:] for suffix in sorted(TABLE_SUFFIXES | IMAGE_SUFFIXES))],
-        accept_multiple_files=True,
-        key=f"upload_{_generation()}",
-    )
-    _stage_uploads((upload, PurePosixPath(upload.name).name) for upload in uploads)
+def _files(*, first: bool) -> None:
+    """Draw the place to drop things; what has arrived is looked at."""
+    tray = _staged().tray
+    draw_drop_area(photo_address(), tray.token, _drop_texts(first=first), key="drop")
+    if tray.complete:
+        _stage(tray.files)
 
 
-def _folder() -> None:
-    uploads = st.file_uploader(
-        tr("A folder with one folder per class in it"),
-        accept_multiple_files="directory",
-        key=f"folder_{_generation()}",
-    )
-    _stage_uploads((upload, upload.name) for upload in uploads)
+def _drop_texts(*, first: bool) -> dict[str, str]:
+    """Return what stands on the place to drop things."""
+    most = number(int(st.get_option("server.maxUploadSize")) / 1024)
+    return {
+        "first": "yes" if first else "",
+        "title": tr("Drop folders, photos or a zip file here"),
+        "hint": tr("One folder per class. The name of the folder becomes the name of the class."),
+        "folders": tr("Choose a folder"),
+        "files": tr("Choose files"),
+        "cancel": tr("Cancel"),
+        "sending": tr("Files that have arrived"),
+        "reading": tr("Reading the folders …"),
+        "position": tr("{done} of {total} files"),
+        "nothing": tr("There is no file in it."),
+        "folders_refused": tr(
+            "This browser does not hand over folders that are dropped. Choose the folder by the button, or "
+            "drop a zip file of it."
+        ),
+        "lost": tr("The connection to the app was lost. Reload the page and try again."),
+        "status_400": tr("{name} has a name that cannot be used. Rename it and try again."),
+        "status_404": tr("This page is out of date. Reload it and try again."),
+        "status_413": tr(
+            "{name} is too large, or these are too many files: up to {size} GB a file and {count} files."
+        ).format(name="{name}", size=most, count=number(MOST_FILES)),
+        "status_507": tr("There is not enough space on the disk for {name}. Free some and try again."),
+    }
 
 
 def _path() -> None:
@@ -154,7 +182,7 @@ def _camera() -> None:
             # One folder per class, whatever the name has in it.
             name = f"{label.replace('/', '-')}/{len(shots) + 1:04}.jpg"
             with reported(draw_error):
-                shots.append(_staged().keep(shot, name))
+                shots.append(_staged().tray.keep(shot, name))
                 st.session_state["generation"] += 1
                 st.rerun()
 
@@ -172,16 +200,6 @@ def _staged() -> Staged:
     return st.session_state.setdefault("staged", Staged())
 
 
-def _stage_uploads(uploads: Iterable[tuple[UploadedFile, str]]) -> None:
-    """Write uploads, given with their names, to the disk, release them from memory, and look at them."""
-    kept = []
-    with reported(draw_error):
-        kept = [_staged().keep(upload, name) for upload, name in uploads]
-    if kept:
-        st.session_state["generation"] += 1
-        _stage(kept)
-
-
 def _stage(sources: Iterable[Path | NamedFile]) -> None:
     _staged().sources.extend(sources)
     st.rerun()
@@ -190,7 +208,7 @@ def _stage(sources: Iterable[Path | NamedFile]) -> None:
 def _unstage() -> Callable[[], None] | None:
     """Forget what was staged; what is returned deletes its files."""
     st.session_state["shots"] = []
-    return st.session_state.pop("staged").hand_over()
+    return st.session_state.pop("staged").tray.hand_over()
 
 
 # --- the look before the import ----------------------------------------------------------------
@@ -198,8 +216,7 @@ def _unstage() -> Callable[[], None] | None:
 
 def _confirm(staged: Staged, data: Dataset | None) -> None:
     """Draw what was found, and the button that imports it."""
-    with st.container(border=True):
-        st.subheader(tr("This is what I found"), anchor=False)
+    with st.container():
         with st.spinner(tr("Looking at the files …")):
             survey = staged.survey()
         if isinstance(survey, VitcoreError):
@@ -213,6 +230,12 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
             _destination(staged, survey, candidate, data)
         else:
             _cancel(tr("Cancel"))
+
+
+@st.fragment(run_every=60.0)
+def _keep(tray: Tray) -> None:
+    """Keep the files for as long as the page is open: those of closed pages are soon deleted."""
+    tray.touch()
 
 
 def _choice(staged: Staged, survey: Survey) -> Candidate | None:

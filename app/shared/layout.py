@@ -5,7 +5,6 @@ from typing import Any, NoReturn, TypeVar
 
 import streamlit as st
 
-from app._compat import require_frame
 from app.shared.address import go_to, section_key
 from app.shared.messages import draw_error
 from app.shared.starting import start_sample
@@ -37,7 +36,6 @@ Chosen = TypeVar("Chosen", Dataset | None, Run | None)
 
 def draw_opening(title: str, sentence: str) -> None:
     """Draw the top of a page: its name, and one sentence on what it is for."""
-    require_frame()
     st.title(title, anchor=False)
     st.markdown(sentence)
 
@@ -157,7 +155,8 @@ def draw_empty_state(sentence: str, page: str, label: str, *, sample: bool = Fal
         with st.container(horizontal=True, horizontal_alignment="center"):
             if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
                 go_to(page)
-            if sample and st.button(tr("Use the sample set"), icon=":material/draw:", key="empty_sample"):
+            other = tr("Try it with handwritten digits")
+            if sample and st.button(other, icon=":material/draw:", key="empty_sample"):
                 start_sample()
                 go_to("dataset")
     st.stop()

@@ -1,8 +1,10 @@
 """Files that a browser sent, on the disk instead of in memory."""
 
 import shutil
+import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -21,6 +23,20 @@ class Uploads:
     def __init__(self) -> None:
         self._scratch: Scratch | None = None
         self._count = 0
+        self._making = threading.Lock()
+
+    def place(self) -> Path:
+        """Return where a new file can be written.
+
+        Raises:
+            StorageError: The disk is full or not writable.
+        """
+        with self._making:
+            if self._scratch is None:
+                self._scratch = workspace().scratch()
+                self._finalizer = weakref.finalize(self, self._scratch.close)
+            self._count += 1
+            return self._scratch.folder / f"{self._count:06}"
 
     def keep(self, upload: UploadedFile, name: str) -> NamedFile:
         """Write an upload to the disk and let go of its bytes in memory.
@@ -28,11 +44,7 @@ class Uploads:
         Raises:
             StorageError: The disk is full or not writable; the upload stays in memory.
         """
-        if self._scratch is None:
-            self._scratch = workspace().scratch()
-            self._finalizer = weakref.finalize(self, self._scratch.close)
-        self._count += 1
-        path = self._scratch.folder / f"{self._count:06}"
+        path = self.place()
         upload.seek(0)
         with guard(path), replacing(path, flush=False) as temporary, temporary.open("wb") as file:
             shutil.copyfileobj(upload, file, 2**20)
@@ -44,4 +56,11 @@ class Uploads:
         if self._scratch is None:
             return None
         self._finalizer.detach()
-        return self._scratch.close
+        close, self._scratch = self._scratch.close, None
+        return close
+
+    def clear(self) -> None:
+        """Delete the files."""
+        delete = self.hand_over()
+        if delete is not None:
+            delete()

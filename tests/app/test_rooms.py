@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 FOLDERS = sorted(path.name for path in (ROOT / "app").iterdir() if (path / "__init__.py").is_file())
-COMPAT = "app._compat"  # the one place for Streamlit's private interfaces, open to all
+# Open to all: Streamlit's private interfaces in one place, components of our own, addresses of the server.
+OPEN = ("app._compat", "app.components", "app.routes")
 
 
 def files(*places: str) -> list[Path]:
@@ -34,13 +35,18 @@ def imported(path: Path) -> set[str]:
 
 def strangers(path: Path, *rooms: str) -> list[str]:
     """What a file imports of the app and its surroundings, other than from some rooms."""
-    open_to_it = (*rooms, COMPAT)
+    open_to_it = (*rooms, *OPEN)
     ours = {name for name in imported(path) if name.split(".")[0] in {"app", "pages", "tests", "benchmarks"}}
     return sorted(name for name in ours if not any(f"{name}.".startswith(f"{room}.") for room in open_to_it))
 
 
 def test_every_page_has_its_folder():
-    assert sorted([*PAGES, "shared"]) == FOLDERS
+    assert sorted([*PAGES, "components", "shared"]) == FOLDERS
+
+
+@pytest.mark.parametrize("path", files("app/components"), ids=name_of)
+def test_a_component_knows_nothing_of_the_app(path):
+    assert strangers(path) == []
 
 
 def test_the_reader_of_imports_sees_them():

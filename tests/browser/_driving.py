@@ -1,11 +1,12 @@
 """What tests do on a page in a real browser."""
 
 from contextlib import suppress
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-__all__ = ["choose", "choose_backbone_file", "open_with", "settled"]
+__all__ = ["choose", "choose_backbone_file", "drop", "open_with", "settled"]
 
 _TRIES = 5
 _PATIENCE_MS = 3000
@@ -24,6 +25,20 @@ def open_with(button: Locator, opened: Locator) -> None:
             opened.wait_for(timeout=3 * _PATIENCE_MS)
             return
     expect(opened).to_be_visible()
+
+
+def drop(page: Page, *paths: Path) -> None:
+    """Drag folders and files from outside onto the place for them, and let go."""
+    area = page.get_by_text("Drop folders, photos or a zip file here")
+    expect(area).to_be_visible()
+    settled(page)
+    box = area.bounding_box()
+    assert box is not None
+    place = {"x": box["x"] + 5, "y": box["y"] + 5}
+    browser = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
 
 
 def choose(page: Page, name: str, option: str) -> None:

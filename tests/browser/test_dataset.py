@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser._driving import choose, settled
+from tests.browser._driving import choose, drop, settled
 from vitcore.dataset import list_datasets, load_dataset
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
@@ -19,11 +19,10 @@ def test_a_dropped_folder_is_imported_and_a_wrong_label_mended(
     (folder / "dogs" / "000.png").rename(folder / "cats" / "a dog.png")
     (folder / "dogs" / "notes.txt").write_text("no photo")
 
-    # The folder is dropped, looked at, and imported.
+    # The folders of the classes are dropped, looked at, and imported.
     page.goto(server)
-    page.get_by_role("radio", name="A folder").click()
-    page.locator("input[type=file][webkitdirectory]").set_input_files(folder)
-    expect(page.get_by_text("This is what I found")).to_be_visible()
+    drop(page, folder / "cats", folder / "dogs")
+    expect(page.get_by_role("heading", name="Check before importing")).to_be_visible()
     figures = page.get_by_test_id("stMetric")
     expect(figures.filter(has_text="Photos to import")).to_contain_text("12")
     settled(page)
@@ -35,12 +34,12 @@ def test_a_dropped_folder_is_imported_and_a_wrong_label_mended(
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     (dataset_id,) = list_datasets()["id"]
     dataset = load_dataset(dataset_id)
-    assert [item.name for item in dataset.skipped] == ["pets/dogs/notes.txt"]
+    assert [item.name for item in dataset.skipped] == ["dogs/notes.txt"]
     assert dataset.class_counts == {"cats": 7, "dogs": 5}
 
     # The dog among the cats is ticked and moved.
     choose(page, "Class", "cats (7)")
-    wrong = dataset.index["name"].tolist().index("pets/cats/a dog.png")
+    wrong = dataset.index["name"].tolist().index("cats/a dog.png")
     assert dataset.index["label"].tolist().index("cats") == 0
     expect(page.get_by_test_id("stCheckbox").filter(has_text="cats")).to_have_count(7)
     settled(page)

@@ -40,9 +40,8 @@ def series_folder(tmp_path: Path) -> SeriesFolder:
 
 
 def bring_in(page: Page, folder: Path) -> None:
-    page.get_by_role("radio", name="A folder").click()
     page.locator("input[type=file][webkitdirectory]").set_input_files(folder)
-    expect(page.get_by_text("This is what I found")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check before importing")).to_be_visible()
     settled(page)
 
 
@@ -108,7 +107,7 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
 
     # Four more series join the same dataset, and fall under the same rule.
     page.get_by_test_id("stSidebar").get_by_role("link", name="Dataset", exact=True).click()
-    more = page.get_by_text("Bring in photos")
+    more = page.get_by_text("Bring in more photos")
     expect(more).to_be_visible()
     settled(page)
     more.click()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser._driving import choose_backbone_file, settled
-from vitcore.dataset import exclude, list_datasets, load_dataset
+from vitcore.dataset import list_datasets, load_dataset
 from vitcore.inference import load_classifier
 from vitcore.language import percent
 from vitcore.runs import list_runs
@@ -31,16 +31,11 @@ def test_sample_set_becomes_a_judged_classifier(
 ) -> None:
     # Dataset: one click brings in the sample set.
     page.goto(server)
-    page.get_by_role("button", name="Use the sample set").click()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Photos")).to_contain_text("1,797")
+    page.get_by_role("button", name="Try it with handwritten digits").click()
+    expect(page.get_by_test_id("stMetric").filter(has_text="Photos")).to_contain_text("400")
     expect(page.get_by_test_id("stCheckbox")).to_have_count(24)
 
-    # Three hundred of them are enough for a walk.
     dataset = load_dataset(list_datasets()["id"].iloc[0])
-    ids = dataset.index.sample(frac=1, random_state=0)["image_id"].tolist()
-    exclude(dataset, ids[300:])
-    page.reload()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Photos")).to_contain_text("300")
 
     # Train: several views and many epochs, so that there is time to look away.
     page.get_by_role("button", name="Train a classifier on these photos").click()
@@ -128,6 +123,6 @@ def test_nothing_is_asked_of_the_internet(page: Page, server: str) -> None:
     outside: list[str] = []
     page.on("request", lambda request: outside.append(request.url) if server not in request.url else None)
     page.goto(server)
-    expect(page.get_by_role("button", name="Use the sample set")).to_be_visible()
+    expect(page.get_by_role("button", name="Try it with handwritten digits")).to_be_visible()
     page.wait_for_load_state("networkidle")
     assert [url for url in outside if not url.startswith(("data:", "blob:"))] == []

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from vitcore.dataset import INDEX_COLUMNS, _unpack, import_dataset, load_dataset
-from vitcore.dataset._sample import sample_images
+from vitcore.dataset._sample import SAMPLE_COUNT, sample_images
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.progress import Task
 from vitcore.text import class_name
@@ -545,14 +545,14 @@ def test_the_thumbnail_of_a_file_that_was_damaged_later_is_an_error(pack, animal
 @pytest.mark.thorough
 def test_the_sample_is_imported_by_its_name(tmp_path):
     sample = import_dataset("sample", workspace=Workspace(tmp_path / "sample"))
-    assert len(sample.index) == 1797
+    assert len(sample.index) == SAMPLE_COUNT == 400
     assert (sample.name, sample.skipped, sample.ignored) == ("Handwritten digits (sample)", (), 0)
 
 
-def test_the_sample_has_1797_digits_in_10_classes_dark_ink_on_white_paper():
+def test_the_sample_has_40_of_each_digit_in_dark_ink_on_white_paper():
     images = list(sample_images())
     counts = Counter(label for _, label, _ in images)
-    assert (sorted(counts), counts.total(), min(counts.values())) == ([*"0123456789"], 1797, 174)
+    assert (sorted(counts), counts.total(), min(counts.values())) == ([*"0123456789"], 400, 40)
     with Image.open(images[0][2]) as image:
         grey = np.asarray(image)
     assert grey.shape[0] == grey.shape[1] >= 112

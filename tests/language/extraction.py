@@ -37,8 +37,8 @@ def texts_of(name: str) -> Catalog:
         return catalog
     for folder in ("app", "pages"):
         _extract(catalog, ROOT / folder)
-    for _, text, _, _ in extract_from_file("python", ROOT / "streamlit_app.py", keywords=KEYWORDS):
-        catalog.add(text, locations=[("streamlit_app.py", 0)])
+    for _, text, _, _ in extract_from_file("python", ROOT / "frame.py", keywords=KEYWORDS):
+        catalog.add(text, locations=[("frame.py", 0)])
     shared = texts_of("vitcore")
     for message in list(catalog):
         if message.id and message.id in shared:

@@ -99,7 +99,7 @@ def open_page() -> Callable[..., AppTest]:
     """Opens a page in a new browser session."""
 
     def open_page(name: str, theme: str = "light", address: dict[str, str] | None = None) -> AppTest:
-        at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=PATIENCE_S)
+        at = AppTest.from_file(ROOT / "frame.py", default_timeout=PATIENCE_S)
         at._bidi_component_manager = BidiComponentManager()  # else all packages are searched for components
         at.context["theme"] = theme
         for key, value in (address or {}).items():
@@ -200,6 +200,19 @@ def live(at: AppTest) -> list[str]:
     return [text for text in texts(at) if LIVE.search(text)]
 
 
+def drop(at: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    """Let files arrive, as from a browser; the page then shows what is in them."""
+    tray = at.session_state["staged"].tray
+    for name, content in files:
+        path = tray.place()
+        path.write_bytes(content)
+        tray.add(name, path)
+    tray.complete = True
+    at.run()
+    assert not at.exception
+    return at
+
+
 def look_at_path(at: AppTest, path: Path) -> AppTest:
     """Name a folder of the server; the page then shows what is in it."""
     at.button_group(key="way").set_value("path").run()
@@ -242,6 +255,7 @@ def ui() -> SimpleNamespace:
         current_page=current_page,
         texts=texts,
         live=live,
+        drop=drop,
         look_at_path=look_at_path,
         import_path=import_path,
         choose_weights=choose_weights,

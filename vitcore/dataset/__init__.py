@@ -35,7 +35,7 @@ from vitcore.dataset._perturbations import PERTURBATIONS, perturb, perturbation_
 from vitcore.dataset._provenance import IMPORTED, MACHINE, PERSON, LabelledBy, about_unlabelled
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
-from vitcore.dataset._sample import SAMPLE, SAMPLE_NAME
+from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._split import split_index
 from vitcore.dataset._unpack import Unpacked, unpack_photos
 from vitcore.dataset._views import AUGMENTATIONS, USUAL_AUGMENTATIONS, make_view, view_key
@@ -51,6 +51,7 @@ __all__ = [
     "PERSON",
     "PERTURBATIONS",
     "SAMPLE",
+    "SAMPLE_COUNT",
     "SAMPLE_NAME",
     "USUAL_AUGMENTATIONS",
     "Change",
@@ -102,6 +103,7 @@ __all__ = [
     "rename_class",
     "rename_dataset",
     "restore",
+    "sample_images",
     "set_aside",
     "shared_columns",
     "split_index",

@@ -275,6 +275,8 @@ def _title(paths: Sequence[str | Path | NamedFile]) -> str:
     if isinstance(first, NamedFile):
         parts = [part for part in PurePosixPath(clean_name(first.name)).parts if part not in {"/", "..", "."}]
         name = (parts or [""])[0]
+        if any(isinstance(path, NamedFile) and path.name.partition("/")[0] != name for path in paths):
+            return "Photos"  # several folders or files, none of which stands for all
         return (name if len(parts) > 1 else name.partition(".")[0]) or "Photos"
     path = Path(first)
     name = clean_name(path.name)
@@ -287,7 +289,7 @@ def _source_digest(paths: Sequence[str | Path | NamedFile], wishes: str) -> str:
     Raises:
         ArchiveError: There is nothing at a path.
     """
-    digest = hashlib.sha256(f"{_REVISION}:{'' if paths else SAMPLE}:{wishes}".encode())
+    digest = hashlib.sha256(f"{_REVISION}:{'' if paths else f'{SAMPLE} {SAMPLE_COUNT}'}:{wishes}".encode())
     for item in paths:
         path = item.path if isinstance(item, NamedFile) else Path(item)
         if isinstance(item, NamedFile) or len(paths) > 1:

@@ -1,4 +1,4 @@
-from ._embed import Embeddings, ImageFile, embed_images, image_files
+from ._embed import Embeddings, FirstLook, ImageFile, embed_images, image_files
 from ._pass import (
     EmbeddedBatch,
     ImageView,
@@ -15,6 +15,7 @@ __all__ = [
     "EmbeddedBatch",
     "Embeddings",
     "FeatureStore",
+    "FirstLook",
     "ImageFile",
     "ImageView",
     "Pass",

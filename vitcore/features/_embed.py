@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from vitcore.backbone import Embedder
@@ -20,7 +21,7 @@ from vitcore.messages import counted
 from vitcore.progress import Progress, Task
 from vitcore.vectors import Vectors
 
-__all__ = ["Embeddings", "ImageFile", "embed_images", "image_files"]
+__all__ = ["Embeddings", "FirstLook", "ImageFile", "embed_images", "image_files"]
 
 _MOST_UNWRITTEN = 2  # batches of a GPU
 
@@ -53,6 +54,21 @@ class Embeddings:
         return self.computed / self.seconds if self.computed else 0.0
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FirstLook:
+    """A look at the first vectors while the others are still computed.
+
+    Attributes:
+        order: (N,), the positions of all images in the order in which they are computed.
+        sizes: After how many images to look, ascending; not at all at sizes that are there from the start.
+        look: Called with float16 (size, D), the vectors of ``order[:size]``.
+    """
+
+    order: npt.NDArray[np.int64]
+    sizes: Sequence[int]
+    look: Callable[[Vectors], None]
+
+
 def image_files(dataset: Dataset, rows: pd.DataFrame) -> list[ImageFile]:
     """The images of some rows of a dataset's index."""
     return [
@@ -69,6 +85,7 @@ def embed_images(
     augmentations: Sequence[str] = USUAL_AUGMENTATIONS,
     perturbations: Sequence[str] = (),
     forward_pass: Pass = local_pass,
+    first_look: FirstLook | None = None,
     task: Task | None = None,
 ) -> Embeddings:
     """The embeddings of images, computing only those that are not in the embedder's workspace yet.
@@ -83,6 +100,8 @@ def embed_images(
         perturbations: Instead of variants, each image changed in these ways, of
             `vitcore.dataset.PERTURBATIONS`.
         forward_pass: What takes them through the backbone.
+        first_look: The order of the images, and who looks at the first of them meanwhile; without
+            variants only.
         task: Where progress is reported, and what stops it; what was computed stays stored.
 
     Raises:
@@ -105,6 +124,9 @@ def embed_images(
                 ),
             )
         )
+    lacking = np.flatnonzero(rows < 0)
+    if first_look is not None:
+        lacking = lacking[np.argsort(np.argsort(first_look.order)[lacking])]
     # One view per key that is missing, also when several images have the same content.
     missing = {
         keys[number]: ImageView(
@@ -112,16 +134,23 @@ def embed_images(
             sha256=images[number // len(kinds)].sha256,
             **kinds[number % len(kinds)],
         )
-        for number in np.flatnonzero(rows < 0).tolist()
+        for number in lacking.tolist()
     }
     seconds = 0.0
     if missing:
         finished = len(set(keys)) - len(missing)
         meter = task.meter("embed", len(set(keys)), done=finished)
         unwritten = _MOST_UNWRITTEN if embedder.device.name == "cuda" else 0
+        looks = None if first_look is None else _Looks(first_look, store, keys, list(missing))
+
+        def written(count: int) -> None:
+            meter.add(count)
+            if looks is not None:
+                looks.count(count)
+
         with (
             closing(forward_pass(embedder, missing.values())) as batches,
-            _writing(store, meter.add, unwritten) as write,
+            _writing(store, written, unwritten) as write,
         ):
             for batch in _until(task, batches):
                 write(batch)
@@ -134,6 +163,31 @@ def embed_images(
         seconds = meter.elapsed_s
         rows = store.rows(keys)
     return Embeddings(store.vectors(rows.reshape(len(images), len(kinds))), len(missing), seconds)
+
+
+class _Looks:
+    """Counts what has been stored, and looks as soon as there is enough."""
+
+    def __init__(
+        self, first_look: FirstLook, store: FeatureStore, keys: list[tuple[str, str]], missing: list[Any]
+    ) -> None:
+        self._look, self._store, self._keys = first_look, store, keys
+        places = {keys[number]: place for place, number in reversed(list(enumerate(first_look.order)))}
+        # After so many that were missing, all images before this place are there.
+        self._reach = [*sorted(places[key] for key in missing), len(keys)]
+        self._sizes = [size for size in first_look.sizes if size > self._reach[0]]
+        self._stored = 0
+
+    def count(self, images: int) -> None:
+        """Count images that have just been stored."""
+        self._stored += images
+        while self._sizes and self._sizes[0] <= self._reach[self._stored]:
+            size = self._sizes.pop(0)
+            if self._sizes and self._sizes[0] <= self._reach[self._stored]:
+                continue  # a batch may be larger than a step
+            first = self._look.order[:size].tolist()
+            rows = self._store.rows([self._keys[number] for number in first])
+            self._look.look(self._store.vectors(rows))
 
 
 def _views(views: int, augmentations: Sequence[str], perturbations: Sequence[str]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from vitcore.audit import near_duplicate_groups
 from vitcore.backbone import Embedder
 from vitcore.dataset import Dataset, KeptSplit, divide, split_index
 from vitcore.features import Pass, embed_images, image_files, local_pass
+from vitcore.pipeline._provisional import first_look
 from vitcore.progress import Task
 from vitcore.training import Hyperparameters
 from vitcore.vectors import Vectors
@@ -147,7 +148,8 @@ def prepare_data(
     """
     rows = check_division(dataset, h)
     files = image_files(dataset, rows)
-    plain = embed_images(embedder, files, forward_pass=forward_pass, task=task)
+    early = first_look(rows, task, seed=h.seed)
+    plain = embed_images(embedder, files, forward_pass=forward_pass, first_look=early, task=task)
     vectors = plain.vectors[:, 0]  # (N, 1, D) -> (N, D)
     groups = near_duplicate_groups(dataset, rows, vectors, fingerprint=embedder.fingerprint, task=task)
     if judging is None:

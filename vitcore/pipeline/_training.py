@@ -15,6 +15,7 @@ from vitcore.evaluation import Evaluation, calibration_noise_floor, expected_cal
 from vitcore.features import Pass, image_files, local_pass
 from vitcore.inference import Trust, save_classifier
 from vitcore.messages import Message, mark, message
+from vitcore.pipeline._course import training_course
 from vitcore.pipeline._cross_validation import answer_all, answer_singly, calibrated, crossed_figures
 from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
@@ -104,6 +105,7 @@ def train(
     """
     workspace, task = workspace or Workspace.default(), task or Task()
     h = hyperparameters or Hyperparameters()
+    task = task.along(training_course(dataset, h))
     task.report(Progress(phase="prepare"))
     rows = check_division(dataset, h)
     started = time.perf_counter()
@@ -183,6 +185,7 @@ def _resume(run_id: str, workspace: Workspace, task: Task) -> Run:
     task.report(Progress(phase="prepare"))
     about, requested, h = run.config.dataset, run.config.requested, run.hyperparameters
     dataset = load_dataset(about.id, version=about.version, workspace=workspace)
+    task = task.along(training_course(dataset, h))
     # The device, the engine and the weights of then, whatever "auto" would choose today.
     then = run.config.device
     device = choose_device(then.name, then.precision, then.engine)

@@ -1,0 +1,33 @@
+"""The frame around the pages: what they are called, and what stands beside them."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.server import opening
+from app.shared.process import import_ahead, prepare_process
+from vitcore.language import tr
+
+prepare_process()
+st.set_page_config(page_title=tr("ViT Studio"), page_icon=Path("app/icon.png"), layout="wide")
+pages = [
+    st.Page("pages/dataset.py", title=tr("Dataset"), icon=":material/photo_library:", default=True),
+    st.Page("pages/train.py", title=tr("Train"), icon=":material/model_training:"),
+    st.Page("pages/evaluate.py", title=tr("Evaluate"), icon=":material/monitoring:"),
+    st.Page("pages/samples.py", title=tr("Samples"), icon=":material/image_search:"),
+    st.Page("pages/predict.py", title=tr("Predict"), icon=":material/target:"),
+    st.Page("pages/runs.py", title=tr("Runs"), icon=":material/history:"),
+]
+page = st.navigation(pages, position="hidden")
+with opening(page.title):
+    from app.shared.messages import draw_error, reported
+    from app.shared.resuming import draw_interrupted
+    from app.shared.sidebar import draw_sidebar
+    from vitcore.records import disk_guard
+try:
+    with reported(draw_error), disk_guard():
+        draw_sidebar(pages, page)
+        draw_interrupted()
+        page.run()
+finally:
+    import_ahead()
