@@ -18,6 +18,7 @@ from benchmarks._copies import copies
 from benchmarks._deletion import deletion
 from benchmarks._embedding import embedding_pass
 from benchmarks._engines import engines
+from benchmarks._features import features
 from benchmarks._forecast import more_images
 from benchmarks._headline import finish, headline
 from benchmarks._intervals import intervals
@@ -45,6 +46,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "deletion": deletion,
         "embedding-pass": embedding_pass,
         "engines": engines,
+        "features": features,
         "finish": finish,
         "forecast": more_images,
         "headline": headline,

@@ -78,7 +78,7 @@ class Setting:
             MissingData: There are none.
         """
         source = self.photo_source()
-        workspace = self._beside_the_kept()
+        workspace = self.beside_the_kept()
         return import_dataset(source, workspace=workspace), workspace
 
     def photo_source(self) -> Path:
@@ -95,11 +95,11 @@ class Setting:
 
     def sample_dataset(self) -> tuple[Dataset, Workspace]:
         """All digits, or the first of them if so many images are asked for; as `photo_dataset`."""
-        workspace = self._beside_the_kept()
+        workspace = self.beside_the_kept()
         return import_dataset(self.digit_files(), workspace=workspace), workspace
 
-    def _beside_the_kept(self) -> Workspace:
-        """A new workspace that shares its embeddings with the one that is kept."""
+    def beside_the_kept(self) -> Workspace:
+        """Return a new workspace that shares its embeddings with the one that is kept."""
         root = self.folder()
         if self.kept is not None:
             (root / "features").symlink_to(self.kept.features, target_is_directory=True)

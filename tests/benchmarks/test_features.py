@@ -1,0 +1,45 @@
+"""The benchmark of vectors and heads: what it compares, on what."""
+
+import numpy as np
+import pytest
+
+from benchmarks import BENCHMARKS, Setting, _features
+from benchmarks._embedded import EmbeddedSet
+from vitcore.backbone import describe_backbone
+
+
+def made_up() -> EmbeddedSet:
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 15)
+    vectors = random.normal(size=(3, 24))[labels] + random.normal(0, 0.5, (45, 24))
+    return EmbeddedSet(
+        name="made up",
+        vectors=vectors.astype(np.float16),
+        labels=labels,
+        groups=np.arange(45),
+        classes=3,
+    )
+
+
+def test_every_pair_of_vectors_and_head_is_there_beside_the_former_one(tmp_path, tiny_backbone, monkeypatch):
+    monkeypatch.setattr(_features, "_sets", lambda _: [made_up()])
+    monkeypatch.setattr(_features, "_former_columns", lambda _: np.arange(12))
+    rows = BENCHMARKS["features"](Setting(scratch=tmp_path, backbone=tiny_backbone))
+    values = {row.name: row for row in rows}
+    for size in ("5 per class", "10 per class", "all"):
+        former = values[f"features: made up, {size}, blocks 8, 10, 12, standardised, sgd"]
+        ours = values[f"features: made up, {size}, all, drawn to LDA (default)"]
+        assert former.value == former.baseline == ours.baseline
+        low, gain, high = (
+            values[f"features: made up, {size}, {what}"].value for what in ("gain, low", "gain", "gain, high")
+        )
+        assert gain == pytest.approx(ours.value - former.value, abs=1e-3)
+        assert low <= gain <= high
+    assert values["features: gain, lowest of all"].value <= values["features: gain, mean of all"].value
+
+
+def test_the_former_vectors_are_part_of_the_wide_ones():
+    columns = _features._former_columns(describe_backbone("embedded"))
+    assert len(columns) == 2304
+    assert columns[0] == 4 * 2 * 384
+    assert len(np.unique(columns)) == 2304
