@@ -198,7 +198,7 @@ def _row(recipe: SearchedRecipe, found: RecipeSearch) -> dict[str, str]:
         tr("Recipe"): tr("{recipe} (your settings)").format(recipe=title) if is_base else title,
         tr("Accuracy"): percent(standing.accuracy) if compared else "",
         tr("Difference (95 % interval)"): difference if compared and not is_base else "",
-        tr("Speed"): tr("{ratio} times").format(ratio=number(found.speed(recipe), 1)),
+        tr("Speed"): "" if is_base else translated(found.pace(recipe)),
         tr("Photos"): number(standing.images) if compared else "",
         tr("Note"): note,
     }

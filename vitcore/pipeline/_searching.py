@@ -136,6 +136,15 @@ class RecipeSearch:
         measured = recipe.images_per_second and self.base.images_per_second
         return recipe.images_per_second / self.base.images_per_second if measured else 1.0
 
+    def pace(self, recipe: SearchedRecipe) -> Message:
+        """Return the speed of a recipe beside the base, in words."""
+        ratio = self.speed(recipe)
+        if round(ratio, 1) == 1.0:
+            return message("as fast")
+        if ratio > 1:
+            return message("{ratio:.1f} times as fast", ratio=ratio)
+        return message("{ratio:.1f} times slower", ratio=1 / ratio)
+
     def compute(self, recipe: SearchedRecipe) -> Compute:
         """What to ask for to train with a recipe."""
         return replace(self.requested, backbone=recipe.standing.recipe.backbone)
@@ -169,7 +178,7 @@ class RecipeSearch:
             gain=_points(standing.difference),
             low=_points(standing.low),
             high=_points(standing.high),
-            speed=_speed(self.speed(recipe)),
+            speed=self.pace(recipe),
         )
 
     def _of(self, standing: Standing | None) -> SearchedRecipe | None:
@@ -380,12 +389,3 @@ def _points(share: float) -> Message:
     points = round(100 * share, 1)
     template = mark("+{points:.1f}") if points > 0 else mark("\N{MINUS SIGN}{points:.1f}")
     return message(template if points else mark("{points:.1f}"), points=abs(points))
-
-
-def _speed(ratio: float) -> Message:
-    """Return how fast a recipe is, beside the base, in words."""
-    if round(ratio, 1) == 1.0:
-        return message("as fast")
-    if ratio > 1:
-        return message("{ratio:.1f} times as fast", ratio=ratio)
-    return message("{ratio:.1f} times slower", ratio=1 / ratio)
