@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -381,6 +383,28 @@ def test_pictures_of_a_video_are_taken_at_an_interval(pile):
     assert [item.name for item in dataset.skipped] == ["b/x.mp4"]
     with pytest.raises(SettingsError, match="'soon' is no interval"):
         import_dataset(pile(case), reading=Reading(frames="soon"))
+
+
+def test_parquet_files_of_the_hub_are_read(tmp_path, picture):
+    info = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}
+    for part, labels in (("train", [0, 1, 1]), ("test", [0, 1])):
+        images = [{"bytes": picture(10 * len(labels) + n), "path": f"{n}.png"} for n in range(len(labels))]
+        table = pa.table({"image": images, "label": labels})
+        table = table.replace_schema_metadata({"huggingface": json.dumps(info)})
+        (tmp_path / "data").mkdir(exist_ok=True)
+        pq.write_table(table, tmp_path / "data" / f"{part}-00000-of-00001.parquet")
+    dataset = import_dataset(tmp_path)
+    assert dataset.class_counts == {"cat": 2, "dog": 3}
+    assert dataset.split_counts == {"train": 3, "test": 2}
+    alone = import_dataset(tmp_path / "data" / "train-00000-of-00001.parquet")
+    assert alone.class_counts == {"cat": 1, "dog": 2}
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1"])
+def test_a_damaged_parquet_file_is_named(tmp_path, content):
+    (tmp_path / "x.parquet").write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"x\.parquet is damaged"):
+        import_dataset(tmp_path / "x.parquet")
 
 
 def test_each_page_of_a_stack_can_be_a_photo(pile):

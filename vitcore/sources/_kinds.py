@@ -11,6 +11,7 @@ __all__ = [
     "ARCHIVES",
     "IMAGE_FORMATS",
     "IMAGE_SUFFIXES",
+    "PARQUET_SUFFIX",
     "START_BYTES",
     "VIDEO_SUFFIXES",
     "kind_by_name",
@@ -19,6 +20,9 @@ __all__ = [
 
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 """File name endings, in lower case, of archives."""
+
+PARQUET_SUFFIX = ".parquet"
+"""The ending of a Parquet file, in lower case."""
 
 START_BYTES = 132
 """How much of a file `kind_by_start` looks at."""
@@ -69,9 +73,10 @@ _BY_ENDING: Mapping[tuple[str, ...], Message] = {
         "an image of a kind that is not read; save it as PNG or JPEG"
     ),
     (".xls", ".ods"): message("a spreadsheet; save it as CSV if it has the labels"),
-    (".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".tfrecord"): message(
+    (".npy", ".npz", ".mat", ".h5", ".hdf5", ".tfrecord"): message(
         "a file of arrays; save its pictures as single PNG or JPEG files"
     ),
+    (PARQUET_SUFFIX,): message("a Parquet file in an archive; unpack it, then give the folder"),
     (".part", ".crdownload", ".download"): message("an unfinished download; download it again"),
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from vitcore.errors import ArchiveError
 from vitcore.sources._archives import Entry, Reader, Source, clean_name, open_files, open_source
 from vitcore.sources._encodings import NameEncoding
-from vitcore.sources._kinds import ARCHIVES
+from vitcore.sources._kinds import ARCHIVES, IMAGE_SUFFIXES, PARQUET_SUFFIX
 from vitcore.text import unquoted
 
 __all__ = ["NamedFile", "Parts", "open_parts", "typed_path"]
@@ -100,7 +100,12 @@ def open_parts(sources: Sequence[str | Path | NamedFile], encoding: str = "") ->
             named = item if isinstance(item, NamedFile) else _named(item)
             is_archive = named.name.lower().endswith(tuple(ARCHIVES)) and "/" not in named.name
             alone = len(sources) == 1 and not isinstance(item, NamedFile)
-            if named.path.is_dir() or alone or is_archive:
+            tables = _parquet_files(named)
+            if tables:
+                from vitcore.sources._parquet import ParquetSource
+
+                parts.append((PurePosixPath(clean_name(named.name)).stem, ParquetSource(tables)))
+            elif named.path.is_dir() or alone or is_archive:
                 title = PurePosixPath(clean_name(named.name)).name
                 title = title if named.path.is_dir() else title.partition(".")[0]
                 parts.append((title, stack.enter_context(open_source(named.path, encoding))))
@@ -109,6 +114,16 @@ def open_parts(sources: Sequence[str | Path | NamedFile], encoding: str = "") ->
         if loose:
             parts.append(("", stack.enter_context(open_files(loose))))
         yield Parts(parts)
+
+
+def _parquet_files(source: NamedFile) -> list[tuple[str, Path]]:
+    """The Parquet files that are given by themselves, or lie in a folder without images."""
+    if source.path.is_file():
+        return [(source.name, source.path)] if source.name.lower().endswith(PARQUET_SUFFIX) else []
+    files = sorted(source.path.rglob(f"*{PARQUET_SUFFIX}"))
+    if any(path.suffix.lower() in IMAGE_SUFFIXES for path in source.path.rglob("*") if files):
+        return []
+    return [(path.name, path) for path in files]
 
 
 def _named(source: str | Path) -> NamedFile:

@@ -1,0 +1,57 @@
+"""Piles of photos that the page asks about before it imports them."""
+
+import pytest
+
+from vitcore.dataset import list_datasets, load_dataset
+
+
+def imported():
+    (dataset_id,) = list_datasets()["id"]
+    return load_dataset(dataset_id).class_counts
+
+
+@pytest.fixture
+def flat(picture_folder):
+    """A folder of photos that nothing but the names, or a table, tells apart."""
+
+    def flat(*names):
+        folder = picture_folder(("all",), count=len(names))
+        for photo, name in zip(sorted((folder / "all").iterdir()), names, strict=True):
+            photo.rename(folder / name)
+        (folder / "all").rmdir()
+        return folder
+
+    return flat
+
+
+def test_classes_in_file_names_are_taken_when_a_person_says_so(open_page, finish, ui, flat):
+    folder = flat("hat.0.png", "hat.1.png", "T_shirt_2.png", "T_shirt_3.png")
+    at = ui.look_at_path(open_page("dataset"), folder)
+    assert ui.find_button(at, "import") is None
+    (readings,) = (radio for radio in at.radio if radio.label == "How to read it")
+    assert readings.value is None
+    assert "in the file name" in readings.options[0]
+    readings.set_value(0).run()
+    finish(ui.press(at, "import"))
+    assert imported() == {"T_shirt": 2, "hat": 2}
+
+
+def test_photos_with_several_labels_are_left_out_when_a_person_says_so(open_page, finish, ui, flat):
+    folder = flat("1.png", "2.png", "3.png", "4.png")
+    (folder / "train.csv").write_text("image,rust,scab\n1,1,0\n2,0,1\n3,0,1\n4,1,1\n")
+    at = ui.look_at_path(open_page("dataset"), folder)
+    assert ui.find_button(at, "import") is None
+    (readings,) = (radio for radio in at.radio if radio.label == "How to read it")
+    assert "left out" in readings.options[0]
+    readings.set_value(0).run()
+    finish(ui.press(at, "import"))
+    assert imported() == {"rust": 1, "scab": 2}
+
+
+def test_names_that_are_alike_can_be_one_class(open_page, finish, ui, picture_folder):
+    folder = picture_folder(("Hat", "hat", "shoe"), count=2)
+    at = ui.look_at_path(open_page("dataset"), folder)
+    (alike,) = (box for box in at.checkbox if "capitals or spaces" in box.label)
+    alike.check().run()
+    finish(ui.press(at, "import"))
+    assert sorted(imported().values()) == [2, 4]
