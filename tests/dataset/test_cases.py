@@ -351,6 +351,7 @@ def test_each_box_can_be_a_photo(pile):
     assert set(index["group"]) == {"images/1.jpg", "images/2.jpg", "images/3.jpg"}
     left, right = index.loc["images/3 box 1.png"], index.loc["images/3 box 2.png"]
     assert (left["label"], right["label"]) == ("hat", "shoe")
+    assert not dataset.notes  # the folder of the boxes is no class that lacks photos
     assert (left["width"], right["width"]) == (13, 13)  # half of 24, and a tenth of that around it
 
 

@@ -215,7 +215,7 @@ def _notes(
         for entry in found.tables
         if entry.number in refused or (entry.number in unused and len(candidate.classes) < 2)
     ]
-    if candidate.table is None:
+    if candidate.table is None and not candidate.reading.boxes:
         tables = {entry.number for entry in found.tables}
         others = ((entry, reason) for entry, reason in found.skipped if entry.number not in tables)
         notes += without_photos(candidate.items, others, found.empty_folders)
