@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.runs.actions import draw_actions, draw_undo
 from app.runs.comparison import differing, draw_side_by_side, figure, in_words
+from app.runs.opened_models import draw_opened_models
 from app.shared.layout import draw_empty_state, draw_opening
 from app.shared.messages import draw_damaged
 from app.shared.state import workspace
@@ -65,6 +66,7 @@ draw_damaged(
     lambda run_id: delete_run(run_id, workspace=workspace()),
 )
 if not runs:
+    draw_opened_models()
     draw_empty_state(tr("Nothing has been trained yet."), "train", tr("Go to Train"))
 rows = [table_row(run, own) for run, own in zip(runs, differing(runs), strict=True)]
 ids = draw_choice_table(pd.DataFrame(rows), [run.id for run in runs], "runs_chosen", several=True)
@@ -75,6 +77,7 @@ elif chosen:
     draw_actions(chosen[0])
 else:
     st.info(tr("Tick a run to open, rename, repeat or delete it; tick several to compare them."))
+draw_opened_models()
 st.caption(
     tr("All datasets, kept embeddings and runs together take {size} on this disk.").format(
         size=file_size(disk_use())

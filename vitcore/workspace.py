@@ -8,6 +8,7 @@
         engines/                   networks as other engines read them, and which engine was found
                                    fastest here (vitcore.backbone, vitcore.pipeline)
         web/                       what web pages of classifiers need besides (vitcore.inference)
+        models/<model id>/         a model that somebody sent    (vitcore.pipeline)
         runs/<run id>/             one training                  (vitcore.runs)
         locks/                     who is at work on what, held by the operating system
 
@@ -115,6 +116,11 @@ class Workspace:
     def web(self) -> Path:
         """Folder of what web pages need besides; not there before one is made."""
         return self.root / "web"
+
+    @property
+    def models(self) -> Path:
+        """Folder of models that somebody sent; not there before one is opened."""
+        return self.root / "models"
 
     @property
     def runs(self) -> Path:

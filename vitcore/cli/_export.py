@@ -1,4 +1,4 @@
-"""The command that hands a run on: export."""
+"""The commands that hand a run on, and take what was handed on: export and open."""
 
 import argparse
 from pathlib import Path
@@ -7,6 +7,7 @@ from vitcore.cli._output import answer
 from vitcore.cli._settings import Add, open_workspace
 from vitcore.progress import Task
 from vitcore.runs import load_run
+from vitcore.text import unquoted
 
 __all__ = ["add_commands"]
 
@@ -30,6 +31,19 @@ def add_commands(add: Add) -> None:
         metavar="N",
         help="validation images on which it is compared with the run (default: 120)",
     )
+
+    sub = add("open", _open, "Take a model that somebody sent into the workspace.")
+    sub.add_argument("file", metavar="FILE", help="a model folder, or a zip file of one")
+    sub.add_argument("--name", default="", help="what to call it")
+
+
+def _open(options: argparse.Namespace, _: Task) -> None:
+    from vitcore.pipeline import open_model
+
+    opened = open_model(Path(unquoted(options.file)), options.name, workspace=open_workspace())
+    facts = {"model_id": opened.id, "folder": str(opened.folder), "name": opened.name}
+    text = f"{opened.id}\n  {opened.name}, from {opened.source}, {len(opened.classes)} classes"
+    answer(options, {**facts, "source": opened.source, "classes": list(opened.classes)}, text)
 
 
 def _export(options: argparse.Namespace, task: Task) -> None:

@@ -65,7 +65,7 @@ def open_workspace() -> Workspace:
 
 
 def find_model(name: str) -> Path:
-    """The folder of the classifier that the command line names: a run, or a folder with one.
+    """The folder of the classifier that the command line names: of a run, a model that was opened, or any.
 
     Raises:
         NotFoundError: There is neither.
@@ -74,6 +74,8 @@ def find_model(name: str) -> Path:
     if folder.is_dir():
         return folder
     workspace = open_workspace()
+    if name in (workspace.ids(workspace.models) if workspace.models.is_dir() else ()):
+        return workspace.models / name
     return workspace.find(workspace.runs, name, "run or model folder")
 
 

@@ -15,7 +15,7 @@ from ._export import (
     copy_classifier,
     measure_agreement,
 )
-from ._model import load_classifier, load_trust, save_classifier, set_level
+from ._model import check_model, load_classifier, load_trust, save_classifier, set_level
 from ._onnx import copy_script, onnx_probabilities, write_fp16, write_int8, write_onnx
 from ._onnx_graph import classifier_graph
 from ._trust import USUAL_LEVEL, Trust
@@ -35,6 +35,7 @@ __all__ = [
     "PredictedFile",
     "Prediction",
     "Trust",
+    "check_model",
     "classifier_graph",
     "copy_classifier",
     "copy_script",

@@ -25,7 +25,7 @@ from vitcore.progress import Task
 from vitcore.training import Head, load_head
 from vitcore.workspace import Workspace
 
-__all__ = ["load_classifier", "load_trust", "save_classifier", "set_level"]
+__all__ = ["check_model", "load_classifier", "load_trust", "save_classifier", "set_level"]
 
 
 def save_classifier(
@@ -88,6 +88,20 @@ def load_classifier(
     if not fits or trust.references.shape[1:] != (embedder.dimension,):
         raise StorageError("The head in {folder} does not fit its config; train again.", folder=model)
     return Classifier(loaded, embedder, config.classes, trust)
+
+
+def check_model(folder: Path) -> ModelConfig:
+    """Check the files of a classifier, as far as that goes without its backbone, and return its config.
+
+    Raises:
+        NotFoundError: There is no classifier in the folder.
+        StorageError: Its files are damaged, or do not fit each other.
+    """
+    model, config = _config(folder)
+    head, trust = load_head(model / HEAD), Trust.load(model, config.trust)
+    if head.shape != (len(config.classes), trust.references.shape[1]):
+        raise StorageError("The head in {folder} does not fit its config; train again.", folder=model)
+    return config
 
 
 def load_trust(folder: Path) -> Trust:

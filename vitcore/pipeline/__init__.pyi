@@ -28,6 +28,7 @@ from ._labelling import (
     remember_picks,
 )
 from ._maps import check_maps, load_map_check
+from ._opening import OpenedModel, delete_model, list_models, load_model, open_model
 from ._reporting import write_report
 from ._review import Review, RunVectors, load_review, review_run, run_vectors
 from ._searching import RecipeSearch, SearchedRecipe, find_recipe, load_search, usual_rivals
@@ -41,6 +42,7 @@ __all__ = [
     "ExternalEvaluation",
     "LabelSession",
     "LabelSpace",
+    "OpenedModel",
     "OtherSet",
     "PhotoBatch",
     "RecipeSearch",
@@ -56,6 +58,7 @@ __all__ = [
     "delete_batch",
     "delete_dataset",
     "delete_external",
+    "delete_model",
     "embed_for_labelling",
     "evaluate_external",
     "evaluate_on",
@@ -67,15 +70,18 @@ __all__ = [
     "list_batches",
     "list_damaged_batches",
     "list_damaged_external",
+    "list_models",
     "load_batch",
     "load_export",
     "load_external",
     "load_map_check",
+    "load_model",
     "load_review",
     "load_search",
     "load_stress",
     "match_classes",
     "new_batch",
+    "open_model",
     "pack_export",
     "remember_picks",
     "resume",
