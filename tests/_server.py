@@ -80,15 +80,26 @@ def open_session(app: RunningApp) -> Iterator[Session]:
 
 
 @contextmanager
-def running_app(log: Path, script: Path = ROOT / "streamlit_app.py") -> Iterator[RunningApp]:
-    """Run the app on a free port, in the workspace of the test, as ``streamlit run`` does."""
+def running_app(
+    log: Path, script: Path = ROOT / "streamlit_app.py", installed: Path | None = None
+) -> Iterator[RunningApp]:
+    """Run the app on a free port, in the workspace of the test, as ``streamlit run`` does.
+
+    Args:
+        log: Where its output goes.
+        script: What is run.
+        installed: The program to run instead, in the folder of the log.
+    """
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    command += ["--server.headless", "true"]
+    if installed is not None:
+        command = [str(installed), "--port", str(port), "--no-browser"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--server.headless", "true"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=log.parent if installed else ROOT, stdout=output, stderr=subprocess.STDOUT
         )
     app = RunningApp(f"http://localhost:{port}", log, process)
     try:

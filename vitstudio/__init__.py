@@ -1,0 +1,1 @@
+"""The app as a program: ``vitstudio`` opens it in the browser."""
