@@ -125,6 +125,10 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
             "temperature": repr(classifier.trust.temperature),
             "least_confidence": repr(mass),
             "largest_novelty": repr(farthest),
+            "input": "image: uint8 (height, width, 3), red green blue, upright, of any size",
+            "outputs": "probabilities: float32 (C,); novelty: float32 (); embedding: float32 (D,)",
+            "not_sure": "novelty > largest_novelty, or the highest probability <= least_confidence",
+            "licence": f"of the backbone's weights: {spec.licence}",
             "backbone": spec.title if spec.source == "file" else spec.id,  # the id of a file is its path
             "backbone_architecture": spec.architecture,
             "backbone_licence": spec.licence,

@@ -51,14 +51,51 @@ _USE_ONNX = Code(
     """import json
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession("model.onnx")
-classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
-image = np.array(Image.open("photo.jpg").convert("RGB"))
-(probabilities,) = session.run(["probabilities"], {"image": image})
-print(classes[probabilities.argmax()], probabilities.max())""",
+facts = session.get_modelmeta().custom_metadata_map
+classes = json.loads(facts["classes"])
+image = np.array(ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB"))
+probabilities, novelty = session.run(["probabilities", "novelty"], {"image": image})
+unlike = novelty > float(facts["largest_novelty"])
+close = probabilities.max() <= float(facts["least_confidence"])
+print(classes[probabilities.argmax()], probabilities.max(), "not sure" if unlike or close else "")""",
     "python",
+)
+_USE_JAVASCRIPT = Code(
+    """import * as ort from "onnxruntime-web"; // or "onnxruntime-node"
+
+// model: the bytes of model.onnx; rgb: Uint8Array, height × width × 3, the photo upright
+export async function predict(model, rgb, width, height) {
+  const session = await ort.InferenceSession.create(model);
+  const image = new ort.Tensor("uint8", rgb, [height, width, 3]);
+  const { probabilities, novelty } = await session.run({ image });
+  return { probabilities: [...probabilities.data], novelty: novelty.data[0] }; // in the order of the classes
+}""",
+    "js",
+)
+_USE_CSHARP = Code(
+    """using System.Text.Json;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+using SixLabors.ImageSharp;
+using SixLabors.ImageSharp.PixelFormats;
+using SixLabors.ImageSharp.Processing;
+
+using var photo = Image.Load<Rgb24>("photo.jpg");
+photo.Mutate(x => x.AutoOrient());
+var rgb = new byte[photo.Height * photo.Width * 3];
+photo.CopyPixelDataTo(rgb);
+using var session = new InferenceSession("model.onnx");
+var classes = JsonSerializer.Deserialize<string[]>(session.ModelMetadata.CustomMetadataMap["classes"])!;
+var tensor = new DenseTensor<byte>(rgb, new[] { photo.Height, photo.Width, 3 });
+var image = NamedOnnxValue.CreateFromTensor("image", tensor);
+using var found = session.Run(new[] { image }, new[] { "probabilities" });
+var probabilities = found.First().AsEnumerable<float>().ToArray();
+var best = Array.IndexOf(probabilities, probabilities.Max());
+Console.WriteLine($"{classes[best]} {probabilities[best]}");""",
+    "csharp",
 )
 
 
@@ -106,7 +143,7 @@ def model_card(
     parts: list[tuple[str, list[Block]]] = [
         (tr("Data"), _data(card)),
         (tr("Figures"), figure_blocks(card.evaluation, card.facts, stopped=card.stopped, rule=_rule(card))),
-        (tr("How sure it is"), [_doubt(card, form)]),
+        (tr("How sure it is"), [_doubt(card)]),
         (tr("Limits"), [Items(limits(card.evaluation, card.config, card.facts))]),
         (tr("How to use it"), _use(card, form, agreements)),
         (tr("Agreement with the original"), _agreement(agreements)),
@@ -163,15 +200,13 @@ def _data(card: CardContents) -> list[Block]:
     ]
 
 
-def _doubt(card: CardContents, form: str) -> Paragraph:
+def _doubt(card: CardContents) -> Paragraph:
     scaled = tr(
         "The probabilities are scaled (temperature {temperature}) so that they can be taken at their word."
     ).format(temperature=decimals(card.temperature))
     answers = answers_sentence(card.evaluation.images, card.answered, card.answered_right)
     level = tr("The level of doubt is {level}, from 0 to 1.").format(level=number(card.level, 2))
     last = tr("For the others it says that it is not sure, and why.")
-    if form == "onnx":
-        last = tr("The ONNX file gives probabilities only and does not say that it is not sure.")
     return Paragraph(f"{scaled} {level} {answers} {last}")
 
 
@@ -182,7 +217,12 @@ def _use(card: CardContents, form: str, agreements: "Sequence[Agreement]") -> li
             "uint8 (height, width, 3), upright, and prepares it by itself."
         )
         small = any(found.kind == "onnx int8" and found.offered for found in agreements)
-        return [Paragraph(text), _USE_SCRIPT, *([_USE_INT8] if small else []), _USE_ONNX]
+        about = tr(
+            "The names of the classes, the bounds of doubt and what goes in and comes out are written in the "
+            "file. In Python, JavaScript and C#:"
+        )
+        snippets: list[Block] = [Paragraph(about), _USE_ONNX, _USE_JAVASCRIPT, _USE_CSHARP]
+        return [Paragraph(text), _USE_SCRIPT, *([_USE_INT8] if small else []), *snippets]
     if form == "web":
         text = tr(
             "Put the folder on any web server, or try it here; what is in it needs no other server. The page "
