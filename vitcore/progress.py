@@ -16,7 +16,8 @@ class Progress:
 
     Attributes:
         phase: ``import``, ``prepare``, ``download``, ``engines``, ``embed``, ``fit``, ``review``, ``search``,
-            ``evaluate``, ``check``, ``predict``, ``maps``, ``export`` or ``compare``.
+            ``evaluate``, ``check``, ``predict``, ``maps``, ``export``, ``compare`` or
+            ``publish``.
         done: Units finished, 0 … `total`.
         total: Units in all; 0 when unknown.
         unit: What is counted: ``images``, ``epochs``, ``seconds``, ``pairs`` or ``MB``.

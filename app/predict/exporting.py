@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from app.predict.publishing import draw_publishing
 from app.shared.job_kinds import EXPORT
 from app.shared.jobs import draw_jobs, start
 from app.shared.messages import draw_error, reported
@@ -77,7 +78,7 @@ _KINDS = {
 
 
 def draw_takeaway(run: Run) -> None:
-    """Draw four cards: the report, the model folder, the ONNX file, the web page."""
+    """Draw a card for each: the report, the model folder, the ONNX file, the web page, the model hub."""
     st.markdown(
         tr("All that was found, and the classifier itself, as files. What is handed out was compared before.")
     )
@@ -85,6 +86,7 @@ def draw_takeaway(run: Run) -> None:
     _report(run)
     for form in _EXPORTERS:
         _card(run, form, busy=busy)
+    draw_publishing(run, busy=busy)
 
 
 # --- the report --------------------------------------------------------------------------------

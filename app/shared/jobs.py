@@ -29,6 +29,7 @@ _PHASES = {
     "predict": mark("Looking at each photo"),
     "export": mark("Writing the model"),
     "compare": mark("Comparing what was written with the original"),
+    "publish": mark("Uploading to the model hub"),
     "maps": mark("Taking parts out of the photos, to see what the answers hang on"),
 }
 _COUNTED = {  # by the unit

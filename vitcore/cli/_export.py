@@ -6,6 +6,7 @@ from pathlib import Path
 from vitcore.cli._output import answer
 from vitcore.cli._settings import Add, open_workspace
 from vitcore.progress import Task
+from vitcore.records import plain_values
 from vitcore.runs import load_run
 from vitcore.text import unquoted
 
@@ -36,6 +37,12 @@ def add_commands(add: Add) -> None:
     sub.add_argument("file", metavar="FILE", help="a model folder, or a zip file of one")
     sub.add_argument("--name", default="", help="what to call it")
 
+    sub = add("publish", _publish, "Upload a classifier to the model hub, for you alone unless --public.")
+    sub.add_argument("run_id", metavar="RUN_ID")
+    sub.add_argument("repository", metavar="OWNER/NAME", help="made if it is not there")
+    sub.add_argument("--public", action="store_true", help="let everybody see it")
+    sub.add_argument("--no-page", action="store_true", help="without the web page")
+
 
 def _open(options: argparse.Namespace, _: Task) -> None:
     from vitcore.pipeline import open_model
@@ -44,6 +51,23 @@ def _open(options: argparse.Namespace, _: Task) -> None:
     facts = {"model_id": opened.id, "folder": str(opened.folder), "name": opened.name}
     text = f"{opened.id}\n  {opened.name}, from {opened.source}, {len(opened.classes)} classes"
     answer(options, {**facts, "source": opened.source, "classes": list(opened.classes)}, text)
+
+
+def _publish(options: argparse.Namespace, task: Task) -> None:
+    from vitcore.pipeline import publish_run
+
+    workspace = open_workspace()
+    run = load_run(options.run_id, workspace=workspace)
+    made = publish_run(
+        run,
+        options.repository,
+        public=options.public,
+        page=not options.no_page,
+        workspace=workspace,
+        task=task,
+    )
+    text = "\n".join(filter(None, [made.model, made.page, "private" if made.private else "public"]))
+    answer(options, plain_values(made), text)
 
 
 def _export(options: argparse.Namespace, task: Task) -> None:

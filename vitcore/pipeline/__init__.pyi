@@ -29,6 +29,7 @@ from ._labelling import (
 )
 from ._maps import check_maps, load_map_check
 from ._opening import OpenedModel, delete_model, list_models, load_model, open_model
+from ._publishing import Published, load_published, publish_run
 from ._reporting import write_report
 from ._review import Review, RunVectors, load_review, review_run, run_vectors
 from ._searching import RecipeSearch, SearchedRecipe, find_recipe, load_search, usual_rivals
@@ -45,6 +46,7 @@ __all__ = [
     "OpenedModel",
     "OtherSet",
     "PhotoBatch",
+    "Published",
     "RecipeSearch",
     "Review",
     "RunComparison",
@@ -76,6 +78,7 @@ __all__ = [
     "load_external",
     "load_map_check",
     "load_model",
+    "load_published",
     "load_review",
     "load_search",
     "load_stress",
@@ -83,6 +86,7 @@ __all__ = [
     "new_batch",
     "open_model",
     "pack_export",
+    "publish_run",
     "remember_picks",
     "resume",
     "review_run",
