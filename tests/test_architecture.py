@@ -71,6 +71,11 @@ def test_nothing_reads_or_writes_pickles(path):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
+        if (name_of(path), called) == ("vitcore/backbone/_weights.py", "torch.load"):
+            # EfficientNet-Lite2 is published as such a file only: its digest is compared before, and
+            # nothing but tensors is let in.
+            assert "weights_only=True" in ast.unparse(node)
+            continue
         assert called not in {"torch.load", "torch.save", "torch.hub.load", "pd.read_pickle", "eval", "exec"}
         assert not called.endswith(".to_pickle")
         if called in {"np.load", "np.save", "numpy.load", "numpy.save"}:
@@ -88,12 +93,24 @@ def test_private_modules_are_used_by_their_own_package_only(path):
 
 
 # Each room, and the rooms whose names it may use: the arrows of the house, all of them.
-CELLAR = {"errors", "messages", "progress", "records", "workspace", "vectors", "compute", "folds", "text"}
+CELLAR = {
+    "errors",
+    "messages",
+    "progress",
+    "records",
+    "workspace",
+    "vectors",
+    "compute",
+    "folds",
+    "text",
+    "fitting",
+}
 ARROWS = {
     "messages": set(),
     "vectors": set(),
     "folds": set(),
     "text": set(),
+    "fitting": set(),
     "errors": {"messages"},
     "compute": {"errors", "messages"},
     "progress": {"errors", "messages"},

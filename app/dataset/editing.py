@@ -88,9 +88,7 @@ def draw_browser(data: Dataset) -> None:
     picked = _picked(data)
     _actions(data, picked, page, taken_out=rows is data.excluded)
     _pictures(data, page, picked)
-    st.caption(
-        tr("The centre of each photo, which is what the classifier looks at. Tick photos to change them.")
-    )
+    st.caption(tr("Each photo is shown as far as the classifier sees it. Tick photos to change them."))
 
 
 def _option(data: Dataset, name: str, place: int) -> str:

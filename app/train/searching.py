@@ -12,7 +12,7 @@ from app.shared.starting import device_of
 from app.shared.state import workspace
 from app.shared.text import escape_markdown, signed
 from app.train.settings import load_settings
-from vitcore.backbone import CATALOGUE, weights_are_here
+from vitcore.backbone import CATALOGUE, PAIRS, describe_backbone, weights_are_here
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.errors import NotFoundError, VitcoreError
@@ -68,7 +68,7 @@ def _draw_choice(data: Dataset, values: dict[str, Any], requested: dict[str, Any
     """Draw what to compare, for how long, and the button."""
     chosen = requested["backbone"]
     st.session_state.setdefault("search_backbones", list(usual_rivals(chosen)))
-    options = [name for name in CATALOGUE if name != chosen]
+    options = [name for name in (*CATALOGUE, *PAIRS) if name != chosen]
     st.session_state["search_backbones"] = [
         name for name in st.session_state["search_backbones"] if name in options
     ]
@@ -205,5 +205,6 @@ def _row(recipe: SearchedRecipe, found: RecipeSearch) -> dict[str, str]:
 
 
 def _backbone_title(name: str) -> str:
-    title = tr(CATALOGUE[name].title)
+    spec = describe_backbone(name)
+    title = " + ".join(tr(part.title) for part in spec.parts or (spec,))
     return title if weights_are_here(name) else tr("{backbone} (download)").format(backbone=title)

@@ -12,7 +12,7 @@ from app.shared.messages import notify, notify_error
 from app.shared.server_paths import paths_are_open
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
-from vitcore.backbone import CATALOGUE
+from vitcore.backbone import CATALOGUE, PAIRS, describe_backbone
 from vitcore.compute import DEVICES, PRECISIONS, Compute
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
@@ -25,7 +25,7 @@ __all__ = ["draw_settings", "load_settings", "requested_settings"]
 
 DEFAULTS = Hyperparameters()
 FILE = "file"
-BACKBONES = ("auto", *CATALOGUE)
+BACKBONES = ("auto", *CATALOGUE, *PAIRS)
 REQUESTED = tuple(field.name for field in fields(Compute))
 SIZES = [0, 112, 140, 168, 196, 224, 280, 336, 448, 518]
 
@@ -346,8 +346,8 @@ def _where() -> None:
                 placeholder="/home/me/model.safetensors",
                 persist_state="session",
             )
-        elif backbone in CATALOGUE:
-            st.caption(escape_markdown(tr(CATALOGUE[backbone].good_for), 200))
+        elif backbone in BACKBONES and backbone != "auto":
+            st.caption(escape_markdown(tr(describe_backbone(backbone).good_for), 200))
     with second:
         _draw("input_size")
     with third:
@@ -391,8 +391,9 @@ def _backbone_title(name: str) -> str:
         return tr("Automatic: DINOv2 small")
     if name == FILE:
         return tr("A weights file on this computer")
-    spec = CATALOGUE[name]
-    return f"{tr(spec.title)} · {significant(spec.parameters_millions)} M · {spec.licence}"
+    spec = describe_backbone(name)
+    title = " + ".join(tr(part.title) for part in spec.parts or (spec,))
+    return f"{title} · {significant(spec.parameters_millions)} M · {spec.licence}"
 
 
 def _or_automatic(name: str) -> str:

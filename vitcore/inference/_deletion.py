@@ -107,12 +107,15 @@ def _curves(classifier: Classifier, image: ImageSource, random: np.random.Genera
     explanation = explain(classifier, image)
     number = int(explanation.logits.argmax())
     scores = explanation.patches[number]  # (rows, columns)
-    pixels = classifier.embedder.prepare(classifier.load(image))  # (S, S, 3)
+    pixels = classifier.embedder.prepare(classifier.load(image))
     counts = [round(share * scores.size) for share in DELETED]
     orders = np.argsort(-scores, axis=None), random.permutation(scores.size)
     gone = [order[:count] for order in orders for count in counts]
-    damaged = [_without(pixels, patches, scores.shape) for patches in (*gone, orders[0])]
-    embeddings = classifier.embedder.embed(np.stack(damaged))
+    damaged = np.stack([pixels] * (len(gone) + 1))
+    for seen in classifier.embedder.squares(damaged):
+        for place, patches in enumerate((*gone, orders[0])):
+            seen[place] = _without(seen[place], patches, scores.shape)
+    embeddings = classifier.embedder.embed(damaged)
     logits = np.concatenate([explanation.logits[np.newaxis], classifier.head.logits(embeddings)])
     whole, *partly, nothing = classifier.trust.probabilities(logits)[:, number]
     return np.array([[whole, *some, nothing] for some in (partly[: len(counts)], partly[len(counts) :])])
@@ -124,10 +127,11 @@ def _without(
     """The image (S, S, 3) with the mean colour in the place of some of its patches."""
     gone = np.zeros(shape, dtype=bool)
     gone.flat[patches] = True
-    side = len(pixels) // len(gone)
-    gone = gone.repeat(side, axis=0).repeat(side, axis=1)  # (rows, columns) -> (S, S)
+    rows, columns = (
+        np.arange(side) * count // side for side, count in zip(pixels.shape, shape, strict=False)
+    )
     damaged = pixels.copy()
-    damaged[: len(gone), : gone.shape[1]][gone] = pixels.mean(axis=(0, 1)).round().astype(np.uint8)
+    damaged[gone[rows[:, np.newaxis], columns]] = pixels.mean(axis=(0, 1)).round().astype(np.uint8)
     return damaged
 
 

@@ -53,6 +53,8 @@ class Explanation:
         bias: (C,), what is added whatever the image shows.
         square: Left, top, right and bottom of the part of the image that the patches cover, each as a share
             0 … 1 of its width or height.
+        strips: Into how many strips that part was cut along its longer side, to lie in the square that the
+            patches cover: below each other in a wide photo, beside each other in a tall one.
         exact: Whether a score is what the patch adds whatever the others show, as with a linear head. With a
             hidden layer it depends on them, and the scores are one fair way of sharing out the logit.
         embedding: float32 (D,), what the backbone makes of the image.
@@ -64,6 +66,7 @@ class Explanation:
     unplaced: Floats
     bias: Floats
     square: tuple[float, float, float, float]
+    strips: int
     exact: bool
     embedding: npt.NDArray[np.float32]
 
@@ -92,30 +95,45 @@ def explain(
     tokens = embedder.tokens(embedder.prepare(picture)[np.newaxis])
     embedding = embedder.pool(tokens)  # (1, D)
     mean, weight, bias = _linear_map(head, embedding[0])
-    [count] = {part.tokens.shape[1] for part in tokens if part.pooling == "mean"}
-    unplaced, patches, start = np.zeros(len(bias)), np.zeros((len(bias), count)), 0
+    # The map has the patches of the first network; those of others are spread over them.
+    side = next(math.isqrt(part.tokens.shape[1]) for part in tokens if part.pooling == "mean")
+    unplaced, patches, start = np.zeros(len(bias)), np.zeros((len(bias), side, side)), 0
     for part in tokens:
         values = part.tokens if part.pooling == "mean" else pooled([part])  # (1, P, W) or (1, W)
         stop = start + values.shape[-1]
         centred = values[0].cpu().double().numpy() - mean[start:stop]
         scores = weight[:, start:stop] @ centred.T  # (C, P) or (C,)
         if part.pooling == "mean":
-            patches += scores / count
+            patches += _spread(scores / scores.shape[1], side)
         else:
             unplaced += scores
         start = stop
-    side = math.isqrt(count)
-    left, top, right, bottom = embedder.square(picture)
+    place = embedder.placement(picture)
+    left, top, right, bottom = place.box
     return Explanation(
         classes=names,
         logits=head.logits(embedding)[0, numbers].astype(np.float64),
-        patches=patches[numbers].reshape(-1, side, side),  # (C, P) -> (C, rows, columns)
+        patches=patches[numbers],
         unplaced=unplaced[numbers],
         bias=bias[numbers],
         square=(left / picture.width, top / picture.height, right / picture.width, bottom / picture.height),
+        strips=place.strips,
         exact=isinstance(head, LinearHead),
         embedding=embedding[0],
     )
+
+
+def _spread(scores: Floats, side: int) -> Floats:
+    """Scores of patches on another grid, each given to those it overlaps by area: (C, P) -> (C, side, side).
+
+    Their sum stays the same.
+    """
+    own = math.isqrt(scores.shape[1])
+    edges, others = np.arange(own + 1) / own, np.arange(side + 1) / side
+    overlap = np.minimum(edges[1:, None], others[None, 1:]) - np.maximum(edges[:-1, None], others[None, :-1])
+    shares = own * overlap.clip(0)  # (own, side), each row adds up to 1
+    spread: Floats = np.einsum("crs,rR,sS->cRS", scores.reshape(-1, own, own), shares, shares)
+    return spread
 
 
 def heatmap(explanation: Explanation, image: Image.Image, label: str, *, size: int = 640) -> Image.Image:
@@ -139,7 +157,7 @@ def heatmap(explanation: Explanation, image: Image.Image, label: str, *, size: i
     left, top, right, bottom = (sides * explanation.square).round().astype(int).tolist()
     share = (scores / (np.abs(scores).max() or 1.0)).astype(np.float32)  # −1 … 1
     # Sharp squares are no truer, for a token knows of its surroundings, and hide the picture.
-    smooth = Image.fromarray(share).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+    smooth = _unfolded(share, (right - left, bottom - top), explanation.strips)
     strength = np.asarray(smooth)[..., np.newaxis]  # (height, width, 1)
     white, grey = Image.new("RGB", picture.size, "white"), picture.convert("L").convert("RGB")
     below = np.asarray(Image.blend(grey, white, _LIGHTER).crop((left, top, right, bottom)))
@@ -148,6 +166,23 @@ def heatmap(explanation: Explanation, image: Image.Image, label: str, *, size: i
     result = Image.blend(grey, white, _FADED)
     result.paste(Image.fromarray(painted.round().astype(np.uint8)), (left, top))
     return result
+
+
+def _unfolded(scores: npt.NDArray[np.float32], size: tuple[int, int], strips: int) -> Image.Image:
+    """Scores (rows, columns) as large as the part of a picture they belong to, its strips where they were."""
+    if strips == 1:
+        return Image.fromarray(scores).resize(size, Image.Resampling.BILINEAR)
+    width, height = size
+    if height > width:  # as if it lay on its side
+        return _unfolded(scores.T, (height, width), strips).transpose(Image.Transpose.TRANSPOSE)
+    step = math.ceil(width / strips)
+    folded = Image.fromarray(np.ascontiguousarray(scores))
+    folded = folded.resize((step, height * strips), Image.Resampling.BILINEAR)
+    result = Image.new("F", (step * strips, height))
+    for number in range(strips):
+        strip = folded.crop((0, height * number, step, height * (number + 1)))
+        result.paste(strip, (step * number, 0))
+    return result.resize(size, Image.Resampling.BILINEAR)
 
 
 def _number(label: str, classes: tuple[str, ...]) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.backbone import BackboneSpec, Embedder, choose_device, resolve_backbone
 from vitcore.errors import BackboneError, DeviceError, NotFoundError, StorageError
 from vitcore.inference._classifier import Classifier
 from vitcore.inference._config import HEAD, ModelBackbone, ModelConfig, check_digests, digests_of
@@ -161,15 +161,29 @@ def _embedder(
             backbone=Message(wanted.title),
         )
     # Prepared and read as in the training, whatever the catalogue says by now.
-    spec = replace(
-        backbone.spec,
-        preprocessing=wanted.preprocessing,
-        reading=wanted.reading,
-        embedding_dimension=wanted.embedding_dimension,
-    )
-    backbone = replace(backbone, spec=spec)
+    backbone = backbone.described(_read_as(backbone.spec, wanted))
     try:
         chosen = choose_device(device, config.precision, config.engine)
     except DeviceError:
         chosen = choose_device(device, "fp32")
     return Embedder(backbone, chosen, workspace)
+
+
+def _read_as(spec: BackboneSpec, wanted: BackboneSpec) -> BackboneSpec:
+    """A backbone that is here, prepared and read as a classifier wants it.
+
+    Raises:
+        BackboneError: One is a pair, and the other is not.
+    """
+    if len(spec.parts) != len(wanted.parts):
+        raise BackboneError(
+            "{backbone} has other networks here than in the training; train again.",
+            backbone=Message(wanted.title),
+        )
+    return replace(
+        spec,
+        preprocessing=wanted.preprocessing,
+        reading=wanted.reading,
+        embedding_dimension=wanted.embedding_dimension,
+        parts=tuple(_read_as(*pair) for pair in zip(spec.parts, wanted.parts, strict=True)),
+    )

@@ -22,7 +22,8 @@ __all__ = ["copy_script", "onnx_probabilities", "write_fp16", "write_int8", "wri
 def write_onnx(classifier: Classifier, file: Path, *, facts: Mapping[str, str]) -> None:
     """Write a classifier as one ONNX file in fp32.
 
-    It takes ``image``, uint8 (height, width, 3), and gives ``probabilities`` (C,) and ``embedding``
+    It takes ``image``, uint8 (height, width, 3), which a pair of networks takes once more for each of the
+    others as ``image_2`` and so on, and gives ``probabilities`` (C,) and ``embedding``
     (D,); its metadata says what the classes are called.
 
     Args:
@@ -86,15 +87,15 @@ def onnx_probabilities(file: Path, images: Sequence[Path]) -> Iterator[npt.NDArr
     Raises:
         ImageError: One of them cannot be decoded; once it is its turn.
     """
-    from vitcore.inference.standalone.predict import Model, Unreadable, load_image, prepare
+    from vitcore.inference.standalone.predict import Model, Unreadable
 
     model = Model(file)
 
     def answer(image: Path) -> npt.NDArray[np.float32]:
         try:
-            pixels = prepare(load_image(image, model.input_size), model.input_size)
+            inputs = model.prepared(image)
         except Unreadable as error:
             raise ImageError("{name} cannot be predicted: {reason}.", name=image, reason=error) from error
-        return model.probabilities(pixels)
+        return model.probabilities(inputs)
 
     return map(answer, images)

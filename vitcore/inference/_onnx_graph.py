@@ -3,20 +3,21 @@
 ::
 
     image  uint8 (height, width, 3)
-      │    centred square, bicubic resize with antialiasing, normalisation
+      │    what is seen of it, bicubic resize with antialiasing, normalisation
       │    the frozen network, up to the last block that is read
-      │    class token and mean of the patches of each block
+      │    what is read of its tokens
       ├──► embedding  float32 (D,), rounded to float16 as in the store
       ├──► novelty  float32 (), by the distance to the references and by the probes
       │    standardisation, head, temperature, softmax
       └──► probabilities  float32 (C,)
 
-Only operators of `ONNX_OPSET` are used.
+The networks of a pair have an input each, ``image``, ``image_2`` …, all for the same photo, and their vectors
+are joined. Only operators of `ONNX_OPSET` are used.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,36 +92,53 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
     import onnx
     from onnx import TensorProto, helper
 
-    spec = classifier.embedder.backbone.spec
-    network = network_graph(classifier.embedder.network, spec)
+    backbone, members = classifier.embedder.backbone, classifier.embedder.members
+    spec, preprocessing = backbone.spec, [member.backbone.spec.preprocessing for member in members]
+    networks = [network_graph(member.network, member.backbone.spec) for member in members]
+    if len(members) > 1:
+        networks = [
+            onnx.compose.add_prefix(network, f"network_{number}/")
+            for number, network in enumerate(networks, start=1)
+        ]
     before, behind = _Graph(), _Graph()
-    _prepare(before, spec.preprocessing, to=network.graph.input[0].name)
-    _classify(behind, classifier, of=network.graph.output[0].name)
+    inputs = ["image" if number == 1 else f"image_{number}" for number in range(1, len(members) + 1)]
+    for image, network, prepared in zip(inputs, networks, preprocessing, strict=True):
+        _prepare(before, prepared, image, to=network.graph.input[0].name)
+    raw = [network.graph.output[0].name for network in networks]
+    joined = behind.add("Concat", *raw, to=f"{HEAD}joined", axis=1) if len(raw) > 1 else raw[0]
+    _classify(behind, classifier, of=joined)
     classes, dimension = classifier.head.shape
     mass, farthest = classifier.trust.rule.at(classifier.trust.level)
     graph = helper.make_graph(
-        [*before.nodes, *network.graph.node, *behind.nodes],
+        [*before.nodes, *(node for network in networks for node in network.graph.node), *behind.nodes],
         "classifier",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["height", "width", 3])],
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, ["height", "width", 3]) for name in inputs],
         [
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [classes]),
             helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [dimension]),
             helper.make_tensor_value_info("novelty", TensorProto.FLOAT, []),
         ],
-        initializer=[*before.constants, *network.graph.initializer, *behind.constants],
+        initializer=[
+            *before.constants,
+            *(tensor for network in networks for tensor in network.graph.initializer),
+            *behind.constants,
+        ],
     )
     model: onnx.ModelProto = helper.make_model(
         graph,
-        opset_imports=network.opset_import,
-        functions=network.functions,
-        ir_version=network.ir_version,
+        opset_imports=list(
+            {item.domain: item for network in networks for item in network.opset_import}.values()
+        ),
+        functions=[function for network in networks for function in network.functions],
+        ir_version=networks[0].ir_version,
         producer_name="vitcore",
     )
     helper.set_model_props(
         model,
         {
             "classes": json.dumps(classifier.classes, ensure_ascii=False),
-            "input_size": str(spec.preprocessing.input_size),
+            "input_sizes": json.dumps([one.input_size for one in preprocessing]),
+            "fits": json.dumps([one.fit for one in preprocessing]),
             "opset": str(ONNX_OPSET),
             "temperature": repr(classifier.trust.temperature),
             "least_confidence": repr(mass),
@@ -132,7 +150,7 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
             "backbone": spec.title if spec.source == "file" else spec.id,  # the id of a file is its path
             "backbone_architecture": spec.architecture,
             "backbone_licence": spec.licence,
-            "backbone_weights_sha256": classifier.embedder.backbone.weights_sha256,
+            "backbone_weights_sha256": backbone.weights_sha256,
             **facts,
         },
     )
@@ -140,24 +158,18 @@ def classifier_graph(classifier: Classifier, facts: Mapping[str, str]) -> "onnx.
     return model
 
 
-def _prepare(graph: _Graph, preprocessing: Preprocessing, *, to: str) -> None:
-    """From ``image`` to what the network gets: the centred square, resized, normalised."""
+def _prepare(graph: _Graph, preprocessing: Preprocessing, image: str, *, to: str) -> None:
+    """From an input to what the network gets: the part that is seen, resized, normalised."""
     from onnx import TensorProto
 
-    name = _PREPARE
+    name = _PREPARE if image == "image" else f"{image}/{_PREPARE}"
     size = preprocessing.input_size
-    graph.add("Transpose", "image", to=f"{name}planes", perm=[2, 0, 1])  # (H, W, 3) -> (3, H, W)
+    graph.add("Transpose", image, to=f"{name}planes", perm=[2, 0, 1])  # (H, W, 3) -> (3, H, W)
     graph.add("Unsqueeze", f"{name}planes", graph.constant(f"{name}first", [0], np.int64), to=f"{name}batch")
-    graph.add("Shape", "image", to=f"{name}shape", start=0, end=2)
-    graph.add("ReduceMin", f"{name}shape", to=f"{name}side", keepdims=1)
-    graph.add("Sub", f"{name}shape", f"{name}side", to=f"{name}margins")
-    graph.add("Div", f"{name}margins", graph.constant(f"{name}two", [2], np.int64), to=f"{name}start")
-    graph.add("Add", f"{name}start", f"{name}side", to=f"{name}end")
-    axes = graph.constant(f"{name}axes", [2, 3], np.int64)
-    graph.add("Slice", f"{name}batch", f"{name}start", f"{name}end", axes, to=f"{name}square")
+    seen = _SEEN[preprocessing.fit](graph, name, image, f"{name}batch")
     graph.add(
         "Resize",
-        f"{name}square",
+        seen,
         "",
         "",
         graph.constant(f"{name}sizes", [1, 3, size, size], np.int64),
@@ -174,6 +186,75 @@ def _prepare(graph: _Graph, preprocessing: Preprocessing, *, to: str) -> None:
     std = graph.constant(f"{name}std", np.reshape(preprocessing.std, (1, 3, 1, 1)))
     graph.add("Sub", f"{name}scaled", mean, to=f"{name}centred")
     graph.add("Div", f"{name}centred", std, to=to)
+
+
+def _centre(graph: _Graph, name: str, image: str, batch: str) -> str:
+    """The centred square of an image (1, 3, H, W)."""
+    graph.add("Shape", image, to=f"{name}shape", start=0, end=2)
+    graph.add("ReduceMin", f"{name}shape", to=f"{name}side", keepdims=1)
+    graph.add("Sub", f"{name}shape", f"{name}side", to=f"{name}margins")
+    graph.add("Div", f"{name}margins", graph.constant(f"{name}two", [2], np.int64), to=f"{name}start")
+    graph.add("Add", f"{name}start", f"{name}side", to=f"{name}end")
+    axes = graph.constant(f"{name}axes", [2, 3], np.int64)
+    return graph.add("Slice", batch, f"{name}start", f"{name}end", axes, to=f"{name}square")
+
+
+def _by_shape(graph: _Graph, name: str, image: str, batch: str) -> str:
+    """The centred square of an image (1, 3, H, W), or all of it in strips (`vitcore.fitting.placement`)."""
+    from onnx import TensorProto
+
+    def integers(what: str, *values: int) -> str:
+        return graph.constant(f"{name}{what}", values, np.int64)
+
+    _centre(graph, name, image, batch)
+    graph.add("ReduceMax", f"{name}shape", to=f"{name}long", keepdims=1)
+    graph.add("Mul", f"{name}long", f"{name}two", to=f"{name}twice")
+    graph.add("Mul", f"{name}side", integers("three", 3), to=f"{name}thrice")
+    graph.add("Greater", f"{name}twice", f"{name}thrice", to=f"{name}elongated")
+    # The number of strips is the root of the ratio, rounded up, beyond a ratio of nine to four.
+    graph.add("Mul", f"{name}long", integers("four", 4), to=f"{name}four_times")
+    graph.add("Mul", f"{name}side", integers("nine", 9), to=f"{name}nine_times")
+    graph.add("Greater", f"{name}four_times", f"{name}nine_times", to=f"{name}long_enough")
+    graph.cast(f"{name}long", TensorProto.DOUBLE, to=f"{name}long_double")
+    graph.cast(f"{name}side", TensorProto.DOUBLE, to=f"{name}side_double")
+    graph.add("Div", f"{name}long_double", f"{name}side_double", to=f"{name}ratio")
+    graph.add("Sqrt", f"{name}ratio", to=f"{name}root")
+    graph.add("Ceil", f"{name}root", to=f"{name}rounded_up")
+    graph.cast(f"{name}rounded_up", TensorProto.INT64, to=f"{name}most")
+    graph.add("Where", f"{name}long_enough", f"{name}most", integers("one", 1), to=f"{name}strips")
+    graph.add("Div", f"{name}long", f"{name}strips", to=f"{name}step")
+    graph.add("Mul", f"{name}step", f"{name}strips", to=f"{name}kept")
+    graph.add("Min", f"{name}shape", f"{name}kept", to=f"{name}part")  # what remains is cut off
+    zeros, ones = integers("zeros", 0, 0), integers("ones", 1, 1)
+    graph.add("Where", f"{name}elongated", zeros, f"{name}start", to=f"{name}from")
+    graph.add("Where", f"{name}elongated", f"{name}part", f"{name}end", to=f"{name}until")
+    graph.add("Slice", batch, f"{name}from", f"{name}until", f"{name}axes", to=f"{name}box")
+    # Cut into n rows of strips, of a tall photo, or m columns of them, of a wide one, and their places
+    # exchanged: (1, 3, n h, m w) -> (1, 3, n, h, m, w) -> (1, 3, m, h, n, w) -> (1, 3, m h, n w).
+    graph.add("Equal", f"{name}shape", f"{name}long", to=f"{name}longer")
+    graph.add("Where", f"{name}longer", f"{name}strips", ones, to=f"{name}counts")  # n, m
+    graph.add("Sub", f"{name}until", f"{name}from", to=f"{name}sides")
+    graph.add("Div", f"{name}sides", f"{name}counts", to=f"{name}strip")  # h, w
+    last = integers("last", -1)
+    graph.add("Unsqueeze", f"{name}counts", last, to=f"{name}counts_column")
+    graph.add("Unsqueeze", f"{name}strip", last, to=f"{name}strip_column")
+    graph.add("Concat", f"{name}counts_column", f"{name}strip_column", to=f"{name}pairs", axis=1)
+    graph.add("Reshape", f"{name}pairs", last, to=f"{name}in_a_row")  # n, h, m, w
+    channels = integers("channels", 1, 3)
+    graph.add("Concat", channels, f"{name}in_a_row", to=f"{name}cut", axis=0)
+    graph.add("Reshape", f"{name}box", f"{name}cut", to=f"{name}in_strips")
+    graph.add("Transpose", f"{name}in_strips", to=f"{name}exchanged", perm=[0, 1, 4, 3, 2, 5])
+    graph.add("Gather", f"{name}counts", integers("other_way", 1, 0), to=f"{name}counts_exchanged")
+    graph.add("Mul", f"{name}counts_exchanged", f"{name}strip", to=f"{name}folded_sides")
+    graph.add("Concat", channels, f"{name}folded_sides", to=f"{name}folded_shape", axis=0)
+    return graph.add("Reshape", f"{name}exchanged", f"{name}folded_shape", to=f"{name}seen")
+
+
+_SEEN: Mapping[str, Callable[[_Graph, str, str, str], str]] = {
+    "centre": _centre,
+    "squashed": lambda _graph, _name, _image, batch: batch,
+    "by shape": _by_shape,
+}
 
 
 def _classify(graph: _Graph, classifier: Classifier, *, of: str) -> None:

@@ -187,8 +187,8 @@ def _answers(classifier: Classifier, files: Sequence[Path]) -> Iterator[npt.NDAr
     Raises:
         ImageError: One of them cannot be decoded; once it is its turn.
     """
-    size = classifier.embedder.input_size
-    classifier.embedder.embed(np.zeros((1, size, size, 3), dtype=np.uint8))  # loads it before time is taken
+    blank = np.zeros((1, *classifier.embedder.pixel_shape), dtype=np.uint8)
+    classifier.embedder.embed(blank)  # loads it before time is taken
 
     def answer(source: ImageSource, result: Prediction | Unreadable) -> npt.NDArray[np.floating]:
         if isinstance(result, Unreadable):

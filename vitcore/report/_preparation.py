@@ -10,7 +10,7 @@ from vitcore.language import decimals, images, ntr, number, tr, translated
 from vitcore.report._blocks import Block, Chart, Figure, Heading, Items, Paragraph, Table
 from vitcore.report._contents import ReportContents
 from vitcore.report._names import shortened
-from vitcore.report._provenance import division_sentences
+from vitcore.report._provenance import division_sentences, seen_words
 from vitcore.report._settings import setting_value
 
 __all__ = ["preparation"]
@@ -136,7 +136,7 @@ def _preparation(contents: ReportContents) -> str:
     """Say how a photo is prepared for the transformer, and in which variants it was learned from."""
     h, preprocessing = contents.run.hyperparameters, contents.run.config.backbone.preprocessing
     text = tr(
-        "Each photo was turned upright; its centred square, as large as fits, was resized to {size} × {size} "
+        "Each photo was turned upright; what the transformer sees of it was resized to {size} × {size} "
         "pixels (bicubic), and its colours were scaled as the transformer is used to: mean {mean}, standard "
         "deviation {deviation} (red, green and blue, from 0 to 1)."
     ).format(
@@ -144,6 +144,7 @@ def _preparation(contents: ReportContents) -> str:
         mean=" · ".join(map(decimals, preprocessing.mean)),
         deviation=" · ".join(map(decimals, preprocessing.std)),
     )
+    text = f"{text} {seen_words(contents.run.config.backbone)}"
     if h.views == 1:
         return f"{text} " + tr("Photos were learned from as they are, without variants.")
     varied = tr(

@@ -7,7 +7,7 @@ from vitcore.report._headline import headline_images
 from vitcore.report._names import shortened
 from vitcore.runs import RunBackbone, RunConfig, RunFacts
 
-__all__ = ["backbone_rows", "division_sentences", "limits", "reading_words"]
+__all__ = ["backbone_rows", "division_sentences", "limits", "reading_words", "seen_words"]
 
 _FEW = 20  # validation images of a class, below which its figures say little
 _NAMED = 12  # classes named in a sentence, at most
@@ -51,6 +51,19 @@ def reading_words(backbone: RunBackbone) -> str:
     if reading.own_pooling:
         parts.append(tr("the vector that the network pools itself"))
     return "; ".join(parts)
+
+
+def seen_words(backbone: RunBackbone) -> str:
+    """Say what a Vision Transformer sees of a photo, in a sentence."""
+    match backbone.preprocessing.fit:
+        case "squashed":
+            return tr("It looks at the whole of a photo, squashed to a square.")
+        case "by shape":
+            return tr(
+                "It looks at the centred square of a photo and sees nothing beside it; a photo that is more "
+                "than half as long again as broad it sees whole, cut into strips that lie side by side."
+            )
+    return tr("It looks at the centred square of a photo and sees nothing beside it.")
 
 
 def division_sentences(config: RunConfig, facts: RunFacts, *, ready_made: bool) -> str:
@@ -158,7 +171,7 @@ def limits(
                 few=number(_FEW), names=names
             )
         )
-    texts.append(tr("It looks at the centred square of a photo and sees nothing beside it."))
+    texts.append(seen_words(config.backbone))
     texts.append(
         tr(
             "All of this holds for photos like those of the dataset: of the same {count} classes, and taken "

@@ -23,6 +23,7 @@ import argparse
 import ctypes
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -65,20 +66,33 @@ class Model:
 
     Attributes:
         classes: The names of its C classes.
-        input_size: Side of the square, in pixels, that it looks at.
+        input_sizes: Sides of the squares, in pixels, that its networks look at, one for each of its inputs.
+        fits: What of a photo each of them sees.
     """
 
     def __init__(self, file: Path) -> None:
         self._session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
         facts = self._session.get_modelmeta().custom_metadata_map
         self.classes: list[str] = json.loads(facts["classes"])
-        self.input_size = int(facts["input_size"])
+        self.input_sizes: list[int] = json.loads(facts["input_sizes"])
+        self.fits: list[str] = json.loads(facts["fits"])
+        self._inputs = [item.name for item in self._session.get_inputs()]
         self._least_confidence = float(facts["least_confidence"])
         self._largest_novelty = float(facts["largest_novelty"])
 
-    def probabilities(self, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Of each class: uint8 (height, width, 3) -> float32 (C,)."""
-        (found,) = self._session.run(["probabilities"], {"image": pixels})
+    def prepared(self, file: Path) -> dict[str, np.ndarray[Any, Any]]:
+        """The inputs for an image file: uint8 (size, size, 3) each.
+
+        Raises:
+            Unreadable: It is no image, or a damaged one.
+        """
+        image = load_image(file, max(self.input_sizes))
+        seen = zip(self._inputs, self.input_sizes, self.fits, strict=True)
+        return {name: prepare(image, size, fit) for name, size, fit in seen}
+
+    def probabilities(self, inputs: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """Of each class: uint8 (height, width, 3) for each input -> float32 (C,)."""
+        (found,) = self._session.run(["probabilities"], inputs)
         return np.asarray(found)
 
     def predict(self, file: Path) -> dict[str, Any]:
@@ -87,8 +101,7 @@ class Model:
         Raises:
             Unreadable: It is no image, or a damaged one.
         """
-        pixels = prepare(load_image(file, self.input_size), self.input_size)
-        found, novelty = self._session.run(["probabilities", "novelty"], {"image": pixels})
+        found, novelty = self._session.run(["probabilities", "novelty"], self.prepared(file))
         order = np.argsort(-found, kind="stable")
         confidence, reason = float(found[order[0]]), ""
         if float(novelty) > self._largest_novelty:
@@ -104,13 +117,35 @@ class Model:
         }
 
 
-def prepare(image: Image.Image, size: int) -> np.ndarray[Any, Any]:
-    """The centred square of an image, as large as the model looks at it: uint8 (size, size, 3)."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = (left, top, left + side, top + side)
-    small = image.resize((size, size), Image.Resampling.BICUBIC, box=square, reducing_gap=REDUCING_GAP)
+def prepare(image: Image.Image, size: int, fit: str) -> np.ndarray[Any, Any]:
+    """What a network sees of an image: uint8 (size, size, 3).
+
+    The centred square where `fit` is "centre", the whole where it is "squashed". Where it is "by shape", the
+    centred square of a photo up to half as long again as broad; a longer one is squashed, and from nine times
+    four on cut into strips along its longer side that lie below or beside each other.
+    """
+    long, short = max(image.size), min(image.size)
+    left, top, right, bottom = 0, 0, image.width, image.height
+    if fit == "centre" or (fit == "by shape" and 2 * long <= 3 * short):
+        left, top = (image.width - short) // 2, (image.height - short) // 2
+        right, bottom = left + short, top + short
+    elif fit == "by shape" and 4 * long > 9 * short:
+        image = fold(image, math.ceil(math.sqrt(long / short)))
+        right, bottom = image.size
+    box = (left, top, right, bottom)
+    small = image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=REDUCING_GAP)
     return np.array(small, dtype=np.uint8)
+
+
+def fold(image: Image.Image, strips: int) -> Image.Image:
+    """An image with the strips of its longer side across its shorter one."""
+    wide, step = image.width >= image.height, max(image.size) // strips
+    result = Image.new("RGB", (step, image.height * strips) if wide else (image.width * strips, step))
+    for number in range(strips):
+        start = step * number
+        box = (start, 0, start + step, image.height) if wide else (0, start, image.width, start + step)
+        result.paste(image.crop(box), (0, image.height * number) if wide else (image.width * number, 0))
+    return result
 
 
 def load_image(file: Path, at_least: int) -> Image.Image:
