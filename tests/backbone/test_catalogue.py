@@ -1,11 +1,23 @@
 """The backbones on offer."""
 
+import numpy as np
 import pytest
+import safetensors.torch
 import timm
 import torch
 
-from vitcore.backbone import CATALOGUE, Reading, describe_backbone
+from vitcore.backbone import (
+    CATALOGUE,
+    Backbone,
+    Device,
+    Embedder,
+    Reading,
+    describe_backbone,
+    release_networks,
+)
+from vitcore.backbone._digest import file_sha256
 from vitcore.errors import BackboneError
+from vitcore.messages import message
 
 HUB = [spec for spec in CATALOGUE.values() if spec.source == "hub"]
 
@@ -50,7 +62,8 @@ def test_size_dimension_and_blocks_are_those_of_the_network(spec, skeleton):
     model = skeleton(spec.architecture, spec.preprocessing.input_size)
     has_class_token = getattr(model, "cls_token", None) is not None
     assert spec.embedding_dimension == spec.reading.numbers(model.embed_dim, class_token=has_class_token)
-    assert spec.reading.tokens_of[-1] == len(model.blocks)
+    assert spec.reading.own_pooling or spec.reading.tokens_of[-1] == len(model.blocks)
+    assert spec.reading.own_pooling == (getattr(model, "attn_pool", None) is not None)
     assert spec.parameters_millions == pytest.approx(
         sum(parameter.numel() for parameter in model.parameters()) / 1e6, rel=0.04
     )
@@ -90,6 +103,38 @@ def test_a_reading_of_nothing_is_refused(options, message):
         Reading(**options)
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("spec", HUB, ids=by_id)
+def test_a_vector_is_what_timm_alone_reads(spec, tmp_path):
+    torch.manual_seed(0)
+    size = spec.preprocessing.input_size
+    network = timm.create_model(spec.architecture, pretrained=False, num_classes=0, img_size=size).eval()
+    file = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(network.state_dict(), file)
+    embedder = Embedder(Backbone(spec, file, file_sha256(file), message("")), Device("cpu", "CPU", "fp32"))
+    pixels = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    mean, std = (torch.tensor(getattr(spec.preprocessing, key)).view(1, 3, 1, 1) for key in ("mean", "std"))
+    images = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std
+    outputs = []
+    hooks = [block.register_forward_hook(lambda *a: outputs.append(a[2])) for block in network.blocks]
+    with torch.inference_mode():
+        last = network.forward_features(images)
+        if spec.reading.own_pooling:
+            expected = network.forward_head(last, pre_logits=True)
+        else:
+            tokens = [network.norm(outputs[block - 1]) for block in spec.reading.blocks]
+            first = network.num_prefix_tokens
+            expected = torch.cat(
+                [part for each in tokens for part in (each[:, 0], each[:, first:].mean(dim=1))], dim=1
+            )
+    for hook in hooks:
+        hook.remove()
+    found = embedder.embed(pixels)
+    assert found.shape == (1, spec.embedding_dimension)
+    assert np.abs(found - expected.numpy()).max() < 1e-5
+    release_networks()
+
+
 @pytest.mark.parametrize("name", list(CATALOGUE))
 def test_an_entry_is_found_by_its_name(name):
     assert describe_backbone(name) is CATALOGUE[name]
@@ -110,10 +155,10 @@ def test_another_input_size_changes_nothing_else():
     ("name", "full_id", "dimension", "blocks", "size"),
     [
         ("test_vit", "test_vit.r160_in1k", 128, 6, 160),
-        ("test_vit3.r160_in1k", "test_vit3.r160_in1k", 96, 9, 160),
+        ("test_vit2.r160_in1k", "test_vit2.r160_in1k", 64, 8, 160),
         ("vit_small_patch16_224", "vit_small_patch16_224.augreg_in21k_ft_in1k", 768, 12, 224),
-        ("vit_small_patch14_dinov2.lvd142m", "vit_small_patch14_dinov2.lvd142m", 768, 12, 224),
-        ("vit_small_patch14_reg4_dinov2.lvd142m", "vit_small_patch14_reg4_dinov2.lvd142m", 768, 12, 224),
+        ("vit_large_patch14_dinov2.lvd142m", "vit_large_patch14_dinov2.lvd142m", 2048, 24, 224),
+        ("vit_large_patch14_reg4_dinov2.lvd142m", "vit_large_patch14_reg4_dinov2.lvd142m", 2048, 24, 224),
         ("deit3_small_patch16_384.fb_in1k", "deit3_small_patch16_384.fb_in1k", 768, 12, 384),
         ("vit_small_patch16_siglip_xyz", None, 0, 0, 0),
     ],

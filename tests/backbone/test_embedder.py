@@ -98,7 +98,7 @@ def test_backbones_with_and_without_class_token_work(weights_file, architecture,
     vectors = embedder.embed(noise(2, embedder.input_size))
     assert (vectors.shape, embedder.dimension) == ((2, dimension), dimension)
     parts = embedder.tokens(noise(1, embedder.input_size))
-    assert ("class token" in [part.pooling for part in parts]) == (dimension > parts[-1].tokens.shape[2])
+    assert ("class token" in [part.pooling for part in parts]) == (dimension > parts[-1].tokens.shape[-1])
 
 
 def test_the_final_norm_is_applied_in_a_backbone_that_pools_before_it(weights_file):

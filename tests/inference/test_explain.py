@@ -134,7 +134,7 @@ def logits_of(classifier: Classifier, image: Image.Image) -> np.ndarray:
 
 
 @pytest.mark.parametrize("make", [linear, hidden])
-@pytest.mark.parametrize("backbone", CATALOGUE)
+@pytest.mark.parametrize("backbone", [name for name, spec in CATALOGUE.items() if spec.reading.blocks])
 def test_the_scores_add_up_to_the_logit_for_every_backbone(backbone, make, embedder):
     shrunk = narrow(backbone, embedder)
     classifier = classifier_of(make(shrunk.dimension), shrunk)
@@ -158,7 +158,7 @@ def test_the_stand_ins_have_what_makes_a_difference(embedder):
             tokens[0].pooling == "class token",
             shrunk.network.num_prefix_tokens,
         )
-    assert set(found.values()) == {(True, True, 1), (False, True, 1), (False, True, 5), (False, False, 0)}
+    assert {(True, True, 1), (False, True, 1), (False, True, 2), (False, True, 5)} <= set(found.values())
 
 
 @pytest.mark.parametrize("registers", [0, 3])
@@ -177,10 +177,18 @@ def test_the_scores_add_up_in_bf16_as_well(embedder):
     assert np.abs(total(explanation) - logits_of(classifier, photo(150, 90))).max() < 1e-4
 
 
-def test_without_a_class_token_it_has_no_share(embedder):
-    shrunk = narrow("vit_base_patch16_siglip_224.v2_webli", embedder)
-    explanation = explain(classifier_of(linear(shrunk.dimension), shrunk), encoded(photo(150, 90)))
-    assert explanation.unplaced.tolist() == [0, 0, 0]
+@pytest.mark.parametrize(
+    "backbone", ["vit_base_patch16_siglip_224.v2_webli", "vit_pe_core_tiny_patch16_384.fb"]
+)
+def test_a_backbone_that_pools_by_attention_makes_no_map(backbone, embedder):
+    shrunk = narrow(backbone, embedder)
+    classifier = classifier_of(linear(shrunk.dimension), shrunk)
+    explanation = explain(classifier, encoded(photo(150, 120)))
+    assert np.abs(total(explanation) - logits_of(classifier, photo(150, 120))).max() < 1e-4
+    with pytest.raises(InputError, match="There is no map"):
+        heatmap(explanation, photo(150, 120), "cat")
+    with pytest.raises(InputError, match="no map to test"):
+        deletion_test(classifier, [encoded(photo(150, 120))])
 
 
 @pytest.mark.parametrize("make", [linear, hidden])

@@ -110,7 +110,8 @@ def small(backbone: str, base: Embedder, **options: object) -> Embedder:
             if isinstance(module, nn.LayerNorm) and module.elementwise_affine:
                 nn.init.normal_(module.weight, 1, 0.3)
                 nn.init.normal_(module.bias, 0, 0.3)
-    reading = Reading(blocks=(1, 2), spread=(2,))
+    own = spec.reading.own_pooling
+    reading = Reading(own_pooling=True) if own else Reading(blocks=(1, 2), spread=(2,))
     has_class_token = getattr(model, "cls_token", None) is not None
     spec = replace(
         spec,
@@ -197,7 +198,7 @@ def test_the_stand_ins_have_what_makes_a_difference(embedder):
     for name in CATALOGUE:
         network = small(name, embedder).network
         found.add((getattr(network, "cls_token", None) is not None, network.num_prefix_tokens))
-    assert found == {(True, 1), (True, 5), (False, 0)}
+    assert found == {(True, 1), (True, 2), (True, 5), (False, 0)}
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-from ._catalogue import CATALOGUE, PAIRS, BackboneSpec, Preprocessing, Reading, describe_backbone
+from ._catalogue import CATALOGUE, PAIRS, describe_backbone
 from ._device import Device, choose_device, cpu_can, cpu_name
 from ._embedder import Embedder
 from ._networks import release_networks
 from ._onnx_network import ONNX_OPSET, network_graph, quantise
 from ._reading import pooled
+from ._spec import BackboneSpec, Preprocessing, Reading
 from ._weights import Backbone, embedded_file, model_hub_problem, resolve_backbone, weights_are_here
 
 __all__ = [

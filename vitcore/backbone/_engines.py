@@ -17,9 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from vitcore.backbone._catalogue import BackboneSpec, Preprocessing
 from vitcore.backbone._device import Device
 from vitcore.backbone._onnx_network import network_graph, quantise, sensitive_nodes
+from vitcore.backbone._spec import BackboneSpec, Preprocessing
 from vitcore.backbone._weights import Backbone
 from vitcore.errors import BackboneError
 from vitcore.messages import Message

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from vitcore.backbone._catalogue import BackboneSpec, Reading
 from vitcore.backbone._reading import pooled, read_tokens
+from vitcore.backbone._spec import BackboneSpec, Reading
 from vitcore.errors import BackboneError
 from vitcore.messages import Message
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import nn
 
-from vitcore.backbone._catalogue import Reading
+from vitcore.backbone._spec import Reading
 from vitcore.errors import BackboneError
 
 __all__ = ["Part", "Tokens", "pooled", "read_tokens"]

@@ -7,9 +7,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitcore.backbone._catalogue import CATALOGUE, BackboneSpec, describe_backbone
+from vitcore.backbone._catalogue import CATALOGUE, describe_backbone
 from vitcore.backbone._digest import file_sha256
 from vitcore.backbone._hub import AUTO_PATIENCE_S, HubError, hub_file, hub_problem, is_kept
+from vitcore.backbone._spec import BackboneSpec
 from vitcore.errors import BackboneError
 from vitcore.messages import Message, message
 from vitcore.progress import Task

@@ -81,7 +81,7 @@ def deletion_test(classifier: Classifier, images: Iterable[ImageSource], *, seed
 
     Raises:
         ImageError: One of them cannot be opened or decoded; the message does not name it.
-        InputError: There are none.
+        InputError: There are none, or the backbone makes no maps.
     """
     random = np.random.default_rng(seed)
     curves = np.array([_curves(classifier, image, random) for image in images])  # (N, 2, K)
@@ -105,6 +105,8 @@ def deletion_test(classifier: Classifier, images: Iterable[ImageSource], *, seed
 def _curves(classifier: Classifier, image: ImageSource, random: np.random.Generator) -> Floats:
     """Probability of the predicted class without the top patches, and without random ones: (2, K)."""
     explanation = explain(classifier, image)
+    if not explanation.patches.size:
+        raise InputError("There is no map to test: this backbone pools the parts of a photo by attention.")
     number = int(explanation.logits.argmax())
     scores = explanation.patches[number]  # (rows, columns)
     pixels = classifier.embedder.prepare(classifier.load(image))

@@ -48,7 +48,8 @@ class Explanation:
         classes: The C classes that are explained.
         logits: (C,), of the embedding as the backbone gives it. Predictions are made from embeddings rounded
             to float16, which moves a logit by about 0.001.
-        patches: (C, rows, columns), score of each patch, above 0 if it speaks for the class.
+        patches: (C, rows, columns), score of each patch, above 0 if it speaks for the class; (C, 0, 0) where
+            the network pools the patches itself, by attention, so that there is no map.
         unplaced: (C,), score of what belongs to no place: class tokens, maximum and deviation of the patches.
         bias: (C,), what is added whatever the image shows.
         square: Left, top, right and bottom of the part of the image that the patches cover, each as a share
@@ -96,7 +97,7 @@ def explain(
     embedding = embedder.pool(tokens)  # (1, D)
     mean, weight, bias = _linear_map(head, embedding[0])
     # The map has the patches of the first network; those of others are spread over them.
-    side = next(math.isqrt(part.tokens.shape[1]) for part in tokens if part.pooling == "mean")
+    side = next((math.isqrt(part.tokens.shape[1]) for part in tokens if part.pooling == "mean"), 0)
     unplaced, patches, start = np.zeros(len(bias)), np.zeros((len(bias), side, side)), 0
     for part in tokens:
         values = part.tokens if part.pooling == "mean" else pooled([part])  # (1, P, W) or (1, W)
@@ -149,8 +150,13 @@ def heatmap(explanation: Explanation, image: Image.Image, label: str, *, size: i
         size: The longer side of the result in pixels.
 
     Raises:
-        InputError: That class was not explained.
+        InputError: That class was not explained, or there is no map.
     """
+    if not explanation.patches.size:
+        raise InputError(
+            "There is no map: this backbone pools the parts of a photo by attention; choose one that makes "
+            "maps, such as 'embedded'."
+        )
     scores = explanation.patches[_number(label, explanation.classes)]  # (rows, columns)
     picture = ImageOps.contain(image, (size, size), Image.Resampling.LANCZOS)
     sides = np.array([*picture.size, *picture.size])

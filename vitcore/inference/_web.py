@@ -63,7 +63,7 @@ def write_web_page(
     model = {
         "file": _MODEL,
         "classes": json.loads(facts["classes"]),
-        "input_size": int(facts["input_size"]),
+        "input_size": max(json.loads(facts["input_sizes"])),
         "least_confidence": float(facts["least_confidence"]),
         "largest_novelty": float(facts["largest_novelty"]),
         "runtime": about,

@@ -124,6 +124,8 @@ def _explained(classifier: Classifier, file: Path, row: Any) -> Tile:
     found = explain(classifier, file, classes=[row.predicted])
     picture = classifier.load(file)
     small = ImageOps.contain(picture, (_SIDE, _SIDE))
+    if not found.patches.size:  # of a backbone that makes no maps
+        return _tile(row, [(_data_uri(small), shortened(row.name))])
     painted = heatmap(found, picture, row.predicted, size=_SIDE)
     shows = tr("What spoke for {name}").format(name=shortened(row.predicted, _LONGEST))
     return _tile(row, [(_data_uri(small), shortened(row.name)), (_data_uri(painted), shows)])

@@ -63,7 +63,8 @@ function draw(place, answer) {
 
 async function predicted(image, width, height) {
   const { data, width: across, height: down } = pixelsOf(image, width, height, model.input_size, canvas);
-  const found = await session.run({ image: new ort.Tensor("uint8", data, [down, across, 3]) });
+  const photo = new ort.Tensor("uint8", data, [down, across, 3]);
+  const found = await session.run(Object.fromEntries(session.inputNames.map((name) => [name, photo])));
   const answer = answerOf(found.probabilities.data, found.novelty.data[0], model);
   for (const name of Object.keys(found)) found[name].dispose();
   return answer;
