@@ -30,6 +30,7 @@ from benchmarks._rows import Row, machine
 from benchmarks._search import search
 from benchmarks._second import second_training
 from benchmarks._setting import MissingData, Setting, home_at
+from benchmarks._short_work import short_work
 from benchmarks._stress import stress
 from benchmarks._trust import calibration, not_sure, unlike
 
@@ -58,6 +59,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "reference-loop": reference_loop,
         "search": search,
         "second-training": second_training,
+        "short-work": short_work,
         "stress": stress,
         "unlike": unlike,
         "views": views,

@@ -1,9 +1,11 @@
 import dataclasses
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from vitcore import jobs
 from vitcore.errors import DatasetError, Stopped
 from vitcore.jobs import Job, JobQueue, JobSnapshot
 from vitcore.progress import Progress
@@ -20,6 +22,14 @@ def drain(queue: JobQueue, device: str = "cpu") -> None:
     begun = threading.Event()
     queue.submit("run", "the last in line", lambda _job: begun.set(), device=device)
     wait(begun)
+
+
+def finish(job: Job) -> None:
+    """Wait for one job."""
+    deadline = time.monotonic() + PATIENCE_S
+    while job.snapshot.active:
+        assert time.monotonic() < deadline, "the job does not end"
+        time.sleep(0.001)
 
 
 class Gate:
@@ -291,3 +301,81 @@ def test_jobs_can_be_submitted_from_several_threads(queue):
     drain(queue)
     assert sorted(job.id for job in queue.jobs()) == list(range(1, 82))
     assert len({id(job) for job in queue.jobs()}) == 81
+
+
+# --- short work ----------------------------------------------------------------------------------
+
+
+class LongJob:
+    """A long job of many steps, until it is let go."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        self.steps, self.ended = 0, threading.Event()
+        self._begun, self._go = threading.Event(), threading.Event()
+        self.job = queue.submit("run", "long", self._work)
+        wait(self._begun)
+
+    def _work(self, job: Job) -> None:
+        self._begun.set()
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._go.is_set():
+            assert time.monotonic() < deadline
+            self.steps += 1
+            job.task.give_way()
+        self.ended.set()
+
+    def let_go(self) -> None:
+        self._go.set()
+
+
+def test_short_work_goes_ahead_between_two_steps_of_a_long_job(queue: JobQueue) -> None:
+    long = LongJob(queue)
+    seen = threading.Event()
+    steps: list[int] = []
+
+    def work(_job: Job) -> None:
+        steps.append(long.steps)
+        for _ in range(1000):
+            time.sleep(0)
+        steps.append(long.steps)
+        seen.set()
+
+    queue.submit("predict", "short", work, short=True)
+    wait(seen)
+    assert long.job.snapshot.state == "running"
+    assert steps[0] == steps[1]  # the long one rested
+    with queue.ahead("cpu"):  # the same for work in the caller's own thread
+        assert not long.ended.is_set()
+    long.let_go()
+    finish(long.job)
+
+
+def test_a_long_job_loses_no_more_than_its_bound(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_BURST_S", 0.0)
+    monkeypatch.setattr(jobs, "_SHARE", 1e-9)
+    long = LongJob(queue)
+    order: list[bool] = []
+    first = queue.submit("predict", "first", lambda _: order.append(long.ended.is_set()), short=True)
+    finish(first)
+    second = queue.submit("predict", "second", lambda _: order.append(long.ended.is_set()), short=True)
+    steps = long.steps
+    while long.steps < steps + 1000:  # it goes on while the second one waits
+        time.sleep(0)
+    assert second.snapshot.state == "waiting"
+    assert (queue.wait_s(second) or 0) > 0
+    long.let_go()
+    finish(second)
+    assert order == [False, True]
+
+
+def test_short_work_does_not_wait_for_a_long_job_that_never_rests(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_PATIENCE_S", 0.0)
+    hold = threading.Event()
+    long = queue.submit("run", "long", lambda _: wait(hold))
+    short = queue.submit("predict", "short", lambda _: None, short=True)
+    finish(short)
+    assert long.snapshot.active
+    hold.set()
+    finish(long)

@@ -1,16 +1,23 @@
-"""Background work: a line of jobs per device, watched through immutable snapshots.
+"""Background work: two lanes of jobs per device, watched through immutable snapshots.
 
 A job is a function that runs in a daemon thread and publishes `Progress`. Whoever holds the
 `JobQueue` can list the jobs, read how far they are and ask them to stop; nobody has to, and a job
 goes on when the browser that started it is gone.
+
+The long jobs of a device run one after another. Short work, such as a few photos to answer, does not wait for
+them: it goes ahead between two steps of the long job at work (`vitcore.progress.Task.give_way`). What a long
+job loses by that is bounded: `_BURST_S` seconds at once, and `_SHARE` of its time in the long run; beyond
+that, short work waits until so much has been earned again.
 """
 
 import itertools
+import math
 import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -20,6 +27,10 @@ from vitcore.progress import Estimate, Progress, Task
 from vitcore.records import disk_guard
 
 __all__ = ["Job", "JobQueue", "JobSnapshot", "JobState", "Work"]
+
+_SHARE = 0.04  # of the time of a long job that short work may take in the long run
+_BURST_S = 3.0  # that it may take at once
+_PATIENCE_S = 1.0  # after which short work starts beside a long job that is in the middle of a step
 
 JobState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
@@ -60,16 +71,21 @@ class Job:
         id: Counts the jobs of a queue, from 1.
         kind: What kind of work it is, a name that whoever submits it chooses.
         title: For people.
+        device: Name of the device it computes on.
+        short: Whether it goes ahead of the long jobs.
         stop: Set when the job should end early.
     """
 
     id: int
     kind: str
     title: str
+    device: str = "cpu"
+    short: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     _snapshot: JobSnapshot = field(default_factory=JobSnapshot)
     _began: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _give_way: Callable[[], None] = field(default=lambda: None)
 
     @property
     def snapshot(self) -> JobSnapshot:
@@ -82,7 +98,7 @@ class Job:
     @property
     def task(self) -> Task:
         """The object that the work reports to, and is stopped by."""
-        return Task(self.report, self.stop, self.announce, self.estimate)
+        return Task(self.report, self.stop, self.announce, self.estimate, self._give_way)
 
     def report(self, progress: Progress) -> None:
         """Publish progress."""
@@ -123,15 +139,122 @@ Work = Callable[[Job], object]
 _Waiting = tuple[Job, Work, Callable[[], None] | None]
 
 
+class _Device:
+    """Who computes on a device: a long job, or short work between two of its steps."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._long = False  # whether a long job has begun and not ended
+        self._resting = False  # whether it waits between two steps
+        self._asking = 0  # short work that waits for its turn
+        self._busy = False  # whether short work is being done
+        self._since = self._rests_since = self._spent_s = 0.0  # of the long job; the last is what it has lost
+
+    @contextmanager
+    def long(self) -> Iterator[None]:
+        """Hold the device for a long job, which is what is done within."""
+        with self._changed:
+            self._long, self._since, self._spent_s = True, time.monotonic(), 0.0
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._long = False
+                self._changed.notify_all()
+
+    def give_way(self) -> None:
+        """Let short work go ahead that waits for it; the long job calls this between two steps."""
+        with self._changed:
+            if not self._has_to_rest():
+                return
+            self._rests_since, self._resting = time.monotonic(), True
+            self._changed.notify_all()
+            resting = True
+            while resting:
+                self._changed.wait_for(lambda: self._busy or not self._asking)  # somebody takes the turn,
+                self._changed.wait_for(lambda: not self._busy)  # and has had it
+                resting = self._has_to_rest()
+            self._resting = False
+            self._spent_s += time.monotonic() - self._rests_since
+
+    @contextmanager
+    def short(self) -> Iterator[None]:
+        """Wait for the turn of short work, which is what is done within."""
+        with self._changed:
+            self._asking += 1
+            asked = time.monotonic()
+            while not self._may_start(asked):
+                self._changed.wait(0.05 if self._long else None)
+            self._asking -= 1
+            self._busy = True
+            self._changed.notify_all()
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy = False
+                if self._long and not self._resting:  # it was done beside a step, and slowed that down
+                    self._spent_s += time.monotonic() - began
+                self._changed.notify_all()
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until short work may go ahead, beside the rest of a step; 0 if it may now."""
+        return max(0.0, -self._earned_s()) / _SHARE if self._long else 0.0
+
+    def _earned_s(self) -> float:
+        """Return how long short work may keep the long job waiting now."""
+        if not self._long:
+            return math.inf
+        now = time.monotonic()
+        resting_s = now - self._rests_since if self._resting else 0.0
+        return _BURST_S + _SHARE * (now - self._since) - self._spent_s - resting_s
+
+    def _has_to_rest(self) -> bool:
+        return self._busy or (self._asking > 0 and self._earned_s() > 0)
+
+    def _may_start(self, asked: float) -> bool:
+        if self._busy:
+            return False
+        if not self._long or self._resting:
+            return True
+        return self._earned_s() > 0 and time.monotonic() - asked > _PATIENCE_S
+
+
+class _Lane:
+    """Jobs that run one after another, in a thread of their own."""
+
+    def __init__(self, name: str, turn: Callable[[], AbstractContextManager[None]]) -> None:
+        self._line: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        threading.Thread(target=self._work_off, args=(turn,), name=name, daemon=True).start()
+
+    def put(self, waiting: _Waiting) -> None:
+        """Put a job at the end."""
+        self._line.put(waiting)
+
+    def _work_off(self, turn: Callable[[], AbstractContextManager[None]]) -> None:
+        while True:
+            job, work, cleanup = self._line.get()
+            try:
+                with turn():
+                    state, reason = _run(job, work)
+            finally:
+                if cleanup is not None:
+                    cleanup()
+            job._end(state, reason)  # noqa: SLF001
+
+
 class JobQueue:
-    """The jobs of this process: those of one device run one after another.
+    """The jobs of this process: the long ones of one device run one after another, short ones go ahead.
 
     Safe to use from several threads.
     """
 
     def __init__(self) -> None:
         self._jobs: list[Job] = []
-        self._lines: dict[str, queue.SimpleQueue[_Waiting]] = {}
+        self._devices: dict[str, _Device] = {}
+        self._lanes: dict[tuple[str, bool], _Lane] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -142,27 +265,54 @@ class JobQueue:
         work: Work,
         *,
         device: str = "cpu",
+        short: bool = False,
         cleanup: Callable[[], None] | None = None,
     ) -> Job:
-        """Put work in the line of a device; it starts when those before it have ended.
+        """Put work in a lane of a device; it starts when those before it have ended.
 
         Args:
             kind: What kind of work it is.
             title: For people.
             work: Called with the job, in a daemon thread.
-            device: Name of the line.
+            device: Name of the device.
+            short: Whether it takes some seconds only, and goes ahead of the long jobs.
             cleanup: Called when the job has ended in any way, also when it never started.
         """
         with self._lock:
-            job = Job(next(self._numbers), kind, title)
+            owner = self._device(device)
+            job = Job(next(self._numbers), kind, title, device, short)
+            if not short:
+                job._give_way = owner.give_way  # noqa: SLF001
             self._jobs.append(job)
-            line = self._lines.get(device)
-            if line is None:
-                line = self._lines[device] = queue.SimpleQueue()
-                name = f"vitcore-jobs-{device}"
-                threading.Thread(target=_work_off, args=(line,), name=name, daemon=True).start()
-        line.put((job, work, cleanup))
+            lane = self._lanes.get((device, short))
+            if lane is None:
+                name = f"vitcore-jobs-{device}{'-short' if short else ''}"
+                lane = self._lanes[device, short] = _Lane(name, owner.short if short else owner.long)
+        lane.put((job, work, cleanup))
         return job
+
+    @contextmanager
+    def ahead(self, device: str) -> Iterator[None]:
+        """Wait for the turn of short work on a device, which the caller does within, in its own thread."""
+        with self._lock:
+            owner = self._device(device)
+        with owner.short():
+            yield
+
+    def wait_s(self, job: Job) -> float | None:
+        """Return the seconds until a job that waits will start, as far as that can be foreseen."""
+        with self._lock:
+            owner = self._device(job.device)
+        if job.short:
+            return owner.wait_s
+        before = [other for other in self.active() if other.device == job.device and other.id < job.id]
+        left = [other.snapshot.progress for other in before if not other.short]
+        if len(left) != 1 or left[0] is None:
+            return None
+        return left[0].remaining_s
+
+    def _device(self, name: str) -> _Device:
+        return self._devices.setdefault(name, _Device())
 
     def jobs(self) -> list[Job]:
         """All jobs, the newest first."""
@@ -176,18 +326,6 @@ class JobQueue:
     def stop(self, job: Job) -> None:
         """Ask a job to end early; one that waits will not start."""
         job.stop.set()
-
-
-def _work_off(line: "queue.SimpleQueue[_Waiting]") -> None:
-    """Run the jobs of one line, for ever."""
-    while True:
-        job, work, cleanup = line.get()
-        try:
-            state, reason = _run(job, work)
-        finally:
-            if cleanup is not None:
-                cleanup()
-        job._end(state, reason)  # noqa: SLF001
 
 
 def _run(job: Job, work: Work) -> tuple[JobState, Message | None]:

@@ -190,12 +190,19 @@ class Task:
         stop: Set it to end the work early.
         on_start: Called with the id of what is made, as soon as it exists.
         on_estimate: Called with each figure before its time.
+        on_step: Called between two steps, and returns when the next one may begin.
     """
 
     on_progress: OnProgress | None = None
     stop: Event = field(default_factory=Event)
     on_start: Callable[[str], None] | None = None
     on_estimate: Callable[[Estimate], None] | None = None
+    on_step: Callable[[], None] | None = None
+
+    def give_way(self) -> None:
+        """Let shorter work go ahead; called between two steps."""
+        if self.on_step is not None:
+            self.on_step()
 
     @property
     def stopped(self) -> bool:

@@ -1,6 +1,7 @@
 """Bringing new photos to a classifier: dropped, pasted or taken; and those that were brought before."""
 
-from collections.abc import Iterable, Sequence
+import zipfile
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import streamlit as st
@@ -29,6 +30,7 @@ from vitcore.sources import IMAGE_SUFFIXES, NamedFile
 
 __all__ = ["choose_batch", "draw_unanswered", "draw_uploaders"]
 
+FEW = 48  # photos, up to which answering goes ahead of longer work
 ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
 PHOTOS = [suffix[1:] for suffix in sorted(IMAGE_SUFFIXES)]
 WAYS = {
@@ -156,11 +158,25 @@ def _take(run: Run, uploads: Sequence[tuple[UploadedFile, str]]) -> None:
     st.rerun()
 
 
+def _are_few(sources: Sequence[NamedFile]) -> bool:
+    """Return whether so few photos came that answering them goes ahead of longer work."""
+    count = 0
+    for source in sources:
+        if PurePosixPath(source.name).suffix.lower() in IMAGE_SUFFIXES:
+            count += 1
+        elif zipfile.is_zipfile(source.path):
+            with zipfile.ZipFile(source.path) as archive:
+                count += len(archive.namelist())
+        else:
+            return False
+    return count <= FEW
+
+
 def _submit(
     run: Run,
     title: str,
     batch: PhotoBatch | None,
-    sources: Iterable[NamedFile] = (),
+    sources: Sequence[NamedFile] = (),
     kept: Uploads | None = None,
 ) -> None:
     try:
@@ -178,6 +194,7 @@ def _submit(
         title,
         work,
         device=able.embedder.device.name,
+        short=len(batch.names) <= FEW if batch is not None else _are_few(sources),
         result_id=run.id,
         uses=(run.folder,),
         cleanup=kept.hand_over() if kept is not None else None,

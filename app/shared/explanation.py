@@ -14,7 +14,7 @@ from app.shared.jobs import draw_jobs, start
 from app.shared.messages import draw_unavailable
 from app.shared.pictures import draw_thumbnail
 from app.shared.results import cached_classifier, cached_vectors, results_version
-from app.shared.state import workspace
+from app.shared.state import job_queue, workspace
 from app.shared.text import escape_markdown, signed
 from vitcore.dataset import Dataset, load_image
 from vitcore.errors import VitcoreError
@@ -65,7 +65,9 @@ def cached_explanation(run: Run, path: str, *, judged: bool = False) -> Explanat
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _explained(key: Hashable, _run: Run, path: str, judged: bool) -> Explanation:  # noqa: ARG001 - as above
-    return explain(cached_classifier(_run, judged=judged), path)
+    classifier = cached_classifier(_run, judged=judged)
+    with job_queue().ahead(classifier.embedder.device.name):
+        return explain(classifier, path)
 
 
 def draw_legend(explanation: Explanation, label: str) -> None:

@@ -48,6 +48,7 @@ def start(
     work: Work,
     *,
     device: str = "cpu",
+    short: bool = False,
     result_id: str = "",
     uses: Iterable[Path] = (),
     cleanup: Callable[[], None] | None = None,
@@ -59,6 +60,7 @@ def start(
         title: What it works on, for people.
         work: Called with its job, in another thread.
         device: Name of the device on which it computes.
+        short: Whether it takes some seconds only, and goes ahead of longer work.
         result_id: Id of what it works on, if that is there already; else the work announces it.
         uses: Folders of datasets and runs that cannot be deleted until it has ended.
         cleanup: Called when it has ended in any way.
@@ -75,7 +77,9 @@ def start(
         for folder in uses:
             ends.enter_context(workspace().using(folder))
         lane = kind.lane or device
-        job = job_queue().submit(kind.name, title, run, device=lane, cleanup=ends.pop_all().close)
+        job = job_queue().submit(
+            kind.name, title, run, device=lane, short=short, cleanup=ends.pop_all().close
+        )
     for key in ("own_jobs", "seen_jobs"):
         st.session_state.setdefault(key, set()).add(job.id)
 
@@ -123,7 +127,7 @@ def _draw_chips() -> None:
 def _draw_chip(job: Job, snapshot: JobSnapshot) -> None:
     work = tr(JOB_KINDS[job.kind].running).format(title=escape_markdown(job.title, 30))
     if snapshot.state == "waiting":
-        st.caption(":material/schedule: " + tr("**{work}** waits in line").format(work=work))
+        st.caption(f":material/schedule: {_waiting(job, work)}")
         return
     fraction = snapshot.progress.fraction if snapshot.progress else 0.0
     st.progress(fraction, text=f"**{work}** · {_position(snapshot)}")
@@ -155,12 +159,20 @@ def _position(snapshot: JobSnapshot) -> str:
     return tr("{counted}, {time} left").format(counted=counted, time=duration(progress.remaining_s))
 
 
+def _waiting(job: Job, work: str) -> str:
+    """Return that work waits for other work, and how long as far as that can be foreseen."""
+    wait_s = job_queue().wait_s(job)
+    if wait_s is None:
+        return tr("**{work}** waits in line").format(work=work)
+    return tr("**{work}** starts in about {time}").format(work=work, time=duration(max(wait_s, 1.0)))
+
+
 def _draw_waiting(job: Job) -> None:
     """Draw work further back in its lane, which can be called off."""
     with st.container(
         border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        text = tr("**{work}** waits in line").format(work=escape_markdown(job.title, 60))
+        text = _waiting(job, escape_markdown(job.title, 60))
         leaving = " · " + tr("called off") if job.stop.is_set() else ""
         st.markdown(f":material/schedule: {text}{leaving}")
         _stop_button(tr("Stop"), job)
@@ -183,7 +195,7 @@ def _panel(kind: JobKind, below: Callable[[Job], None] | None) -> None:
         top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
         phase = tr(_PHASES[progress.phase]) if progress else tr("Starting")
         if snapshot.state == "waiting":
-            phase = tr("Waiting for other work to end")
+            phase = _waiting(running, escape_markdown(running.title, 60))
         top.markdown(f"##### {phase}")
         with top:
             _stop_button(tr(kind.stop), running)

@@ -202,6 +202,7 @@ def _until(task: Task, batches: Iterator[EmbeddedBatch]) -> Iterator[EmbeddedBat
     while True:
         if task.stopped:
             raise Stopped("The embedding was stopped; what was computed is kept.")
+        task.give_way()
         batch = next(batches, None)
         if batch is None:
             return

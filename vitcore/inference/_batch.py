@@ -160,6 +160,7 @@ def predict_files(
                         "Stopped after {images} images, which are kept; start it again to go on.",
                         images=tally.images,
                     )
+                task.give_way()
                 # As many as the classifier takes at once: what goes on later begins with the same batch,
                 # and as batches can make a difference in the last digit, only so the rows are the same.
                 following = islice(results, classifier.embedder.batch_size)

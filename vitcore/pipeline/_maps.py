@@ -59,6 +59,7 @@ def check_maps(
         for file in files:
             if task.stopped:
                 raise Stopped("The check of the maps was stopped; nothing was kept.")
+            task.give_way()
             yield file
             meter.add(1)
 
