@@ -9,12 +9,12 @@ import numpy.typing as npt
 from benchmarks._rows import Row
 from benchmarks._setting import Setting
 from vitcore.audit import near_duplicate_groups
-from vitcore.backbone import CATALOGUE, Embedder, choose_device, resolve_backbone, weights_are_here
+from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset
 from vitcore.features import embed_images, image_files
 from vitcore.folds import deal_folds
-from vitcore.pipeline import RecipeSearch, find_recipe
+from vitcore.pipeline import RecipeSearch, find_recipe, usual_rivals
 from vitcore.search import Recipe
 from vitcore.training import Hyperparameters, finish_head, fit_head
 from vitcore.workspace import Workspace
@@ -38,7 +38,7 @@ def search(setting: Setting) -> list[Row]:
     """
     dataset, workspace = setting.photo_dataset()
     bench = _Bench(setting, dataset, workspace)
-    rivals = [name for name in CATALOGUE if name != setting.backbone and weights_are_here(name)]
+    rivals = usual_rivals(setting.backbone)
     planted = str(_random_weights(setting.folder()))
     names = {**{name: name for name in rivals}, planted: "planted"}
     taken, given, results = [], [], []

@@ -10,7 +10,7 @@ from benchmarks import BENCHMARKS, MissingData, Setting, _search
 def test_a_search_is_judged_by_photos_held_back(
     tmp_path, tiny_backbone, picture_folder, workspace, monkeypatch
 ):
-    monkeypatch.setattr(_search, "CATALOGUE", {})
+    monkeypatch.setattr(_search, "usual_rivals", lambda _: ())
     monkeypatch.setattr(_search, "_SOME", 1)
     photos = picture_folder(count=15)
     setting = Setting(scratch=tmp_path, backbone=tiny_backbone, photos=photos, kept=workspace)

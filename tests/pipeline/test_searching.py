@@ -166,4 +166,5 @@ def test_what_makes_no_sense_is_refused(find, picture_folder, tiny_backbone):
 def test_what_is_here_is_compared_where_nothing_is_named():
     assert "embedded" in usual_rivals("vit_base_patch16_clip_224.laion2b")
     assert "embedded" not in usual_rivals("embedded")
+    assert "embedded+lite2" in usual_rivals("embedded")
     assert not any("dinov3" in name for name in usual_rivals())

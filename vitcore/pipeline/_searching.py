@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.audit import near_duplicate_groups
-from vitcore.backbone import CATALOGUE, Embedder, resolve_backbone, weights_are_here
+from vitcore.backbone import CATALOGUE, PAIRS, Embedder, resolve_backbone, weights_are_here
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, kept_sides, split_index, view_key
 from vitcore.engines import choose_engine
@@ -187,7 +187,7 @@ class RecipeSearch:
 
 def usual_rivals(backbone: str = "auto") -> tuple[str, ...]:
     """The backbones that are compared where none are named: all that need no download, but for that one."""
-    return tuple(name for name in CATALOGUE if name != backbone and weights_are_here(name))
+    return tuple(name for name in (*CATALOGUE, *PAIRS) if name != backbone and weights_are_here(name))
 
 
 def find_recipe(
