@@ -9,7 +9,6 @@ from app.shared.process import import_ahead, prepare_process
 from vitcore.language import tr
 
 prepare_process()
-st.set_page_config(page_title=tr("ViT Studio"), page_icon=Path("app/icon.png"), layout="wide")
 pages = [
     st.Page("pages/dataset.py", title=tr("Dataset"), icon=":material/photo_library:", default=True),
     st.Page("pages/train.py", title=tr("Train"), icon=":material/model_training:"),
@@ -19,6 +18,8 @@ pages = [
     st.Page("pages/runs.py", title=tr("Runs"), icon=":material/history:"),
 ]
 page = st.navigation(pages, position="hidden")
+title = tr("{page} · ViT Studio").format(page=page.title)
+st.set_page_config(page_title=title, page_icon=Path("app/icon.png"), layout="wide")
 with opening(page.title):
     from app.shared.messages import draw_error, reported
     from app.shared.resuming import draw_interrupted

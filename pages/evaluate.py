@@ -17,7 +17,7 @@ from app.evaluate.forecast import draw_forecast
 from app.evaluate.not_sure import draw_trust
 from app.evaluate.stress import draw_stress
 from app.shared.layout import draw_next_page, draw_opening, draw_section, require_dataset, require_run
-from app.shared.text import spreadsheet_of
+from app.shared.text import download_name, spreadsheet_of
 from vitcore.language import tr
 from vitcore.runs import Run
 
@@ -62,8 +62,9 @@ def take_away(run: Run) -> None:
             (tr("Photo by photo (CSV)"), per_image, "predictions.csv", "text/csv"),
             (tr("Figures (JSON)"), figures_as_json, "metrics.json", "application/json"),
         ):
+            name = download_name(run.config.dataset.name, run.config.created, file)
             st.download_button(
-                label, partial(make, run), file, kind, icon=":material/download:", on_click="ignore"
+                label, partial(make, run), name, kind, icon=":material/download:", on_click="ignore"
             )
     st.caption(tr("To save a chart as a picture (PNG), point at it and use the symbol at its upper right."))
 

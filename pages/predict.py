@@ -30,7 +30,7 @@ def draw_photos(run: Run) -> None:
         readable = True
     with st.container(horizontal=True):
         if readable and len(batch.answers):
-            draw_downloads(batch)
+            draw_downloads(batch, run.config.dataset.name)
         st.button(
             tr("Forget these photos"),
             icon=":material/delete:",

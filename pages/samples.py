@@ -28,6 +28,7 @@ draw_opening(
 )
 run = require_run()
 data = require_dataset()
+draw_next_page("predict", tr("Try it on new photos"))  # before the gallery, for whoever goes by keyboard
 section = draw_section("samples", SECTIONS)
 if section == "labels":
     draw_suspect_labels(run, data)
@@ -40,4 +41,3 @@ else:
     else:
         draw_pictures(data, run, rows.iloc[list(draw_pagination(len(rows), "samples_page"))])
     draw_opened_photo(run, rows["image_id"].to_numpy())
-draw_next_page("predict", tr("Try it on new photos"))

@@ -11,7 +11,7 @@ from app.shared.layout import verdict
 from app.shared.messages import draw_damaged, draw_error
 from app.shared.pictures import draw_gallery
 from app.shared.state import dataset_names, workspace
-from app.shared.text import escape_markdown, spreadsheet_of
+from app.shared.text import download_name, escape_markdown, spreadsheet_of
 from vitcore.charts import confusion_chart
 from vitcore.dataset import Dataset, load_dataset
 from vitcore.errors import VitcoreError
@@ -181,7 +181,7 @@ def _result(run: Run, found: ExternalEvaluation) -> None:
     st.download_button(
         tr("Predictions there (CSV)"),
         spreadsheet_of(found.predictions),
-        "predictions.csv",
+        download_name(found.name, run.config.created, "predictions.csv"),
         "text/csv",
         on_click="ignore",
         key=f"csv_{found.dataset_id}",

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app.shared.layout import draw_pagination
 from app.shared.tables import draw_choice_table
+from app.shared.text import download_name
 from vitcore.dataset import load_image
 from vitcore.errors import VitcoreError
 from vitcore.language import tr
@@ -79,14 +80,23 @@ def _drawn(batch: PhotoBatch, numbers: list[int]) -> Iterator[str]:
         yield f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def draw_downloads(batch: PhotoBatch) -> None:
-    """Draw buttons for the answers as files, and for the photos sorted by class."""
+def draw_downloads(batch: PhotoBatch, dataset: str) -> None:
+    """Draw buttons for the answers as files, and for the photos sorted by class.
+
+    Args:
+        batch: The photos with their answers.
+        dataset: The name of what was learned from.
+    """
     name = Path(batch.title).stem or "photos"
+
+    def named(suffix: str) -> str:
+        return download_name(dataset, batch.created, f"{name}{suffix}")
+
     with st.container(horizontal=True):
         st.download_button(
             tr("Answers as CSV"),
             batch.to_csv,
-            f"{name}.csv",
+            named(".csv"),
             "text/csv",
             on_click="ignore",
             icon=":material/table:",
@@ -94,7 +104,7 @@ def draw_downloads(batch: PhotoBatch) -> None:
         st.download_button(
             tr("Answers as JSON"),
             partial(_json, batch),
-            f"{name}.json",
+            named(".json"),
             "application/json",
             on_click="ignore",
             icon=":material/data_object:",
@@ -106,7 +116,7 @@ def draw_downloads(batch: PhotoBatch) -> None:
             st.download_button(
                 tr("Download the zip"),
                 partial(_zip, batch, apart),
-                f"{name}-sorted.zip",
+                named("-sorted.zip"),
                 "application/zip",
                 on_click="ignore",
                 type="primary",

@@ -14,7 +14,7 @@ from app.shared.jobs import draw_jobs, start
 from app.shared.messages import draw_error, reported
 from app.shared.results import results_version
 from app.shared.state import workspace
-from app.shared.text import escape_markdown
+from app.shared.text import download_name, escape_markdown
 from vitcore.errors import VitcoreError
 from vitcore.inference import Agreement
 from vitcore.jobs import Job
@@ -114,7 +114,7 @@ def _report(run: Run) -> None:
             st.download_button(
                 tr("Download the report"),
                 file.read_bytes,
-                f"{run.id}.{language}.html",
+                download_name(run.config.dataset.name, run.config.created, f"report.{language}.html"),
                 "text/html",
                 icon=":material/download:",
                 on_click="ignore",
@@ -155,7 +155,7 @@ def _card(run: Run, form: str, *, busy: bool) -> None:
         st.download_button(
             tr(_DOWNLOAD[form]),
             archive.read_bytes,
-            f"{run.id}-{form}.zip",
+            download_name(run.config.dataset.name, run.config.created, f"{form}.zip"),
             "application/zip",
             type="primary",
             icon=":material/download:",

@@ -193,7 +193,7 @@ def draw_pictures(data: Dataset, run: Run, rows: pd.DataFrame, key: str = "galle
                     st.progress(min(max(row.confidence, 0.0), 1.0))
                 st.caption(_caption(row, labels.get(row.image_id)))
                 st.button(
-                    tr("Look closer"),
+                    tr("Enlarge"),
                     icon=":material/zoom_in:",
                     type="tertiary",
                     key=f"open_{key}_{row.image_id}",
@@ -224,4 +224,5 @@ def _caption(row: Any, label: str | None) -> str:
     elif label != row.true:
         state = tr("now labelled **{name}**").format(name=escape_markdown(label, 20))
         lines.append(f":material/edit: {state}")
+    lines.append(escape_markdown(row.name, 28))
     return "  \n".join(lines)

@@ -40,7 +40,7 @@ def draw_opened_photo(run: Run, order: npt.NDArray[np.int64]) -> None:
     if run_id != run.id or image_id not in samples_of(run).rows["image_id"].array:
         st.session_state.pop("opened", None)
         return
-    title = tr("A closer look")
+    title = tr("Photo")
     st.dialog(title, width="large", icon=":material/zoom_in:", on_dismiss=_close)(_dialog)(run, order)
 
 

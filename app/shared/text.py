@@ -13,6 +13,7 @@ __all__ = [
     "answer_details",
     "answer_headline",
     "confidence_text",
+    "download_name",
     "escape_markdown",
     "signed",
     "spreadsheet_of",
@@ -22,6 +23,7 @@ _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'/])")
 # Markdown would still turn these into links, icons and emoji after the escapes are gone; a word joiner,
 # which nobody sees, keeps them apart.
 _LIVELY = re.compile(r"(:)(?=//|[A-Za-z_+-])|(www)(?=\.)|(?<=\S)(@)", re.IGNORECASE)
+_NO_FILE_NAME = re.compile(r"[^\w.]+")
 _JOINER = "\N{WORD JOINER}"
 _SPACE = re.compile("[^\\S\N{NO-BREAK SPACE}]+")  # a number and its unit stay on one line
 
@@ -77,6 +79,18 @@ def answer_details(label: str, reason: str, confidence: float, chances: Mapping[
         return confidence_text(confidence)
     shown = {escape_markdown(name, 40): share for name, share in (chances or {label: confidence}).items()}
     return nearest_classes(reason, shown)
+
+
+def download_name(dataset: str, day: str, what: str) -> str:
+    """Return the name of a file that is handed out, which says of what it is and when that was.
+
+    Args:
+        dataset: The name of the dataset.
+        day: ISO 8601, of which the day is taken.
+        what: What is in the file, with the suffix.
+    """
+    stem = _NO_FILE_NAME.sub("-", dataset).strip("-.")[:60] or "photos"
+    return f"{stem}-{day[:10]}-{what}"
 
 
 def spreadsheet_of(table: pd.DataFrame) -> bytes:

@@ -1,6 +1,6 @@
 import pytest
 
-from app.shared.text import answer_details, answer_headline, signed
+from app.shared.text import answer_details, answer_headline, download_name, signed
 from vitcore.language import listed, percent, speaking
 
 
@@ -67,3 +67,10 @@ def test_names_in_a_close_call_do_no_harm():
     assert "![" not in answer_headline("x", "ambiguous", ["![x](http://evil/p.png)", "{count}"])
     assert "count" in answer_headline("x", "ambiguous", ["a", "{count}"])
     assert "![" not in answer_details("x", "ambiguous", 0.5, {"![x](http://evil/p.png)": 0.5})
+
+
+def test_the_name_of_a_file_says_of_what_it_is_and_when_that_was():
+    assert (
+        download_name("beach 2026/b", "2026-12-01T10:00:00+00:00", "a.csv") == "beach-2026-b-2026-12-01-a.csv"
+    )
+    assert download_name("../..", "2026-12-01T10:00:00+00:00", "a.csv") == "photos-2026-12-01-a.csv"

@@ -83,7 +83,7 @@ def test_from_a_cell_and_a_point_to_the_images_and_a_label_mended(
 
     # From close by it is moved to the class that was predicted.
     dialog = page.get_by_role("dialog")
-    open_with(page.get_by_role("button", name="Look closer"), dialog)
+    open_with(page.get_by_role("button", name="Enlarge"), dialog)
     expect(dialog.get_by_text(name)).to_be_visible()
     settled(page)
     dialog.get_by_role("button", name="Move").click()
@@ -101,7 +101,7 @@ def test_from_a_cell_and_a_point_to_the_images_and_a_label_mended(
     expect(page.get_by_text(told)).to_have_count(1)
     settled(page)
     place = wrong["name"].tolist().index(name)  # among the mistakes, which come first
-    page.get_by_role("button", name="Look closer").nth(place).click()
+    page.get_by_role("button", name="Enlarge").nth(place).click()
     expect(dialog.get_by_text(f"it was labelled {true}")).to_be_visible()
     expect(dialog.get_by_text(told)).to_be_visible()
     settled(page)

@@ -55,7 +55,7 @@ def choose(at, show="all", true=None, predicted=None, confidence=(0, 100), doubt
 
 def opened(at, place=0):
     """The ids in the keys of the buttons below the pictures; one of them is pressed."""
-    buttons = [button for button in at.button if button.label == "Look closer"]
+    buttons = [button for button in at.button if button.label == "Enlarge"]
     buttons[place].click().run()
     assert not at.exception
     return int(buttons[place].key.rsplit("_", 1)[1])
