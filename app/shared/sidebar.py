@@ -29,7 +29,7 @@ def draw_sidebar(pages: Sequence[StreamlitPage], shown: StreamlitPage) -> None:
     names = dataset_names()
     apply_selection("dataset", list(names))
     with st.sidebar:
-        links = st.container(gap=None)
+        links = st.container(gap="xsmall")
         if names:
             draw_select(tr("Dataset"), names, "dataset")
         found = {run.id: run for run in runs_of(st.session_state["dataset"])} if names else {}
