@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-_CARRIED = ("streamlit_app.py", "pages", "app", ".streamlit/config.toml")
+_CARRIED = ("streamlit_app.py", "frame.py", "pages", "app", ".streamlit/config.toml")
 _LEFT = shutil.ignore_patterns("__pycache__", "screenshots", "*.pyc")
 
 

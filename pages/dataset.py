@@ -12,7 +12,7 @@ from app.dataset.testing import draw_test_part
 from app.dataset.unlabelled import draw_unlabelled
 from app.dataset.welcome import draw_welcome
 from app.shared.job_kinds import IMPORT
-from app.shared.jobs import is_active
+from app.shared.jobs import is_active, is_arriving
 from app.shared.layout import draw_next_page, draw_opening
 from app.shared.state import chosen_dataset, workspace
 from app.shared.text import escape_markdown
@@ -36,7 +36,7 @@ def views(data: Dataset) -> None:
         draw_variants(data)
 
 
-importing = is_active(IMPORT)
+importing = is_active(IMPORT) or is_arriving()
 try:
     data, damaged = chosen_dataset(), {}
 except StorageError as error:

@@ -74,7 +74,7 @@ class Session:
 @contextmanager
 def open_session(app: RunningApp) -> Iterator[Session]:
     """Open the app as a browser does."""
-    address = app.routes.replace("http", "ws", 1)
+    address = app.address.replace("http", "ws", 1)
     with connect(f"{address}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as socket:
         yield Session(socket)
 
@@ -117,7 +117,7 @@ def _wait_until_healthy(app: RunningApp) -> None:
         if app.process.poll() is not None:
             pytest.fail(f"The server ended: {app.log.read_text()}")
         try:
-            with urllib.request.urlopen(f"{app.routes}/_stcore/health", timeout=5):
+            with urllib.request.urlopen(f"{app.address}/_stcore/health", timeout=5):
                 return
         except OSError:
             time.sleep(0.2)

@@ -150,7 +150,7 @@ def test_a_part_of_the_work_takes_its_share_of_the_whole():
 
 def test_estimates_go_to_whoever_watches():
     seen = []
-    estimate = Estimate(images=20, accuracy=0.5, low=0.3, high=0.7)
+    estimate = Estimate(images=20, total=60, accuracy=0.5, low=0.3, high=0.7)
     Task(on_estimate=seen.append).within(0, 1).along(Course(STAGES)).estimate(estimate)
     Task().estimate(estimate)
     assert seen == [estimate]

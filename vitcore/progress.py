@@ -58,12 +58,14 @@ class Estimate:
 
     Attributes:
         images: How many it was measured on.
+        total: How many there are in all.
         accuracy: Part of the answers that are right, 0 … 1.
         low: Lower end of its 95 % interval.
         high: Upper end.
     """
 
     images: int
+    total: int
     accuracy: float
     low: float
     high: float

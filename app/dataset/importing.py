@@ -12,17 +12,21 @@ from app.components.dropping import draw_drop_area
 from app.dataset.editing import split_in_words
 from app.dataset.naming import draw_naming
 from app.routes import photo_address
+from app.shared.address import go_to
+from app.shared.chosen import chosen_settings, requested_settings
 from app.shared.layout import draw_metrics, draw_switch
 from app.shared.messages import draw_error, reported
 from app.shared.server_paths import paths_are_open, server_path
-from app.shared.starting import start_import, start_sample
+from app.shared.starting import device_of, start_import, start_import_and_training, start_sample
 from app.shared.text import escape_markdown
 from app.shared.trays import MOST_FILES, Tray
+from vitcore.compute import Compute
 from vitcore.dataset import SAMPLE_COUNT, Dataset, inspect_source, preview_source
 from vitcore.errors import VitcoreError
 from vitcore.language import listed, mark, ntr, number, tr, translated
 from vitcore.layouts import EVERY_COLUMN, Candidate, Reading, Survey
 from vitcore.sources import NamedFile
+from vitcore.training import Hyperparameters
 
 __all__ = ["draw_import", "is_staged"]
 
@@ -106,8 +110,8 @@ def _sample() -> None:
         label = tr("Try it with handwritten digits")
         if st.button(label, icon=":material/draw:", key="use_sample"):
             start_sample()
-            st.rerun()
-        text = tr("No photos at hand? {count} handwritten digits are already here.")
+            go_to("train")
+        text = tr("No photos at hand? {count} handwritten digits are here, and trained on within a minute.")
         st.caption(text.format(count=number(SAMPLE_COUNT)))
 
 
@@ -226,8 +230,8 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
         draw_naming(survey, staged.reading, staged.read_as, str(_generation()))
         candidate = _choice(staged, survey)
         if candidate is not None:
-            _found(staged, survey, candidate)
             _destination(staged, survey, candidate, data)
+            _found(staged, survey, candidate)
         else:
             _cancel(tr("Cancel"))
 
@@ -405,16 +409,26 @@ def _destination(staged: Staged, survey: Survey, candidate: Candidate, data: Dat
     if where == NEW:
         title = st.text_input(tr("Name of the dataset"), title, max_chars=200).strip() or title
     with st.container(horizontal=True):
-        if st.button(tr("Import these photos"), type="primary", icon=":material/download:", key="import"):
-            start_import(
-                staged.sources,
-                title,
-                reading=candidate.reading,
-                into=data if where == ADD else None,
-                cleanup=_unstage(),
-            )
-            st.rerun()
+        training = st.button(
+            tr("Import and train"), type="primary", icon=":material/play_arrow:", key="train"
+        )
+        if training or st.button(tr("Import"), icon=":material/download:", key="import"):
+            _start(staged, title, candidate.reading, data if where == ADD else None, training=training)
         _cancel(tr("Cancel"))
+
+
+def _start(staged: Staged, title: str, reading: Reading, into: Dataset | None, *, training: bool) -> None:
+    """Import what is staged, and train on it if that is asked for."""
+    if not training:
+        start_import(staged.sources, title, reading=reading, into=into, cleanup=_unstage())
+        st.rerun()
+    with reported(draw_error):
+        hyperparameters, compute = Hyperparameters(**chosen_settings()), Compute(**requested_settings())
+        device_of(compute)  # what cannot be is said before the photos are handed over
+        start_import_and_training(
+            staged.sources, title, hyperparameters, compute, reading=reading, into=into, cleanup=_unstage()
+        )
+        go_to("train")
 
 
 def _cancel(label: str) -> None:

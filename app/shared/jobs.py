@@ -13,7 +13,7 @@ from app.shared.text import escape_markdown
 from vitcore.jobs import Job, JobSnapshot, Work
 from vitcore.language import duration, mark, number, tr, translated
 
-__all__ = ["draw_jobs", "is_active", "start", "watch_jobs"]
+__all__ = ["draw_jobs", "is_active", "is_arriving", "start", "watch_jobs"]
 
 _PHASES = {
     "import": mark("Reading the images"),
@@ -50,6 +50,7 @@ def start(
     device: str = "cpu",
     short: bool = False,
     result_id: str = "",
+    works_on: str = "",
     uses: Iterable[Path] = (),
     cleanup: Callable[[], None] | None = None,
 ) -> None:
@@ -62,6 +63,7 @@ def start(
         device: Name of the device on which it computes.
         short: Whether it takes some seconds only, and goes ahead of longer work.
         result_id: Id of what it works on, if that is there already; else the work announces it.
+        works_on: Id of the dataset that it works on; empty if it makes that first.
         uses: Folders of datasets and runs that cannot be deleted until it has ended.
         cleanup: Called when it has ended in any way.
     """
@@ -80,26 +82,52 @@ def start(
         job = job_queue().submit(
             kind.name, title, run, device=lane, short=short, cleanup=ends.pop_all().close
         )
+    if works_on:
+        job.works_on(works_on)
     for key in ("own_jobs", "seen_jobs"):
         st.session_state.setdefault(key, set()).add(job.id)
+    if kind.selects == "run" and not works_on and not result_id:  # to be looked at once it is there
+        st.session_state.setdefault("arriving", set()).add(job.id)
 
 
-def is_active(kind: JobKind) -> bool:
-    """Return whether work of a kind waits or runs."""
-    return any(job.kind == kind.name for job in job_queue().active())
+def is_active(kind: JobKind, works_on: str | None = None) -> bool:
+    """Return whether work of a kind waits or runs.
+
+    Args:
+        kind: What kind of work.
+        works_on: Only what works on this dataset, by its id; empty for what is still making one.
+    """
+    return bool(_active(kind, works_on))
 
 
-def draw_jobs(kind: JobKind, below: Callable[[Job], None] | None = None) -> bool:
+def is_arriving() -> bool:
+    """Return whether a job of this session still makes the dataset that it is going to work on."""
+    arriving = st.session_state.get("arriving", set())
+    return any(job.id in arriving and not job.snapshot.works_on for job in job_queue().active())
+
+
+def draw_jobs(
+    kind: JobKind, below: Callable[[Job], None] | None = None, *, works_on: str | None = None
+) -> bool:
     """Draw how far the work of a kind is, anew every second; return whether there is any.
 
     Args:
         kind: What kind of work.
         below: Draws what it has found so far.
+        works_on: As for `is_active`.
     """
-    active = is_active(kind)
+    active = is_active(kind, works_on)
     if active:
-        st.fragment(_panel, run_every=1.0)(kind, below)
+        st.fragment(_panel, run_every=1.0)(kind, below, works_on)
     return active
+
+
+def _active(kind: JobKind, works_on: str | None) -> list[Job]:
+    return [
+        job
+        for job in job_queue().active()
+        if job.kind == kind.name and works_on in {None, job.snapshot.works_on}
+    ]
 
 
 def watch_jobs() -> None:
@@ -114,6 +142,10 @@ def _draw_chips() -> None:
     ended = False
     for job in reversed(job_queue().jobs()):
         snapshot = job.snapshot
+        if snapshot.works_on and job.id in st.session_state.get("arriving", set()):
+            st.session_state["arriving"].discard(job.id)
+            select("dataset", snapshot.works_on)
+            ended = True
         if snapshot.active:
             _draw_chip(job, snapshot)
         elif job.id in st.session_state["seen_jobs"]:
@@ -129,7 +161,7 @@ def _draw_chip(job: Job, snapshot: JobSnapshot) -> None:
     if snapshot.state == "waiting":
         st.caption(f":material/schedule: {_waiting(job, work)}")
         return
-    fraction = snapshot.progress.fraction if snapshot.progress else 0.0
+    fraction = snapshot.progress.whole if snapshot.progress else 0.0
     st.progress(fraction, text=f"**{work}** · {_position(snapshot)}")
 
 
@@ -139,6 +171,8 @@ def _notice(job: Job, snapshot: JobSnapshot) -> None:
         return
     kind = JOB_KINDS[job.kind]
     if snapshot.state in {"complete", "stopped"} and snapshot.result_id:
+        if snapshot.works_on:
+            select("dataset", snapshot.works_on)
         select(kind.selects, snapshot.result_id)
     if snapshot.message is not None and snapshot.state in {"failed", "stopped"}:
         notify(snapshot.state, f"{tr(kind.ended_early)} {escape_markdown(translated(snapshot.message), 600)}")
@@ -151,6 +185,10 @@ def _position(snapshot: JobSnapshot) -> str:
     progress = snapshot.progress
     if progress is None:
         return tr("starting")
+    if progress.overall is not None:
+        if progress.overall_remaining_s is None:
+            return tr(_PHASES[progress.phase]).lower()
+        return tr("{time} left").format(time=duration(progress.overall_remaining_s))
     if not progress.total:
         return tr(_PHASES[progress.phase]).lower()
     counted = tr(_COUNTED[progress.unit]).format(done=number(progress.done), total=number(progress.total))
@@ -183,9 +221,9 @@ def _stop_button(label: str, job: Job) -> None:
     st.button(label, icon=icon, key=f"stop_{job.id}", on_click=job_queue().stop, args=(job,))
 
 
-def _panel(kind: JobKind, below: Callable[[Job], None] | None) -> None:
+def _panel(kind: JobKind, below: Callable[[Job], None] | None, works_on: str | None) -> None:
     """Draw the job of a kind that runs or is the next to run, and below it those that wait."""
-    jobs = [job for job in job_queue().active() if job.kind == kind.name]
+    jobs = _active(kind, works_on)
     if not jobs:
         return
     running = next((job for job in jobs if job.snapshot.state == "running"), jobs[0])
@@ -203,7 +241,7 @@ def _panel(kind: JobKind, below: Callable[[Job], None] | None) -> None:
             escape_markdown(running.title),
             tr("running for {time}").format(time=duration(snapshot.elapsed_s)),
         ]
-        if progress and progress.total:
+        if progress and (progress.total or progress.overall_remaining_s is not None):
             parts.append(_position(snapshot))
             if progress.per_second and progress.phase == "embed":
                 parts.append(tr("{speed} images/s").format(speed=number(progress.per_second, 1)))
@@ -211,7 +249,7 @@ def _panel(kind: JobKind, below: Callable[[Job], None] | None) -> None:
             parts.append(escape_markdown(translated(progress.message), 200))
         if running.stop.is_set():
             parts.append(tr("stopping after this batch"))
-        st.progress(progress.fraction if progress else 0.0, text=" · ".join(parts))
+        st.progress(progress.whole if progress else 0.0, text=" · ".join(parts))
     for job in jobs:
         if job is not running:
             _draw_waiting(job)

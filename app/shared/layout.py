@@ -158,7 +158,7 @@ def draw_empty_state(sentence: str, page: str, label: str, *, sample: bool = Fal
             other = tr("Try it with handwritten digits")
             if sample and st.button(other, icon=":material/draw:", key="empty_sample"):
                 start_sample()
-                go_to("dataset")
+                go_to("train")
     st.stop()
 
 

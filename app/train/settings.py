@@ -2,31 +2,30 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
+from app.shared.chosen import DEFAULTS, FILE, REQUESTED, chosen_settings, requested_settings
 from app.shared.engine import engine_title, engines_here
 from app.shared.messages import notify, notify_error
 from app.shared.server_paths import paths_are_open
 from app.shared.text import escape_markdown
 from app.shared.variants import draw_variants
 from vitcore.backbone import CATALOGUE, PAIRS, describe_backbone
-from vitcore.compute import DEVICES, PRECISIONS, Compute
+from vitcore.compute import DEVICES, PRECISIONS
 from vitcore.dataset import AUGMENTATIONS, Dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import mark, tr
+from vitcore.language import listed, mark, tr
 from vitcore.records import plain_values
 from vitcore.report import setting_title, setting_value, significant
 from vitcore.training import PRESETS, Hyperparameters, settings_without_effect
 
-__all__ = ["draw_settings", "load_settings", "requested_settings"]
+__all__ = ["draw_settings", "load_settings"]
 
-DEFAULTS = Hyperparameters()
-FILE = "file"
 BACKBONES = ("auto", *CATALOGUE, *PAIRS)
-REQUESTED = tuple(field.name for field in fields(Compute))
+ORDER = ("balanced", "quick", "thorough")  # of the presets
 SIZES = [0, 112, 140, 168, 196, 224, 280, 336, 448, 518]
 
 
@@ -47,7 +46,7 @@ RATES = (*(round(m * 10.0**e, 6) for e in range(-5, 0) for m in (1, 2, 5)), 1.0)
 CHOICES = {
     "epochs": Choice(
         (*range(1, 51), *range(55, 101, 5), 120, 150, 200, 300, 500, 1000),
-        mark("How often the training goes through all images. The best epoch is kept: more does no harm."),
+        mark("How often it goes through all photos. The best epoch is kept: more does no harm."),
     ),
     "learning_rate": Choice(
         RATES,
@@ -153,12 +152,11 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     for name, value in plain_values(DEFAULTS).items():
         st.session_state.setdefault(name, value)
-    _presets()
-    left, right = st.columns(2)
-    with left:
-        _draw("epochs")
-    with right:
-        _draw("learning_rate")
+    _draw_presets()
+    for column, name in zip(st.columns(2, gap="medium"), ("epochs", "learning_rate"), strict=True):
+        with column:
+            _draw(name)
+            st.caption(tr(CHOICES[name].meaning))
     with st.expander(tr("More settings"), icon=":material/tune:", key="settings_open", on_change="rerun"):
         learning, regularising, judging = st.columns(3, gap="medium")
         with learning:
@@ -175,14 +173,9 @@ def draw_settings(data: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
             _draw_seed()
         st.markdown("**" + tr("Where and with what") + "**")
         _where()
+        with st.popover(tr("Settings as a file"), icon=":material/settings:"):
+            _as_file()
     return chosen_settings(), requested_settings()
-
-
-def chosen_settings() -> dict[str, Any]:
-    """Return the chosen hyperparameters; those without effect are at their defaults, and not forgotten."""
-    shown = {name: st.session_state.get(name, value) for name, value in plain_values(DEFAULTS).items()}
-    idle = settings_without_effect(shown)
-    return {name: getattr(DEFAULTS, name) if name in idle else value for name, value in shown.items()}
 
 
 def load_settings(hyperparameters: Hyperparameters, requested: Mapping[str, Any] | None = None) -> None:
@@ -196,27 +189,35 @@ def load_settings(hyperparameters: Hyperparameters, requested: Mapping[str, Any]
         st.session_state["backbone"], st.session_state["weights"] = FILE, backbone
 
 
-def requested_settings() -> dict[str, Any]:
-    """Return the chosen backbone, device, precision and engine as of the last run."""
-    backbone = st.session_state.get("backbone", "auto")
-    return {
-        "backbone": st.session_state.get("weights", "").strip() if backbone == FILE else backbone,
-        **{name: st.session_state.get(name, "auto") for name in REQUESTED[1:]},
-    }
+def _draw_presets() -> None:
+    """Draw the presets, and which one the settings are at now."""
+    now = chosen_settings()
+    st.session_state["preset"] = next((name for name in ORDER if _values(name) == now), None)
+    st.radio(
+        tr("How to train"),
+        ORDER,
+        format_func=lambda name: tr(PRESETS[name].title),
+        captions=[tr(PRESETS[name].sentence) for name in ORDER],
+        key="preset",
+        on_change=_load_preset,
+        label_visibility="collapsed",
+    )
+    if st.session_state["preset"] is None:
+        balanced = _values("balanced")
+        changes = [
+            f"{setting_title(name, in_sentence=True)} {setting_value(name, value)}"
+            for name, value in now.items()
+            if value != balanced[name]
+        ]
+        st.caption(tr("Your own settings: as Balanced, but {changes}.").format(changes=listed(changes)))
 
 
-def _presets() -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for name, preset in PRESETS.items():
-            st.button(
-                tr(preset.title),
-                key=f"preset_{name}",
-                help=tr(preset.sentence),
-                on_click=load_settings,
-                args=(preset.hyperparameters,),
-            )
-        with st.popover(tr("Settings as a file"), icon=":material/settings:"):
-            _as_file()
+def _values(preset: str) -> dict[str, Any]:
+    return plain_values(PRESETS[preset].hyperparameters)
+
+
+def _load_preset() -> None:
+    load_settings(PRESETS[st.session_state["preset"]].hyperparameters)
 
 
 def _as_file() -> None:

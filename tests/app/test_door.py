@@ -22,7 +22,7 @@ SWITCHING_PROTOCOLS, FORBIDDEN = 101, 403
 @pytest.fixture(scope="module")
 def port(tmp_path_factory) -> Iterator[int]:
     with running_app(tmp_path_factory.mktemp("server") / "log") as app:
-        yield int(app.routes.rpartition(":")[2])
+        yield int(app.address.rpartition(":")[2])
 
 
 def status_of_handshake(port: int, headers: dict[str, str]) -> int:

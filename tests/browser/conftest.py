@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 def server(tmp_path: Path) -> Iterator[str]:
     """The app on a free port, in the workspace of the test; gives its address."""
     with running_app(tmp_path / "server.log") as app:
-        yield app.routes
+        yield app.address
 
 
 @pytest.fixture

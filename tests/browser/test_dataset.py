@@ -26,7 +26,7 @@ def test_a_dropped_folder_is_imported_and_a_wrong_label_mended(
     figures = page.get_by_test_id("stMetric")
     expect(figures.filter(has_text="Photos to import")).to_contain_text("12")
     settled(page)
-    page.get_by_role("button", name="Import these photos").click()
+    page.get_by_role("button", name="Import", exact=True).click()
     expect(figures.filter(has=page.get_by_text("Photos", exact=True))).to_contain_text("12")
 
     # The report names what was left out.

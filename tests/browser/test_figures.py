@@ -82,7 +82,7 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
     # Twelve series come in, are noticed, and are kept together.
     page.goto(server)
     bring_in(page, series_folder("first", range(1, 13)))
-    page.get_by_role("button", name="Import these photos").click()
+    page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("48 photos look like 12 series")).to_be_visible()
     settled(page)
     keep = page.get_by_role("button", name="Keep each series together")
@@ -96,7 +96,7 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
     settled(page)
     page.get_by_role("button", name="Train a classifier on these photos").click()
     choose_backbone_file(page, tiny_backbone)
-    page.get_by_role("button", name="Quick").click()
+    page.get_by_text("Quick", exact=True).click()
     settled(page)
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("The chosen classifier")).to_be_visible()
@@ -114,7 +114,7 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
     bring_in(page, series_folder("more", range(13, 17)))
     page.get_by_text("Add to pets").click()
     settled(page)
-    page.get_by_role("button", name="Import these photos").click()
+    page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("Photos that belong together: 16 groups")).to_be_visible()
     expect(page.get_by_role("combobox", name="Class", exact=True)).to_have_value("All classes (64)")
     assert list(list_datasets()["id"]) == [dataset_id]
@@ -131,6 +131,8 @@ def test_series_are_kept_together_and_two_trainings_compared_on_the_same_photos(
     expect(fair).to_be_visible()
     expect(page.get_by_text("These photos come from 12 groups")).to_be_visible()
     settled(page)
+    page.get_by_text("Details of this training").click()
+    expect(page.get_by_test_id("stMetric").first).to_be_visible()
     figures = page.get_by_test_id("stMetric").first.bounding_box()
     sentence = fair.bounding_box()
     assert figures is not None

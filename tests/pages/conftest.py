@@ -21,7 +21,7 @@ from app.shared import process
 from app.shared.state import job_queue
 from tests._archives import zip_of_folder
 from vitcore.compute import Compute
-from vitcore.dataset import import_dataset, load_dataset
+from vitcore.dataset import import_dataset, list_datasets, load_dataset
 from vitcore.jobs import Job
 from vitcore.pipeline import train
 from vitcore.progress import Progress
@@ -271,6 +271,8 @@ class HeldJob:
     def __init__(self, device: str, title: str, kind: str) -> None:
         self._begun, self._opened = threading.Event(), threading.Event()
         self.job = job_queue().submit(kind, title, self._work, device=device)
+        for dataset_id in list_datasets()["id"][:1]:
+            self.job.works_on(dataset_id)
         assert self._begun.wait(PATIENCE_S)
 
     def _work(self, job: Job) -> None:

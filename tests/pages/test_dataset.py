@@ -64,10 +64,11 @@ def test_while_photos_are_read_the_page_says_so(open_page, finish, ui, hold, pic
     assert at.metric
 
 
-def test_the_sample_set_is_one_click_away(open_page, ui, hold):
-    hold("import")
-    ui.press(open_page("dataset"), "use_sample")
-    assert [job.kind for job in job_queue().active()] == ["run", "dataset"]
+def test_the_sample_set_is_one_click_away_from_a_training(open_page, ui, hold):
+    hold()
+    at = ui.press(open_page("dataset"), "use_sample")
+    assert ui.current_page(at) == "Train"
+    assert [job.kind for job in job_queue().active()] == ["run", "run"]
     job_queue().stop(job_queue().jobs()[0])
 
 

@@ -28,11 +28,12 @@ def test_without_a_dataset_a_page_leads_to_where_photos_come_in(open_page, ui, p
 
 
 @pytest.mark.parametrize("page", ["train", *NEED_A_RUN])
-def test_without_a_dataset_the_sample_set_is_one_click_away(open_page, ui, page):
+def test_without_a_dataset_the_sample_set_is_one_click_away(open_page, ui, hold, page):
+    hold()
     at = ui.press(open_page(page), "empty_sample")
-    assert ui.current_page(at) == "Dataset"
-    (job,) = job_queue().jobs()
-    assert job.kind == "dataset"
+    assert ui.current_page(at) == "Train"
+    job, _ = job_queue().jobs()
+    assert job.kind == "run"
     job_queue().stop(job)
 
 

@@ -9,6 +9,7 @@ from tests._hub import refusal, serving, use_in_place_of_the_hub
 from tests._variants import first_of
 from vitcore.dataset import add_images, import_dataset, load_dataset
 from vitcore.language import percent
+from vitcore.progress import Estimate
 from vitcore.runs import list_runs, load_run
 from vitcore.training import PRESETS, Hyperparameters
 
@@ -100,7 +101,7 @@ def test_a_training_ends_with_its_figures(page, finish, ui):
     assert run.state == "complete"
     assert page.session_state["run"] == run.id
     assert percent(run.evaluation.accuracy) in [metric.value for metric in page.metric]
-    assert len(page.get("vega_lite_chart")) == 2
+    assert len(page.get("vega_lite_chart")) == 3  # how the figure grew, loss and scores
     assert len(page.success) == 1
 
 
@@ -313,9 +314,11 @@ def shown(at):
 
 
 @pytest.mark.parametrize("name", first_of(PRESETS))
-def test_a_preset_sets_every_setting(page, ui, name):
+def test_a_preset_sets_every_setting(page, name):
     choose(page, **SETTINGS)
-    ui.press(page, f"preset_{name}")
+    assert page.radio(key="preset").value is None
+    page.radio(key="preset").set_value(name).run()
+    assert page.radio(key="preset").value == name
     assert shown(page) == PRESETS[name].hyperparameters
 
 
@@ -371,3 +374,66 @@ def test_a_training_that_ended_early_goes_on(open_page, finish, ui, trained, end
     assert run.state == "complete"
     assert len(run.history) == config["hyperparameters"]["epochs"]
     assert ui.find_button(at, button) is None
+
+
+# --- from photos to a figure -------------------------------------------------------------------
+
+
+def test_photos_are_imported_and_trained_on_by_one_click(
+    open_page, finish, ui, picture_folder, tiny_backbone
+):
+    at = open_page("dataset")
+    at.session_state["backbone"], at.session_state["weights"] = "file", tiny_backbone
+    at.session_state["epochs"] = 2
+    ui.press(ui.look_at_path(at, picture_folder()), "train")
+    assert ui.current_page(at) == "Train"
+    finish(at)
+    (job,), (run,) = job_queue().jobs(), list_runs()
+    assert (job.snapshot.state, job.snapshot.result_id) == ("complete", run.id)
+    assert [estimate.images for estimate in job.snapshot.estimates] == [20]
+    assert {estimate.total for estimate in job.snapshot.estimates} == {36}
+    assert at.session_state["dataset"] == run.config.dataset.id == job.snapshot.works_on
+    assert at.session_state["run"] == run.id
+    assert job.snapshot.progress.whole > 0.9
+
+
+def test_figures_before_their_time_are_shown(open_page, ui, hold, trained):
+    held = hold()
+    held.job.estimate(Estimate(images=80, total=600, accuracy=0.64, low=0.52, high=0.75))
+    at = open_page("train")
+    assert any("from 80 of 600 photos: about **64\N{NO-BREAK SPACE}%**" in text for text in ui.texts(at))
+    assert len(at.get("vega_lite_chart")) == 1
+    assert trained.run.state == "complete"
+
+
+def test_a_training_on_other_photos_does_not_hide_the_result(open_page, ui, hold, trained):
+    held = hold()
+    held.job.works_on("another")
+    at = open_page("train")
+    assert any("another dataset is under way" in text for text in ui.texts(at))
+    assert at.session_state["run"] == trained.run.id
+    assert at.metric
+
+
+def test_without_photos_yet_the_page_shows_the_training_that_brings_them(open_page, ui, hold):
+    held = hold()
+    at = open_page("train")
+    at.session_state["arriving"] = {held.job.id}
+    at.run()
+    assert not at.exception
+    assert ui.find_button(at, f"stop_{held.job.id}")
+    assert ui.find_button(at, "empty_dataset") is None
+
+
+def test_the_result_names_the_worst_confusions_and_answers_a_photo(open_page, ui, trained):
+    at = open_page("train")
+    rows = trained.run.headline_predictions
+    wrong = rows[rows["true"] != rows["predicted"]]
+    most = wrong.groupby(["true", "predicted"]).size().max()
+    assert any("taken for" in text and f"{most} photo" in text for text in ui.texts(at))
+    photo = trained.dataset.path(rows["file"].iloc[0])
+    next(found for found in at.file_uploader if found.key == "trial").set_value(
+        (photo.name, photo.read_bytes(), "image/png")
+    ).run()
+    assert not at.exception
+    assert any(name in text for text in ui.texts(at) for name in trained.run.classes)

@@ -3,6 +3,7 @@ from ._confusion import confusion_chart, confusion_order
 from ._curves import comparison_chart, loss_chart, score_chart
 from ._dataset import class_count_chart, size_chart
 from ._embedding import embedding_chart
+from ._estimates import estimates_chart
 from ._evaluation import (
     coverage_chart,
     forecast_chart,
@@ -20,6 +21,7 @@ __all__ = [
     "confusion_order",
     "coverage_chart",
     "embedding_chart",
+    "estimates_chart",
     "forecast_chart",
     "loss_chart",
     "precision_recall_chart",

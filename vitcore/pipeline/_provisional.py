@@ -1,6 +1,7 @@
 """A figure before its time: a quick classifier of the first images, while the others are still looked at."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,7 @@ def first_look(rows: pd.DataFrame, task: Task, *, seed: int) -> FirstLook:
         first = order[: len(vectors)]
         estimate = estimate_accuracy(np.asarray(vectors), labels[first], groups[first], seed=seed)
         if estimate is not None:
-            task.estimate(estimate)
+            task.estimate(replace(estimate, total=len(rows)))
 
     return FirstLook(order=order, sizes=_sizes(len(rows), int(labels.max()) + 1), look=look)
 
@@ -88,7 +89,7 @@ def estimate_accuracy(
         right[held_out] = probe.predict((scaled[held_out] - mean) / spread) == labels[held_out]
     worth = independence(right, groups) * CROSS_VALIDATED_WORTH
     low, high = wilson_interval(int(right.sum()), len(right), worth)
-    return Estimate(images=len(labels), accuracy=float(right.mean()), low=low, high=high)
+    return Estimate(images=len(labels), total=len(labels), accuracy=float(right.mean()), low=low, high=high)
 
 
 def _sizes(images: int, classes: int) -> Sequence[int]:
