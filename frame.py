@@ -6,11 +6,13 @@ import streamlit as st
 
 from app.server import opening
 from app.shared.process import import_ahead, prepare_process
+from app.shared.state import is_labelling
 from vitcore.language import tr
 
 prepare_process()
 pages = [
     st.Page("pages/dataset.py", title=tr("Dataset"), icon=":material/photo_library:", default=True),
+    *([st.Page("pages/label.py", title=tr("Label"), icon=":material/label:")] if is_labelling() else []),
     st.Page("pages/train.py", title=tr("Train"), icon=":material/model_training:"),
     st.Page("pages/evaluate.py", title=tr("Evaluate"), icon=":material/monitoring:"),
     st.Page("pages/samples.py", title=tr("Samples"), icon=":material/image_search:"),

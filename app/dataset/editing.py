@@ -9,10 +9,10 @@ from app.shared.edits import apply_edit, draw_undo_button
 from app.shared.layout import draw_pagination
 from app.shared.pictures import draw_thumbnail
 from app.shared.text import escape_markdown
-from vitcore.dataset import Dataset, delete_class, exclude, relabel, rename_class, restore
+from vitcore.dataset import Dataset, exclude, relabel, restore
 from vitcore.language import listed, mark, number, tr
 
-__all__ = ["PARTS", "draw_browser", "draw_class_editor", "split_in_words"]
+__all__ = ["PARTS", "draw_browser", "split_in_words"]
 
 PARTS = {  # of a ready-made split
     "train": mark("for training"),
@@ -27,36 +27,6 @@ TAKEN_OUT = "taken_out"
 def split_in_words(counts: Mapping[str, int]) -> str:
     """Return how many images each part of a ready-made split has, in words."""
     return listed([f"{number(counts[part])} {tr(name)}" for part, name in PARTS.items() if part in counts])
-
-
-def draw_class_editor(data: Dataset) -> None:
-    """Draw the ways to rename, merge or take out whole classes."""
-    with st.popover(tr("Rename, merge or take out a class"), icon=":material/edit:"):
-        label = st.selectbox(tr("Class"), data.classes, key=f"edited_class_{data.id}")
-        name = st.text_input(
-            tr("New name"),
-            key=f"new_name_{data.id}_{data.version}",
-            help=tr("The name of another class puts both together."),
-        ).strip()
-        merges = name in data.classes and name != label
-        if merges:
-            st.caption(
-                tr(
-                    "There is a class **{name}** already; its {count} photos and these {others} become one "
-                    "class."
-                ).format(
-                    name=escape_markdown(name, 40),
-                    count=number(data.class_counts[name]),
-                    others=number(data.class_counts[label]),
-                )
-            )
-        with st.container(horizontal=True):
-            title = tr("Merge") if merges else tr("Rename")
-            if st.button(title, disabled=not name, key="rename_class"):
-                apply_edit(rename_class, data, label, name)
-            if st.button(tr("Take out the class"), icon=":material/remove_circle:", key="take_out_class"):
-                apply_edit(delete_class, data, label)
-        st.caption(tr("Nothing is erased; every change can be undone."))
 
 
 @st.fragment

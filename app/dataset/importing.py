@@ -245,6 +245,8 @@ def _keep(tray: Tray) -> None:
 def _choice(staged: Staged, survey: Survey) -> Candidate | None:
     """Draw the choice of a reading, if there are several; return the chosen one."""
     candidates = list(survey.candidates)
+    if staged.reading.unlabelled:
+        return candidates[0]
     if not any(candidate.classes for candidate in candidates):
         return _one_class(staged, survey)
     chosen = 0
@@ -294,6 +296,10 @@ def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
         ).format(count=number(survey.images)),
         icon=":material/help:",
     )
+    if st.button(tr("Import them without labels"), type="primary", icon=":material/label:", key="unlabelled"):
+        staged.read_as(replace(staged.reading, unlabelled=True))
+        st.rerun()
+    st.caption(tr("You can label them here, a group or a page at a time."))
     label = st.text_input(tr("If all of them are of one class, which?"), placeholder=tr("hat")).strip()
     if label:
         staged.read_as(replace(staged.reading, label=label))
@@ -336,7 +342,7 @@ def _columns(staged: Staged, candidate: Candidate) -> Candidate:
 
 def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
     """Draw counts and examples."""
-    taken = sum(candidate.classes.values())
+    taken = sum(item.reason is None for item in candidate.items)
     if len(survey.candidates) == 1:
         st.markdown(f"{escape_markdown(translated(candidate.title), 200)}.")
     draw_metrics(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.dataset.editing import PARTS, draw_class_editor, split_in_words
+from app.dataset.editing import PARTS, split_in_words
 from app.shared.cached_charts import draw_chart
+from app.shared.class_editor import draw_class_editor
 from app.shared.layout import draw_metrics
 from app.shared.text import escape_markdown, spreadsheet_of
 from vitcore import charts

@@ -9,7 +9,7 @@ from app.shared.text import escape_markdown
 from vitcore.dataset import Dataset, undo
 from vitcore.language import tr, translated
 
-__all__ = ["apply_edit", "draw_undo_button"]
+__all__ = ["apply_edit", "draw_undo_button", "undo_last"]
 
 
 def apply_edit(edit: Callable[..., Dataset], *arguments: object) -> None:
@@ -27,3 +27,9 @@ def draw_undo_button(data: Dataset, key: str = "undo") -> None:
         label = tr("Undo: {change}").format(change=escape_markdown(change, 80))
         if st.button(label, icon=":material/undo:", key=key):
             apply_edit(undo, data)
+
+
+def undo_last(data: Dataset) -> None:
+    """Take back the last edit, if there is one, and draw the page anew."""
+    if data.can_undo:
+        apply_edit(undo, data)

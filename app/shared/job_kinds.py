@@ -7,6 +7,7 @@ from vitcore.language import mark
 
 __all__ = [
     "CHECK",
+    "EMBEDDING",
     "EXPORT",
     "EXTERNAL_VALIDATION",
     "IMPORT",
@@ -67,6 +68,13 @@ CHECK = JobKind(
     ended_early=mark("The check ended early."),
     selects="dataset",
 )
+EMBEDDING = JobKind(
+    name="embedding",
+    running=mark("Looking at {title}"),
+    complete=mark("All photos were looked at, after {time}."),
+    ended_early=mark("Looking at the photos ended early."),
+    selects="dataset",
+)
 SEARCH = JobKind(
     name="search",
     running=mark("Finding better settings for {title}"),
@@ -122,6 +130,7 @@ JOB_KINDS = {
         TRAINING,
         IMPORT,
         CHECK,
+        EMBEDDING,
         SEARCH,
         REVIEW,
         EXTERNAL_VALIDATION,

@@ -61,7 +61,7 @@ def require_dataset() -> Dataset:
         sentence = tr("There are no photos yet. Bring some in, or try the sample set.")
         draw_empty_state(sentence, "dataset", tr("Go to Dataset"), sample=True)
     if found.index.empty:
-        draw_empty_state(tr("None of these photos has a label yet."), "dataset", tr("Go to Dataset"))
+        draw_empty_state(tr("None of these photos has a label yet."), "label", tr("Label these photos"))
     return found
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "chosen_run",
     "dataset_names",
     "distinct_names",
+    "is_labelling",
     "job_queue",
     "runs_of",
     "select",
@@ -43,6 +44,14 @@ def dataset_names() -> dict[str, str]:
     """Return the names of the datasets by id, newest first."""
     table = list_datasets(workspace())
     return distinct_names(dict(zip(table["id"], table["name"], strict=True)))
+
+
+def is_labelling() -> bool:
+    """Return whether there are photos to label, or were when this session labelled some."""
+    table = list_datasets(workspace())
+    if ((table["unlabelled"] > 0) | (table["images"] == 0)).any():
+        st.session_state["labelling"] = True
+    return bool(st.session_state.get("labelling"))
 
 
 def runs_of(dataset_id: str) -> list[Run]:

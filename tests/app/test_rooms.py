@@ -61,12 +61,12 @@ def test_what_pages_share_knows_no_page(path):
 
 @pytest.mark.parametrize("path", [file for page in PAGES for file in files(f"app/{page}")], ids=name_of)
 def test_the_folder_of_a_page_knows_no_other(path):
-    assert strangers(path, f"app.{path.parent.name}", "app.shared") == []
+    assert strangers(path, f"app.{path.parent.name}", "app.shared", "app.components") == []
 
 
 @pytest.mark.parametrize("path", files("pages"), ids=name_of)
 def test_a_page_knows_its_own_folder_and_what_is_shared(path):
-    assert strangers(path, f"app.{path.stem}", "app.shared") == []
+    assert strangers(path, f"app.{path.stem}", "app.shared", "app.components") == []
 
 
 @pytest.mark.parametrize("path", files("pages", "app"), ids=name_of)

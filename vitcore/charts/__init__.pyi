@@ -10,6 +10,7 @@ from ._evaluation import (
     precision_recall_chart,
     roc_chart,
 )
+from ._labelling import label_curve_chart
 from ._style import class_colours
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "embedding_chart",
     "estimates_chart",
     "forecast_chart",
+    "label_curve_chart",
     "loss_chart",
     "precision_recall_chart",
     "probability_chart",

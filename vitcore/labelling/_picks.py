@@ -83,6 +83,8 @@ def pick_teaching(space: Space, rows: Ints, margin: Floats, count: int, *, seed:
     Returns:
         Row numbers, the most doubtful first.
     """
+    if count < 1:
+        return rows[:0]
     if len(rows) <= count:
         return rows[np.argsort(margin[rows], kind="stable")]
     doubtful = rows[np.argsort(margin[rows], kind="stable")[: _PREFILTERED * count]]
