@@ -22,6 +22,7 @@ from benchmarks._features import features
 from benchmarks._forecast import more_images
 from benchmarks._headline import finish, headline
 from benchmarks._intervals import intervals
+from benchmarks._labelling import labelling
 from benchmarks._labels import label_audit
 from benchmarks._memory import memory
 from benchmarks._pages import page_rerun
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "headline": headline,
         "intervals": intervals,
         "label-audit": label_audit,
+        "labelling": labelling,
         "memory": memory,
         "not-sure": not_sure,
         "page-rerun": page_rerun,
