@@ -33,4 +33,4 @@ def label_curve_chart(curve: pd.DataFrame) -> alt.LayerChart:
             alt.Tooltip("accuracy:Q", title=tr("right guesses"), format=".1%"),
         ],
     )
-    return spoken(alt.layer(band, line).properties(height=_HEIGHT))
+    return spoken((band + line).properties(height=_HEIGHT))
