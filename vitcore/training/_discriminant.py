@@ -59,11 +59,13 @@ class Discriminant:
         axes: R axes; they span all that differs among the embeddings they were estimated from.
         weight: (C, R), of the head in these axes.
         bias: (C,).
+        turned: (N, R), the embeddings in the axes, where they were estimated from all of them; else None.
     """
 
     axes: Axes
     weight: torch.Tensor
     bias: torch.Tensor
+    turned: torch.Tensor | None
 
 
 def fit_discriminant(
@@ -114,7 +116,12 @@ def fit_discriminant(
         return torch.from_numpy(array.astype(np.float32)).to(rows.device)
 
     axes = Axes(mix=placed(mix), rows=rows)
-    return Discriminant(axes=axes, weight=placed(centres / temperature), bias=placed(bias))
+    return Discriminant(
+        axes=axes,
+        weight=placed(centres / temperature),
+        bias=placed(bias),
+        turned=placed(spread + centres[labels]) if len(chosen) == len(labels) else None,
+    )
 
 
 def _chosen_rows(labels: Ints) -> Ints:

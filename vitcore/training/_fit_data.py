@@ -9,7 +9,7 @@ import torch
 from vitcore.training._checkpoint import data_digest
 from vitcore.training._discriminant import MOST_AXES, Axes, fit_discriminant
 from vitcore.training._hyperparameters import Hyperparameters
-from vitcore.training._inputs import Inputs, inputs_of, turned_inputs
+from vitcore.training._inputs import Inputs, held_inputs, inputs_of, turned_inputs
 from vitcore.training._steps import moments
 from vitcore.vectors import Vectors
 
@@ -100,7 +100,7 @@ def new_fit_data(
     turn = found.axes.turned
     return replace(
         part,
-        x=turned_inputs(x, turn),
+        x=turned_inputs(x, turn) if found.turned is None else held_inputs(found.turned, x.part_rows),
         x_validation=turned_inputs(judged, turn),
         axes=found.axes,
         aim=(found.weight, found.bias),

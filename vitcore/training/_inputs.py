@@ -9,7 +9,7 @@ import torch
 
 from vitcore.vectors import Vectors, slices
 
-__all__ = ["Inputs", "inputs_of", "turned_inputs"]
+__all__ = ["Inputs", "held_inputs", "inputs_of", "turned_inputs"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -84,6 +84,11 @@ class _Streamed:
     def _put(self, chosen: Vectors, out: torch.Tensor) -> None:
         read = np.asarray(chosen).reshape(out.shape)  # (N, V, D) -> (N * V, D)
         out.copy_(torch.from_numpy(read)).sub_(self._mean).div_(self._std)
+
+
+def held_inputs(x: torch.Tensor, part_rows: int) -> Inputs:
+    """Embeddings that are in memory as they are needed: (N, R)."""
+    return _Held(x, part_rows)
 
 
 def turned_inputs(x: Inputs, turn: Callable[[torch.Tensor], torch.Tensor]) -> Inputs:
