@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,16 @@ from PIL import Image
 
 from vitcore.backbone import Device, Embedder, resolve_backbone
 from vitcore.errors import BackboneError, ImageError, Stopped, StorageError
-from vitcore.features import FeatureStore, FirstLook, ImageFile, StoredVectors, _store, embed_images
+from vitcore.features import (
+    FeatureStore,
+    FirstLook,
+    ImageFile,
+    StoredVectors,
+    _embed,
+    _store,
+    embed_images,
+    local_pass,
+)
 from vitcore.progress import Task
 
 CPU = Device("cpu", "CPU", "fp32")
@@ -83,6 +93,16 @@ def test_a_second_call_computes_nothing_and_gives_the_same_vectors(embedder, ima
     second = embed_images(embedder, images)
     assert (second.computed, second.seconds, second.images_per_second, embedder.embedded) == (0, 0.0, 0.0, 10)
     assert np.array_equal(first.vectors, second.vectors)
+
+
+def test_the_speed_is_kept_of_a_pass_on_this_machine(embedder, images, monkeypatch):
+    kept = []
+    monkeypatch.setattr(_embed, "keep_speed", lambda *about, **figures: kept.append((about, figures)))
+    found = embed_images(embedder, images)
+    embed_images(embedder, images)
+    embed_images(embedder, images, views=2, forward_pass=partial(local_pass))
+    about = (embedder.workspace, embedder.backbone, embedder.device)
+    assert kept == [(about, {"images": 10, "seconds": found.seconds})]
 
 
 def test_the_rows_follow_the_order_of_the_images(embedder, images):

@@ -7,6 +7,7 @@
         features/<fingerprint>/    embeddings of one embedder    (vitcore.features)
         engines/                   networks as other engines read them, and which engine was found
                                    fastest here (vitcore.backbone, vitcore.pipeline)
+        speeds.json                how quickly backbones took images here (vitcore.backbone)
         web/                       what web pages of classifiers need besides (vitcore.inference)
         models/<model id>/         a model that somebody sent    (vitcore.pipeline)
         runs/<run id>/             one training                  (vitcore.runs)
@@ -111,6 +112,11 @@ class Workspace:
     def engines(self) -> Path:
         """Folder of what engines other than torch read; not there before one is used."""
         return self.root / "engines"
+
+    @property
+    def speeds(self) -> Path:
+        """File with the measured speeds of backbones; not there before one is measured."""
+        return self.root / "speeds.json"
 
     @property
     def web(self) -> Path:

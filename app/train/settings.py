@@ -347,7 +347,11 @@ def _where() -> None:
                 placeholder="/home/me/model.safetensors",
                 persist_state="session",
             )
-        elif backbone in BACKBONES and backbone != "auto":
+        elif backbone == "auto":
+            st.caption(
+                tr("DINOv2 base with a GPU or where it takes at most five minutes, else DINOv2 small.")
+            )
+        elif backbone in BACKBONES:
             st.caption(escape_markdown(tr(describe_backbone(backbone).good_for), 200))
     with second:
         _draw("input_size")
@@ -389,7 +393,7 @@ def _select(name: str, titles: Mapping[str, str], meaning: str) -> str:
 
 def _backbone_title(name: str) -> str:
     if name == "auto":
-        return tr("Automatic: DINOv2 small")
+        return tr("Automatic: DINOv2 base or small")
     if name == FILE:
         return tr("A weights file on this computer")
     spec = describe_backbone(name)

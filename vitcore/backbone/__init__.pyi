@@ -1,3 +1,4 @@
+from ._auto import backbone_for, keep_speed
 from ._catalogue import CATALOGUE, PAIRS, describe_backbone
 from ._device import Device, choose_device, cpu_can, cpu_name
 from ._embedder import Embedder
@@ -17,11 +18,13 @@ __all__ = [
     "Embedder",
     "Preprocessing",
     "Reading",
+    "backbone_for",
     "choose_device",
     "cpu_can",
     "cpu_name",
     "describe_backbone",
     "embedded_file",
+    "keep_speed",
     "model_hub_problem",
     "network_graph",
     "pooled",

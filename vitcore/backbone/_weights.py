@@ -23,6 +23,7 @@ __all__ = [
     "embedded_file",
     "model_hub_problem",
     "read_weights",
+    "resolve_auto",
     "resolve_backbone",
     "weights_are_here",
 ]
@@ -81,9 +82,9 @@ def resolve_backbone(name: str = "auto", input_size: int | None = None, task: Ta
     """Find the weights of a backbone, downloading them when they are on the model hub.
 
     Args:
-        name: ``auto`` (DINOv2 small if it is in the cache or can be downloaded, else ``embedded``),
-            ``embedded``, a timm name, several names with a ``+`` between them, or the path of a
-            ``.safetensors`` file.
+        name: ``auto`` (DINOv2 small if it is in the cache or can be downloaded, else ``embedded``;
+            `backbone_for` chooses by the images and the machine), ``embedded``, a timm name, several names
+            with a ``+`` between them, or the path of a ``.safetensors`` file.
         input_size: Pixels, instead of the backbone's usual size.
         task: Where a download reports how far it is, and what stops it.
 
@@ -93,18 +94,7 @@ def resolve_backbone(name: str = "auto", input_size: int | None = None, task: Ta
     """
     task = task or Task()
     if name == "auto":
-        wanted = describe_backbone(AUTO, input_size)
-        try:
-            return _from_hub(wanted, task, AUTO_PATIENCE_S)
-        except HubError as error:
-            found = resolve_backbone("embedded", input_size)
-            note = message(
-                "The backbone is {backbone}, because {wanted} could not be downloaded: {why}.",
-                backbone=message(found.spec.title),
-                wanted=message(wanted.title),
-                why=error.why,
-            )
-            return replace(found, note=note)
+        return resolve_auto(AUTO, None, input_size, task)
     if name.endswith(".safetensors"):
         return _from_file(Path(name).expanduser().absolute(), input_size)
     spec = describe_backbone(name, input_size)
@@ -122,6 +112,42 @@ def resolve_backbone(name: str = "auto", input_size: int | None = None, task: Ta
             why=error.why,
             remedy=error.remedy,
         ) from error
+
+
+def resolve_auto(
+    wanted: str, reason: Message | None, input_size: int | None = None, task: Task | None = None
+) -> Backbone:
+    """Find the weights of a backbone of the hub that nobody asked for by name, or of one that needs no hub.
+
+    If it cannot be downloaded, DINOv2 small is taken if it is in the cache, else ``embedded``: one attempt
+    at the hub decides.
+
+    Args:
+        wanted: Name of the backbone.
+        reason: One sentence on why it is wanted, for the user.
+        input_size: Pixels, instead of the backbone's usual size.
+        task: As for `resolve_backbone`.
+
+    Raises:
+        BackboneError: The embedded weights are needed and not installed.
+        Stopped: The task was stopped during a download.
+    """
+    spec = describe_backbone(wanted, input_size)
+    try:
+        found = _from_hub(spec, task or Task(), AUTO_PATIENCE_S)
+        return found if reason is None else replace(found, note=reason)
+    except HubError as error:
+        if wanted != AUTO and weights_are_here(AUTO):
+            found = resolve_auto(AUTO, None, input_size, task)
+        else:
+            found = resolve_backbone("embedded", input_size)
+        note = message(
+            "The backbone is {backbone}, because {wanted} could not be downloaded: {why}.",
+            backbone=message(found.spec.title),
+            wanted=message(spec.title),
+            why=error.why,
+        )
+        return replace(found, note=note)
 
 
 def _side_by_side(spec: BackboneSpec, parts: list[Backbone]) -> Backbone:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vitcore.backbone import Backbone, Device, Embedder, choose_device, cpu_can, cpu_name, resolve_backbone
+from vitcore.backbone import Backbone, Device, Embedder, backbone_for, choose_device, cpu_can, cpu_name
 from vitcore.compute import Compute, engine_is_here
 from vitcore.dataset import view_key
 from vitcore.engines._records import EngineRecord, EngineTrial
@@ -114,7 +114,9 @@ def prepare_embedder(
     workspace, task = workspace or Workspace.default(), task or Task()
     # What is not here is refused before anything is loaded.
     choose_device(compute.device, compute.precision, compute.engine)
-    backbone = resolve_backbone(compute.backbone, input_size or None, task)
+    backbone = backbone_for(
+        len(images), compute, input_size=input_size or None, workspace=workspace, task=task
+    )
     task.report(Progress(phase="prepare", message=backbone.note))
     choice = choose_engine(backbone, images, labels, compute, workspace=workspace, task=task)
     return Embedder(backbone, choice.device, workspace), choice

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.backbone import Embedder
+from vitcore.backbone import Embedder, keep_speed
 from vitcore.dataset import USUAL_AUGMENTATIONS, Dataset
 from vitcore.errors import ImageError, Stopped
 from vitcore.features._pass import EmbeddedBatch, ImageView, Pass, local_pass
@@ -161,6 +161,10 @@ def embed_images(
                         error=refusal.reason,
                     )
         seconds = meter.elapsed_s
+        if forward_pass is local_pass:  # others use other machines
+            keep_speed(
+                embedder.workspace, embedder.backbone, embedder.device, images=len(missing), seconds=seconds
+            )
         rows = store.rows(keys)
     return Embeddings(store.vectors(rows.reshape(len(images), len(kinds))), len(missing), seconds)
 

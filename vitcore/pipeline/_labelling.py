@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.backbone import Embedder, backbone_for, choose_device
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import MACHINE, Dataset, LabelSource, label_images
 from vitcore.features import embed_images, image_files
@@ -97,8 +97,8 @@ def embed_for_labelling(
     task.report(Progress(phase="prepare"))
     engine = "torch" if compute.engine == "auto" and compute.precision != "int8" else compute.engine
     device = choose_device(compute.device, compute.precision, engine)
-    embedder = Embedder(resolve_backbone(compute.backbone, None, task), device, workspace)
     rows = dataset.rows[~dataset.rows["excluded"]]
+    embedder = Embedder(backbone_for(len(rows), compute, workspace=workspace, task=task), device, workspace)
     found = embed_images(embedder, image_files(dataset, rows), task=task)
     return LabelSpace(
         image_ids=rows["image_id"].to_numpy(),

@@ -134,6 +134,8 @@ class RecipeVectors:
     def _make_ready(self, recipe: Recipe) -> Embedder | BackboneError:
         name, size = eye = _eye(recipe)
         usual = self._usual
+        if name == "auto":  # at another size, the network of the base
+            name = usual.backbone.spec.id
         try:
             resolved = resolve_backbone(name, size or None, self._task)
             self._embedders[eye] = Embedder(resolved, usual.device, usual.workspace)

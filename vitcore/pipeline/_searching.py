@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.audit import near_duplicate_groups
-from vitcore.backbone import CATALOGUE, PAIRS, Embedder, resolve_backbone, weights_are_here
+from vitcore.backbone import CATALOGUE, PAIRS, Embedder, backbone_for, weights_are_here
 from vitcore.compute import DEFAULT_COMPUTE, Compute
 from vitcore.dataset import Dataset, kept_sides, split_index, view_key
 from vitcore.engines import choose_engine
@@ -343,7 +343,9 @@ def _material(
     """
     h = base.hyperparameters
     rows = check_division(dataset, h)
-    resolved = resolve_backbone(compute.backbone, h.input_size or None, task)
+    resolved = backbone_for(
+        len(rows), compute, input_size=h.input_size or None, workspace=workspace, task=task
+    )
     some = rows.iloc[drawn_by_class(class_numbers(rows["label"], dataset.classes), h.seed)[:_UNTRIED]]
     choice = choose_engine(
         resolved, image_files(dataset, some), list(some["label"]), compute, workspace=workspace, task=task
