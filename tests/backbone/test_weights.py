@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 from tests.backbone.conftest import CPU, random_state
 from vitcore.backbone import Embedder, resolve_backbone
-from vitcore.backbone._weights import AUTO, read_weights
+from vitcore.backbone._weights import AUTO, WHEELS, read_weights
 from vitcore.errors import BackboneError
 
 TINY = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
@@ -150,7 +151,8 @@ def test_a_file_that_changed_since_it_was_resolved_is_not_read(weights_file):
 
 
 def test_without_the_wheel_the_message_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr("vitcore.backbone._weights.EMBEDDED_WHEEL", "no-such-wheel")
+    wheels = "vitcore.backbone._weights.WHEELS"
+    monkeypatch.setattr(wheels, {"embedded": replace(WHEELS["embedded"], name="no-such-wheel")})
     with pytest.raises(BackboneError, match="pip install"):
         resolve_backbone("embedded")
 
