@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.server import photo_route, prepare_server, sweeping
+from app.server import frame_route, photo_route, prepare_server, sweeping
 
-app = st.App("frame.py", routes=[photo_route()], lifespan=sweeping)
+app = st.App("frame.py", routes=[photo_route(), frame_route()], lifespan=sweeping)
 prepare_server()

@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import streamlit as st
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from app._compat import is_host_allowed
+from app.routes import is_from_our_page, refusal
 from app.shared.trays import MOST_FILES, Tray, checked_name, find_tray
 from vitcore.errors import InputError, StorageError
 from vitcore.records import guard
@@ -26,11 +26,11 @@ _AT_ONCE = 2**20  # bytes that are held in memory, per request
 
 async def answer(request: Request) -> Response:
     """Receive a file, or carry out what is asked for."""
-    if not _from_our_page(request):
-        return _refusal(403, "This address is for the pages of ViT Studio only.")
+    if not is_from_our_page(request):
+        return refusal(403, "This address is for the pages of ViT Studio only.")
     tray = find_tray(request.headers.get("x-tray", ""))
     if tray is None:
-        return _refusal(404, "The page that these files are for is gone; reload it and send them again.")
+        return refusal(404, "The page that these files are for is gone; reload it and send them again.")
     tray.touch()
     if request.method == "DELETE":
         await asyncio.to_thread(tray.clear)
@@ -47,13 +47,13 @@ async def _receive(request: Request, tray: Tray) -> Response:
     try:
         name = checked_name(unquote(request.headers.get("x-name", ""), errors="strict"))
     except (InputError, UnicodeDecodeError) as error:
-        return _refusal(400, str(error))
+        return refusal(400, str(error))
     if tray.complete:  # of an earlier drop, which the page has not taken
         await asyncio.to_thread(tray.clear)
     if len(tray.files) >= MOST_FILES:
-        return _refusal(413, f"More than {MOST_FILES:,} files at once are not accepted; send a zip file.")
+        return refusal(413, f"More than {MOST_FILES:,} files at once are not accepted; send a zip file.")
     if int(request.headers.get("content-length") or 0) > most:
-        return _refusal(413, f"'{name}' is larger than {most // 2**20:,} MB, which is the most for one file.")
+        return refusal(413, f"'{name}' is larger than {most // 2**20:,} MB, which is the most for one file.")
     path: Path | None = None
     try:
         path = await asyncio.to_thread(tray.place)
@@ -61,11 +61,11 @@ async def _receive(request: Request, tray: Tray) -> Response:
             if not await _written(request.stream(), file, most):
                 path.unlink(missing_ok=True)
                 text = f"'{name}' is larger than {most // 2**20:,} MB, which is the most for one file."
-                return _refusal(413, text)
+                return refusal(413, text)
     except (ClientDisconnect, StorageError) as error:
         if path is not None:
             path.unlink(missing_ok=True)
-        return _refusal(507, str(error))
+        return refusal(507, str(error))
     tray.add(name, path)
     return Response(status_code=204)
 
@@ -83,14 +83,3 @@ async def _written(chunks: AsyncIterator[bytes], file: BinaryIO, most: int) -> b
             waiting.clear()
     file.write(waiting)
     return True
-
-
-def _from_our_page(request: Request) -> bool:
-    """Return whether a request comes from a page of this app: the browser says where it comes from."""
-    host = request.headers.get("host")
-    origin = request.headers.get("origin")
-    return is_host_allowed(host) and (origin is None or urlsplit(origin).netloc == host)
-
-
-def _refusal(status: int, reason: str) -> Response:
-    return JSONResponse({"reason": reason}, status_code=status)

@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app._compat import forget_pages_folder
-from app.routes import photo_address
+from app.routes import frame_address, photo_address
 from vitcore.language import tr
 
-__all__ = ["opening", "photo_route", "prepare_server", "sweeping"]
+__all__ = ["frame_route", "opening", "photo_route", "prepare_server", "sweeping"]
 
 _SWEEP_S = 60.0
 
@@ -53,6 +53,18 @@ def photo_route() -> Route:
         return await answer(request)
 
     return Route(photo_address(), receive, methods=["PUT", "POST", "DELETE"])
+
+
+def frame_route() -> Route:
+    """Return the route to which browsers send what a camera sees, to be answered."""
+
+    async def receive(request: Request) -> Response:
+        await asyncio.to_thread(_importing.join)
+        from app.watching import answer
+
+        return await answer(request)
+
+    return Route(frame_address(), receive, methods=["POST"])
 
 
 @asynccontextmanager

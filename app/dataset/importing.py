@@ -11,6 +11,7 @@ from PIL import Image
 from app.components.dropping import draw_drop_area
 from app.dataset.editing import split_in_words
 from app.dataset.naming import draw_naming
+from app.dataset.recording import draw_recording
 from app.routes import photo_address
 from app.shared.address import go_to
 from app.shared.chosen import chosen_settings, requested_settings
@@ -33,7 +34,7 @@ __all__ = ["draw_import", "is_staged"]
 WAYS = {
     "files": mark(":material/upload: From this browser"),
     "path": mark(":material/computer: On this computer"),
-    "camera": mark(":material/photo_camera: Camera"),
+    "camera": mark(":material/photo_camera: Take photos with the camera"),
 }
 NEW, ADD = "new", "add"
 NAMED = 4  # classes of a reading
@@ -164,39 +165,16 @@ def _path() -> None:
 
 
 def _camera() -> None:
-    """Take photos of one class after the other, until they are looked at together."""
-    shots: list[NamedFile] = st.session_state.setdefault("shots", [])
-    left, right = st.columns([2, 1], gap="large")
-    with right:
-        label = st.text_input(tr("Class of the next photos"), key="shot_class", placeholder=tr("hat")).strip()
-        counts = pd.Series([_folder_of(shot) for shot in shots], dtype=str).value_counts(sort=False)
-        for name, count in counts.items():
-            st.markdown(f"**{escape_markdown(str(name))}**: {number(count)}")
-        if shots and st.button(tr("Look at these photos"), type="primary"):
-            st.session_state["shots"] = []
-            _stage(shots)
-    with left:
-        if not label:
-            st.info(tr("Give the class a name first; then take its photos."), icon=":material/label:")
-            return
-        shot = st.camera_input(
-            tr("Take a photo"), key=f"camera_{_generation()}", label_visibility="collapsed"
-        )
-        if shot is not None:
-            # One folder per class, whatever the name has in it.
-            name = f"{label.replace('/', '-')}/{len(shots) + 1:04}.jpg"
-            with reported(draw_error):
-                shots.append(_staged().tray.keep(shot, name))
-                st.session_state["generation"] += 1
-                st.rerun()
-
-
-def _folder_of(shot: NamedFile) -> str:
-    return shot.name.partition("/")[0]
+    """Draw the camera; the photos that were taken are looked at together."""
+    tray = _staged().tray
+    _keep(tray)
+    draw_recording(tray)
+    if tray.complete:
+        _stage(tray.files)
 
 
 def _generation() -> int:
-    """Return a part of the key of an uploader: a new one gives an empty uploader."""
+    """Return a part of the keys of the look before an import: what was chosen in another one is forgotten."""
     return st.session_state.setdefault("generation", 0)
 
 
@@ -206,12 +184,12 @@ def _staged() -> Staged:
 
 def _stage(sources: Iterable[Path | NamedFile]) -> None:
     _staged().sources.extend(sources)
+    st.session_state["generation"] = _generation() + 1
     st.rerun()
 
 
 def _unstage() -> Callable[[], None] | None:
     """Forget what was staged; what is returned deletes its files."""
-    st.session_state["shots"] = []
     return st.session_state.pop("staged").tray.hand_over()
 
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from app.predict.live import draw_live
 from app.shared.job_kinds import PREDICTION
 from app.shared.jobs import start
 from app.shared.layout import draw_select, draw_switch
@@ -37,6 +38,7 @@ WAYS = {
     "files": mark(":material/upload: Photos or a zip"),
     "folder": mark(":material/folder_open: A folder"),
     "camera": mark(":material/photo_camera: Camera"),
+    "live": mark(":material/videocam: Live camera"),
     "paste": mark(":material/content_paste: Paste"),
 }
 
@@ -44,7 +46,7 @@ WAYS = {
 def draw_uploaders(run: Run) -> None:
     """Draw the ways in; photos that come are answered in the background."""
     way = draw_switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "predict_way")
-    {"files": _files, "folder": _folder, "camera": _camera, "paste": _paste}[way](run)
+    {"files": _files, "folder": _folder, "camera": _camera, "live": draw_live, "paste": _paste}[way](run)
 
 
 def choose_batch(run: Run) -> PhotoBatch | None:

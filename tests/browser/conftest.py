@@ -25,6 +25,8 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Containers often forbid the sandbox; the only pages opened are our own. Another name leads here.
         arguments = ["--no-sandbox", "--host-resolver-rules=MAP elsewhere.example 127.0.0.1"]
+        # A camera that shows a moving picture, and a browser that asks nobody whether it may be used.
+        arguments += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         launched = playwright.chromium.launch(executable_path=executable, args=arguments)
         yield launched
         launched.close()
