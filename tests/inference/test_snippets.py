@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 
+from tests.backbone.conftest import random_state
+from tests.backbone.test_weights import put_into_cache
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
 from vitcore.inference import load_classifier
@@ -29,10 +32,22 @@ process.exit(0);
 
 
 @pytest.fixture
-def exported(picture_folder, tiny_backbone, tmp_path):
+def tiny_pair(tmp_path, monkeypatch) -> str:
+    """A pair of small networks with random weights, which lie in the cache of the model hub."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    names = ["test_vit.r160_in1k", "test_vit2.r160_in1k"]
+    for name in names:
+        state = random_state(name.partition(".")[0], num_classes=1000)
+        put_into_cache(tmp_path, name, safetensors.torch.save(state))
+    return "+".join(names)
+
+
+@pytest.fixture(params=["tiny_backbone", "tiny_pair"])
+def exported(request, picture_folder, tmp_path):
     """A run, its export as ONNX, and in that folder a photo of 64 by 48 pixels."""
     photos = picture_folder()
-    run = train(import_dataset(photos), Hyperparameters(epochs=3), compute=Compute(tiny_backbone))
+    compute = Compute(request.getfixturevalue(request.param))
+    run = train(import_dataset(photos), Hyperparameters(epochs=3), compute=compute)
     made = export_onnx(run, tmp_path / "out", images=2)
     shutil.copyfile(photos / "red" / "000.png", made.folder / "photo.jpg")
     return run, made.folder

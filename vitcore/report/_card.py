@@ -57,7 +57,8 @@ session = onnxruntime.InferenceSession("model.onnx")
 facts = session.get_modelmeta().custom_metadata_map
 classes = json.loads(facts["classes"])
 image = np.array(ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB"))
-probabilities, novelty = session.run(["probabilities", "novelty"], {"image": image})
+inputs = {item.name: image for item in session.get_inputs()}
+probabilities, novelty = session.run(["probabilities", "novelty"], inputs)
 unlike = novelty > float(facts["largest_novelty"])
 close = probabilities.max() <= float(facts["least_confidence"])
 print(classes[probabilities.argmax()], probabilities.max(), "not sure" if unlike or close else "")""",
@@ -70,7 +71,8 @@ _USE_JAVASCRIPT = Code(
 export async function predict(model, rgb, width, height) {
   const session = await ort.InferenceSession.create(model);
   const image = new ort.Tensor("uint8", rgb, [height, width, 3]);
-  const { probabilities, novelty } = await session.run({ image });
+  const inputs = Object.fromEntries(session.inputNames.map((name) => [name, image]));
+  const { probabilities, novelty } = await session.run(inputs);
   return { probabilities: [...probabilities.data], novelty: novelty.data[0] }; // in the order of the classes
 }""",
     "js",
@@ -90,8 +92,9 @@ photo.CopyPixelDataTo(rgb);
 using var session = new InferenceSession("model.onnx");
 var classes = JsonSerializer.Deserialize<string[]>(session.ModelMetadata.CustomMetadataMap["classes"])!;
 var tensor = new DenseTensor<byte>(rgb, new[] { photo.Height, photo.Width, 3 });
-var image = NamedOnnxValue.CreateFromTensor("image", tensor);
-using var found = session.Run(new[] { image }, new[] { "probabilities" });
+var names = session.InputMetadata.Keys;
+var inputs = names.Select(name => NamedOnnxValue.CreateFromTensor(name, tensor)).ToArray();
+using var found = session.Run(inputs, new[] { "probabilities" });
 var probabilities = found.First().AsEnumerable<float>().ToArray();
 var best = Array.IndexOf(probabilities, probabilities.Max());
 Console.WriteLine($"{classes[best]} {probabilities[best]}");""",
