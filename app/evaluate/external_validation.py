@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
+from app.evaluate.drift import draw_drift
 from app.shared.job_kinds import EXTERNAL_VALIDATION
 from app.shared.jobs import draw_jobs, start
 from app.shared.layout import verdict
@@ -37,6 +38,7 @@ _NOTABLE = 0.05  # more unlike photos than among the validation photos
 def draw_external_validation(run: Run, data: Dataset) -> None:
     """Draw the choice of another dataset, and the figures on those that were chosen before."""
     st.markdown(tr("Does it work elsewhere? Test it on labelled photos from another place, camera or year."))
+    draw_drift(run)
     others = {key: name for key, name in dataset_names().items() if key != data.id}
     if not draw_jobs(EXTERNAL_VALIDATION):
         if others:

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from tests._models import tiny_model
 from vitcore.cli import main
-from vitcore.inference import load_classifier
+from vitcore.inference import load_classifier, load_usage
 from vitcore.serving import Limits, listen, run_server, serving_app
 
 CLASSES = ("blue", "green", "red")
@@ -212,7 +212,8 @@ def test_a_port_in_use_is_refused_in_one_line(model, capsys):
 @pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_the_command_answers_until_it_is_asked_to_end(model):
-    command = [sys.executable, "-m", "vitcore", "serve", str(model), "--port", "0", "--json"]
+    options = ["--port", "0", "--json", "--keep-figures"]
+    command = [sys.executable, "-m", "vitcore", "serve", str(model), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -225,3 +226,4 @@ def test_the_command_answers_until_it_is_asked_to_end(model):
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 130
         assert "Traceback" not in process.stderr.read()
+    assert len(load_usage(model)) == 1

@@ -36,15 +36,24 @@ def add_commands(add: Add) -> None:
         metavar="FILE",
         help="write the predictions to a CSV file; interrupted, the same command goes on where it was",
     )
+    sub.add_argument(
+        "--keep-figures",
+        action="store_true",
+        help="keep class, confidence and distance of each answer, to notice drift; nothing of the photos",
+    )
     sub.add_argument("--device", **DEVICE)
     add_cluster(sub, engines=("auto",))
 
 
 def _predict(options: argparse.Namespace, task: Task) -> None:
     from vitcore.engines import pass_for
-    from vitcore.inference import load_classifier
+    from vitcore.inference import keep_usage, keeping_usage, load_classifier
 
-    classifier = load_classifier(find_model(options.model), device=options.device, task=task)
+    folder = find_model(options.model)
+    classifier = load_classifier(folder, device=options.device, task=task)
+    if options.keep_figures:
+        keep_usage(folder)
+        classifier = keeping_usage(classifier, folder)
     with pass_for(options.engine, options.address, workers=options.workers) as forward_pass:
         if options.csv is not None:
             _to_table(options, classifier, Path(options.csv), forward_pass, task)

@@ -30,15 +30,24 @@ def add_commands(add: Add) -> None:
         action="store_true",
         help=f"ask for a token: that in ${_TOKEN}, or one that is printed",
     )
+    sub.add_argument(
+        "--keep-figures",
+        action="store_true",
+        help="keep class, confidence and distance of each answer, to notice drift; nothing of the photos",
+    )
     sub.add_argument("--device", **DEVICE)
 
 
 def _serve(options: argparse.Namespace, task: Task) -> None:
-    from vitcore.inference import load_classifier
+    from vitcore.inference import keep_usage, keeping_usage, load_classifier
     from vitcore.serving import listen, run_server, serving_app
 
     with listen(options.host, options.port) as at:
-        classifier = load_classifier(find_model(options.model), device=options.device, task=task)
+        folder = find_model(options.model)
+        classifier = load_classifier(folder, device=options.device, task=task)
+        if options.keep_figures:
+            keep_usage(folder)
+            classifier = keeping_usage(classifier, folder)
         token = (os.environ.get(_TOKEN) or secrets.token_urlsafe(24)) if options.token else ""
         host, port = at.getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -11,6 +11,7 @@ from ._doubt import (
     prediction_sets,
     set_coverage,
 )
+from ._drift import ALARM_RATE, DriftTest, compare_use
 from ._evaluation import Evaluation, Metric, evaluate
 from ._forecast import Forecast, class_forecast, forecast
 from ._intervals import (
@@ -41,6 +42,7 @@ from ._reliability import calibration_noise_floor, reliability
 from ._slices import Slice, accuracy_slices, weakest_slice
 
 __all__ = [
+    "ALARM_RATE",
     "FORMER_REASONS",
     "METRICS",
     "NEAREST",
@@ -48,6 +50,7 @@ __all__ = [
     "Comparison",
     "Copies",
     "DoubtRule",
+    "DriftTest",
     "Evaluation",
     "Forecast",
     "Metric",
@@ -65,6 +68,7 @@ __all__ = [
     "cohen_kappa",
     "cohen_kappa_interval",
     "compare",
+    "compare_use",
     "conformal_threshold",
     "confusion_matrix",
     "coverage_curve",

@@ -19,6 +19,7 @@ from ._model import check_model, load_classifier, load_trust, save_classifier, s
 from ._onnx import copy_script, onnx_probabilities, write_fp16, write_int8, write_onnx
 from ._onnx_graph import classifier_graph
 from ._trust import USUAL_LEVEL, Trust
+from ._usage import forget_usage, is_usage_kept, keep_usage, keeping_usage, load_usage
 from ._web import write_web_page
 
 __all__ = [
@@ -42,9 +43,14 @@ __all__ = [
     "deletion_test",
     "each_prediction",
     "explain",
+    "forget_usage",
     "heatmap",
+    "is_usage_kept",
+    "keep_usage",
+    "keeping_usage",
     "load_classifier",
     "load_trust",
+    "load_usage",
     "measure_agreement",
     "onnx_probabilities",
     "predict_files",

@@ -42,6 +42,7 @@ class Prediction:
             was learned from; empty if it is sure.
         possible: The classes among which the truth is; the label alone if it is no close call.
         probabilities: Of every class, most probable first.
+        novelty: How unlike the images that were learned from, 0 … 2 (`vitcore.evaluation.novelty`).
     """
 
     label: str
@@ -50,6 +51,7 @@ class Prediction:
     reason: str
     possible: tuple[str, ...]
     probabilities: dict[str, float]
+    novelty: float
 
 
 class Classifier:
@@ -122,7 +124,8 @@ class Classifier:
         count = len(stored)
         stored = np.concatenate([stored, np.repeat(stored[-1:], _ROWS - count, axis=0)])
         probabilities = self.trust.probabilities(self.head.logits(stored))
-        verdicts = self.trust.verdicts(probabilities, self.trust.distances(stored))
+        distances = self.trust.distances(stored)
+        verdicts = self.trust.verdicts(probabilities, distances)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         return [
             Prediction(
@@ -132,9 +135,19 @@ class Classifier:
                 reason=str(reason),
                 possible=tuple(self.classes[number] for number in ranked if possible[number]),
                 probabilities={self.classes[number]: float(row[number]) for number in ranked},
+                novelty=float(distance),
             )
-            for row, ranked, sure, reason, possible in islice(
-                zip(probabilities, order, verdicts.sure, verdicts.reason, verdicts.sets, strict=True), count
+            for row, ranked, sure, reason, possible, distance in islice(
+                zip(
+                    probabilities,
+                    order,
+                    verdicts.sure,
+                    verdicts.reason,
+                    verdicts.sets,
+                    distances,
+                    strict=True,
+                ),
+                count,
             )
         ]
 

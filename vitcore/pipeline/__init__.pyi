@@ -9,6 +9,7 @@ from ._batches import (
 )
 from ._comparing import RunComparison, compare_runs, unshared_reason
 from ._deleting import delete_dataset
+from ._drifting import LEAST_IN_USE, UsageDrift, usage_drift
 from ._exporting import export_model, export_onnx, export_web
 from ._external import (
     ExternalEvaluation,
@@ -37,6 +38,7 @@ from ._stress import UNCHANGED, StressTest, load_stress, stress_images, stress_t
 from ._training import resume, train
 
 __all__ = [
+    "LEAST_IN_USE",
     "UNCHANGED",
     "Export",
     "ExportRecord",
@@ -53,6 +55,7 @@ __all__ = [
     "RunVectors",
     "SearchedRecipe",
     "StressTest",
+    "UsageDrift",
     "accept_guesses",
     "answer_batch",
     "check_maps",
@@ -95,6 +98,7 @@ __all__ = [
     "stress_test",
     "train",
     "unshared_reason",
+    "usage_drift",
     "usual_rivals",
     "write_report",
 ]

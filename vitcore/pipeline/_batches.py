@@ -26,7 +26,14 @@ import pandas as pd
 
 from vitcore.dataset import Dataset, add_images, load_image, undo, unpack_photos
 from vitcore.errors import DatasetError, ImageError, InputError, NotFoundError, StorageError
-from vitcore.inference import Classifier, Trust, load_trust, predict_files, read_predictions
+from vitcore.inference import (
+    Classifier,
+    Trust,
+    keeping_usage,
+    load_trust,
+    predict_files,
+    read_predictions,
+)
 from vitcore.layouts import Reading
 from vitcore.messages import Message, cause, literal, mark
 from vitcore.progress import Task
@@ -362,7 +369,7 @@ def answer_batch(
     table = batch.folder / "answers.csv"
     answer = partial(
         predict_files,
-        classifier,
+        keeping_usage(classifier, batch.folder.parents[1]),  # of the run, if somebody agreed
         [batch.photo(number) for number in range(len(batch.names))],
         table,
         total=len(batch.names),
