@@ -342,7 +342,7 @@ def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:
     with st.container(horizontal=True, gap="small"):
         for label, image in staged.pictures(candidate).items():
             with st.container(width=120, gap="xsmall"):
-                st.image(image, width="stretch")
+                st.image(image, width="stretch", alt=label)
                 st.caption(escape_markdown(label, 20))
     examples = candidate.examples()
     st.dataframe(

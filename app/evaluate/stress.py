@@ -80,4 +80,5 @@ def _draw_example(data: Dataset, found: StressTest) -> None:
         for row in rows.itertuples():
             changed = image if row.change == UNCHANGED else perturb(image, file, row.change)
             with st.container(width=130, gap="xsmall"):
-                st.image(changed, width="stretch", caption=perturbation_title(row.change))
+                title = perturbation_title(row.change)
+                st.image(changed, width="stretch", caption=title, alt=title)

@@ -155,7 +155,7 @@ def _card(run: Run, batch: PhotoBatch, place: int) -> None:
             with left:
                 draw_lost_picture()
             return
-        left.image(picture, width="stretch")
+        left.image(picture, width="stretch", alt=batch.names[place])
         left.caption(escape_markdown(batch.names[place], 80))
         with right:
             _answer(batch, place, shares)
@@ -199,7 +199,7 @@ def _map(run: Run, batch: PhotoBatch, place: int, picture: Image.Image, classes:
         with above:
             draw_unavailable(error)
         return
-    above.image(drawn, width="stretch")
+    above.image(drawn, width="stretch", alt=tr("What in the photo speaks for {name}").format(name=label))
     with above:
         draw_legend(explanation, label)
 

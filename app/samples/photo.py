@@ -101,7 +101,7 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
     place = st.container(gap="xsmall")
     name = escape_markdown(row["name"], 80)
     if not st.toggle(tr("Show where it looks"), key="where", persist_state="session"):
-        place.image(picture)
+        place.image(picture, alt=row["name"])
         place.caption(name)
         return
     label = row["predicted"]
@@ -119,10 +119,10 @@ def _picture(data: Dataset, run: Run, row: pd.Series) -> None:
             explanation = cached_explanation(run, str(path), judged=True)
         drawn = heatmap(explanation, picture, label, size=SIDE)
     except (VitcoreError, OSError) as error:
-        place.image(picture)
+        place.image(picture, alt=row["name"])
         draw_unavailable(error)
         return
-    place.image(drawn)
+    place.image(drawn, alt=tr("What in the photo speaks for {name}").format(name=label))
     place.caption(name)
     draw_legend(explanation, label)
 

@@ -87,8 +87,8 @@ def _gallery(block: Gallery) -> None:
     with st.container(horizontal=True, gap="small"):
         for tile in block.tiles:
             with st.container(width=150, gap="xsmall"):
-                for picture, _ in tile.pictures:
-                    st.image(picture, width="stretch")
+                for picture, alt in tile.pictures:
+                    st.image(picture, width="stretch", alt=alt)
                 st.caption(f"**{_escaped(tile.answer)}**  \n{_escaped(tile.truth)}")
 
 

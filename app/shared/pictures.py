@@ -13,13 +13,20 @@ __all__ = ["draw_gallery", "draw_lost_picture", "draw_thumbnail"]
 
 def draw_thumbnail(data: Dataset, file: str) -> None:
     """Draw the small picture of an image, or that it is lost."""
+    alt = _names(str(data.folder), data.version, data).get(file, file)
     try:
         try:
-            st.image(str(data.thumbnail(file)), width="stretch")
+            st.image(str(data.thumbnail(file)), width="stretch", alt=alt)
         except StorageError:  # the disk is full, or read-only
-            st.image(data.small_image(file), width="stretch")
+            st.image(data.small_image(file), width="stretch", alt=alt)
     except (VitcoreError, OSError):
         draw_lost_picture()
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _names(folder: str, version: int, _data: Dataset) -> dict[str, str]:  # noqa: ARG001 - the key
+    """Return the name in the source of every image by its file."""
+    return dict(zip(_data.rows["file"], _data.rows["name"], strict=True))
 
 
 def draw_lost_picture() -> None:

@@ -36,7 +36,9 @@ def draw_variants(
         with st.container(horizontal=True, gap="small"):
             for view in range(views):
                 with st.container(width=120, gap="xsmall"):
-                    st.image(make_view(image, row["sha256"], view, augmentations), width="stretch")
+                    st.image(
+                        make_view(image, row["sha256"], view, augmentations), width="stretch", alt=row["name"]
+                    )
                     st.caption(
                         tr("view {number}").format(number=number(view + 1))
                         if view

@@ -23,7 +23,7 @@ def draw_trial(run: Run) -> None:
             content, classifier = photo.getvalue(), cached_classifier(run)
             picture, (answer,) = classifier.load(content), classifier.predict([content])
             left, right = st.columns([1, 3], vertical_alignment="center")
-            left.image(picture, width=160, caption=escape_markdown(photo.name, 30))
+            left.image(picture, width=160, caption=escape_markdown(photo.name, 30), alt=photo.name)
             with right:
                 _draw_answer(answer)
 

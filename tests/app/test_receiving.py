@@ -1,6 +1,5 @@
 """The route to which browsers send photos, asked as a browser and as others would."""
 
-import asyncio
 from urllib.parse import quote
 
 import pytest
@@ -9,6 +8,7 @@ from starlette.requests import Request
 
 from app.receiving import answer
 from app.shared.trays import Tray, checked_name, find_tray, sweep_trays
+from tests._asking import answered
 from tests._disks import FakeDisk
 from vitcore.errors import InputError
 
@@ -37,7 +37,7 @@ def ask(tray, method="PUT", name="cats/1.png", chunks=(b"content",), token="", *
         body = next(waiting, b"")
         return {"type": "http.request", "body": body, "more_body": body != b""}
 
-    return asyncio.run(answer(Request(scope, receive))).status_code
+    return answered(answer(Request(scope, receive))).status_code
 
 
 def files(workspace):

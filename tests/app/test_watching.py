@@ -1,6 +1,5 @@
 """The route to which browsers send what a camera sees."""
 
-import asyncio
 import json
 
 import pytest
@@ -9,6 +8,7 @@ from starlette.requests import Request
 
 from app.shared.watchers import Watcher, find_watcher
 from app.watching import answer
+from tests._asking import answered
 from tests._pictures import encoded, image_of_mode
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
@@ -38,7 +38,7 @@ def ask(token, frame, **headers):
     async def receive():
         return {"type": "http.request", "body": frame, "more_body": False}
 
-    response = asyncio.run(answer(Request(scope, receive)))
+    response = answered(answer(Request(scope, receive)))
     return response.status_code, json.loads(response.body)
 
 
