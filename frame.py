@@ -19,9 +19,10 @@ pages = [
     st.Page("pages/predict.py", title=tr("Predict"), icon=":material/target:"),
     st.Page("pages/runs.py", title=tr("Runs"), icon=":material/history:"),
 ]
+# Before the pages are listed, whose icons would be asked of the internet for the tab.
+st.set_page_config(page_icon=Path("app/icon.png"), layout="wide")
 page = st.navigation(pages, position="hidden")
-title = tr("{page} · ViT Studio").format(page=page.title)
-st.set_page_config(page_title=title, page_icon=Path("app/icon.png"), layout="wide")
+st.set_page_config(page_title=tr("{page} · ViT Studio").format(page=page.title))
 with opening(page.title):
     from app.shared.messages import draw_error, reported
     from app.shared.resuming import draw_interrupted

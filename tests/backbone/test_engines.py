@@ -200,9 +200,11 @@ def test_other_engines_work_on_the_cpu(monkeypatch):
 
 
 def test_what_only_torch_can_do_is_done_in_fp32(tiny):
-    [(_, class_token), _] = with_engine(tiny, "onnxruntime", "int8").tokens(noise(2))
-    [(expected, _)] = tiny.tokens(noise(2))
-    assert np.array_equal(class_token.numpy(), expected.numpy())
+    found = with_engine(tiny, "onnxruntime", "int8").tokens(noise(2))
+    expected = tiny.tokens(noise(2))
+    assert [part.pooling for part in found] == [part.pooling for part in expected] == ["class token", "mean"]
+    for part, same in zip(found, expected, strict=True):
+        assert np.array_equal(part.tokens.numpy(), same.tokens.numpy())
 
 
 # --- batches of a GPU ------------------------------------------------------------------------

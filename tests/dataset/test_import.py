@@ -486,8 +486,11 @@ def test_progress_counts_every_candidate(pack, animals):
 # --- thumbnails ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "size"), [("JPEG", (900, 300)), ("PNG", (600, 200)), ("PNG", (30, 10))])
-def test_a_thumbnail_is_the_centred_square_as_a_small_jpeg(pack, picture, kind, size):
+@pytest.mark.parametrize(
+    ("kind", "size", "red"), [("JPEG", (900, 300), 80), ("PNG", (30, 10), 80), ("JPEG", (450, 300), 60)]
+)
+def test_a_thumbnail_is_a_small_jpeg_of_what_is_seen(pack, picture, kind, size, red):
+    """The whole of an image more than half as long again as broad, else its centred square."""
     third = size[0] // 3
     image = Image.new("RGB", size, "red")
     image.paste("green", (third, 0, 2 * third, size[1]))
@@ -497,7 +500,9 @@ def test_a_thumbnail_is_the_centred_square_as_a_small_jpeg(pack, picture, kind, 
     path = dataset.thumbnail(dataset.index["file"].iloc[0])
     with Image.open(path) as small:
         assert (small.format, small.size) == ("JPEG", (240, 240))
-        assert np.abs(np.asarray(small)[:, 20:-20].astype(int) - (0, 128, 0)).max() < 40
+        colours = np.asarray(small)[120].astype(int)
+    assert np.abs(colours[4 : red - 4] - (255, 0, 0)).max() < 40
+    assert np.abs(colours[red + 4 : 236 - red] - (0, 128, 0)).max() < 40
     assert dataset.folder / "thumbnails" in path.parents
 
 

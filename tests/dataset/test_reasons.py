@@ -74,7 +74,7 @@ def test_what_cannot_be_read_is_called_by_its_name(tmp_path, content, reason):
         ("scan.dcm", DICOM, "a DICOM file"),
         ("IM000000", DICOM, "a DICOM file"),
         ("README", b"x", "not an image file (no file name ending)"),
-        ("labels.xlsx", b"PK", "a spreadsheet; save it as CSV"),
+        ("labels.xlsx", b"PK", "a table that cannot be used: "),
         ("notes.txt", b"x", "not an image file (.txt)"),
     ],
 )

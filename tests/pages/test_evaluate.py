@@ -249,7 +249,7 @@ def test_dark_photos_that_are_wrong_are_named(open_section, trained, monkeypatch
 
 
 def test_the_weakest_photos_are_named_and_their_mistakes_shown(open_section, trained):
-    data, rows = trained.dataset, trained.run.predictions
+    data, rows = trained.dataset, trained.run.headline_predictions
     wrong = rows.loc[rows["true"] != rows["predicted"], "image_id"]
     place = data.folder / "index-0001.csv"
     index = pd.read_csv(place, keep_default_na=False)
@@ -258,7 +258,7 @@ def test_the_weakest_photos_are_named_and_their_mistakes_shown(open_section, tra
     at = open_section("conditions")
     assert f"**Weakest by eye: left.** 0.0\N{NO-BREAK SPACE}% of its {len(wrong)} photos" in said(at)
     assert at.dataframe[0].value.iloc[0, 0] == "left"
-    assert said(at).count(", labelled ") == len(wrong)
+    assert said(at).count(", labelled ") == min(len(wrong), 24)  # of a page
 
 
 # --- curves ------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ import pandas as pd
 from PIL import Image
 
 from vitcore.audit._likeness import FLAT, SHARP, Level, structure
-from vitcore.dataset import Dataset, load_image
+from vitcore.dataset import Dataset, load_image, squared
 from vitcore.errors import ImageError, Stopped
 from vitcore.progress import Task
 from vitcore.vectors import slices
@@ -247,12 +247,11 @@ def _cut_small(dataset: Dataset, file: str, shapes: Sequence[int]) -> list[tuple
     image = _photo(dataset, file, _SMALL_WIDTH)
     if image is None:
         return []
-    grey, found = image.convert("L"), []
+    found = []
     for shape in shapes:
         for above in (False, True):
-            square = _square(image, _Bar(float(np.exp(shape * _SAME_SHAPE)), above))
-            small = grey.resize((_SMALL.side, _SMALL.side), Image.Resampling.BOX, box=square)
-            found.append((shape, above, _unit(structure(small, _SMALL))))
+            shown = squared(_without(image, _Bar(float(np.exp(shape * _SAME_SHAPE)), above)), _SMALL_WIDTH)
+            found.append((shape, above, _unit(structure(shown.convert("L"), _SMALL))))
     return found
 
 
@@ -275,9 +274,7 @@ def _agreement(
             image = _thumbnail(dataset, files[number])
         else:
             whole = _photo(dataset, files[number], _WIDTH)
-            image = whole and whole.resize(
-                whole.size[:1] * 2, Image.Resampling.BICUBIC, box=_square(whole, bar)
-            )
+            image = whole and squared(_without(whole, bar), _WIDTH)
         return (_unit(structure(image, SHARP)), _has_detail(image)) if image else None
 
     def agree(proposal: _Proposal) -> float:
@@ -314,13 +311,11 @@ def _photo(dataset: Dataset, file: str, width: int) -> Image.Image | None:
     return image.resize((width, max(1, round(width * image.height / image.width))), Image.Resampling.BOX)
 
 
-def _square(image: Image.Image, bar: _Bar) -> tuple[float, float, float, float]:
-    """The box of the centred square of a picture whose bar is cut off, which a thumbnail would show."""
-    height = min(bar.shape * image.width, image.height)
-    side = min(height, image.width)
-    left = (image.width - side) / 2
-    top = (height - side) / 2 + (image.height - height if bar.above else 0)
-    return left, top, left + side, top + side
+def _without(image: Image.Image, bar: _Bar) -> Image.Image:
+    """A picture whose bar is cut off."""
+    height = max(1, min(round(bar.shape * image.width), image.height))
+    top = image.height - height if bar.above else 0
+    return image.crop((0, top, image.width, top + height))
 
 
 def _has_detail(image: Image.Image) -> bool:

@@ -12,6 +12,7 @@ from vitcore.dataset._dataset import (
     list_damaged_datasets,
     list_datasets,
     load_dataset,
+    squared,
 )
 from vitcore.dataset._decode import MAX_PIXELS, load_image
 from vitcore.dataset._divisions import KeptSplit, divide, kept_divisions, kept_sides
@@ -107,6 +108,7 @@ __all__ = [
     "set_aside",
     "shared_columns",
     "split_index",
+    "squared",
     "unconfirm",
     "undo",
     "unlabel",

@@ -44,6 +44,7 @@ __all__ = [
     "list_damaged_datasets",
     "list_datasets",
     "load_dataset",
+    "squared",
 ]
 
 INDEX_COLUMNS: Mapping[str, str] = {
@@ -283,11 +284,14 @@ class Dataset:
         Raises:
             ImageError: The image is damaged.
         """
-        image = load_image(self.path(file), at_least=THUMBNAIL_SIZE // 2)
-        size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-        if is_elongated(*image.size):
-            return ImageOps.pad(image, size, color="white")
-        return ImageOps.fit(image, size)
+        return squared(load_image(self.path(file), at_least=THUMBNAIL_SIZE // 2), THUMBNAIL_SIZE)
+
+
+def squared(image: Image.Image, side: int) -> Image.Image:
+    """What a thumbnail of `side` pixels shows: the centred square, or the whole of an elongated image."""
+    if is_elongated(*image.size):
+        return ImageOps.pad(image, (side, side), color="white")
+    return ImageOps.fit(image, (side, side))
 
 
 def _is_thumbnail(path: Path) -> bool:

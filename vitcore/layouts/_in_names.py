@@ -62,7 +62,7 @@ def names_problem(candidate: Candidate) -> Message:
     counts = [f"'{name}' ({count})" for name, count in candidate.classes.items()]
     return message(
         "Only the file names say what the photos show, {classes}; take the classes from them with --names "
-        "{way}.",
+        "{way}, or import the photos without labels with --unlabelled.",
         classes=shortened(counts, _SHOWN),
         way=candidate.reading.names,
     )
