@@ -293,6 +293,10 @@ def test_the_file_says_what_it_is(written, embedder):
             "temperature": "0.7",
             "least_confidence": "0.6",
             "largest_novelty": "2.0",
+            "input": "image: uint8 (height, width, 3), red green blue, upright, of any size",
+            "outputs": "probabilities: float32 (C,); novelty: float32 (); embedding: float32 (D,)",
+            "not_sure": "novelty > largest_novelty, or the highest probability <= least_confidence",
+            "licence": "of the backbone's weights: unknown",
             "backbone": "tiny.safetensors",  # and not the path of the file
             "backbone_architecture": "test_vit",
             "backbone_licence": "unknown",

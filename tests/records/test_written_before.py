@@ -174,6 +174,7 @@ def test_what_belongs_to_a_run_is_found_where_it_lies(old):
         "own_pooling": False,
     }
     before["backbone"]["preprocessing"]["fit"], before["backbone"]["parts"] = "centre", []
+    before["backbone"]["published"] = ""
     assert json_of(spread.folder / "model" / "config.json") == before
 
 
