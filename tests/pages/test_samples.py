@@ -340,7 +340,9 @@ def test_it_shows_where_it_looks(open_page):
     opened(at)
     at.toggle(key="where").set_value(True).run()
     assert not at.exception
-    assert any("speak for" in caption.value and "picture as a whole" in caption.help for caption in at.caption)
+    assert any(
+        "speak for" in caption.value and "picture as a whole" in caption.help for caption in at.caption
+    )
 
 
 def test_all_classes_can_be_seen(open_page, hostile):
