@@ -10,6 +10,7 @@ from tests.browser._driving import choose_backbone_file, settled
 from vitcore.dataset import import_dataset, list_datasets, load_dataset
 from vitcore.inference import load_classifier
 from vitcore.language import percent
+from vitcore.report import answer_sentence
 from vitcore.runs import list_runs
 
 pytestmark = pytest.mark.browser
@@ -103,8 +104,10 @@ def test_sample_set_becomes_a_judged_classifier(
     (answer,) = load_classifier(run.folder).predict([photo])  # which has learned from that one as well
     page.locator("input[type=file]").set_input_files([photo, broken])
     expect(page.get_by_text("cannot be used")).to_be_visible()
-    expect(page.get_by_role("heading", name=answer.label, exact=True)).to_be_visible()
-    expect(page.get_by_text(f"{percent(answer.confidence)} confident")).to_be_visible()
+    headline = answer_sentence(answer.label, answer.reason, answer.possible)
+    expect(page.get_by_role("heading", name=headline, exact=True)).to_be_visible()
+    share = f"{percent(answer.confidence)} confident" if answer.sure else percent(answer.confidence)
+    expect(page.get_by_text(share).first).to_be_visible()
 
     # Runs: it is there.
     open_page(page, "Runs")
