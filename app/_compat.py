@@ -14,6 +14,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 __all__ = [
     "came_by_history",
     "end_at_once",
+    "end_now",
     "forget_pages_folder",
     "in_page",
     "is_host_allowed",
@@ -59,6 +60,12 @@ def end_at_once() -> None:
     """
     if config._server_mode is not None:  # noqa: SLF001 - no server runs in tests, whose process is not ours
         threading._register_atexit(_end)  # noqa: SLF001 - the only hook before the thread pools end
+
+
+def end_now() -> None:
+    """End the process of a server whose work is done."""
+    if config._server_mode is not None:  # noqa: SLF001 - as above
+        _end()
 
 
 def _end() -> None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app._compat import forget_pages_folder
+from app._compat import end_now, forget_pages_folder
 from app.routes import frame_address, photo_address
 from vitcore.language import tr
 
@@ -84,6 +84,7 @@ async def sweeping(app: st.App) -> AsyncIterator[None]:  # noqa: ARG001 - as Str
     work.cancel()
     with suppress(asyncio.CancelledError):
         await work
+    end_now()  # all connections are closed; uvicorn would raise the signal once more, as if this had failed
 
 
 @contextmanager
