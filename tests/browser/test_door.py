@@ -23,14 +23,14 @@ def test_the_app_does_not_work_under_another_name(page: Page, server: str) -> No
     page.on("websocket", lambda socket: socket.on("socketerror", note))
     with page.expect_websocket():
         page.goto(server.replace("localhost", "elsewhere.example"))
-    expect(page.get_by_text("Bring in labelled photos")).to_have_count(0)
+    expect(page.get_by_text("Teach your computer to tell your photos apart")).to_have_count(0)
     page.wait_for_timeout(2000)
     assert refused
     assert "403" in refused[0]
-    expect(page.get_by_text("Bring in labelled photos")).to_have_count(0)
+    expect(page.get_by_text("Teach your computer to tell your photos apart")).to_have_count(0)
 
     page.goto(server)
-    expect(page.get_by_text("Bring in labelled photos")).to_be_visible()
+    expect(page.get_by_text("Teach your computer to tell your photos apart")).to_be_visible()
 
 
 def test_a_second_session_sees_what_was_interrupted_and_resumes_it(
@@ -52,5 +52,5 @@ def test_a_second_session_sees_what_was_interrupted_and_resumes_it(
     second.context.close()
 
     page.reload()
-    expect(page.get_by_text("Bring in labelled photos")).to_be_visible()
+    expect(page.get_by_text("Bring in more photos")).to_be_visible()
     expect(page.get_by_text(told)).to_have_count(0)

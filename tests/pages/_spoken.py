@@ -19,7 +19,9 @@ NAMES = (
 )  # fmt: skip
 """What is called so in every language."""
 
-_FORM = re.compile(r":[a-z]+/\w+:|:\w+(?:-\w+)?(?=\[)|&\w+;|</?\w+[^>]*>|https?://\S+|\S*/\S+/\S*|[\w/]+\.(?:png|jpg)\b")
+_FORM = re.compile(
+    r":[a-z]+/\w+:|:\w+(?:-\w+)?(?=\[)|&\w+;|</?\w+[^>]*>|https?://\S+|\S*/\S+/\S*|[\w/]+\.(?:png|jpg)\b"
+)
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _ENGLISH = re.compile(
     r"\b(?:and|are|be|can|class|classes|for|from|has|have|image|images|is|it|its|not|of|photo|photos|run|runs"
