@@ -193,10 +193,11 @@ def _draw_presets() -> None:
     """Draw the presets, and which one the settings are at now."""
     now = chosen_settings()
     st.session_state["preset"] = next((name for name in ORDER if _values(name) == now), None)
+    titles = {name: tr(PRESETS[name].title) for name in ORDER}
     st.radio(
         tr("How to train"),
         ORDER,
-        format_func=lambda name: tr(PRESETS[name].title),
+        format_func=titles.__getitem__,
         captions=[tr(PRESETS[name].sentence) for name in ORDER],
         key="preset",
         on_change=_load_preset,
