@@ -41,6 +41,12 @@ def confidences(at):
     ]
 
 
+def captions(at):
+    """What is below each picture, in order: its name, and all that is said."""
+    found = [caption.value for caption in at.caption if "  \n" in caption.value]
+    return [(text.split("  \n")[-1].replace("\\", ""), text) for text in found]
+
+
 def choose(at, show="all", true=None, predicted=None, confidence=(0, 100), doubt="all"):
     at.segmented_control(key="show").set_value(show)
     at.segmented_control(key="doubt").set_value(doubt)
@@ -211,8 +217,13 @@ def in_order(rows, order):
 def test_the_images_come_in_the_chosen_order(open_page, trained, order):
     at = open_page("samples")
     at.selectbox(key="order").select_index(order).run()
-    expected = [percent(value) for value in in_order(trained.run.predictions, order)[:24]]
-    assert [f"{value:.1f}\N{NO-BREAK SPACE}%" for value in confidences(at)] == expected
+    rows = trained.run.predictions
+    of = rows.set_index("name")["confidence"]
+    shown = captions(at)
+    assert [of[name] for name, _ in shown] == in_order(rows, order)[:24]
+    told = {name: text for name, text in shown if "unlike anything" not in text}
+    assert told
+    assert all(percent(of[name]) in text for name, text in told.items())
 
 
 @pytest.mark.usefixtures("trained")
