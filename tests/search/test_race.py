@@ -33,7 +33,11 @@ def recipe(backbone: str = "usual", **settings: object) -> Recipe:
 
 @dataclass
 class MadeUp:
-    """Vectors whose classes lie as far apart as the name of the backbone says; each photo at one place."""
+    """Vectors whose classes lie as far apart as the name of the backbone says; each photo at one place.
+
+    The directions of the classes are the same for all backbones: of two that lie as far apart, none is better
+    by luck.
+    """
 
     photos: Photos
     apart: dict[str, float]
@@ -45,8 +49,8 @@ class MadeUp:
 
     def vectors(self, recipe: Recipe, rows: np.ndarray) -> np.ndarray:
         self.asked.append((recipe.backbone, len(rows)))
+        centres = np.random.default_rng(self.photos.seed).normal(size=(CLASSES, DIMENSION))
         random = np.random.default_rng([self.photos.seed, sum(recipe.backbone.encode())])
-        centres = random.normal(size=(CLASSES, DIMENSION))
         noise = random.normal(size=(len(self.photos.labels), DIMENSION))
         found = self.apart[recipe.backbone] * centres[self.photos.labels] + noise
         return found[rows, None].astype(np.float32)
