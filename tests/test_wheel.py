@@ -13,7 +13,7 @@ import pytest
 from tests._server import ROOT, open_session, running_app
 
 CARRIED = ("vitcore", "vitstudio", "app", "pages", ".streamlit")
-FILES = ("streamlit_app.py", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+FILES = ("streamlit_app.py", "frame.py", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 
 def run(*command: str | Path, folder: Path) -> None:
