@@ -21,6 +21,8 @@ NEAREST = 5
 """References that novelty is measured by."""
 
 _QUERY_ROWS, _REFERENCE_ROWS = 1024, 1024  # compared at once; 64 MB for embeddings of length 2304
+_EXACT_ROWS = 64
+_SPARE = 3  # references beyond the k, among which those at equal distance change places
 _VOTE_TEMPERATURE = 0.07
 _FARTHEST = 2.0
 _MANY = 10_000  # references, from which on half precision finds the candidates
@@ -46,9 +48,9 @@ def nearest(
         Cosine distances, (M, k), and positions in `references`, (M, k). Where a query may not find as
         many, the distance is infinite and the position −1.
     """
-    k = min(k, len(references))
-    distances = np.full((len(queries), k), np.inf, dtype=np.float32)
-    positions = np.full((len(queries), k), -1, dtype=np.int64)
+    wide = min(k + _SPARE, len(references))
+    distances = np.full((len(queries), wide), np.inf, dtype=np.float32)
+    positions = np.full((len(queries), wide), -1, dtype=np.int64)
     for rows in slices(len(queries), _QUERY_ROWS):
         wanted = _normalised(queries[rows])
         for part in slices(len(references), _REFERENCE_ROWS) if k else ():
@@ -59,13 +61,14 @@ def nearest(
                 found[own] = np.inf
             found = np.concatenate([distances[rows], found], axis=1)
             numbers = np.concatenate([positions[rows], numbers], axis=1)
-            best = np.argpartition(found, k - 1, axis=1)[:, :k]
+            best = np.argpartition(found, wide - 1, axis=1)[:, :wide]
             distances[rows] = np.take_along_axis(found, best, axis=1)
             positions[rows] = np.take_along_axis(numbers, best, axis=1)
-    order = np.argsort(distances, axis=1, kind="stable")
-    distances = np.take_along_axis(distances, order, axis=1)
-    positions = np.take_along_axis(positions, order, axis=1)
-    return distances, np.where(np.isinf(distances), -1, positions)
+    positions[np.isinf(distances)] = -1
+    for rows in slices(len(queries), _EXACT_ROWS) if wide else ():
+        distances[rows] = _exact(queries[rows], references, positions[rows])
+    order = np.lexsort((positions, distances))[:, :k]
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(positions, order, axis=1)
 
 
 def knn_labels(
@@ -161,6 +164,19 @@ class NeighbourIndex:
         ]
         likeness: Floats = np.concatenate(products) / self._lengths
         return likeness
+
+
+def _exact(queries: Vectors, references: Vectors, positions: Ints) -> Floats:
+    """Distances to the references found: (M, D), (N, D), (M, K) -> (M, K), infinite where there is none.
+
+    einsum adds up each by itself, so that no distance depends on which others are asked for with it, as it
+    does (in the last bit) in a matrix product.
+    """
+    found = _normalised(references[positions.ravel()]).reshape(*positions.shape, -1)
+    distances = np.clip(1 - np.einsum("md,mkd->mk", _normalised(queries), found), 0, _FARTHEST)
+    distances[positions < 0] = np.inf
+    exact: Floats = distances
+    return exact
 
 
 def _normalised(vectors: Vectors) -> Floats:

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +17,6 @@ from vitcore.features import ImageView, Pass, Unreadable, local_pass, open_image
 from vitcore.inference._trust import Trust
 from vitcore.messages import message
 from vitcore.training import Head
-from vitcore.vectors import slices
 
 __all__ = ["Classifier", "ImageSource", "Prediction"]
 
@@ -26,8 +24,6 @@ ImageSource = str | Path | bytes
 """An image: the path of its file, or the bytes of one."""
 
 _Source = TypeVar("_Source", bound=ImageSource)
-
-_ROWS = 16  # of the matrix products behind the embedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,16 +109,6 @@ class Classifier:
         """Predictions from vectors of this classifier's embedder: (N, D)."""
         # Rounded as in the store, so that an image gets here the very answer it got in training.
         stored = embeddings.astype(np.float16)
-        return [answer for rows in slices(len(stored), _ROWS) for answer in self._answers(stored[rows])]
-
-    def _answers(self, stored: npt.NDArray[np.float16]) -> list[Prediction]:
-        """As `from_embeddings`, of `_ROWS` vectors or fewer.
-
-        Products of other shapes differ in the last digit. Filled up to one shape, the answer to an image does
-        not depend on which others came with it.
-        """
-        count = len(stored)
-        stored = np.concatenate([stored, np.repeat(stored[-1:], _ROWS - count, axis=0)])
         probabilities = self.trust.probabilities(self.head.logits(stored))
         distances = self.trust.distances(stored)
         verdicts = self.trust.verdicts(probabilities, distances)
@@ -137,17 +123,14 @@ class Classifier:
                 probabilities={self.classes[number]: float(row[number]) for number in ranked},
                 novelty=float(distance),
             )
-            for row, ranked, sure, reason, possible, distance in islice(
-                zip(
-                    probabilities,
-                    order,
-                    verdicts.sure,
-                    verdicts.reason,
-                    verdicts.sets,
-                    distances,
-                    strict=True,
-                ),
-                count,
+            for row, ranked, sure, reason, possible, distance in zip(
+                probabilities,
+                order,
+                verdicts.sure,
+                verdicts.reason,
+                verdicts.sets,
+                distances,
+                strict=True,
             )
         ]
 

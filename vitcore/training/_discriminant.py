@@ -26,6 +26,7 @@ MOST_AXES = 1024
 
 _NEGLIGIBLE = 1e-5  # part of the largest variance, below which an axis is left out
 _LEAST_SHRINKAGE = 1e-4
+_SHRINKAGES = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)  # tried where Ledoit and Wolf find less
 _UNSEEN = -10.0  # logit of a class without images: far below the others
 
 
@@ -101,14 +102,28 @@ def fit_discriminant(
     rows = torch.cat([centred, means])  # (S, D)
     products = (rows @ rows.T).cpu().numpy().astype(np.float64)  # (S, S)
 
-    mix, shrinkage = _whitening(products, classes, x.shape[1])
-    mix = np.pad(mix, ((0, max(width - len(mix), 0)), (0, 0)))
-    turned = products @ mix.T  # (S, R), the rows in the new axes
-    spread, centres = turned[:-classes], turned[-classes:]
     frequency = np.full(classes, 1 / classes) if balanced else np.maximum(counts, 1) / len(labels)
     prior = np.log(frequency)
-    logits, truth = _left_out(spread, centres, counts, labels[chosen], prior, shrinkage)
-    temperature = fit_temperature(logits, truth) if len(truth) else 1.0
+    basis, variance = _basis(products, classes, x.shape[1])
+    along = products @ basis.T  # (S, R), the rows along axes of length 1
+    least, mean_variance = _shrinkage(products[:-classes, :-classes], x.shape[1])
+
+    def tried(shrinkage: float) -> tuple[float, float, Exact]:
+        """Cross-entropy of the answers without the image itself, their temperature, the scale of the axes."""
+        scale = 1 / np.sqrt((1 - shrinkage) * variance + shrinkage * mean_variance)
+        spread, centres = along[:-classes] * scale, along[-classes:] * scale
+        logits, truth = _left_out(spread, centres, counts, labels[chosen], prior, shrinkage)
+        if not len(truth):
+            return 0.0, 1.0, scale
+        temperature = fit_temperature(logits, truth)
+        answers = torch.from_numpy(logits / temperature), torch.from_numpy(truth)
+        return torch.nn.functional.cross_entropy(*answers).item(), temperature, scale
+
+    trials = [tried(part) for part in (least, *(part for part in _SHRINKAGES if part > least))]
+    _, temperature, scale = min(trials, key=lambda trial: trial[0])
+    mix = np.pad(basis * scale[:, np.newaxis], ((0, max(width - len(basis), 0)), (0, 0)))
+    turned = products @ mix.T  # (S, R), the rows in the new axes
+    spread, centres = turned[:-classes], turned[-classes:]
     bias = (prior - 0.5 * (centres**2).sum(axis=1)) / temperature
     bias[counts == 0] = _UNSEEN
 
@@ -132,8 +147,8 @@ def _chosen_rows(labels: Ints) -> Ints:
     return np.sort(np.argsort(labels, kind="stable")[spaced])
 
 
-def _whitening(products: Exact, classes: int, dimension: int) -> tuple[Exact, float]:
-    """Return the axes as sums of rows, and how far the covariance was shrunk.
+def _basis(products: Exact, classes: int, dimension: int) -> tuple[Exact, Exact]:
+    """Return axes of length 1 as sums of rows, and the variance within the classes along each.
 
     Args:
         products: (S, S), inner products of the rows, N centred ones and the means of the classes.
@@ -141,17 +156,13 @@ def _whitening(products: Exact, classes: int, dimension: int) -> tuple[Exact, fl
         dimension: Length of the rows D.
 
     Returns:
-        (R, S), and a part of 1.
+        (R, S) and (R,); along the last axes, which are those of the means alone, the variance is 0.
     """
     centred = len(products) - classes
-    gram = products[:centred, :centred]
-    shrinkage, mean_variance = _shrinkage(gram, dimension)
-    if mean_variance <= 0:  # one embedding of each class: nothing says how they spread
-        shrinkage, mean_variance = 1.0, 1.0
-    squares, vectors = np.linalg.eigh(gram)
+    squares, vectors = np.linalg.eigh(products[:centred, :centred])
     kept = squares > max(_NEGLIGIBLE * squares[-1], 1e-12)
     squares, vectors = squares[kept], vectors[:, kept]
-    within = np.zeros((len(squares), len(products)))  # of length 1, as sums of rows
+    within = np.zeros((len(squares), len(products)))
     within[:, :centred] = (vectors / np.sqrt(squares)).T
     # What is left of the means of the classes beside these.
     seen = products[centred:] @ within.T  # (C, W)
@@ -162,10 +173,7 @@ def _whitening(products: Exact, classes: int, dimension: int) -> tuple[Exact, fl
     kept = lengths > _NEGLIGIBLE * max(np.diag(products)[centred:].max(), 1e-12)
     kept[: max(classes - (min(centred, dimension) - len(within)), 0)] = False  # there are no more axes
     across = (vectors[:, kept] / np.sqrt(lengths[kept])).T @ left
-    floor = shrinkage * mean_variance
-    variance = (1 - shrinkage) * squares / centred + floor
-    mix = np.concatenate([within / np.sqrt(variance)[:, None], across / np.sqrt(floor)])
-    return mix, shrinkage
+    return np.concatenate([within, across]), np.concatenate([squares / centred, np.zeros(len(across))])
 
 
 def _shrinkage(gram: Exact, dimension: int) -> tuple[float, float]:
@@ -177,6 +185,8 @@ def _shrinkage(gram: Exact, dimension: int) -> tuple[float, float]:
     """
     count = len(gram)
     mean = np.trace(gram) / count / dimension
+    if mean <= 0:  # one embedding of each class: nothing says how they spread
+        return 1.0, 1.0
     squared = (gram**2).sum() / count**2  # of all entries of the covariance, summed
     spread = ((np.diag(gram) ** 2).sum() / count - squared) / (dimension * count)
     distance = squared / dimension - mean**2
