@@ -180,15 +180,17 @@ class Camera {
   hold(down) {
     this.holding = down && Boolean(this.stream && this.label);
     this.draw();
-    if (this.holding && !this.keeping) this.keep(this.label);
+    if (this.holding && !this.keeping) this.keep();
   }
 
-  // Keep a photo, and more while the button is held.
-  async keep(label) {
+  // Keep a photo, and more while the button is held: also when it was let go and held for the next class while
+  // the last photo was on its way.
+  async keep() {
     this.keeping = true;
     this.complain("");
     try {
       do {
+        const label = this.label;
         const due = performance.now() + BETWEEN_PHOTOS_MS;
         const number = (this.counts.get(label) ?? 0) + 1;
         const name = `${label}/${String(number).padStart(4, "0")}.jpg`;

@@ -21,7 +21,8 @@ def test_changed_photos_are_doubted_with_and_without_probes(
     chance = {"clothes": 100 / 3, "digits": 100 / 10}  # the least that the likeliest of so many classes has
     for row in recognised:
         [least] = [share for name, share in chance.items() if name in row.name]
-        assert least < row.baseline < 100
+        # A linear head may be as sure as can be of what lies far outside: the other rows say who doubts it.
+        assert least < row.baseline <= 100
 
 
 def test_without_photos_there_is_nothing_to_measure(tmp_path, tiny_backbone):

@@ -95,8 +95,16 @@ def test_from_a_cell_and_a_point_to_the_images_and_a_label_mended(
     assert labels[name] == predicted
     assert (labels != dataset.index.set_index("name")["label"]).sum() == 1
 
-    # A refresh is a new session, and finds it moved; the run still says what it was.
+    # A refresh is a new session, and shows the same photo, moved; the run still says what it was.
     page.reload()
+    expect(dialog.get_by_text(name)).to_be_visible()
+    expect(dialog.get_by_text(told)).to_be_visible()
+    settled(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    # So does the gallery.
+    page.get_by_role("radio", name="Gallery").click()
     expect(page.get_by_test_id("stImage")).to_have_count(len(rows))
     expect(page.get_by_text(told)).to_have_count(1)
     settled(page)

@@ -40,7 +40,10 @@ def embedding_chart(
     area = 40 if len(points) <= 2000 else 16  # of a point, in square pixels
     size = alt.when(point).then(alt.value(6 * area))
     columns = ["x", "y", "image_id", "name", "true", "predicted"]
-    rows = points[columns].round({"x": 3, "y": 3})
+    # The mistakes are drawn last, so that nothing hides them.
+    mistake = ~points["right"].astype(bool)
+    rows = points[columns].assign(mistake=mistake).sort_values("mistake", kind="stable")
+    rows = rows.round({"x": 3, "y": 3})
     colours = class_colours(sorted(set(points["true"])) if classes is None else classes)
     if by == "class":
         field = "true"
@@ -50,9 +53,7 @@ def embedding_chart(
     else:
         field = "answer"
         groups, spread, shapes = [tr("right"), tr("wrong")], [PALE, ORANGE], ["circle", "diamond"]
-        rows[field] = np.where(points["right"].astype(bool), *groups)
-        # The mistakes are drawn last, so that nothing hides them.
-        rows = rows.assign(mistake=~points["right"].astype(bool)).sort_values("mistake", kind="stable")
+        rows[field] = np.where(rows["mistake"], groups[1], groups[0])
         size = size.when("datum.mistake").then(alt.value(2.5 * area))
     legend = (
         alt.Legend(orient="top", title=None, columns=4, labelLimit=120)

@@ -8,6 +8,10 @@ own label. A curve makes the most of the few: it says how often a guess of a cer
 only what the random photos are off the curve by has to be estimated from them. That is the difference
 estimator (C.-E. Särndal, B. Swensson and J. Wretman, "Model Assisted Survey Sampling", 1992, section 6.3),
 which is unbiased whatever the curve; its interval also holds that these photos are but some of all.
+
+What is left is caution. Once a photo has its label, what teaches is picked elsewhere, so that without this
+label its surroundings are less well known than those of a new photo: in 50 simulated sessions with 88.7 %
+right in truth, the estimate was 2 points too low on the mean.
 """
 
 from dataclasses import dataclass
