@@ -1,17 +1,17 @@
 """Bringing photos in, from files, a folder, this disk or the camera; and a look before the import."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from app.components.dropping import draw_drop_area
 from app.dataset.editing import split_in_words
 from app.dataset.naming import draw_naming
+from app.dataset.reading import draw_choice
 from app.dataset.recording import draw_recording
+from app.dataset.staged import Staged
 from app.routes import photo_address
 from app.shared.address import go_to
 from app.shared.chosen import chosen_settings, requested_settings
@@ -22,10 +22,10 @@ from app.shared.starting import device_of, start_import, start_import_and_traini
 from app.shared.text import escape_markdown
 from app.shared.trays import MOST_FILES, Tray
 from vitcore.compute import Compute
-from vitcore.dataset import SAMPLE_COUNT, Dataset, inspect_source, preview_source
+from vitcore.dataset import SAMPLE_COUNT, Dataset
 from vitcore.errors import VitcoreError
-from vitcore.language import listed, mark, ntr, number, tr, translated
-from vitcore.layouts import EVERY_COLUMN, Candidate, Reading, Survey
+from vitcore.language import mark, ntr, number, tr, translated
+from vitcore.layouts import Candidate, Reading, Survey
 from vitcore.sources import NamedFile
 from vitcore.training import Hyperparameters
 
@@ -37,41 +37,6 @@ WAYS = {
     "camera": mark(":material/photo_camera: Take photos with the camera"),
 }
 NEW, ADD = "new", "add"
-NAMED = 4  # classes of a reading
-PREVIEWS = 8  # classes of which a photo is shown before the import
-
-
-class Staged:
-    """Photos that were brought in and not imported yet; they go with the session that brought them."""
-
-    def __init__(self) -> None:
-        self.tray = Tray()
-        self.sources: list[Path | NamedFile] = []
-        self.reading = Reading()
-        self._seen: tuple[object, Survey | VitcoreError] | None = None
-        self._pictures: dict[Reading, Mapping[str, Image.Image]] = {}
-
-    def survey(self) -> Survey | VitcoreError:
-        """Return what is in it, or why that cannot be told; looked at again only after a change."""
-        key = (tuple(self.sources), self.reading)
-        if self._seen is None or self._seen[0] != key:
-            try:
-                found: Survey | VitcoreError = inspect_source(self.sources, reading=self.reading)
-            except VitcoreError as error:
-                found = error
-            self._seen = (key, found)
-            self._pictures.clear()
-        return self._seen[1]
-
-    def read_as(self, reading: Reading) -> None:
-        """Read it in another way from now on."""
-        self.reading = reading
-
-    def pictures(self, candidate: Candidate) -> Mapping[str, Image.Image]:
-        """Return an image of each of the first classes of a reading."""
-        if candidate.reading not in self._pictures:
-            self._pictures[candidate.reading] = preview_source(self.sources, candidate, most=PREVIEWS)
-        return self._pictures[candidate.reading]
 
 
 def is_staged() -> bool:
@@ -206,7 +171,7 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
             _cancel(tr("Choose something else"))
             return
         draw_naming(survey, staged.reading, staged.read_as, str(_generation()))
-        candidate = _choice(staged, survey)
+        candidate = draw_choice(staged, survey, str(_generation()))
         if candidate is not None:
             _destination(staged, survey, candidate, data)
             _found(staged, survey, candidate)
@@ -218,104 +183,6 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
 def _keep(tray: Tray) -> None:
     """Keep the files for as long as the page is open: those of closed pages are soon deleted."""
     tray.touch()
-
-
-def _choice(staged: Staged, survey: Survey) -> Candidate | None:
-    """Draw the choice of a reading, if there are several; return the chosen one."""
-    candidates = list(survey.candidates)
-    if staged.reading.unlabelled:
-        return candidates[0]
-    if not any(candidate.classes for candidate in candidates):
-        return _one_class(staged, survey)
-    chosen = 0
-    if len(candidates) > 1:
-        if survey.problem:
-            st.warning(
-                tr("This can be read in several ways. Which one is right?"), icon=":material/alt_route:"
-            )
-        titles = [escape_markdown(translated(candidate.title), 200) for candidate in candidates]
-        picked = st.radio(
-            tr("How to read it"),
-            range(len(candidates)),
-            index=None if survey.problem else 0,
-            format_func=titles.__getitem__,
-            captions=[_summary(candidate) for candidate in candidates],
-            key=f"reading_{_generation()}",
-        )
-        if picked is None:
-            return None
-        chosen = picked
-    candidate = candidates[chosen]
-    return _columns(staged, candidate) if candidate.table is not None else candidate
-
-
-def _summary(candidate: Candidate) -> str:
-    """Return the classes of a reading in a few words."""
-    counts = list(candidate.classes.items())
-    names = [f"{escape_markdown(name, 30)} ({number(count)})" for name, count in counts[:NAMED]]
-    if more := len(counts) - len(names):
-        names.append(ntr("{count} more class", "{count} more classes", more).format(count=number(more)))
-    return listed(names)
-
-
-def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
-    """Ask for the class of photos without folders or a table: they may all be of one."""
-    if not survey.images:
-        why = translated(survey.problem) if survey.problem else tr("There are no photos in it.")
-        st.error(escape_markdown(why, 600), icon=":material/image_not_supported:")
-        return None
-    st.warning(
-        ntr(
-            "{count} photo, but nothing says what it shows: it lies in no class folder, and no CSV file "
-            "names it.",
-            "{count} photos, but nothing says what they show: they lie in no class folder, and no CSV file "
-            "names them.",
-            survey.images,
-        ).format(count=number(survey.images)),
-        icon=":material/help:",
-    )
-    if st.button(tr("Import them without labels"), type="primary", icon=":material/label:", key="unlabelled"):
-        staged.read_as(replace(staged.reading, unlabelled=True))
-        st.rerun()
-    st.caption(tr("You can label them here, a group or a page at a time."))
-    label = st.text_input(tr("If all of them are of one class, which?"), placeholder=tr("hat")).strip()
-    if label:
-        staged.read_as(replace(staged.reading, label=label))
-        st.rerun()
-    return None
-
-
-def _columns(staged: Staged, candidate: Candidate) -> Candidate:
-    """Draw the choice of the columns of a table; return the reading by those."""
-    table = candidate.table
-    assert table is not None
-    left, right = st.columns(2)
-    columns = list(table.columns)
-    classes = [EVERY_COLUMN, *columns] if candidate.reading.label_column == EVERY_COLUMN else columns
-    file_column = left.selectbox(
-        tr("Column with the names of the photos"),
-        columns,
-        index=columns.index(candidate.reading.file_column),
-        format_func=str,
-        key=f"file_column_{table.name}",
-    )
-    label_column = right.selectbox(
-        tr("Column with the classes"),
-        classes,
-        index=classes.index(candidate.reading.label_column),
-        format_func=lambda name: tr("One column of 0 and 1 per class") if name == EVERY_COLUMN else name,
-        key=f"label_column_{table.name}",
-    )
-    wanted = replace(candidate.reading, file_column=file_column, label_column=label_column)
-    head = pd.DataFrame(table.rows[:5], columns=columns)
-    st.dataframe(head, hide_index=True, width="stretch")
-    if wanted == candidate.reading:
-        return candidate
-    try:
-        return inspect_source(staged.sources, reading=wanted).candidates[0]
-    except (VitcoreError, IndexError):
-        st.error(tr("These columns do not fit the photos; choose others."), icon=":material/error:")
-        return candidate
 
 
 def _found(staged: Staged, survey: Survey, candidate: Candidate) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from vitcore.dataset import list_datasets, load_dataset
+from tests._piles import CASES, write_pile
+from vitcore.dataset import inspect_source, list_datasets, load_dataset
 
 
 def imported():
@@ -55,3 +56,22 @@ def test_names_that_are_alike_can_be_one_class(open_page, finish, ui, picture_fo
     alike.check().run()
     finish(ui.press(at, "import"))
     assert sorted(imported().values()) == [2, 4]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_each_pile_is_read_on_the_page_as_on_the_command_line(open_page, finish, ui, tmp_path, case):
+    pile = write_pile(case, tmp_path)
+    at = ui.look_at_path(open_page("dataset"), pile)
+    readings = [radio for radio in at.radio if radio.label == "How to read it"]
+    if case.asks:
+        assert ui.find_button(at, "import") is None
+        candidates = inspect_source(pile).candidates
+        wanted = [number for number, candidate in enumerate(candidates) if candidate.classes == case.classes]
+        readings[0].set_value(wanted[0]).run()
+    if case.reading.alike:
+        next(box for box in at.checkbox if "capitals or spaces" in box.label).check().run()
+    photos = next(metric for metric in at.metric if metric.label == "Photos to import")
+    assert photos.value == str(sum(case.classes.values()))
+    finish(ui.press(at, "import"))
+    assert imported() == case.classes

@@ -133,14 +133,20 @@ def _inspect(options: argparse.Namespace) -> None:
             "classes": dict(candidate.classes),
             "splits": dict(candidate.splits),
             "examples": candidate.examples(),
+            "warnings": list(map(str, candidate.notes)),
         }
         for candidate in survey.candidates
     ]
     lines = [f"{survey.images} images, {len(survey.skipped)} other files."]
     lines += _grouped((entry.name, str(reason)) for entry, reason in survey.skipped)
     for candidate in survey.candidates:
-        counts = ", ".join(f"{label} {count}" for label, count in candidate.classes.items())
-        lines.append(f"{candidate.title}: {counts}")
+        examples = candidate.examples(1)
+        counts = ", ".join(
+            f"{label} {count} ({examples[label][0]})" for label, count in candidate.classes.items()
+        )
+        lines.append(f"{candidate.title}: {counts or f'{len(candidate.items)} images without a class'}")
+    if not survey.problem:
+        lines += [f"- {note}" for note in survey.candidates[0].notes]
     lines.append(str(survey.problem or "The first of these would be imported."))
     answer(
         options,

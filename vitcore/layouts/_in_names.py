@@ -46,15 +46,23 @@ def named_reading(images: Sequence[Entry], way: str) -> Candidate:
     for entry in images:
         label = read(PurePosixPath(entry.name).stem)
         items.append(Labelled(entry, label, reason=None if label else _NO_NAME))
-    example = next((item for item in items if item.label), None)
-    title = message("The class in the file name")
-    if example is not None:
-        title = message(
-            "The class in the file name, such as '{label}' in '{name}'",
-            label=example.label,
-            name=PurePosixPath(example.entry.name).name,
+    return Candidate(title=_title(items, way), reading=Reading(names=way), items=tuple(items))
+
+
+def _title(items: Sequence[Labelled], way: str) -> Message:
+    """Say which words of the file names are taken, with an example in which that can be seen."""
+    labelled = [(item.label, PurePosixPath(item.entry.name)) for item in items if item.label]
+    if not labelled:
+        return message("The class in the file name")
+    if way == WORDS:
+        label, path = labelled[0]
+        return message(
+            "The class in the file name, such as '{label}' in '{name}'", label=label, name=path.name
         )
-    return Candidate(title=title, reading=Reading(names=way), items=tuple(items))
+    label, path = next((found for found in labelled if found[0] != _words(found[1].stem)), labelled[0])
+    return message(
+        "The first word of the file name, such as '{label}' in '{name}'", label=label, name=path.name
+    )
 
 
 def names_problem(candidate: Candidate) -> Message:

@@ -33,6 +33,7 @@ from vitcore.layouts._table import TableLayout
 from vitcore.layouts._unlabelled import with_unlabelled
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.sources import (
+    EMPTY,
     ENCODINGS,
     IMAGE_SUFFIXES,
     START_BYTES,
@@ -81,6 +82,7 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     candidates = [_with_class_names(candidate, reading) for candidate in raw]
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
+    candidates = [candidate for candidate in candidates if candidate.classes] or candidates
     if candidates and candidates[0].reading.names and not reading.names:
         candidates += with_unlabelled([], images, wanted=reading)
     unused = unused_tables(found.tables, refused, layouts, candidates[0] if candidates else None)
@@ -164,7 +166,7 @@ class _Found:
             suffix = PurePosixPath(entry.name).suffix.lower()
             if is_junk(entry):
                 self.ignored += 1
-            elif reason := entry.problem or self._unfit(entry.name):
+            elif reason := entry.problem or self._unfit(entry):
                 self.skipped.append((entry, reason))
                 if suffix in TABLE_SUFFIXES and not entry.problem:
                     self.tables.append(entry)
@@ -172,9 +174,9 @@ class _Found:
                 images.append(entry)
         self.images.append((title, images))
 
-    def _unfit(self, name: str) -> Message | None:
-        if not is_video(name):
-            return unfit(name)
+    def _unfit(self, entry: Entry) -> Message | None:
+        if not is_video(entry.name):
+            return unfit(entry.name) or (EMPTY if entry.size_bytes == 0 else None)
         return None if self.videos else _NO_FRAMES
 
     def class_files(self) -> list[Entry]:
