@@ -27,6 +27,7 @@ class Case:
         files: Names and, where it is no picture, contents; a number stands for a picture.
         classes: The number of photos of each class.
         splits: Of each part of a ready-made split.
+        damaged: Of each class, photos that only the import finds out to be none.
         says: Words in the note of the import.
         asks: Words in the question that is asked first; it is answered by `reading`.
         skipped: Words in the reason why some file was skipped.
@@ -35,10 +36,16 @@ class Case:
     files: Mapping[str, bytes | str | int]
     classes: Mapping[str, int]
     splits: Mapping[str, int] = field(default_factory=dict)
+    damaged: Mapping[str, int] = field(default_factory=dict)
     says: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
+
+    @property
+    def named(self) -> dict[str, int]:
+        """The number of photos of each class by the names alone."""
+        return {label: count + self.damaged.get(label, 0) for label, count in self.classes.items()}
 
 
 def deep(number: int, bits: int) -> bytes:
@@ -212,6 +219,7 @@ CASES |= {
     "placeholders of a cloud": Case(
         files={**numbered("a/1.png", "b/2.png"), "a/.2.HEIC.icloud": b"bplist00", "a/3.png": b""},
         classes={"a": 1, "b": 1},
+        damaged={"a": 1},
         skipped=("placeholder of iCloud; download the photo first", "empty; if it is kept in a cloud"),
     ),
     "classes in the names of files": Case(

@@ -69,16 +69,16 @@ def test_the_command_line_says_how_a_pile_would_be_read(pile, capsys, case):
     answered = json.loads(capsys.readouterr().out)
     assert not answered["problem"]
     assert (answered["readings"][0]["classes"], answered["readings"][0]["splits"]) == (
-        case.classes,
+        case.named,
         case.splits,
     )
     if case.asks:  # what is offered first, or further below, is what was asked for
-        offered = [reading for reading in survey["readings"] if reading["classes"] == case.classes]
+        offered = [reading for reading in survey["readings"] if reading["classes"] == case.named]
         assert main(["import", source, "--dry-run", "--json", *flags(offered[0]["options"])]) == 0
-        assert json.loads(capsys.readouterr().out)["readings"][0]["classes"] == case.classes
+        assert json.loads(capsys.readouterr().out)["readings"][0]["classes"] == case.named
     assert main(["import", source, "--dry-run", *wanted]) == 0
     said = capsys.readouterr().out
-    assert all(f"{label} {count} (" in said for label, count in case.classes.items()), said
+    assert all(f"{label} {count} (" in said for label, count in case.named.items()), said
 
 
 def test_each_box_can_be_a_photo(pile):

@@ -67,11 +67,11 @@ def test_each_pile_is_read_on_the_page_as_on_the_command_line(open_page, finish,
     if case.asks:
         assert ui.find_button(at, "import") is None
         candidates = inspect_source(pile).candidates
-        wanted = [number for number, candidate in enumerate(candidates) if candidate.classes == case.classes]
+        wanted = [number for number, candidate in enumerate(candidates) if candidate.classes == case.named]
         readings[0].set_value(wanted[0]).run()
     if case.reading.alike:
         next(box for box in at.checkbox if "capitals or spaces" in box.label).check().run()
     photos = next(metric for metric in at.metric if metric.label == "Photos to import")
-    assert photos.value == str(sum(case.classes.values()))
+    assert photos.value == str(sum(case.named.values()))
     finish(ui.press(at, "import"))
     assert imported() == case.classes

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageErr
 
 from vitcore.errors import ImageError
 from vitcore.messages import Message, message
-from vitcore.sources import EMPTY, IMAGE_FORMATS, START_BYTES, kind_by_start
+from vitcore.sources import IMAGE_FORMATS, START_BYTES, kind_by_start
 from vitcore.text import shown
 
 __all__ = [
@@ -268,7 +268,7 @@ def _why_not(source: Path | bytes, error: Exception) -> Message:
     """Return why no reader could open a file."""
     start = _bytes_of(source, START_BYTES)
     if not start:
-        return EMPTY
+        return message("the file is empty; if it is kept in a cloud, download it first")
     Image.init()  # Pillow loads its readers when they are first needed
     for name in _FORMATS:
         factory, accept = Image.OPEN[name]

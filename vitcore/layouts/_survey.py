@@ -33,7 +33,6 @@ from vitcore.layouts._table import TableLayout
 from vitcore.layouts._unlabelled import with_unlabelled
 from vitcore.messages import Message, message, quoted, shortened
 from vitcore.sources import (
-    EMPTY,
     ENCODINGS,
     IMAGE_SUFFIXES,
     START_BYTES,
@@ -166,7 +165,7 @@ class _Found:
             suffix = PurePosixPath(entry.name).suffix.lower()
             if is_junk(entry):
                 self.ignored += 1
-            elif reason := entry.problem or self._unfit(entry):
+            elif reason := entry.problem or self._unfit(entry.name):
                 self.skipped.append((entry, reason))
                 if suffix in TABLE_SUFFIXES and not entry.problem:
                     self.tables.append(entry)
@@ -174,9 +173,9 @@ class _Found:
                 images.append(entry)
         self.images.append((title, images))
 
-    def _unfit(self, entry: Entry) -> Message | None:
-        if not is_video(entry.name):
-            return unfit(entry.name) or (EMPTY if entry.size_bytes == 0 else None)
+    def _unfit(self, name: str) -> Message | None:
+        if not is_video(name):
+            return unfit(name)
         return None if self.videos else _NO_FRAMES
 
     def class_files(self) -> list[Entry]:

@@ -13,7 +13,6 @@ from vitcore.sources._archives import (
 from vitcore.sources._encodings import ENCODINGS, NameEncoding
 from vitcore.sources._kinds import (
     ARCHIVES,
-    EMPTY,
     IMAGE_FORMATS,
     IMAGE_SUFFIXES,
     START_BYTES,
@@ -26,7 +25,6 @@ from vitcore.sources._tables import TABLE_SUFFIXES, Room, Table, base_names, par
 
 __all__ = [
     "ARCHIVES",
-    "EMPTY",
     "ENCODINGS",
     "IMAGE_FORMATS",
     "IMAGE_SUFFIXES",

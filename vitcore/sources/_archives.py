@@ -81,7 +81,7 @@ class Entry:
     Attributes:
         number: Position in the source, from 0.
         name: Its path in the source, ``/`` between the parts; text for display, never a path here.
-        size_bytes: What the source says its size is; -1 if it does not say.
+        size_bytes: What the source says its size is.
         problem: Why it cannot be read, if it cannot.
     """
 

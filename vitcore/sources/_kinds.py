@@ -9,7 +9,6 @@ from vitcore.messages import Message, message
 
 __all__ = [
     "ARCHIVES",
-    "EMPTY",
     "IMAGE_FORMATS",
     "IMAGE_SUFFIXES",
     "PARQUET_SUFFIX",
@@ -24,8 +23,6 @@ ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z
 
 PARQUET_SUFFIX = ".parquet"
 """The ending of a Parquet file, in lower case."""
-
-EMPTY = message("the file is empty; if it is kept in a cloud, download it first")
 
 START_BYTES = 132
 """How much of a file `kind_by_start` looks at."""

@@ -41,7 +41,7 @@ class ParquetSource:
         self._entries: list[Entry] = []
         for (name, _), (path, image, label, names) in zip(files, self._files, strict=True):
             for place in _places(name, path, (image, label), names):
-                self._entries.append(Entry(len(self._entries), place, -1))
+                self._entries.append(Entry(len(self._entries), place, 0))
             if len(self._entries) > MAX_ENTRIES:
                 raise ArchiveError(
                     "The archive has over {most} entries; split it into several.", most=MAX_ENTRIES
