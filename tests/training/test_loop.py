@@ -222,7 +222,7 @@ def one_step(**settings: object) -> LinearHead:
     learner = _learners.MiniBatches([replace(part, aim=None)], classes=3, h=h, device="cpu")
     with torch.no_grad():
         learner.learn(1, threading.Event())
-    return learner.network.head(0, part.mean, part.std)
+    return learner.network.head(learner.network.state(0), part.mean, part.std)
 
 
 def first_gradient() -> np.ndarray:

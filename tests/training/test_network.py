@@ -78,7 +78,7 @@ def test_a_head_is_a_copy_of_its_network(head):
     mean, std = np.zeros(DIMENSION, dtype=np.float32), np.ones(DIMENSION, dtype=np.float32)
     with torch.no_grad():
         expected = made.logits(x)
-        heads = [made.head(number, mean, std) for number in range(HEADS)]
+        heads = [made.head(made.state(number), mean, std) for number in range(HEADS)]
         for parameter in made.parameters.values():
             parameter.zero_()
     for number, copy in enumerate(heads):

@@ -74,7 +74,7 @@ def test_each_head_is_the_one_after_the_last_epoch_of_a_training_on_the_other_fo
             network.aim_at([part.aim] if part.aim else [])
         for name, array in checkpoint.parameters.items():
             network.parameters[name].data.copy_(torch.from_numpy(array))
-        head = network.head(0, part.mean, part.std, part.axes)
+        head = network.head(network.state(0), part.mean, part.std, part.axes)
         assert np.allclose(found[judged], head.logits(vectors[judged, 0]), atol=1e-5)
 
 

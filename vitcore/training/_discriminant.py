@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from threadpoolctl import threadpool_limits
 
 from vitcore.evaluation import fit_temperature, scaled_probabilities
 from vitcore.training._inputs import Inputs
@@ -91,45 +92,15 @@ def fit_discriminant(
     """
     counts = np.bincount(labels, minlength=classes)
     chosen = _chosen_rows(labels)
-    sums = torch.zeros(0)
-    found: list[torch.Tensor] = []
-    start = 0
-    for part in x.parts():
-        if not start:
-            sums = torch.zeros(classes, x.shape[1], dtype=torch.float64, device=part.device)
-        stop = start + len(part)
-        sums.index_add_(0, torch.from_numpy(labels[start:stop]).to(part.device), part.double())
-        own = chosen[(chosen >= start) & (chosen < stop)] - start
-        found.append(part[torch.from_numpy(own).to(part.device)])
-        start = stop
-    means = (sums / torch.from_numpy(np.maximum(counts, 1)).to(sums.device)[:, None]).float()  # (C, D)
-    centred = torch.cat(found) - means[torch.from_numpy(labels[chosen]).to(means.device)]
-    rows = torch.cat([centred, means])  # (S, D)
+    rows = _gathered(x, labels, chosen, counts)
     products = (rows @ rows.T).cpu().numpy().astype(np.float64)  # (S, S)
-
     frequency = np.full(classes, 1 / classes) if balanced else np.maximum(counts, 1) / len(labels)
     prior = np.log(frequency)
-    basis, variance = _basis(products, classes, x.shape[1])
-    along = products @ basis.T  # (S, R), the rows along axes of length 1
-    least, mean_variance = _shrinkage(products[:-classes, :-classes], x.shape[1])
-
-    def trial(shrinkage: float) -> tuple[Floats, float, Exact]:
-        """Cross-entropy of each answer without the image itself, their temperature, the scale of the axes."""
-        scale = 1 / np.sqrt((1 - shrinkage) * variance + shrinkage * mean_variance)
-        spread, centres = along[:-classes] * scale, along[-classes:] * scale
-        logits, truth = _left_out(spread, centres, counts, labels[chosen], prior, shrinkage)
-        if not len(truth):
-            return np.zeros(1, dtype=np.float32), 1.0, scale
-        temperature = fit_temperature(logits, truth)
-        own = -np.log(scaled_probabilities(logits, temperature)[np.arange(len(truth)), truth] + _LEAST_LIKELY)
-        return own.astype(np.float32), temperature, scale
-
-    usual = trial(least)
-    others = [trial(part) for part in _FAR if part > least]
-    best = min([usual, *others], key=lambda tried: float(tried[0].mean()))
-    _, temperature, scale = best if _clearly_lower(best[0], usual[0]) else usual
-    mix = np.pad(basis * scale[:, np.newaxis], ((0, max(width - len(basis), 0)), (0, 0)))
-    turned = products @ mix.T  # (S, R), the rows in the new axes
+    # On so few numbers a second thread costs more than it saves, and on busy cores thirty times as much.
+    with threadpool_limits(1, user_api="blas"):
+        mix, temperature = _axes(products, counts, labels[chosen], prior, x.shape[1])
+        mix = np.pad(mix, ((0, max(width - len(mix), 0)), (0, 0)))
+        turned = products @ mix.T  # (S, R), the rows in the new axes
     spread, centres = turned[:-classes], turned[-classes:]
     bias = (prior - 0.5 * (centres**2).sum(axis=1)) / temperature
     bias[counts == 0] = _UNSEEN
@@ -137,16 +108,68 @@ def fit_discriminant(
     def placed(array: Exact) -> torch.Tensor:
         return torch.from_numpy(array.astype(np.float32)).to(rows.device)
 
-    axes = Axes(mix=placed(mix), rows=rows)
     return Discriminant(
-        axes=axes,
+        axes=Axes(mix=placed(mix), rows=rows),
         weight=placed(centres / temperature),
         bias=placed(bias),
         turned=placed(spread + centres[labels]) if len(chosen) == len(labels) else None,
     )
 
 
-def _clearly_lower(losses: Floats, usual: Floats) -> bool:
+def _gathered(x: Inputs, labels: Ints, chosen: Ints, counts: Ints) -> torch.Tensor:
+    """The chosen rows, less the mean of their class, and below them the means: (S, D)."""
+    sums = torch.zeros(0)
+    found: list[torch.Tensor] = []
+    start = 0
+    for part in x.parts():
+        stop = start + len(part)
+        members = torch.nn.functional.one_hot(torch.from_numpy(labels[start:stop]), len(counts))
+        summed = members.T.to(part) @ part  # (C, D)
+        sums = sums + summed if start else summed
+        own = chosen[(chosen >= start) & (chosen < stop)] - start
+        found.append(part[torch.from_numpy(own).to(part.device)])
+        start = stop
+    means = sums / torch.from_numpy(np.maximum(counts, 1)).to(sums)[:, None]
+    return torch.cat([torch.cat(found) - means[torch.from_numpy(labels[chosen]).to(means.device)], means])
+
+
+def _axes(products: Exact, counts: Ints, labels: Ints, prior: Exact, dimension: int) -> tuple[Exact, float]:
+    """Return the axes as sums of rows, and the temperature of the answers in them.
+
+    Args:
+        products: (S, S), inner products of the rows, N centred ones and the means of the classes.
+        counts: (C,), images of each class.
+        labels: (N,), class numbers of the centred rows.
+        prior: (C,), added to the logits.
+        dimension: Length of the rows D.
+
+    Returns:
+        (R, S), and the temperature.
+    """
+    classes = len(counts)
+    basis, variance = _basis(products, classes, dimension)
+    along = products @ basis.T  # (S, R), the rows along axes of length 1
+    least, mean_variance = _shrinkage(products[:-classes, :-classes], dimension)
+
+    def trial(shrinkage: float) -> tuple[Exact, float, Exact]:
+        """Cross-entropy of each answer without the image itself, their temperature, the scale of the axes."""
+        scale = 1 / np.sqrt((1 - shrinkage) * variance + shrinkage * mean_variance)
+        spread, centres = along[:-classes] * scale, along[-classes:] * scale
+        logits, truth = _left_out(spread, centres, counts, labels, prior, shrinkage)
+        if not len(truth):
+            return np.zeros(1), 1.0, scale
+        temperature = fit_temperature(logits, truth)
+        likely = scaled_probabilities(logits, temperature)[np.arange(len(truth)), truth]
+        return -np.log(likely + _LEAST_LIKELY), temperature, scale
+
+    usual = trial(least)
+    others = [trial(part) for part in _FAR if part > least]
+    best = min([usual, *others], key=lambda tried: float(tried[0].mean()))
+    _, temperature, scale = best if _clearly_lower(best[0], usual[0]) else usual
+    return basis * scale[:, np.newaxis], temperature
+
+
+def _clearly_lower(losses: Exact, usual: Exact) -> bool:
     """Return whether the mean is lower by more than chance explains: (M,), (M,)."""
     less = usual - losses
     return float(less.mean()) > _CLEARLY * float(less.std()) / math.sqrt(len(less))

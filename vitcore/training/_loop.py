@@ -20,7 +20,7 @@ from vitcore.training._history import EpochRecord
 from vitcore.training._hyperparameters import Hyperparameters
 from vitcore.training._inputs import Inputs
 from vitcore.training._learners import new_learner
-from vitcore.training._network import Network
+from vitcore.training._network import Network, State
 from vitcore.training._steps import threads_for
 from vitcore.vectors import Vectors
 
@@ -231,7 +231,9 @@ class _HeadTraining:
         self.history: list[EpochRecord] = []
         self._part, self._h, self._network = part, h, network
         self._epochs, self._keep = epochs, keep
-        self._kept, self._best_epoch = self._head(), 0
+        # Made into a head when it is asked for: in whitened axes that takes as long as a step.
+        self._kept: State | LinearHead | HiddenHead = network.state(number)
+        self._best_epoch = 0
 
     @property
     def has_ended(self) -> bool:
@@ -262,12 +264,15 @@ class _HeadTraining:
         if is_best:
             self._best_epoch = len(self.history)
         if is_best or self._keep == "last":
-            self._kept = self._head()
+            self._kept = self._network.state(self.number)
 
     def result(self, outcome: Outcome) -> FitResult:
         """Return the outcome; before the end of the first epoch, with the head as it is."""
-        head = self._kept if self.history else self._head()
-        return FitResult(head=head, history=self.history, best_epoch=self._best_epoch, outcome=outcome)
+        if not self.history:
+            self._kept = self._network.state(self.number)
+        return FitResult(
+            head=self._head(), history=self.history, best_epoch=self._best_epoch, outcome=outcome
+        )
 
     def checkpoint(self, data: str, optimizer: torch.optim.Optimizer) -> Checkpoint:
         """All that is needed to go on from here."""
@@ -277,7 +282,7 @@ class _HeadTraining:
             data=data,
             history=tuple(self.history),
             best_epoch=self._best_epoch,
-            best=self._kept,
+            best=self._head(),
             parameters={name: p.detach().cpu().numpy().copy() for name, p in parameters.items()},
             optimizer=optimizer_arrays(optimizer),
         )
@@ -288,7 +293,9 @@ class _HeadTraining:
         self._kept, self._best_epoch = checkpoint.best, checkpoint.best_epoch
 
     def _head(self) -> LinearHead | HiddenHead:
-        return self._network.head(self.number, self._part.mean, self._part.std, self._part.axes)
+        if isinstance(self._kept, dict):
+            self._kept = self._network.head(self._kept, self._part.mean, self._part.std, self._part.axes)
+        return self._kept
 
     def _rank(self, record: EpochRecord) -> tuple[float, float]:
         """Return the key by which epochs are ranked, lower is better; of equals the lower loss."""

@@ -16,9 +16,10 @@ from vitcore.training._discriminant import Axes
 from vitcore.training._head import HiddenHead, LinearHead
 from vitcore.training._hyperparameters import Hyperparameters
 
-__all__ = ["HiddenNetwork", "LinearNetwork", "Network", "new_network"]
+__all__ = ["HiddenNetwork", "LinearNetwork", "Network", "State", "new_network"]
 
 Floats = npt.NDArray[np.float32]
+State = dict[str, torch.Tensor]
 _EVERY = slice(None)
 
 
@@ -45,13 +46,16 @@ class Network(Protocol):
     def approach(self, part: float) -> None:
         """Go a part of the way, 0 … 1, to what is aimed at, if anything is."""
 
+    def state(self, number: int) -> State:
+        """A copy of what one of them has learned by now."""
+
     def head(
-        self, number: int, mean: Floats, std: Floats, axes: Axes | None = None
+        self, state: State, mean: Floats, std: Floats, axes: Axes | None = None
     ) -> LinearHead | HiddenHead:
-        """A copy of one of them as it is now, for embeddings standardised by `mean` and `std`.
+        """What one of them had learned, as a head for embeddings standardised by `mean` and `std`.
 
         Args:
-            number: Which.
+            state: As `state` gave it.
             mean: (D,).
             std: (D,).
             axes: What the embeddings were turned into after that, if they were.
@@ -105,10 +109,15 @@ class LinearNetwork:
         self.weight.grad = torch.bmm(gradient.mT, x)  # (H, C, B) · (H, B, D) -> (H, C, D)
         self.bias.grad = gradient.sum(dim=1, keepdim=True)
 
-    def head(self, number: int, mean: Floats, std: Floats, axes: Axes | None = None) -> LinearHead:
-        """A copy of one of them as it is now."""
+    def state(self, number: int) -> State:
+        """A copy of what one of them has learned by now."""
         weight, bias = self._sum(slice(number, number + 1))
-        return LinearHead(weight=_folded(weight[0], axes), bias=_copy(bias[0, 0]), mean=mean, std=std)
+        return {"weight": weight[0].detach().clone(), "bias": bias[0, 0].detach().clone()}
+
+    def head(self, state: State, mean: Floats, std: Floats, axes: Axes | None = None) -> LinearHead:
+        """What one of them had learned, as a head."""
+        weight, bias = _folded(state["weight"], axes), _array(state["bias"])
+        return LinearHead(weight=weight, bias=bias, mean=mean, std=std)
 
 
 class HiddenNetwork:
@@ -152,13 +161,17 @@ class HiddenNetwork:
     def approach(self, part: float) -> None:
         """Nothing is aimed at."""
 
-    def head(self, number: int, mean: Floats, std: Floats, axes: Axes | None = None) -> HiddenHead:
-        """A copy of one of them as it is now."""
+    def state(self, number: int) -> State:
+        """A copy of what one of them has learned by now."""
+        return {name: values[number].detach().clone() for name, values in self.parameters.items()}
+
+    def head(self, state: State, mean: Floats, std: Floats, axes: Axes | None = None) -> HiddenHead:
+        """What one of them had learned, as a head."""
         return HiddenHead(
-            hidden_weight=_folded(self.hidden_weight[number], axes),
-            hidden_bias=_copy(self.hidden_bias[number, 0]),
-            weight=_copy(self.weight[number]),
-            bias=_copy(self.bias[number, 0]),
+            hidden_weight=_folded(state["hidden_weight"], axes),
+            hidden_bias=_array(state["hidden_bias"][0]),
+            weight=_array(state["weight"]),
+            bias=_array(state["bias"][0]),
             mean=mean,
             std=std,
         )
@@ -175,14 +188,14 @@ def _parameter(start: torch.Tensor, device: str) -> torch.Tensor:
     return start.to(device).requires_grad_()
 
 
-def _copy(parameter: torch.Tensor) -> Floats:
-    copied: Floats = parameter.detach().cpu().numpy().copy()
-    return copied
+def _array(values: torch.Tensor) -> Floats:
+    array: Floats = values.cpu().numpy()
+    return array
 
 
 def _folded(weight: torch.Tensor, axes: Axes | None) -> Floats:
     """Weights for standardised embeddings: (U, R) -> (U, D)."""
-    return _copy(weight if axes is None else axes.folded(weight.detach()))
+    return _array(weight if axes is None else axes.folded(weight))
 
 
 def _gelu_slope(x: torch.Tensor) -> torch.Tensor:
