@@ -1,4 +1,4 @@
-"""Looking through the photos of a dataset, and mending them: other classes, photos taken out, undo."""
+"""Looking through the photos of a dataset, and mending them: other classes, photos removed, undo."""
 
 from collections.abc import Callable, Mapping
 
@@ -66,7 +66,7 @@ def _option(data: Dataset, name: str, place: int) -> str:
     if place == 0:
         return tr("All classes") + f" ({number(len(data.index))})"
     if place > len(data.classes):
-        return tr("Taken out") + f" ({number(len(data.excluded))})"
+        return tr("Removed") + f" ({number(len(data.excluded))})"
     return f"{name} ({number(data.class_counts[name])})"
 
 
@@ -132,7 +132,7 @@ def _actions(data: Dataset, picked: set[int], page: pd.DataFrame, *, taken_out: 
         )
         if st.button(tr("Move"), icon=":material/label:", type="primary", disabled=not label, key="relabel"):
             _edit_picked(picked, relabel, data, chosen, label)
-        if st.button(tr("Take out"), icon=":material/remove_circle:", key="exclude"):
+        if st.button(tr("Remove"), icon=":material/remove_circle:", key="exclude"):
             _edit_picked(picked, exclude, data, chosen)
 
 

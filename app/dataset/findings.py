@@ -98,7 +98,7 @@ def _finding(data: Dataset, rows: pd.DataFrame, finding: Finding) -> None:
     st.markdown(escape_markdown(translated(finding.sentence), 500))
     if "keep_one" in finding.remedies and len(finding.groups) > 1:
         extra = [image_id for group in finding.groups for image_id in group[1:]]
-        label = tr("Keep the first of each, take out the other {count}").format(count=number(len(extra)))
+        label = tr("Keep the first of each, remove the other {count}").format(count=number(len(extra)))
         if st.button(label, icon=":material/filter_1:", key=f"keep_first_{finding.kind}"):
             apply_edit(exclude, data, extra)
     shown = [
@@ -143,6 +143,6 @@ def _picture(data: Dataset, rows: pd.DataFrame, finding: Finding, image_id: int)
             facts.append(escape_markdown(row["format"]))
         st.caption(" · ".join(facts))
         if "exclude" in finding.remedies and st.button(
-            tr("Take out"), icon=":material/remove_circle:", key=f"out_{finding.kind}_{image_id}"
+            tr("Remove"), icon=":material/remove_circle:", key=f"out_{finding.kind}_{image_id}"
         ):
             apply_edit(exclude, data, [image_id])

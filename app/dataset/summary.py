@@ -27,7 +27,7 @@ ABOUT = {  # of the import report
     "split": mark("split"),
     "unlabelled": mark("without a label"),
     "labelled by a classifier": mark("labelled by a classifier"),
-    "taken out": mark("taken out"),
+    "removed": mark("removed"),
     "format": mark("format"),
     "size in pixels": mark("size in pixels"),
     "change": mark("change"),

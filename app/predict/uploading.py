@@ -83,7 +83,7 @@ def draw_unanswered(run: Run, batch: PhotoBatch) -> None:
                 left,
             ).format(count=number(left))
         )
-        if st.button(tr("Go on"), icon=":material/play_arrow:", key=f"go_on_{batch.id}"):
+        if st.button(tr("Resume"), icon=":material/play_arrow:", key=f"go_on_{batch.id}"):
             _submit(run, batch.title, batch)
             st.rerun()
 

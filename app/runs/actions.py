@@ -28,7 +28,7 @@ def draw_actions(run: Run) -> None:
     message = translated(run.facts.message)
     if run.state == "interrupted":
         message = tr(
-            "The process that trained it ended before it was done. Go on: what was done so far is kept."
+            "The process that trained it ended before it was done. Resume it: what was done so far is kept."
         )
     if message:
         st.info(escape_markdown(message, 400), icon=":material/info:")
@@ -39,7 +39,7 @@ def draw_actions(run: Run) -> None:
             select("dataset", run.config.dataset.id)
             select("run", run.id)
             go_to("evaluate")
-        if run.can_resume and st.button(tr("Go on"), icon=":material/play_arrow:", key=f"resume_{run.id}"):
+        if run.can_resume and st.button(tr("Resume"), icon=":material/play_arrow:", key=f"resume_{run.id}"):
             resume(run)
         if run.state != "running" and st.button(
             tr("Repeat"), icon=":material/replay:", key=f"repeat_{run.id}"

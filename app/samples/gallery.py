@@ -83,7 +83,7 @@ def _samples(key: Hashable, _run: Run) -> Samples:  # noqa: ARG001 - the key sta
 
 
 def present_labels(data: Dataset, image_ids: Iterable[int]) -> dict[int, str | None]:
-    """Return the present labels of images, by id; None for one that was taken out."""
+    """Return the present labels of images, by id; None for one that was removed."""
     rows = data.rows[data.rows["image_id"].isin(list(image_ids))]
     columns = (rows[name].tolist() for name in ("image_id", "label", "excluded"))
     return {image_id: None if out else label for image_id, label, out in zip(*columns, strict=True)}
@@ -220,7 +220,7 @@ def _caption(row: Any, label: str | None) -> str:
     else:
         lines = [f"{sign} **{name}** {percent(row.confidence)}", truth]
     if label is None:
-        lines.append(":material/edit: " + tr("now taken out"))
+        lines.append(":material/edit: " + tr("now removed"))
     elif label != row.true:
         state = tr("now labelled **{name}**").format(name=escape_markdown(label, 20))
         lines.append(f":material/edit: {state}")

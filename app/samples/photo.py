@@ -143,7 +143,7 @@ def _answer(data: Dataset, run: Run, samples: Samples, row: pd.Series) -> None:
     ]
     label = present_labels(data, [row["image_id"]]).get(row["image_id"])
     if label is None:
-        facts.append(":material/edit: " + tr("By now it is **taken out** of the dataset."))
+        facts.append(":material/edit: " + tr("By now it is **removed** from the dataset."))
     elif label != row["true"]:
         moved = tr("It is now labelled **{name}**; the run keeps what it learned.")
         facts.append(f":material/edit: {moved.format(name=escape_markdown(label))}")
@@ -189,7 +189,7 @@ def _mend(data: Dataset, row: pd.Series) -> None:
     state, text = st.session_state.get("edited", ("", ""))
     with st.container(border=True, gap="small"):
         if label is None:
-            st.markdown(tr("**Taken out of the dataset**"))
+            st.markdown(tr("**Removed from the dataset**"))
         else:
             st.markdown(tr("**Labelled {name}: is that wrong?**").format(name=escape_markdown(label)))
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -210,7 +210,7 @@ def _mend(data: Dataset, row: pd.Series) -> None:
                 blocked = target in {None, label}
                 arguments = data, [image_id], target
                 _button(tr("Move"), "label", "detail_move", relabel, *arguments, disabled=blocked)
-                _button(tr("Take out"), "remove_circle", "detail_exclude", exclude, data, [image_id])
+                _button(tr("Remove"), "remove_circle", "detail_exclude", exclude, data, [image_id])
             if data.undoable is not None:
                 change = escape_markdown(translated(data.undoable).removesuffix("."), 60)
                 _button(tr("Undo: {change}").format(change=change), "undo", "detail_undo", undo, data)

@@ -25,7 +25,7 @@ _MOST_KEPT = 48  # that are drawn
 
 
 def draw_suspect_labels(run: Run, data: Dataset) -> None:
-    """Draw the photos whose label the classifier doubts most, to be kept, moved or taken out."""
+    """Draw the photos whose label the classifier doubts most, to be kept, moved or removed."""
     st.markdown(
         tr(
             "Every photo is judged by classifiers that did not learn from it. Where these doubt a label "
@@ -40,7 +40,7 @@ def draw_suspect_labels(run: Run, data: Dataset) -> None:
     kept = confirmed(data)
     present = dict(zip(data.index["image_id"].tolist(), data.index["label"], strict=True))
     labels = review.labels
-    same = labels["image_id"].map(present) == labels["given"]  # the others were moved or taken out since
+    same = labels["image_id"].map(present) == labels["given"]  # the others were moved or removed since
     waiting = labels[same & ~labels["image_id"].isin(kept)]
     suspects = int(waiting["suspect"].sum())
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -85,7 +85,7 @@ def _draw_suspect(data: Dataset, row: pd.Series, files: dict[int, str], names: d
                     label = tr("Move to {name}").format(name=escape_markdown(row["suggested"], 24))
                     if st.button(label, icon=":material/label:", key=f"move_{image_id}"):
                         apply_edit(relabel, data, [image_id], row["suggested"])
-                if st.button(tr("Take out"), icon=":material/remove_circle:", key=f"drop_{image_id}"):
+                if st.button(tr("Remove"), icon=":material/remove_circle:", key=f"drop_{image_id}"):
                     apply_edit(exclude, data, [image_id])
         with right:
             st.caption(tr("Most like it"))

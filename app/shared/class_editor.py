@@ -1,4 +1,4 @@
-"""Ways to rename, merge or take out the classes of a dataset."""
+"""Ways to rename, merge or remove the classes of a dataset."""
 
 import streamlit as st
 
@@ -11,8 +11,8 @@ __all__ = ["draw_class_editor"]
 
 
 def draw_class_editor(data: Dataset) -> None:
-    """Draw the ways to rename, merge or take out whole classes."""
-    with st.popover(tr("Rename, merge or take out a class"), icon=":material/edit:"):
+    """Draw the ways to rename, merge or remove whole classes."""
+    with st.popover(tr("Rename, merge or remove a class"), icon=":material/edit:"):
         label = st.selectbox(tr("Class"), data.classes, key=f"edited_class_{data.id}")
         name = st.text_input(
             tr("New name"),
@@ -35,6 +35,6 @@ def draw_class_editor(data: Dataset) -> None:
             title = tr("Merge") if merges else tr("Rename")
             if st.button(title, disabled=not name, key="rename_class"):
                 apply_edit(rename_class, data, label, name)
-            if st.button(tr("Take out the class"), icon=":material/remove_circle:", key="take_out_class"):
+            if st.button(tr("Remove the class"), icon=":material/remove_circle:", key="take_out_class"):
                 apply_edit(delete_class, data, label)
         st.caption(tr("Nothing is erased; every change can be undone."))

@@ -334,7 +334,7 @@ def test_a_deleted_class_is_taken_out_and_can_be_restored(dataset):
         {"dogs"},
     )
     assert edited.excluded["image_id"].tolist() == [0, 1, 2]
-    assert str(edited.changes[-1].text) == "Took out class 'cats' (3 images)."
+    assert str(edited.changes[-1].text) == "Removed class 'cats' (3 images)."
     assert all(edited.path(file).is_file() for file in edited.excluded["file"])
     back = restore(edited, edited.excluded["image_id"])
     pd.testing.assert_frame_equal(back.index, dataset.index)
@@ -377,7 +377,7 @@ def test_images_that_are_in_the_class_already_cannot_be_moved_to_it(dataset):
 
 
 def test_images_that_were_taken_out_are_not_moved(dataset):
-    with pytest.raises(DatasetError, match=r"has 1 image that had been taken out; restore first"):
+    with pytest.raises(DatasetError, match=r"has 1 image that had been removed; restore first"):
         relabel(exclude(dataset, [0]), [0, 1], "dogs")
 
 
@@ -394,7 +394,7 @@ def test_a_choice_of_nothing_or_of_unknown_images_is_refused(dataset, edit, ids,
 
 def test_images_that_were_taken_out_take_no_part(dataset):
     edited = exclude(dataset, dataset.index["image_id"][[1, 3, 4, 5]])
-    assert str(edited.changes[-1].text) == "Took out 4 images."
+    assert str(edited.changes[-1].text) == "Removed 4 images."
     assert (edited.classes, edited.class_counts) == (("cats",), {"cats": 2})
     assert edited.index["image_id"].tolist() == [0, 2]
     assert edited.excluded["image_id"].tolist() == [1, 3, 4, 5]
@@ -423,12 +423,12 @@ def test_images_are_brought_back_to_their_place(dataset):
 
 
 def test_taking_out_or_bringing_back_twice_is_refused(dataset):
-    with pytest.raises(DatasetError, match="None of the chosen images was taken out"):
+    with pytest.raises(DatasetError, match="None of the chosen images was removed"):
         restore(dataset, [0, 1])
     edited = exclude(dataset, [0, 1])
-    with pytest.raises(DatasetError, match="were taken out already"):
+    with pytest.raises(DatasetError, match="were removed already"):
         exclude(edited, [0, 1])
-    assert str(exclude(edited, [0, 1, 2]).changes[-1].text) == "Took out 1 image."
+    assert str(exclude(edited, [0, 1, 2]).changes[-1].text) == "Removed 1 image."
 
 
 def test_the_last_image_cannot_be_taken_out(dataset):
@@ -485,7 +485,7 @@ def test_there_is_nothing_to_undo_after_the_import(dataset):
 def test_undo_walks_back_to_the_import_and_a_new_edit_starts_from_there(dataset):
     first = relabel(dataset, [0], "dogs")
     second = exclude(first, [1])
-    assert str(second.undoable) == "Took out 1 image."
+    assert str(second.undoable) == "Removed 1 image."
 
     once = undo(second)
     pd.testing.assert_frame_equal(once.rows, first.rows)
@@ -508,8 +508,8 @@ def test_undo_walks_back_to_the_import_and_a_new_edit_starts_from_there(dataset)
     assert texts(last) == [
         "Imported 6 images.",
         "Moved 1 image to 'dogs'.",
-        "Took out 1 image.",
-        "Undid: Took out 1 image.",
+        "Removed 1 image.",
+        "Undid: Removed 1 image.",
         "Undid: Moved 1 image to 'dogs'.",
         "Renamed 'cats' to 'kittens'.",
         "Undid: Renamed 'cats' to 'kittens'.",
@@ -520,7 +520,7 @@ def test_undo_walks_back_to_the_import_and_a_new_edit_starts_from_there(dataset)
 def test_an_edit_between_undos_is_undone_before_what_lies_below_it(dataset):
     first = relabel(dataset, [0], "dogs")
     edited = exclude(undo(exclude(first, [1])), [2])
-    assert str(edited.undoable) == "Took out 1 image."
+    assert str(edited.undoable) == "Removed 1 image."
     edited = undo(edited)
     pd.testing.assert_frame_equal(edited.rows, first.rows)
     assert str(edited.undoable) == "Moved 1 image to 'dogs'."

@@ -94,7 +94,7 @@ def test_a_step_labels_and_leaves_out_and_is_undone_as_one(flat):
     step = label_images(dataset, dict.fromkeys(red, " red "), leave_out=blue[:1], source=source)
     assert (step.class_counts, len(step.unlabelled), len(step.excluded)) == ({"red": 4}, 7, 1)
     assert set(step.index["labelled_by"] + step.index["label_detail"]) == {"personteach"}
-    assert str(step.changes[-1].text) == "Labelled 4 images. Took out 1 image."
+    assert str(step.changes[-1].text) == "Labelled 4 images. Removed 1 image."
     again = load_dataset(dataset.id)
     pd.testing.assert_frame_equal(again.rows, step.rows)
     back = undo(again)

@@ -255,7 +255,7 @@ def test_a_changed_label_is_told_beside_the_recorded_truth(open_page, trained):
     at.get("pagination")[0].select(2).run()
     told += [caption.value for caption in at.caption]
     assert sum("now labelled **violet**" in text for text in told) == 1
-    assert sum("taken out" in text for text in told) == 1
+    assert sum("removed" in text for text in told) == 1
 
 
 # --- from close by -----------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Edits of a dataset: each one makes a new version and leaves the earlier ones as they are.
 
 An edit is on the disk when its function returns; a crash before that leaves the version there was.
-Images are never erased, only taken out, so that every edit can be undone and every earlier version
+Images are never erased, only removed, so that every edit can be undone and every earlier version
 still has its images.
 """
 
@@ -40,7 +40,7 @@ __all__ = [
 def rename_class(dataset: Dataset, old: str, new: str) -> Dataset:
     """Give a class another name; if there is a class of that name, the two become one.
 
-    Images of the class that were taken out are renamed with it, so that they come back to it.
+    Images of the class that were removed are renamed with it, so that they come back to it.
 
     Args:
         dataset: The current version.
@@ -86,7 +86,7 @@ def delete_class(dataset: Dataset, label: str) -> Dataset:
     taken = dataset.rows["excluded"] | (dataset.rows["label"] == label)
     edited = replace(dataset, rows=dataset.rows.assign(excluded=taken))
     return commit(
-        edited, message("Took out class '{name}' ({images}).", name=label, images=count_images(count))
+        edited, message("Removed class '{name}' ({images}).", name=label, images=count_images(count))
     )
 
 
@@ -113,7 +113,7 @@ def relabel(dataset: Dataset, image_ids: Iterable[int], label: str) -> Dataset:
     out = int((chosen & dataset.rows["excluded"]).sum())
     if out:
         raise DatasetError(
-            "The choice has {images} that had been taken out; restore first, then move.",
+            "The choice has {images} that had been removed; restore first, then move.",
             images=count_images(out),
         )
     by_machine = dataset.rows["labelled_by"] == MACHINE
@@ -152,13 +152,13 @@ def exclude(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
     out = dataset.rows["excluded"]
     taken = chosen_rows(dataset, image_ids) & ~out
     if not taken.any():
-        raise DatasetError("The chosen images were taken out already; choose others.")
+        raise DatasetError("The chosen images were removed already; choose others.")
     edited = replace(dataset, rows=dataset.rows.assign(excluded=out | taken))
-    return commit(edited, message("Took out {images}.", images=count_images(int(taken.sum()))))
+    return commit(edited, message("Removed {images}.", images=count_images(int(taken.sum()))))
 
 
 def restore(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
-    """Bring images back that were taken out.
+    """Bring images back that were removed.
 
     Args:
         dataset: The current version.
@@ -174,7 +174,7 @@ def restore(dataset: Dataset, image_ids: Iterable[int]) -> Dataset:
     out = dataset.rows["excluded"]
     brought = chosen_rows(dataset, image_ids) & out
     if not brought.any():
-        raise DatasetError("None of the chosen images was taken out; choose from those that were.")
+        raise DatasetError("None of the chosen images was removed; choose from those that were.")
     edited = replace(dataset, rows=dataset.rows.assign(excluded=out & ~brought))
     return commit(edited, message("Brought back {images}.", images=count_images(int(brought.sum()))))
 

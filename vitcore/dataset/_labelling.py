@@ -50,7 +50,7 @@ def label_images(
     Args:
         dataset: The current version.
         labels: Class names by image id; names of new classes follow the rule of `vitcore.text.class_name`.
-        leave_out: Ids of images to take out, as `exclude` does.
+        leave_out: Ids of images to remove, as `exclude` does.
         source: Who gives the labels.
 
     Returns:
@@ -123,5 +123,5 @@ def _sentence(labelled: int, taken: int, by: LabelledBy) -> Message:
         given = message("Accepted labels by a classifier for {images}.", images=count_images(labelled))
     if not taken:
         return given
-    out = message("Took out {images}.", images=count_images(taken))
+    out = message("Removed {images}.", images=count_images(taken))
     return message("{labelled} {taken}", labelled=given, taken=out) if labelled else out

@@ -32,8 +32,8 @@ def import_report(dataset: Dataset) -> pd.DataFrame:
         rows.append(("labelled by a classifier", by_machine, message("neither learned from nor measured on")))
     rows += [("split", part, count_images(count)) for part, count in sorted(dataset.split_counts.items())]
     if len(dataset.excluded):
-        taken_out = message("taken out by hand; they can come back")
-        rows.append(("taken out", count_images(len(dataset.excluded)), taken_out))
+        taken_out = message("removed by hand; they can come back")
+        rows.append(("removed", count_images(len(dataset.excluded)), taken_out))
     formats = dataset.index["format"].value_counts()
     rows += [("format", str(kind), count_images(count)) for kind, count in formats.items()]
     sizes = (dataset.index["width"].astype(str) + " × " + dataset.index["height"].astype(str)).value_counts()

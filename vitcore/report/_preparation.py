@@ -103,7 +103,7 @@ def _class_counts(contents: ReportContents, dataset: Dataset) -> Table:
 
 
 def _left_out(dataset: Dataset) -> list[Block]:
-    """Files that were not taken, and why, in numbers; images that were taken out."""
+    """Files that were not taken, and why, in numbers; images that were removed."""
     blocks: list[Block] = [Heading(tr("What was left out"))]
     if dataset.skipped:
         reasons = Counter(translated(item.reason) for item in dataset.skipped).most_common()
@@ -125,7 +125,7 @@ def _left_out(dataset: Dataset) -> list[Block]:
         blocks.append(
             Paragraph(
                 ntr(
-                    "{count} image was taken out by hand.", "{count} images were taken out by hand.", count
+                    "{count} image was removed by hand.", "{count} images were removed by hand.", count
                 ).format(count=number(count))
             )
         )
