@@ -21,7 +21,7 @@ from PIL import Image
 from tests._pictures import encoded, photo
 from tests._piles import BOXED, CASES, COCO, FOUR, Case, numbered, stack, write_pile
 from vitcore.cli import main
-from vitcore.dataset import import_dataset, inspect_source, load_image
+from vitcore.dataset import import_dataset, inspect_source, load_image, preview_source
 from vitcore.errors import ArchiveError, SettingsError
 from vitcore.layouts import CROP, Reading
 
@@ -82,8 +82,10 @@ def test_the_command_line_says_how_a_pile_would_be_read(pile, capsys, case):
 
 
 def test_each_box_can_be_a_photo(pile):
-    case = Case(files={**BOXED, "annotations/instances.json": json.dumps(COCO)}, classes={})
-    dataset = import_dataset(pile(case), reading=Reading(boxes=CROP))
+    source = pile(Case(files={**BOXED, "annotations/instances.json": json.dumps(COCO)}, classes={}))
+    shown = preview_source(source, inspect_source(source).candidates[1])
+    assert list(shown) == ["hat", "shoe"]
+    dataset = import_dataset(source, reading=Reading(boxes=CROP))
     assert dataset.class_counts == {"hat": 2, "shoe": 2}
     assert dataset.group_rule == "column:from"
     index = dataset.index.set_index("name")
@@ -165,6 +167,16 @@ def test_grey_is_scaled_by_the_bits_it_uses(bits):
     values = np.array([[0, 2 ** (bits - 1), 2**bits - 1]], dtype=np.uint16)
     pixels = np.asarray(load_image(encoded(Image.fromarray(values), "TIFF")))[0, :, 0]
     assert pixels.tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_pictures_that_use_some_of_16_bits_are_seen_as_their_8_bit_twins(bits):
+    twin = photo(48, 32, bits).convert("L")
+    twin.putpixel((0, 0), 255)
+    values = np.asarray(twin).astype(np.uint32)
+    deep = (values * (2**bits - 1) + 127) // 255  # the same shares of white
+    seen = load_image(encoded(Image.fromarray(deep.astype(np.uint16)), "TIFF"))
+    assert np.array_equal(np.asarray(seen), np.asarray(twin.convert("RGB")))
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,14 @@ def test_what_cannot_be_split_is_refused_with_the_reason(index, message):
         split_index(index)
 
 
+def test_classes_that_are_in_the_same_groups_share_these_out():
+    """As where each photo gave a crop of every class."""
+    index = table(["a", "b"] * 8, list("ABCDEFGHIJKLMNOP"))
+    split = split_index(index, validation_fraction=0.25, groups=np.arange(16) // 2)
+    assert split.groupby(np.arange(16) // 2).nunique().max() == 1
+    assert split[split == "validation"].groupby(index["label"]).size().to_dict() == {"a": 2, "b": 2}
+
+
 # --- groups ------------------------------------------------------------------------------------
 
 

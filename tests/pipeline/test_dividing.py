@@ -1,13 +1,20 @@
 """Photos keep their side through trainings, searches and versions of their dataset."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests._pictures import soft_photo
 from vitcore.compute import Compute
-from vitcore.dataset import Dataset, add_images, import_dataset, kept_divisions
-from vitcore.pipeline import _searching, _training, compare_runs, find_recipe, resume, train
+from vitcore.dataset import Dataset, add_images, import_dataset, kept_divisions, load_image
+from vitcore.evaluation import NeighbourIndex
+from vitcore.inference import explain, heatmap, load_classifier
+from vitcore.layouts import CROP, Reading
+from vitcore.pipeline import _searching, _training, compare_runs, find_recipe, resume, run_vectors, train
 from vitcore.runs import DIVISION, Run, RunWriter, list_runs, load_run
 from vitcore.training import Hyperparameters
 
@@ -194,3 +201,56 @@ def test_a_training_killed_before_it_was_divided_goes_on(dataset, learn, monkeyp
     [run] = list_runs()
     (run.folder / "state.json").write_text('{"state": "running"}')
     assert judged(resume(run.id)) == judged(learn(dataset))
+
+
+@pytest.fixture
+def boxed(tmp_path) -> Path:
+    """A COCO set: 16 photos, blue on the left and red on the right, with a box around each half."""
+    annotations = []
+    for number in range(16):
+        noise = np.random.default_rng(number).normal(0, 20, (48, 96, 3))
+        noise[:, :48] += (40, 60, 200)
+        noise[:, 48:] += (200, 60, 40)
+        Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(tmp_path / f"{number}.png")
+        annotations += [
+            {"image_id": number, "category_id": half, "bbox": [4 + 48 * half, 4, 40, 40]} for half in (0, 1)
+        ]
+    images = [{"id": n, "file_name": f"{n}.png", "width": 96, "height": 48} for n in range(16)]
+    classes = [{"id": 0, "name": "blue"}, {"id": 1, "name": "red"}]
+    content = {"images": images, "categories": classes, "annotations": annotations}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_what_boxes_cut_out_of_a_photo_is_learned_judged_and_explained_together(boxed, learn):
+    dataset = import_dataset(boxed, reading=Reading(boxes=CROP))
+    assert dataset.class_counts == {"blue": 16, "red": 16}
+    assert dataset.index.groupby("group").size().tolist() == [2] * 16
+
+    # Both crops of a photo are on one side.
+    run = learn(dataset)
+    groups = dataset.index.set_index("sha256")["group"]
+    judging = groups[sorted(judged(run))]
+    assert judging.value_counts().tolist() == [2] * (run.config.images.validation // 2)
+    learning = groups.drop(judging.index)
+    assert not set(judging) & set(learning)
+
+    # The map of a crop adds up to its answer, and is laid over the crop alone.
+    classifier = load_classifier(run.folder, device="cpu")
+    rows = dataset.index.set_index("name")
+    path = dataset.path(rows.loc["3 box 1.png", "file"])
+    explanation = explain(classifier, path)
+    scores = explanation.patches.sum(axis=(1, 2)) + explanation.unplaced + explanation.bias
+    assert scores == pytest.approx(explanation.logits, abs=1e-4)
+    (answer,) = classifier.predict([path])
+    assert explanation.classes[int(scores.argmax())] == answer.label == "blue"
+    crop = load_image(path)
+    assert crop.size == (48, 48)
+    assert heatmap(explanation, crop, "blue", size=96).size == (96, 96)
+
+    # What is most alike is the crop itself, and then crops of its class.
+    found = run_vectors(run)
+    names = found.rows["name"].tolist()
+    _, positions = NeighbourIndex(found.vectors).nearest(explanation.embedding, 5)
+    assert names[positions[0]] == "3 box 1.png"
+    assert set(found.rows["label"].iloc[positions]) == {"blue"}

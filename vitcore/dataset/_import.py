@@ -35,7 +35,7 @@ from vitcore.dataset._edit import (
 )
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import COLUMN, NO_GROUPS, GroupRule
-from vitcore.dataset._pieces import ORIGIN, interval, is_cut, pieces_of
+from vitcore.dataset._pieces import ORIGIN, cut_out, interval, is_cut, pieces_of
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._traits import about_traits
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
@@ -114,18 +114,20 @@ def preview_source(source: SourceLike, candidate: Candidate, *, most: int = 8) -
     Raises:
         ArchiveError: The source cannot be read.
     """
-    labels: dict[int, str] = {}
+    first: dict[str, Labelled] = {}
     for item in candidate.items:
-        if item.label and item.label not in labels.values() and len(labels) < most:
-            labels[item.entry.number] = item.label
+        if item.label and len(first) < most:
+            first.setdefault(item.label, item)
     found: dict[str, Image.Image] = {}
     with open_parts(_paths(source), candidate.reading.encoding) as parts:
-        for entry, file in parts.read(set(labels)):
+        for entry, file in parts.read({item.entry.number for item in first.values()}):
             try:
                 image = load_image(file.read(MAX_FILE_BYTES), at_least=PREVIEW_SIZE // 2)
             except (ImageError, ArchiveError):
                 continue
-            found[labels[entry.number]] = ImageOps.fit(image, (PREVIEW_SIZE, PREVIEW_SIZE))
+            for label, item in first.items():
+                if item.entry.number == entry.number:
+                    found[label] = ImageOps.fit(cut_out(image, item), (PREVIEW_SIZE, PREVIEW_SIZE))
     return {label: found[label] for label in sorted(found)}
 
 

@@ -11,7 +11,7 @@ from vitcore.dataset._decode import MAX_PIXELS, load_image, load_pages
 from vitcore.errors import ImageError, SettingsError
 from vitcore.layouts import Labelled, is_video
 
-__all__ = ["ORIGIN", "PAGED_SUFFIXES", "interval", "is_cut", "pieces_of"]
+__all__ = ["ORIGIN", "PAGED_SUFFIXES", "cut_out", "interval", "is_cut", "pieces_of"]
 
 ORIGIN = "from"
 """The column with the name of the file that a piece is from; pieces of one file are a group."""
@@ -78,8 +78,12 @@ def pieces_of(path: Path, items: Sequence[Labelled], interval_s: float = 0.0) ->
         return
     image = load_image(path)
     for number, item in enumerate(items, 1):
-        assert item.box is not None
-        yield Piece(_named(item, f"box {number}"), image.crop(_padded(item.box, image.width, image.height)))
+        yield Piece(_named(item, f"box {number}"), cut_out(image, item))
+
+
+def cut_out(image: Image.Image, item: Labelled) -> Image.Image:
+    """Return the part of an image that its box is around, or all of it if it has none."""
+    return image if item.box is None else image.crop(_padded(item.box, image.width, image.height))
 
 
 def _pictures(path: Path, interval_s: float) -> Iterator[tuple[float, Image.Image]]:

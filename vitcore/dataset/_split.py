@@ -154,15 +154,41 @@ def _group_numbers(index: pd.DataFrame, groups: Groups | None) -> Ints:
 
 
 def _groups_of_classes(index: pd.DataFrame, numbers: Ints) -> dict[str, Ints]:
-    """The groups that count for each class: those of which it has the most images, or the first."""
+    """The groups that count for each class: those of which it has the most images, or the first.
+
+    Where that leaves a class with less than two, as where each photo gave a crop of every class, groups of
+    several classes are shared out among these instead. Contents with several labels count for none.
+    """
     table = pd.DataFrame({"group": numbers, "label": index["label"].to_numpy()})
     counts = table.groupby(["group", "label"], sort=False).size().rename("images").reset_index()
-    counts = counts.sort_values("images", ascending=False, kind="stable").drop_duplicates("group")
-    counts = counts.sort_values("group")
-    return {
-        label: counts.loc[counts["label"] == label, "group"].to_numpy()
-        for label in sorted(index["label"].unique())
-    }
+    counts = counts.sort_values("images", ascending=False, kind="stable")
+    first = counts.drop_duplicates("group").sort_values("group")
+    labels = sorted(index["label"].unique())
+    if first["label"].value_counts().reindex(labels, fill_value=0).min() < 2:
+        plain = index.groupby("sha256")["label"].transform("nunique").to_numpy() == 1
+        shared = _shared_out(table[plain].drop_duplicates())
+        first = pd.concat([shared, first[~first["group"].isin(shared["group"])]]).sort_values("group")
+    return {label: first.loc[first["label"] == label, "group"].to_numpy() for label in labels}
+
+
+def _shared_out(table: pd.DataFrame) -> pd.DataFrame:
+    """Give each group to the class in it with the smallest part of its groups, pure groups first.
+
+    Args:
+        table: group and label, one row for each class that a group has images of.
+
+    Returns:
+        group and label, one row for each group.
+    """
+    in_all = table["label"].value_counts()
+    labels_of = table.sort_values(["group", "label"]).groupby("group")["label"].agg(tuple)
+    given = dict.fromkeys(in_all.index, 0)
+    taken: dict[object, str] = {}
+    for group, labels in sorted(labels_of.items(), key=lambda item: (len(item[1]), item[0])):
+        label = min(labels, key=lambda name: given[name] / in_all[name])
+        given[label] += 1
+        taken[group] = label
+    return pd.DataFrame({"group": list(taken), "label": list(taken.values())})
 
 
 def _too_few(index: pd.DataFrame, numbers: Ints, label: str, count: int) -> Message:
