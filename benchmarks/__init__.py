@@ -30,10 +30,12 @@ from benchmarks._reference import reference_loop
 from benchmarks._rows import Row, machine
 from benchmarks._search import search
 from benchmarks._second import second_training
+from benchmarks._serving import serving
 from benchmarks._setting import MissingData, Setting, home_at
 from benchmarks._short_work import short_work
 from benchmarks._stress import stress
 from benchmarks._trust import calibration, not_sure, unlike
+from benchmarks._web_page import web_page
 
 __all__ = ["BENCHMARKS", "Benchmark", "MissingData", "Row", "Setting", "home_at", "machine"]
 
@@ -61,10 +63,12 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "reference-loop": reference_loop,
         "search": search,
         "second-training": second_training,
+        "serving": serving,
         "short-work": short_work,
         "stress": stress,
         "unlike": unlike,
         "views": views,
+        "web-page": web_page,
     }
 )
 """All benchmarks by name."""

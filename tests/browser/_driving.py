@@ -2,11 +2,13 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-__all__ = ["choose", "choose_backbone_file", "drop", "open_with", "settled"]
+__all__ = ["choose", "choose_backbone_file", "drop", "open_with", "serious_findings", "settled"]
 
 _TRIES = 5
 _PATIENCE_MS = 3000
@@ -70,3 +72,16 @@ def choose_backbone_file(page: Page, path: str) -> None:
     field.fill(path)
     field.press("Enter")
     settled(page)
+
+
+def serious_findings(page: Page, name: str) -> list[str]:
+    """What axe-core finds on a page that keeps people out, in a line each."""
+    found: list[dict[str, Any]] = (
+        Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    )
+    return [
+        f"{name}: {rule['id']} ({rule['impact']}): {node['target']} {node['html'][:200]}"
+        for rule in found
+        if rule["impact"] in {"serious", "critical"}
+        for node in rule["nodes"]
+    ]

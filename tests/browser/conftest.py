@@ -8,25 +8,22 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from benchmarks._web_page import BROWSER_ARGUMENTS, BROWSER_NAMES
 from tests._server import running_app
 
 expect.set_options(timeout=60_000)
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    executable = next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
     if executable is None:
         if os.environ.get("VITCORE_REQUIRE_BROWSER"):
-            pytest.fail(f"No browser was found; install one of {', '.join(NAMES)}.")
+            pytest.fail(f"No browser was found; install one of {', '.join(BROWSER_NAMES)}.")
         pytest.skip("needs Chromium")
     with sync_playwright() as playwright:
-        # Containers often forbid the sandbox; the only pages opened are our own. Another name leads here.
-        arguments = ["--no-sandbox", "--host-resolver-rules=MAP elsewhere.example 127.0.0.1"]
-        # A camera that shows a moving picture, and a browser that asks nobody whether it may be used.
-        arguments += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        # Another name leads here.
+        arguments = [*BROWSER_ARGUMENTS, "--host-resolver-rules=MAP elsewhere.example 127.0.0.1"]
         launched = playwright.chromium.launch(executable_path=executable, args=arguments)
         yield launched
         launched.close()

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser._driving import settled
+from tests.browser._driving import serious_findings, settled
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset, import_dataset
 from vitcore.layouts import Reading
@@ -18,7 +16,6 @@ from vitcore.training import Hyperparameters
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 PAGES = ("dataset", "train", "evaluate", "samples", "predict", "runs", "label")
-OPTIONS = {"resultTypes": ["violations"]}
 
 
 @pytest.fixture
@@ -32,16 +29,10 @@ def dataset(picture_folder: Callable[..., Path], tiny_backbone: str) -> Dataset:
 
 
 def findings(page: Page, name: str) -> list[str]:
-    """What axe finds on a page that has been drawn, in a line each."""
+    """What axe finds on a page of the app that has been drawn, in a line each."""
     expect(page.get_by_test_id("stMain").get_by_role("heading", level=1)).to_be_visible()
     settled(page)
-    found: list[dict[str, Any]] = Axe().run(page, options=OPTIONS).response["violations"]
-    return [
-        f"{name}: {rule['id']} ({rule['impact']}): {node['target']} {node['html'][:200]}"
-        for rule in found
-        if rule["impact"] in {"serious", "critical"}
-        for node in rule["nodes"]
-    ]
+    return serious_findings(page, name)
 
 
 def test_the_first_page_keeps_nobody_out(page: Page, server: str) -> None:

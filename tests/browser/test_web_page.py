@@ -1,18 +1,17 @@
 """The web page of a classifier in a real browser, on a plain server, from a folder below its root."""
 
-import http.server
 import json
 import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
+from benchmarks._web_page import answers_on, ready, served
+from tests.browser._driving import serious_findings
 from vitcore.cli import main
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset
@@ -22,11 +21,6 @@ from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
 pytestmark = pytest.mark.browser
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -51,13 +45,8 @@ def exported(runtime, workspace, picture_folder, tiny_backbone, tmp_path):
 @pytest.fixture
 def address(exported, tmp_path) -> Iterator[str]:
     assert exported[1].folder.is_relative_to(tmp_path / "served")
-    handler = partial(Quiet, directory=str(tmp_path / "served"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield f"http://localhost:{server.server_port}/some/page/"
-        server.shutdown()
-        thread.join()
+    with served(tmp_path / "served") as root:
+        yield f"{root}/some/page/"
 
 
 @pytest.fixture
@@ -83,31 +72,13 @@ def photos(tmp_path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def opened(page: Page, address: str) -> list[str]:
-    """Open the page and wait until it is ready; what it asks for and complains of from then on."""
-    noted: list[str] = []
-    page.on("console", lambda message: noted.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: noted.append(str(error)))
-    page.goto(address)
-    expect(page.locator("body[data-ready=true]")).to_be_attached()
-    assert noted == []
-    page.on("request", lambda request: noted.append(request.url) if "http" in request.url[:4] else None)
-    return noted
-
-
-def answers(page: Page, count: int) -> dict[str, dict]:
-    done = page.locator("li[data-label], li[data-error]")
-    expect(done).to_have_count(count)
-    return {item["file"]: item for item in done.evaluate_all("all => all.map(one => ({...one.dataset}))")}
-
-
 def test_the_page_answers_as_the_command_line_does_and_sends_nothing(page, address, exported, photos, capsys):
     run, made = exported
     assert made.agreements[-1].kind.startswith("onnx")
-    noted = opened(page, address)
+    noted = ready(page, address)
     page.context.set_offline(True)
     page.locator("input[type=file][multiple]").set_input_files(photos)
-    found = answers(page, len(photos))
+    found = answers_on(page, len(photos))
     assert noted == []  # not one request, and no complaint
 
     capsys.readouterr()
@@ -139,10 +110,10 @@ def test_the_page_fits_a_phone_speaks_spanish_and_uses_the_camera(browser: Brows
             return canvas.captureStream();
         };""")
     page = context.new_page()
-    noted = opened(page, address)
+    noted = ready(page, address)
     expect(page.get_by_text("Elegir fotos")).to_be_visible()
     page.locator("input[type=file]").set_input_files(photos)
-    answers(page, len(photos))
+    answers_on(page, len(photos))
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="Usar la cámara").click()
     expect(page.locator("#live[data-rate]")).to_be_visible()
@@ -153,6 +124,24 @@ def test_the_page_fits_a_phone_speaks_spanish_and_uses_the_camera(browser: Brows
     page.get_by_text("About this model").click()
     expect(page.get_by_text("It has learned from 36 photos")).to_be_visible()
     assert noted == []
+    context.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_keeps_nobody_out(browser: Browser, address, photos, scheme):
+    # The checks look from outside: the page itself lets no other script in.
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    ready(page, address)
+    assert serious_findings(page, "empty") == []
+    page.locator("input[type=file]").set_input_files(photos)
+    answers_on(page, len(photos))
+    page.locator("summary").click()
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator("#live[data-rate]")).to_be_visible()
+    assert serious_findings(page, "answers") == []
     context.close()
 
 

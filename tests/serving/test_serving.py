@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from benchmarks._serving import Request, mixed_requests, running_server, send
 from tests._models import tiny_model
 from vitcore.cli import main
 from vitcore.inference import load_classifier, load_usage
@@ -227,3 +229,51 @@ def test_the_command_answers_until_it_is_asked_to_end(model):
         assert process.wait() == 130
         assert "Traceback" not in process.stderr.read()
     assert len(load_usage(model)) == 1
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_killed_and_started_again_it_answers_all_and_keeps_the_figures_it_had(
+    model, photos, tmp_path, capsys
+):
+    expected = predicted(model, photos, tmp_path, capsys)
+    good = {name: data for name, data in photos.items() if name not in BAD}
+    requests = [one for one in mixed_requests(good, 200) if one.status == 200]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = (tmp_path / "log", "--keep-figures", "--port", str(port))
+    tries, answered = [], []
+
+    def ask(request: Request) -> None:
+        for _ in range(600):  # a client that asks again until somebody answers
+            tries.append(request)
+            try:
+                with httpx2.Client(timeout=None, trust_env=False) as client:
+                    status, found = send(client, f"http://127.0.0.1:{port}", request)
+            except httpx2.TransportError:
+                time.sleep(0.1)
+                continue
+            assert status == 200
+            answered.append(found)
+            return
+        pytest.fail("nobody answered")
+
+    with ThreadPoolExecutor(8) as pool:
+        with running_server(model, *options) as (_, process):
+            asked = [pool.submit(ask, request) for request in requests]
+            while len(answered) < len(requests) // 4:
+                time.sleep(0.01)
+            process.kill()
+            process.wait()
+            before = sum(len(found["predictions"]) for found in answered)
+        kept = len(load_usage(model))
+        assert kept >= before > 0  # what was answered has been noted
+        with running_server(model, *options):
+            for one in asked:
+                one.result()
+    assert len(tries) > len(requests)
+    for found in answered:
+        for row in [*found["predictions"], *found["skipped"]]:
+            assert row == expected.get(row["path"], row)
+    after = sum(len(found["predictions"]) for found in answered)
+    assert len(load_usage(model)) >= after
