@@ -14,7 +14,7 @@ from vitcore.pipeline import LabelSession, give_labels
 __all__ = ["draw_label_groups"]
 
 FEWEST, MOST, USUAL = 2, 60, 12
-SHOWN = 12  # photos of a group: more of the same teach little
+SHOWN = 3  # photos of a group: more of the same teach little, see the benchmark of labelling
 
 
 def draw_label_groups(session: LabelSession) -> None:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from vitcore.labelling import (
+    _picks,
     answer,
+    drawn_to_neighbours,
     errors_with_more,
     estimate_accuracy,
     group_photos,
@@ -74,23 +76,56 @@ def test_seeds_come_from_all_classes():
     assert sorted(truth[seeds]) == list(range(CLASSES))
 
 
-def test_what_teaches_is_doubtful_and_diverse():
-    vectors, _ = heap(400, spread=1.5)
-    space = whitened(principal_axes(vectors))
-    margin = np.random.default_rng(1).uniform(0, 1, 400)
-    rows = np.arange(300)
-    picked = pick_teaching(space, rows, margin, 10)
+def test_what_teaches_settles_most_doubt_about_all():
+    vectors, truth = heap(400, spread=1.5)
+    labels = np.where(np.arange(400) < 30, truth, -1)
+    found = answer(principal_axes(vectors), labels, CLASSES)
+    rows = np.arange(40, 300)
+    picked = pick_teaching(found, labels, rows, 10)
     assert len(set(picked)) == 10
     assert set(picked) <= set(rows)
-    assert margin[picked].max() <= np.sort(margin[rows])[79]
-    doubtful = rows[np.argsort(margin[rows])[:10]]
 
-    def closest(chosen):
-        between = np.linalg.norm(space[chosen][:, None] - space[chosen][None], axis=2)
-        return between[~np.eye(10, dtype=bool)].min()
+    def doubt(chosen):
+        """How uncertain the scores are, the doubtful counting more, once these photos have a label."""
+        taught = found.points[[*range(30), *chosen]]
+        spread = np.linalg.inv(taught.T @ taught + found.penalty * np.eye(taught.shape[1]))
+        left = found.points[rows]
+        return float(((left @ spread * left).sum(axis=1) * (1 - found.margin[rows])).sum())
 
-    assert closest(picked) > 0.9 * closest(doubtful)
-    assert sorted(pick_teaching(space, rows[:5], margin, 10)) == list(range(5))
+    first = min(rows, key=lambda row: doubt([row]))
+    assert picked[0] == first
+    others = [pick_at_random(rows, 10, seed=seed) for seed in range(20)]
+    assert doubt(picked) < min(doubt(chosen) for chosen in others)
+    assert list(picked[:3]) == list(pick_teaching(found, labels, rows, 3))
+    assert sorted(pick_teaching(found, labels, rows[:5], 10)) == list(rows[:5])
+    assert len(pick_teaching(found, labels, rows[:0], 10)) == 0
+
+
+def test_what_teaches_is_found_among_very_many(monkeypatch):
+    vectors, truth = heap(400, spread=1.5)
+    labels = np.where(np.arange(400) < 30, truth, -1)
+    found = answer(principal_axes(vectors), labels, CLASSES)
+    monkeypatch.setattr(_picks, "_COMPARED", 50)
+    picked = pick_teaching(found, labels, np.arange(30, 400), 12)
+    assert len(set(picked)) == 12
+    assert picked.min() >= 30
+
+
+def test_photos_are_drawn_to_those_most_alike_without_a_label():
+    vectors, truth = heap(240, spread=1.2)
+    space = principal_axes(vectors)
+    drawn = drawn_to_neighbours(space)
+    assert drawn.shape == space.shape
+    assert drawn.dtype == np.float32
+
+    def apart(points):
+        """How far the classes are from each other, by how much they spread."""
+        means = np.stack([points[truth == label].mean(axis=0) for label in range(CLASSES)])
+        return float(means.var(axis=0).sum() / (points - means[truth]).var(axis=0).sum())
+
+    assert apart(drawn) > 1.1 * apart(space)
+    np.testing.assert_array_equal(drawn_to_neighbours(np.zeros((5, 2), dtype=np.float32)), np.zeros((5, 2)))
+    np.testing.assert_array_equal(drawn_to_neighbours(space[:1]), space[:1])
 
 
 def test_random_picks_are_repeatable_and_of_those_that_may_be_picked():
@@ -102,7 +137,7 @@ def test_random_picks_are_repeatable_and_of_those_that_may_be_picked():
 def session(seed: int) -> tuple[float, object]:
     """Label pages of doubtful photos with two at random; return the truth on new photos, and the estimate."""
     vectors, truth = heap(1000, spread=1.6, seed=seed)
-    space, pool = principal_axes(vectors), 300
+    space, pool = drawn_to_neighbours(principal_axes(vectors)), 300
     flat = whitened(space)
     step, at_random = np.full(1000, -1), np.zeros(1000, dtype=bool)
     step[pick_seeds(flat, np.arange(pool), 12)] = 0
@@ -111,7 +146,7 @@ def session(seed: int) -> tuple[float, object]:
         found = answer(space, labels, CLASSES)
         rows = np.flatnonzero(step[:pool] < 0)
         blind = pick_at_random(rows, 2, seed=(seed, page))
-        step[pick_teaching(flat, np.setdiff1d(rows, blind), found.margin, 10, seed=page)] = page
+        step[pick_teaching(found, labels, np.setdiff1d(rows, blind), 10)] = page
         step[blind], at_random[blind] = page, True
     labels = np.where(step >= 0, truth, -1)
     found = answer(space, labels, CLASSES)

@@ -3,7 +3,7 @@
 from vitcore.labelling._estimate import FEWEST_AT_RANDOM, Estimate, errors_with_more, estimate_accuracy
 from vitcore.labelling._picks import PhotoGroup, group_photos, pick_at_random, pick_seeds, pick_teaching
 from vitcore.labelling._quick_head import Answers, answer
-from vitcore.labelling._space import principal_axes, whitened
+from vitcore.labelling._space import drawn_to_neighbours, principal_axes, whitened
 
 __all__ = [
     "FEWEST_AT_RANDOM",
@@ -11,6 +11,7 @@ __all__ = [
     "Estimate",
     "PhotoGroup",
     "answer",
+    "drawn_to_neighbours",
     "errors_with_more",
     "estimate_accuracy",
     "group_photos",

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vitcore.labelling._quick_head import Answers
+
 __all__ = ["PhotoGroup", "group_photos", "pick_at_random", "pick_seeds", "pick_teaching"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Space = npt.NDArray[np.float32]
 
-_PREFILTERED = 8  # times a page: the most doubtful photos, among which those unlike each other are sought
+_COMPARED = 4000  # photos at most, evenly spaced, among which those that teach most are sought
 _MANY = 5000  # photos, from which on clusters are found batch by batch
 
 
@@ -66,39 +68,45 @@ def pick_seeds(space: Space, rows: Ints, count: int, *, seed: int = 0) -> Ints:
     return np.array([group.positions[0] for group in groups], dtype=np.int64)
 
 
-def pick_teaching(space: Space, rows: Ints, margin: Floats, count: int, *, seed: int = 0) -> Ints:
-    """Pick photos that are doubtful and unlike each other.
+def pick_teaching(answers: Answers, labels: Ints, rows: Ints, count: int) -> Ints:
+    """Pick photos whose labels would settle most of the doubt about all that have none.
 
-    Of the most doubtful, by the margin between the two likeliest classes, weighted k-means makes as many
-    groups as photos are wanted, and the one closest to the middle of each is taken (F. Zhdanov, "Diverse
-    mini-batch active learning", 2019).
+    The head is a ridge regression, so that how uncertain its scores are follows from where the labelled
+    photos lie, and by how much one more would lessen that, whatever its class, is known before it is
+    labelled (D. A. Cohn, Z. Ghahramani and M. I. Jordan, "Active learning with statistical models", 1996;
+    K. Yu, J. Bi and V. Tresp, "Active learning via transductive experimental design", 2006). Here photos
+    count by how doubtful their guess is. Each is picked as if those before had their labels already, which
+    keeps a page from showing the same thing twice.
 
     Args:
-        space: (N, A), as `whitened` gives it.
+        answers: The guesses by now.
+        labels: (N,), class numbers; −1 where there is none.
         rows: Which photos may be picked, (M,).
-        margin: Of all photos, (N,), 0 … 1.
         count: How many; no more than there are.
-        seed: The same seed picks the same.
 
     Returns:
-        Row numbers, the most doubtful first.
+        Row numbers, the one that teaches most first.
     """
-    if count < 1:
-        return rows[:0]
-    if len(rows) <= count:
-        return rows[np.argsort(margin[rows], kind="stable")]
-    doubtful = rows[np.argsort(margin[rows], kind="stable")[: _PREFILTERED * count]]
-    points = _directions(space[doubtful])
-    weights = 1.0 - margin[doubtful] + 1e-3
-    found, centres = _clusters(points, count, weights=weights, seed=seed)
-    picked = [
-        own[np.argmin(((points[own] - centres[number]) ** 2).sum(axis=1))]
-        for number in range(len(centres))
-        if len(own := np.flatnonzero(found == number))
-    ]
-    rest = [place for place in range(len(doubtful)) if place not in set(picked)][: count - len(picked)]
-    taken = doubtful[np.array([*picked, *rest], dtype=np.int64)]
-    return taken[np.argsort(margin[taken], kind="stable")]
+    points, taught = answers.points, answers.points[labels >= 0]
+    spread = np.linalg.inv(taught.T @ taught + answers.penalty * np.eye(points.shape[1]))  # of the weights
+    waiting = points[rows]
+    doubt = (waiting * (1 - answers.margin[rows])[:, None]).T @ waiting  # (A, A), where the doubtful lie
+    if len(rows) > _COMPARED:
+        rows = rows[np.linspace(0, len(rows) - 1, _COMPARED).round().astype(np.int64)]
+        waiting = points[rows]
+    towards = waiting @ spread
+    onto = towards @ doubt
+    free = np.ones(len(rows), dtype=np.bool_)
+    picked: list[int] = []
+    for _ in range(min(count, len(rows))):
+        variance = 1 + (towards * waiting).sum(axis=1)
+        settled = (onto * towards).sum(axis=1) / variance
+        best = int(np.where(free, settled, -1.0).argmax())
+        free[best] = False
+        picked.append(best)
+        share = (waiting @ towards[best]) / variance[best]
+        towards, onto = towards - np.outer(share, towards[best]), onto - np.outer(share, onto[best])
+    return rows[np.array(picked, dtype=np.int64)]
 
 
 def pick_at_random(rows: Ints, count: int, *, seed: int | Sequence[int]) -> Ints:
@@ -107,14 +115,14 @@ def pick_at_random(rows: Ints, count: int, *, seed: int | Sequence[int]) -> Ints
     return rows[drawn]
 
 
-def _clusters(points: Space, count: int, *, weights: Floats | None = None, seed: int) -> tuple[Ints, Space]:
+def _clusters(points: Space, count: int, *, seed: int) -> tuple[Ints, Space]:
     """Return the cluster of each point, and the centres."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     if len(points) > _MANY:
         found = MiniBatchKMeans(count, n_init=3, batch_size=2048, random_state=seed).fit(points)
     else:
-        found = KMeans(count, n_init=2, random_state=seed).fit(points, sample_weight=weights)
+        found = KMeans(count, n_init=2, random_state=seed).fit(points)
     return found.labels_.astype(np.int64), found.cluster_centers_
 
 

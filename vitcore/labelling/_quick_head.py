@@ -25,9 +25,13 @@ class Answers:
     Attributes:
         probabilities: (N, C), rows adding up to 1. Of a photo with a label: leave-one-out, so that they say
             what the head would have guessed without it.
+        points: (N, A), what the head looks at, a constant included.
+        penalty: Of its weights; above 0.
     """
 
     probabilities: Floats
+    points: Floats
+    penalty: float
 
     @property
     def guess(self) -> Ints:
@@ -60,7 +64,7 @@ def answer(space: npt.NDArray[np.float32], labels: Ints, classes: int) -> Answer
     are. Photos of rare classes count more, by the root of how rare they are.
 
     Args:
-        space: (N, A), as `principal_axes` gives it.
+        space: (N, A), as `principal_axes` or `drawn_to_neighbours` gives it.
         labels: (N,), class numbers; −1 where there is none. At least one photo has a label.
         classes: How many classes there are, C.
     """
@@ -68,22 +72,22 @@ def answer(space: npt.NDArray[np.float32], labels: Ints, classes: int) -> Answer
     own = labels[taught]
     counts = np.bincount(own, minlength=classes)
     weights = (len(own) / classes / np.maximum(counts, 1))[own] ** _BALANCE
-    best: tuple[float, Floats, float, Floats, Floats] | None = None
+    best: tuple[float, Floats, float, float, Floats, Floats] | None = None
     for shrinkage in _SHRINKAGES:
         points = _with_constant(whitened(space, shrinkage))
-        for weight, left_out in _fits(points[taught], np.eye(classes)[own], weights):
+        for penalty, weight, left_out in _fits(points[taught], np.eye(classes)[own], weights):
             sharpness, loss = _sharpest(left_out, own)
             if best is None or loss < best[0]:
-                best = (loss, points, sharpness, weight, left_out)
+                best = (loss, points, penalty, sharpness, weight, left_out)
     assert best is not None
-    _, points, sharpness, weight, left_out = best
+    _, points, penalty, sharpness, weight, left_out = best
     probabilities = _softmax(sharpness * (points @ weight))
     probabilities[taught] = _softmax(sharpness * left_out)
-    return Answers(probabilities=probabilities)
+    return Answers(probabilities=probabilities, points=points, penalty=penalty)
 
 
-def _fits(points: Floats, wanted: Floats, weights: Floats) -> list[tuple[Floats, Floats]]:
-    """Fit with every penalty: (n, A), (n, C), (n,) -> weights (A, C) and leave-one-out scores (n, C) each."""
+def _fits(points: Floats, wanted: Floats, weights: Floats) -> list[tuple[float, Floats, Floats]]:
+    """Fit (n, A), (n, C), (n,) with every penalty: that, weights (A, C) and leave-one-out scores (n, C)."""
     weighted = points * weights[:, None]
     values, axes = np.linalg.eigh(weighted.T @ points)
     values = np.maximum(values, 0)
@@ -94,7 +98,7 @@ def _fits(points: Floats, wanted: Floats, weights: Floats) -> list[tuple[Floats,
         weight = axes @ (target / (values + penalty)[:, None])
         leverage = np.minimum(weights * (np.square(turned) / (values + penalty)).sum(axis=1), 1 - 1e-6)
         left_out = (points @ weight - leverage[:, None] * wanted) / (1 - leverage)[:, None]
-        found.append((weight, left_out))
+        found.append((float(penalty), weight, left_out))
     return found
 
 

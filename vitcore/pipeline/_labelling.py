@@ -1,7 +1,7 @@
 """Labelling: what to show a person next, what the labels teach, and how good the guesses are by now."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from vitcore.labelling import (
     Estimate,
     PhotoGroup,
     answer,
+    drawn_to_neighbours,
     errors_with_more,
     estimate_accuracy,
     group_photos,
@@ -55,7 +56,7 @@ class LabelSpace:
 
     Attributes:
         image_ids: (N,), rising.
-        vectors: (N, A), along the principal axes of the set.
+        vectors: (N, A), along the principal axes of the set, drawn to those most alike.
         fingerprint: Of the embedder.
     """
 
@@ -102,7 +103,7 @@ def embed_for_labelling(
     found = embed_images(embedder, image_files(dataset, rows), task=task)
     return LabelSpace(
         image_ids=rows["image_id"].to_numpy(),
-        vectors=principal_axes(found.vectors[:, 0]),
+        vectors=drawn_to_neighbours(principal_axes(found.vectors[:, 0])),
         fingerprint=embedder.fingerprint,
     )
 
@@ -167,10 +168,20 @@ class LabelSession:
         return answer(self.vectors, self.labels, max(len(self.classes), 1))
 
     def groups(self, count: int) -> tuple[PhotoGroup, ...]:
-        """Return the photos that wait for a label, in groups that look alike."""
+        """Return the photos that wait for a label, in groups that look alike.
+
+        The groups are those of all photos, so that they stay what they are while they are named; those of
+        which nothing has a label yet come first.
+        """
         if count not in self._cache:
-            waiting = np.flatnonzero(self.rows["label"] == "")
-            self._cache[count] = tuple(group_photos(self._whitened, waiting, count))
+            waits = (self.rows["label"] == "").to_numpy()
+            found = group_photos(self._whitened, np.arange(len(waits)), count)
+            found.sort(key=lambda group: int((~waits[group.positions]).sum()))
+            self._cache[count] = tuple(
+                replace(group, positions=group.positions[waits[group.positions]])
+                for group in found
+                if waits[group.positions].any()
+            )
         return self._cache[count]
 
     def page(self, count: int) -> pd.DataFrame:
@@ -187,7 +198,7 @@ class LabelSession:
             return self._shown({TYPICAL: pick_seeds(self._whitened, self.open, count)})
         random = pick_at_random(self.open, round(count / _RANDOM_SHARE), seed=seed)
         others = np.setdiff1d(self.open, random)
-        teaching = pick_teaching(self._whitened, others, self.answers.margin, count - len(random), seed=seed)
+        teaching = pick_teaching(self.answers, self.labels, others, count - len(random))
         return self._shown({TEACHING: teaching, RANDOM: random})
 
     def random_page(self, count: int) -> pd.DataFrame:
