@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests._pictures import encoded, photo
 from vitcore.layouts import FIRST_WORD, KEEP, LABEL, LEAVE_OUT, MERGE, WORDS, Reading
 
-__all__ = ["BOXED", "CASES", "COCO", "FOUR", "Case", "numbered", "stack", "write_pile"]
+__all__ = ["BOXED", "CASES", "COCO", "FOUR", "Case", "numbered", "stack", "video", "write_pile"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,20 @@ def voc(stem: str, label: str) -> dict[str, str]:
     size = "<size><width>24</width><height>16</height></size>"
     content = f"<object><name>{label}</name><bndbox>{box}</bndbox></object>"
     return {f"Annotations/{stem}.xml": f"<annotation>{size}{content}</annotation>"}
+
+
+def video(seconds: int) -> bytes:
+    """A video of one picture per second, each of another grey."""
+    av = pytest.importorskip("av")
+    content = io.BytesIO()
+    with av.open(content, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=1)
+        stream.width = stream.height = 64
+        for second in range(seconds):
+            picture = Image.new("RGB", (64, 64), (40 * second,) * 3)
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+    return content.getvalue()
 
 
 ONE_HOT = "image_id,healthy,rust,scab\n"

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests._models import tiny_model
+from tests._piles import video
 from vitcore.backbone import Embedder
 from vitcore.cli import main
 from vitcore.inference import load_classifier, read_predictions
@@ -367,3 +368,22 @@ def grown(warm: Memory, most: Memory) -> str:
         f"resident {warm.resident_bytes / 2**20:.0f} MB after {COUNT // 10}, {resident / 2**20:+.1f} MB at "
         f"most after that, {own / 2**20:+.1f} MB without libraries"
     )
+
+
+def test_a_video_is_answered_at_an_interval(ask, answer, model, photos, tmp_path, monkeypatch):
+    clip, table = tmp_path / "clip.mp4", tmp_path / "answers.csv"
+    clip.write_bytes(video(5))
+    said = answer(model, clip, photos / "02.png", "--frames", "2")
+    times = [f"{tmp_path}/clip at {time}.0 s.png" for time in (0, 2, 4)]
+    assert [row["path"] for row in said["predictions"]] == [*times, str(photos / "02.png")]
+    again = answer(model, clip, photos / "02.png", "--frames", "2", "--csv", table)
+    assert [(row["path"], row["label"]) for row in again["predictions"]] == [
+        (row["path"], row["label"]) for row in said["predictions"]
+    ]
+    assert len(answer(model, clip)["skipped"]) == 1
+    assert ask(model, clip, "--frames", "often")[0] == 1
+
+    monkeypatch.setitem(sys.modules, "av", None)
+    status, out, lines = ask(model, clip, photos / "02.png", "--frames", "2")
+    assert (status, len(out.splitlines())) == (0, 1)
+    assert any("pip install -r requirements-video.txt" in line for line in lines)

@@ -29,12 +29,16 @@ def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
     rows = rows.iloc[list(draw_pagination(len(rows), f"answers_rows_{batch.id}", ROWS))]
     numbers = [int(value) for value in rows.index]
     corrected = {number: what.label for number, what in batch.corrections.items()}
+    times_s = {"time": [batch.times_s[number] for number in numbers]} if batch.times_s else {}
+    sure = {"sure": rows["sure"].to_numpy(dtype=bool)} if batch.times_s else {}
     chosen = draw_choice_table(
         pd.DataFrame(
             {
+                **times_s,
                 "photo": _thumbnails(batch.id, numbers, batch),
                 "file": rows["name"].to_numpy(),
                 "answer": [batch.answer(number) for number in numbers],
+                **sure,
                 "nearest": rows["label"].to_numpy(),
                 # Where a photo is unlike anything learned, probabilities mean nothing.
                 "confidence": rows["confidence"].where(rows["reason"] != "novel").to_numpy(dtype=float),
@@ -46,6 +50,8 @@ def draw_table(batch: PhotoBatch, rows: pd.DataFrame) -> int | None:
         several=False,
         row_height=THUMBNAIL,
         column_config={
+            "time": st.column_config.NumberColumn(tr("time"), format="%.1f s"),
+            "sure": st.column_config.CheckboxColumn(tr("sure")),
             "photo": st.column_config.ImageColumn(tr("photo"), width="small"),
             "file": tr("file"),
             "answer": tr("answer"),

@@ -27,13 +27,15 @@ from vitcore.pipeline import (
     new_batch,
 )
 from vitcore.runs import Run
-from vitcore.sources import IMAGE_SUFFIXES, NamedFile
+from vitcore.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, NamedFile
 
 __all__ = ["choose_batch", "draw_unanswered", "draw_uploaders"]
 
 FEW = 48  # photos, up to which answering goes ahead of longer work
 ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
 PHOTOS = [suffix[1:] for suffix in sorted(IMAGE_SUFFIXES)]
+VIDEOS = [suffix[1:] for suffix in VIDEO_SUFFIXES]
+USUAL_INTERVAL_S, LEAST_INTERVAL_S, LARGEST_INTERVAL_S = 1.0, 0.1, 3600.0
 WAYS = {
     "files": mark(":material/upload: Photos or a zip"),
     "folder": mark(":material/folder_open: A folder"),
@@ -62,6 +64,8 @@ def choose_batch(run: Run) -> PhotoBatch | None:
     newest = st.session_state.get("seen_batch")
     if batches and next(iter(batches)) != newest:  # what has just come is looked at first
         st.session_state["seen_batch"] = st.session_state[key] = next(iter(batches))
+        if batches[st.session_state[key]].times_s:  # answers over time are read as a table
+            st.session_state["answers_view"] = "table"
     if not batches:
         return None
     if len(batches) > 1:
@@ -98,11 +102,12 @@ def _title(batch: PhotoBatch) -> str:
 
 def _files(run: Run) -> None:
     uploads = st.file_uploader(
-        tr("Drop photos here, or a zip file of photos"),
-        type=[*PHOTOS, *ARCHIVES],
+        tr("Drop photos here, a zip file of photos, or a video"),
+        type=[*PHOTOS, *ARCHIVES, *VIDEOS],
         accept_multiple_files=True,
         key=f"photos_{_generation()}",
     )
+    _draw_interval()
     _take(run, [(upload, PurePosixPath(upload.name).name) for upload in uploads])
 
 
@@ -112,7 +117,23 @@ def _folder(run: Run) -> None:
         accept_multiple_files="directory",
         key=f"photos_folder_{_generation()}",
     )
+    _draw_interval()
     _take(run, [(upload, upload.name) for upload in uploads])
+
+
+def _draw_interval() -> None:
+    """Draw the choice of how often a picture is taken of a video."""
+    st.number_input(
+        tr("Seconds between the pictures taken of a video"),
+        min_value=LEAST_INTERVAL_S,
+        max_value=LARGEST_INTERVAL_S,
+        value=USUAL_INTERVAL_S,
+        step=0.5,
+        help=tr("Each picture gets an answer, with its time. Choose this before you drop the video."),
+        key="predict_interval_s",
+        persist_state="session",
+        width=360,
+    )
 
 
 def _camera(run: Run) -> None:
@@ -187,8 +208,10 @@ def _submit(
         notify_error(error)
         return
 
+    interval_s = st.session_state.get("predict_interval_s", USUAL_INTERVAL_S)
+
     def work(job: Job) -> None:
-        asked = batch or new_batch(run, list(sources), title, task=job.task)
+        asked = batch or new_batch(run, list(sources), title, interval_s=interval_s, task=job.task)
         answer_batch(asked, able, task=job.task)
 
     start(

@@ -4,7 +4,6 @@ Each is imported as it would be without a word, or looked at where it is refused
 with the answer.
 """
 
-import io
 import json
 import shutil
 import zipfile
@@ -19,7 +18,7 @@ import pytest
 from PIL import Image
 
 from tests._pictures import encoded, photo
-from tests._piles import BOXED, CASES, COCO, FOUR, Case, numbered, stack, write_pile
+from tests._piles import BOXED, CASES, COCO, FOUR, Case, numbered, stack, video, write_pile
 from vitcore.cli import main
 from vitcore.dataset import import_dataset, inspect_source, load_image, preview_source
 from vitcore.errors import ArchiveError, SettingsError
@@ -99,20 +98,6 @@ def test_each_box_can_be_a_photo(pile):
 def test_boxes_that_are_not_there_cannot_be_asked_for(pile):
     with pytest.raises(ArchiveError, match="--boxes needs YOLO, COCO or Pascal VOC"):
         import_dataset(pile(Case(files=FOUR, classes={})), reading=Reading(boxes=CROP))
-
-
-def video(seconds: int) -> bytes:
-    """A video of one picture per second, each of another grey."""
-    av = pytest.importorskip("av")
-    content = io.BytesIO()
-    with av.open(content, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=1)
-        stream.width = stream.height = 64
-        for second in range(seconds):
-            picture = Image.new("RGB", (64, 64), (40 * second,) * 3)
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
-        container.mux(stream.encode())
-    return content.getvalue()
 
 
 def test_pictures_of_a_video_are_taken_at_an_interval(pile):

@@ -10,6 +10,7 @@ from PIL import Image
 from app.predict.answer_table import _json, _zip
 from tests._disks import FakeDisk
 from tests._pictures import encoded, image_of_mode
+from tests._piles import video
 from tests._variants import first_of
 from vitcore.dataset import load_dataset
 from vitcore.inference import load_classifier
@@ -206,3 +207,13 @@ def test_photos_that_find_no_space_are_told_and_answered_once_there_is_some(
     disk.free()
     finish(at.run())
     assert len(headings(at)) == 1
+
+
+def test_a_video_gets_a_table_over_time(open_page, drop, trained):
+    at = drop(open_page("predict"), ("clip.mp4", video(3)))
+    table = at.dataframe[0].value
+    assert table["time"].tolist() == [0, 1, 2]
+    assert table["file"].tolist() == [f"clip at {time}.0 s.png" for time in range(3)]
+    (batch,) = list_batches(trained.run)
+    assert table["answer"].tolist() == [batch.answer(number) for number in range(3)]
+    assert table["sure"].tolist() == batch.answers["sure"].tolist()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests._archives import zip_of
+from tests._piles import video
 from vitcore.compute import Compute
 from vitcore.dataset import import_dataset, load_dataset
 from vitcore.errors import ArchiveError, DatasetError, NotFoundError, Stopped
@@ -282,3 +284,31 @@ def test_a_forgotten_batch_is_gone_and_those_of_a_deleted_run_with_it(run, photo
     assert [batch.id for batch in list_batches(run)] == [answered.id]
     delete_run(run.id)
     assert list_batches(run) == []
+
+
+def test_a_video_is_answered_picture_by_picture_with_their_times(run, photos, tmp_path):
+    clip = tmp_path / "clip"
+    clip.write_bytes(video(5))
+    sources = [NamedFile("clip.mp4", clip), NamedFile("damaged.mp4", photos[1].path), photos[0]]
+    made = new_batch(run, sources, "clip.mp4", interval_s=2)
+    assert made.names[:3] == ("clip at 0.0 s.png", "clip at 2.0 s.png", "clip at 4.0 s.png")
+    assert made.times_s == (0, 2, 4, None)
+    ((name, reason),) = made.refused
+    assert name == "damaged.mp4"
+    assert "a video that cannot be read" in str(reason)
+    answer_batch(made, load_classifier(run.folder))
+    answered = load_batch(run, made.id)
+    expected = load_classifier(run.folder).predict([answered.photo(number) for number in range(4)])
+    assert labels(answered) == [answer.label for answer in expected]
+    header, *rows = csv.reader(io.StringIO(answered.to_csv().decode("utf-8-sig")))
+    assert header[:3] == ["time_s", "file", "answer"]
+    assert [row[0] for row in rows] == ["0.0", "2.0", "4.0", "", ""]
+    assert [row["time_s"] for row in answered.to_dict()["predictions"]] == [0, 2, 4, None]
+    assert not (made.folder / "photos" / "000000.video").exists()
+
+
+def test_a_video_without_a_reader_says_how_to_install_it(run, photos, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    made = new_batch(run, [NamedFile("clip.mp4", photos[1].path), photos[0]], "clip.mp4", interval_s=2)
+    assert made.names == (photos[0].name,)
+    assert "pip install -r requirements-video.txt" in str(made.refused[0][1])

@@ -7,12 +7,15 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitcore.cli._output import say
 from vitcore.cli._settings import DEVICE, Add, add_cluster, find_model
-from vitcore.errors import Stopped
+from vitcore.dataset import Frame, frame_interval, frames_of
+from vitcore.errors import ImageError, Stopped
+from vitcore.layouts import is_video
 from vitcore.progress import Task
 from vitcore.text import json_text, shown, unquoted
 
@@ -40,6 +43,12 @@ def add_commands(add: Add) -> None:
         "--keep-figures",
         action="store_true",
         help="keep class, confidence and distance of each answer, to notice drift; nothing of the photos",
+    )
+    sub.add_argument(
+        "--frames",
+        metavar="SECONDS",
+        default="",
+        help="answer for pictures of a video at this interval (needs PyAV): a line for each, with its time",
     )
     sub.add_argument("--device", **DEVICE)
     add_cluster(sub, engines=("auto",))
@@ -75,10 +84,11 @@ def _to_table(
     def is_own(path: Path) -> bool:
         return path.name in own and path.parent.resolve() == table.parent.resolve()
 
-    total = sum(not is_own(path) for path in _files(options.paths, task))
     files = (path for path in _files(options.paths, task) if not is_own(path))
+    total = None if options.frames else sum(not is_own(path) for path in _files(options.paths, task))
+    pictures = _pictures(files, options.frames)
     try:
-        result = predict_files(classifier, files, table, total=total, forward_pass=forward_pass, task=task)
+        result = predict_files(classifier, pictures, table, total=total, forward_pass=forward_pass, task=task)
     except Stopped as stopped:
         raise Stopped(
             "Stopped; what is done is in {table}. The same command goes on from there.", table=table
@@ -125,14 +135,39 @@ def _predicted(
 
     # Lines of predictions and a line of progress would overwrite each other on a terminal.
     shown = Task(None, task.stop) if sys.stdout.isatty() else task
-    total = sum(1 for _ in _files(options.paths, task))
+    total = 0 if options.frames else sum(1 for _ in _files(options.paths, task))
     meter = shown.meter("predict", total)
-    with closing(classifier.predict_each(_files(options.paths, task), forward_pass=forward_pass)) as results:
+    pictures = _pictures(_files(options.paths, task), options.frames)
+    with closing(classifier.predict_each(pictures, forward_pass=forward_pass)) as results:
         for path, result in results:
             yield PredictedFile.of(path, result)
             meter.add(1)
             if task.stopped:
                 return
+
+
+def _pictures(files: Iterable[Path], frames: str) -> Iterator[Path | Frame]:
+    """The files, and instead of each video its pictures at an interval, if one is given.
+
+    Raises:
+        SettingsError: It is no number of seconds.
+    """
+    interval_s = frame_interval(frames)
+    return chain.from_iterable(
+        _frames(path, interval_s) if interval_s and is_video(path.name) else [path] for path in files
+    )
+
+
+def _frames(video: Path, interval_s: float) -> Iterator[Path | Frame]:
+    """The pictures of a video; the file itself where there are none, to be refused like others."""
+    count = 0
+    try:
+        for count, frame in enumerate(frames_of(video, str(video), interval_s), 1):  # noqa: B007
+            yield frame
+    except ImageError as error:
+        say(f"{shown(str(video))}: {error}")
+    if not count:
+        yield video
 
 
 # --- the files -------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from vitcore.dataset._groups import NO_GROUPS, GroupRule, Series, extra_columns,
 from vitcore.dataset._import import SourceLike, add_images, import_dataset, inspect_source, preview_source
 from vitcore.dataset._labelling import LabelSource, label_images, unlabel
 from vitcore.dataset._perturbations import PERTURBATIONS, perturb, perturbation_key
+from vitcore.dataset._pieces import Frame, frame_interval, frames_of
 from vitcore.dataset._provenance import IMPORTED, MACHINE, PERSON, LabelledBy, about_unlabelled
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
@@ -58,6 +59,7 @@ __all__ = [
     "Change",
     "Dataset",
     "Finding",
+    "Frame",
     "GroupRule",
     "IssueKind",
     "KeptSplit",
@@ -83,6 +85,8 @@ __all__ = [
     "extra_columns",
     "find_copies",
     "find_series",
+    "frame_interval",
+    "frames_of",
     "group_images",
     "import_dataset",
     "import_report",

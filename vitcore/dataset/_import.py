@@ -35,7 +35,7 @@ from vitcore.dataset._edit import (
 )
 from vitcore.dataset._findings import count_images
 from vitcore.dataset._groups import COLUMN, NO_GROUPS, GroupRule
-from vitcore.dataset._pieces import ORIGIN, cut_out, interval, is_cut, pieces_of
+from vitcore.dataset._pieces import ORIGIN, cut_out, frame_interval, is_cut, pieces_of
 from vitcore.dataset._sample import SAMPLE, SAMPLE_COUNT, SAMPLE_NAME, sample_images
 from vitcore.dataset._traits import about_traits
 from vitcore.dataset._unpack import MAX_FILE_BYTES, Copier
@@ -361,7 +361,7 @@ class _Importer:
 
         A share that cannot be set aside, because there is a division, is refused before that.
         """
-        interval_s = interval(reading.frames)
+        interval_s = frame_interval(reading.frames)
         with open_parts(paths, reading.encoding) as parts:
             survey = survey_parts(parts, reading, _title(paths))
             chosen = survey.certain()

@@ -1,5 +1,6 @@
 """Photos that are pieces of a file: pages of a stack, pictures of a video, what boxes cut out of a photo."""
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,7 +12,16 @@ from vitcore.dataset._decode import MAX_PIXELS, load_image, load_pages
 from vitcore.errors import ImageError, SettingsError
 from vitcore.layouts import Labelled, is_video
 
-__all__ = ["ORIGIN", "PAGED_SUFFIXES", "cut_out", "interval", "is_cut", "pieces_of"]
+__all__ = [
+    "ORIGIN",
+    "PAGED_SUFFIXES",
+    "Frame",
+    "cut_out",
+    "frame_interval",
+    "frames_of",
+    "is_cut",
+    "pieces_of",
+]
 
 ORIGIN = "from"
 """The column with the name of the file that a piece is from; pieces of one file are a group."""
@@ -32,6 +42,21 @@ class Piece:
     image: Image.Image
 
 
+class Frame(bytes):
+    """A picture of a video, as the content of a PNG file; its text is its name.
+
+    Attributes:
+        name: That of the video, with the time in it.
+        time_s: When it is seen, in seconds from the start.
+    """
+
+    name: str
+    time_s: float
+
+    def __str__(self) -> str:
+        return self.name
+
+
 def is_cut(items: Sequence[Labelled], every_page: bool) -> bool:
     """Return whether a file is not taken whole."""
     name = items[0].entry.name
@@ -39,7 +64,7 @@ def is_cut(items: Sequence[Labelled], every_page: bool) -> bool:
     return paged or is_video(name) or any(item.box is not None for item in items)
 
 
-def interval(text: str) -> float:
+def frame_interval(text: str) -> float:
     """Return the seconds between two pictures of a video; 0 for none.
 
     Raises:
@@ -70,7 +95,7 @@ def pieces_of(path: Path, items: Sequence[Labelled], interval_s: float = 0.0) ->
     """
     if is_video(items[0].entry.name):
         for time_s, picture in _pictures(path, interval_s):
-            yield Piece(_named(items[0], f"at {time_s:.1f} s"), picture)
+            yield Piece(_named(items[0], _at(time_s)), picture)
         return
     if items[0].box is None:
         for number, page in enumerate(load_pages(path), 1):
@@ -79,6 +104,25 @@ def pieces_of(path: Path, items: Sequence[Labelled], interval_s: float = 0.0) ->
     image = load_image(path)
     for number, item in enumerate(items, 1):
         yield Piece(_named(item, f"box {number}"), cut_out(image, item))
+
+
+def frames_of(path: Path, name: str, interval_s: float) -> Iterator[Frame]:
+    """Take pictures of a video, one per interval of so many seconds.
+
+    Args:
+        path: Where the video lies.
+        name: What it is called.
+        interval_s: Seconds between two pictures.
+
+    Raises:
+        ImageError: It is no video, damaged, or nothing is installed to read it.
+    """
+    for time_s, picture in _pictures(path, interval_s):
+        content = io.BytesIO()
+        picture.save(content, "PNG", compress_level=1)
+        frame = Frame(content.getvalue())
+        frame.name, frame.time_s = _part_of(name, _at(time_s)), time_s
+        yield frame
 
 
 def cut_out(image: Image.Image, item: Labelled) -> Image.Image:
@@ -112,10 +156,19 @@ def _pictures(path: Path, interval_s: float) -> Iterator[tuple[float, Image.Imag
         raise ImageError("a video that cannot be read ({error})", error=error) from error
 
 
+def _at(time_s: float) -> str:
+    return f"at {time_s:.1f} s"
+
+
+def _part_of(name: str, part: str) -> str:
+    path = PurePosixPath(name)
+    return str(path.with_name(f"{path.stem} {part}.png"))
+
+
 def _named(item: Labelled, part: str) -> Labelled:
-    name = PurePosixPath(item.entry.name)
-    entry = replace(item.entry, name=str(name.with_name(f"{name.stem} {part}.png")))
-    return replace(item, entry=entry, box=None, columns={**item.columns, ORIGIN: str(name)})
+    name = item.entry.name
+    entry = replace(item.entry, name=_part_of(name, part))
+    return replace(item, entry=entry, box=None, columns={**item.columns, ORIGIN: name})
 
 
 def _padded(box: tuple[float, float, float, float], width: int, height: int) -> tuple[int, int, int, int]:

@@ -2,13 +2,14 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitcore.errors import ArchiveError, Stopped, StorageError
-from vitcore.layouts import unfit
+from vitcore.dataset._pieces import frames_of
+from vitcore.errors import ArchiveError, ImageError, Stopped, StorageError
+from vitcore.layouts import is_video, unfit
 from vitcore.messages import Message, message
 from vitcore.progress import Task
 from vitcore.sources import Entry, NamedFile, Parts, Reader, is_junk, open_parts
@@ -82,16 +83,19 @@ class Unpacked:
     Attributes:
         name: Its name there; text, never used as a path.
         reason: Why it was not taken, if it was not.
+        time_s: When it is seen, in seconds from the start, if it is a picture of a video.
     """
 
     name: str
     reason: Message | None = None
+    time_s: float | None = None
 
 
 def unpack_photos(
     sources: Sequence[NamedFile],
     place: Callable[[int], Path],
     *,
+    interval_s: float = 0.0,
     task: Task | None = None,
 ) -> list[Unpacked]:
     """Copy files, and those in archives among them, to the disk; whether they are images is not looked at.
@@ -102,6 +106,7 @@ def unpack_photos(
     Args:
         sources: Files and archives.
         place: Where the file of a number goes; those that were taken are numbered from 0.
+        interval_s: Seconds between the pictures that are taken of a video; 0 for none.
         task: Where progress is reported, and what stops it.
 
     Returns:
@@ -123,26 +128,48 @@ def unpack_photos(
             except ArchiveError as error:  # a damaged archive is no reason to lose the photos beside it
                 found.append(Unpacked(source.name, error.message))
             else:
-                opened.append((parts, _wanted(parts)))
+                opened.append((parts, _wanted(parts, videos=interval_s > 0)))
         meter = task.meter("import", sum(len(wanted) for _, wanted in opened))
         for parts, wanted in opened:
             for entry, file in parts.read(set(wanted)):
                 if task.stopped:
                     raise Stopped("It was stopped while the photos were copied; drop them again.")
                 copied = copier.copy(entry, file, place(taken))
-                found.append(Unpacked(entry.name, copied if isinstance(copied, Message) else None))
-                taken += isinstance(copied, Copied)
+                if isinstance(copied, Copied) and interval_s and is_video(entry.name):
+                    items = list(_frames(place, taken, entry.name, interval_s, task))
+                else:
+                    items = [Unpacked(entry.name, copied if isinstance(copied, Message) else None)]
+                found += items
+                taken += sum(item.reason is None for item in items)
                 meter.add(1)
     if not found:
         raise ArchiveError("There is no image in it; give photos, or an archive of photos.")
     return found
 
 
-def _wanted(parts: Parts) -> dict[int, Entry]:
+def _frames(
+    place: Callable[[int], Path], number: int, name: str, interval_s: float, task: Task
+) -> Iterator[Unpacked]:
+    """Replace the video that was copied to the place of a number by pictures of it."""
+    video = place(number).with_suffix(".video")
+    place(number).replace(video)
+    try:
+        for count, frame in enumerate(frames_of(video, name, interval_s)):
+            if task.stopped:
+                raise Stopped("It was stopped while the photos were copied; drop them again.")
+            place(number + count).write_bytes(frame)
+            yield Unpacked(frame.name, time_s=frame.time_s)
+    except ImageError as error:
+        yield Unpacked(name, error.message)
+    finally:
+        video.unlink()
+
+
+def _wanted(parts: Parts, *, videos: bool) -> dict[int, Entry]:
     """Return the entries that may be photos, by number."""
     return {
         entry.number: entry
         for title, entries in parts.parts()
         for entry in entries
-        if not is_junk(entry) and not (title and unfit(entry.name))
+        if not is_junk(entry) and not (title and unfit(entry.name) and not (videos and is_video(entry.name)))
     }

@@ -75,7 +75,7 @@ class PredictedFile:
     probabilities: Mapping[str, float]
 
     @classmethod
-    def of(cls, path: Path | str, result: Prediction | Unreadable) -> Self:
+    def of(cls, path: Path | bytes | str, result: Prediction | Unreadable) -> Self:
         """The answer of `Classifier.predict_each` for a file."""
         if isinstance(result, Unreadable):
             return cls(path=_text(path), error=str(result.reason), probabilities={})
@@ -121,7 +121,7 @@ class BatchResult:
 
 def predict_files(
     classifier: Classifier,
-    files: Iterable[Path],
+    files: Iterable[Path | bytes],
     table: Path,
     *,
     total: int | None = None,
@@ -137,7 +137,8 @@ def predict_files(
 
     Args:
         classifier: What predicts.
-        files: Images, in order; what cannot be used gets a row with the reason.
+        files: Images, in order, each with its name as its text; what cannot be used gets a row with the
+            reason.
         table: The CSV file.
         total: How many files there are, for the progress, if that is known.
         forward_pass: What takes them through the backbone.
@@ -353,7 +354,7 @@ class _Tally:
             yield row
 
 
-def _remaining(files: Iterator[Path], rows: Iterator[PredictedFile]) -> Iterator[Path]:
+def _remaining(files: Iterator[Path | bytes], rows: Iterator[PredictedFile]) -> Iterator[Path | bytes]:
     """The files that have no row yet.
 
     As a rule the files are those of before, in the order of before: both can be walked in step. From where
@@ -520,5 +521,5 @@ def _number(cell: str) -> float:
     return float(cell) if cell else math.nan
 
 
-def _text(path: Path | str) -> str:
+def _text(path: Path | bytes | str) -> str:
     return str(path).encode("utf-8", "replace").decode("utf-8")  # names may be any bytes

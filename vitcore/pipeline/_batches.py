@@ -79,6 +79,8 @@ class PhotoBatch:
         created: When, as ISO 8601.
         names: Of the photos, in order.
         refused: Files that could not be taken at all, and why.
+        times_s: Of each photo that is a picture of a video, when it is seen, in seconds from the start;
+            None for others. Empty where no photo is one.
     """
 
     folder: Path
@@ -86,6 +88,7 @@ class PhotoBatch:
     created: str
     names: tuple[str, ...]
     refused: tuple[tuple[str, Message], ...]
+    times_s: tuple[float | None, ...] = ()
 
     @property
     def id(self) -> str:
@@ -230,6 +233,7 @@ class PhotoBatch:
         classes = [str(name) for name in self._table[1].columns]
         rows: list[list[object]] = [
             [
+                *([row["time_s"]] if self.times_s else []),
                 row["file"],
                 self.answer(number) if row["label"] else "",
                 row["label"],
@@ -243,6 +247,7 @@ class PhotoBatch:
             for number, row in enumerate(self._rows())
         ]
         header = ["file", "answer", "label", "confidence", "sure", "reason", "corrected", "error", *classes]
+        header = [*self._time(None), *header]
         return spreadsheet([header, *rows])
 
     def to_dict(self) -> dict[str, Any]:
@@ -267,12 +272,19 @@ class PhotoBatch:
                 "corrected": corrected.label if corrected else "",
                 "error": row["error"],
                 "probabilities": self.probabilities(number) if row["label"] else {},
+                **self._time(number),
             }
         for name, reason in self.refused:
             yield {
                 "file": name, "label": "", "confidence": 0.0, "sure": False, "reason": "", "corrected": "",
-                "error": str(reason), "probabilities": {},
+                "error": str(reason), "probabilities": {}, **self._time(None),
             }  # fmt: skip
+
+    def _time(self, number: int | None) -> dict[str, float | None]:
+        """The time of a picture of a video, for its row; nothing where no photo is one."""
+        if not self.times_s:
+            return {}
+        return {"time_s": None if number is None else self.times_s[number]}
 
     def write_sorted(self, file: Path | IO[bytes], *, unsure_apart: bool) -> None:
         """Write a zip file with the photos in one folder per class, by what they were taken for.
@@ -298,6 +310,7 @@ class _Description:
     created: Timestamp
     names: tuple[str, ...]
     refused: tuple[tuple[str, StoredMessage], ...]
+    times_s: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -314,6 +327,7 @@ def new_batch(
     sources: Sequence[NamedFile],
     title: str,
     *,
+    interval_s: float = 0.0,
     task: Task | None = None,
 ) -> PhotoBatch:
     """Copy photos, or those in archives, into a new batch of a run; `answer_batch` answers them.
@@ -322,6 +336,7 @@ def new_batch(
         run: Whose answers are wanted.
         sources: Photos and archives.
         title: For people.
+        interval_s: Seconds between the pictures that are taken of a video; 0 for none.
         task: Where progress is reported, and what stops it; nothing is kept.
 
     Raises:
@@ -333,12 +348,17 @@ def new_batch(
     try:
         with guard(folder):
             (folder / "photos").mkdir(parents=True)
-            found = unpack_photos(sources, lambda number: _photo(folder, number), task=task)
+            found = unpack_photos(
+                sources, lambda number: _photo(folder, number), interval_s=interval_s, task=task
+            )
+        taken = [item for item in found if item.reason is None]
+        times_s = tuple(item.time_s for item in taken)
         about = _Description(
             title=title,
             created=timestamp(),
-            names=tuple(item.name for item in found if not item.reason),
+            names=tuple(item.name for item in taken),
             refused=tuple((item.name, item.reason) for item in found if item.reason is not None),
+            times_s=times_s if any(time_s is not None for time_s in times_s) else (),
         )
         save_record(folder / "about.json", about)
     except BaseException:
