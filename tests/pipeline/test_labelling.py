@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -121,6 +125,60 @@ def test_the_command_line_alone_labels_a_set(heap, space, tiny_backbone, tmp_pat
         session = LabelSession(dataset=load_dataset(heap.id), space=space)
     assert (applied["labelled"], applied["unlabelled"], applied["applied"]) == (36, 12, 12)
     assert session.dataset.index["label_detail"].str.fullmatch(r"(typical|teach|random) \d+").all()
+
+
+def test_the_command_line_alone_comes_as_far_as_the_page(
+    heap, space, tiny_backbone, tmp_path, capsys, monkeypatch
+):
+    session = LabelSession(dataset=heap, space=space)
+    for _ in range(4):
+        session = label_page(session, session.page(8))
+    # The same photos again, for a program that sees nothing of that session.
+    monkeypatch.setenv("VITCORE_HOME", str(tmp_path / "another home"))
+    again = import_dataset(tmp_path / "heap", reading=Reading(unlabelled=True))
+    table = tmp_path / "labels.csv"
+    for _ in range(4):
+        found = run(capsys, "label", again.id, "--suggest", "8", "--backbone", tiny_backbone)
+        labels = [f"{photo['image_id']},{photo['path'].partition('-')[0]}" for photo in found["photos"]]
+        table.write_text("\n".join(["image_id,label", *labels]))
+        run(capsys, "label", again.id, "--apply", str(table))
+    other = LabelSession(dataset=load_dataset(again.id), space=space)
+    columns = ["image_id", "label", "labelled_by", "label_detail"]
+    assert other.dataset.index[columns].equals(session.dataset.index[columns])
+    np.testing.assert_array_equal(other.answers.probabilities, session.answers.probabilities)
+    assert other.estimate == session.estimate
+
+
+LABELLING = """
+import sys
+from vitcore.dataset import load_dataset
+from vitcore.pipeline import give_labels
+dataset = load_dataset(sys.argv[1])
+for image_id, name in zip(dataset.rows["image_id"].tolist(), dataset.rows["name"].tolist()):
+    dataset = give_labels(dataset, {image_id: name.partition("-")[0]}, picked={image_id: "teach"})
+    print(image_id, flush=True)
+"""
+
+
+def test_what_was_labelled_before_a_kill_is_kept(heap):
+    command = [sys.executable, "-c", LABELLING, heap.id]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ, text=True) as process:
+        assert process.stdout is not None
+        given = [int(process.stdout.readline()) for _ in range(5)]
+        process.kill()
+        given += [int(line) for line in process.stdout]
+    assert process.returncode == -signal.SIGKILL
+    after = load_dataset(heap.id)
+    kept = after.index
+    # The step in which it was killed may be on the disk, though it was not told of.
+    assert set(given) <= set(kept["image_id"])
+    assert len(kept) - len(given) in (0, 1)
+    assert (kept["label"] == kept["name"].str.partition("-")[0]).all()
+    assert after.version == 1 + len(kept)
+    # Nothing is in the way of the next step, or of taking one back.
+    [waiting, *_] = after.unlabelled["image_id"]
+    step = give_labels(after, {waiting: "cup"})
+    assert len(undo(step).index) == len(kept)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Space = npt.NDArray[np.float32]
 
-_COMPARED = 4000  # photos at most, evenly spaced, among which those that teach most are sought
+_COMPARED = 2000  # photos at most, evenly spaced, among which those that teach most are sought
 _MANY = 5000  # photos, from which on clusters are found batch by batch
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vitcore.labelling._space import whitened
+from vitcore.labelling._space import whitening
 
 __all__ = ["Answers", "answer"]
 
@@ -72,15 +72,17 @@ def answer(space: npt.NDArray[np.float32], labels: Ints, classes: int) -> Answer
     own = labels[taught]
     counts = np.bincount(own, minlength=classes)
     weights = (len(own) / classes / np.maximum(counts, 1))[own] ** _BALANCE
-    best: tuple[float, Floats, float, float, Floats, Floats] | None = None
-    for shrinkage in _SHRINKAGES:
-        points = _with_constant(whitened(space, shrinkage))
-        for penalty, weight, left_out in _fits(points[taught], np.eye(classes)[own], weights):
+    best: tuple[float, npt.NDArray[np.float32], float, float, Floats, Floats] | None = None
+    for scale in whitening(space, _SHRINKAGES):
+        for penalty, weight, left_out in _fits(
+            _with_constant(space[taught] * scale), np.eye(classes)[own], weights
+        ):
             sharpness, loss = _sharpest(left_out, own)
             if best is None or loss < best[0]:
-                best = (loss, points, penalty, sharpness, weight, left_out)
+                best = (loss, scale, penalty, sharpness, weight, left_out)
     assert best is not None
-    _, points, penalty, sharpness, weight, left_out = best
+    _, scale, penalty, sharpness, weight, left_out = best
+    points = _with_constant(space * scale)
     probabilities = _softmax(sharpness * (points @ weight))
     probabilities[taught] = _softmax(sharpness * left_out)
     return Answers(probabilities=probabilities, points=points, penalty=penalty)

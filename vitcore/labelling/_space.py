@@ -1,11 +1,13 @@
 """The space in which the photos of a set are compared: whitened by all of them, labelled or not."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from vitcore.vectors import Vectors, mean_and_deviation, slices
 
-__all__ = ["drawn_to_neighbours", "principal_axes", "whitened"]
+__all__ = ["drawn_to_neighbours", "principal_axes", "whitened", "whitening"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -95,10 +97,19 @@ def whitened(space: Floats, shrinkage: float = 1.0) -> Floats:
     Returns:
         (N, A), of a mean squared length of 1.
     """
+    [scale] = whitening(space, (shrinkage,))
+    return space * scale
+
+
+def whitening(space: Floats, shrinkages: Sequence[float]) -> list[Floats]:
+    """Return what `whitened` multiplies the axes by, for each shrinkage: (A,)."""
     variance = space.var(axis=0)
     total = float(variance.mean())
     if not total:
-        return np.zeros_like(space)
-    turned = space / np.sqrt(variance + shrinkage * total)
-    found: Floats = turned / np.sqrt(np.square(turned).sum(axis=1).mean())
+        return [np.zeros_like(variance) for _ in shrinkages]
+    squares = variance + np.square(space.mean(axis=0))
+    found = []
+    for shrinkage in shrinkages:
+        scale = 1 / np.sqrt(variance + shrinkage * total)
+        found.append((scale / np.sqrt((squares * np.square(scale)).sum())).astype(np.float32))
     return found
