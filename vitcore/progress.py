@@ -15,8 +15,8 @@ class Progress:
     """One immutable snapshot of a piece of work.
 
     Attributes:
-        phase: ``import``, ``prepare``, ``download``, ``engines``, ``embed``, ``fit``, ``review``, ``search``,
-            ``evaluate``, ``check``, ``predict``, ``maps``, ``export``, ``compare`` or
+        phase: ``list``, ``import``, ``prepare``, ``download``, ``engines``, ``embed``, ``fit``, ``review``,
+            ``search``, ``evaluate``, ``check``, ``predict``, ``maps``, ``export``, ``compare`` or
             ``publish``.
         done: Units finished, 0 … `total`.
         total: Units in all; 0 when unknown.

@@ -23,7 +23,7 @@ from app.shared.text import escape_markdown
 from app.shared.trays import MOST_FILES, Tray
 from vitcore.compute import Compute
 from vitcore.dataset import SAMPLE_COUNT, Dataset
-from vitcore.errors import VitcoreError
+from vitcore.errors import Stopped, VitcoreError
 from vitcore.language import mark, ntr, number, tr, translated
 from vitcore.layouts import Candidate, Reading, Survey
 from vitcore.sources import NamedFile
@@ -166,6 +166,12 @@ def _confirm(staged: Staged, data: Dataset | None) -> None:
     with st.container():
         with st.spinner(tr("Looking at the files …")):
             survey = staged.survey()
+        staged.draw_looks()
+        if survey is None:
+            _cancel(tr("Cancel"))
+            return
+        if isinstance(survey, Stopped):
+            _leave()
         if isinstance(survey, VitcoreError):
             draw_error(survey)
             _cancel(tr("Choose something else"))
@@ -284,7 +290,12 @@ def _start(staged: Staged, title: str, reading: Reading, into: Dataset | None, *
 
 def _cancel(label: str) -> None:
     if st.button(label, icon=":material/close:", key="cancel_import"):
-        delete = _unstage()
-        if delete is not None:
-            delete()
-        st.rerun()
+        _leave()
+
+
+def _leave() -> None:
+    """Forget and delete what was staged."""
+    delete = _unstage()
+    if delete is not None:
+        delete()
+    st.rerun()

@@ -7,8 +7,6 @@ import streamlit as st
 
 from app.dataset.staged import Staged
 from app.shared.text import escape_markdown
-from vitcore.dataset import inspect_source
-from vitcore.errors import VitcoreError
 from vitcore.language import listed, ntr, number, tr, translated
 from vitcore.layouts import EVERY_COLUMN, Candidate, Reading, Survey
 
@@ -102,8 +100,8 @@ def _one_class(staged: Staged, survey: Survey) -> Candidate | None:
     return None
 
 
-def _columns(staged: Staged, candidate: Candidate) -> Candidate:
-    """Draw the choice of the columns of a table; return the reading by those."""
+def _columns(staged: Staged, candidate: Candidate) -> Candidate | None:
+    """Draw the choice of the columns of a table; return the reading by those, None while it is looked at."""
     table = candidate.table
     assert table is not None
     left, right = st.columns(2)
@@ -128,8 +126,11 @@ def _columns(staged: Staged, candidate: Candidate) -> Candidate:
     st.dataframe(head, hide_index=True, width="stretch")
     if wanted == candidate.reading:
         return candidate
-    try:
-        return inspect_source(staged.sources, reading=wanted).candidates[0]
-    except (VitcoreError, IndexError):
-        st.error(tr("These columns do not fit the photos; choose others."), icon=":material/error:")
-        return candidate
+    found = staged.survey(wanted)
+    if found is None:
+        staged.draw_looks()
+        return None
+    if isinstance(found, Survey) and found.candidates:
+        return found.candidates[0]
+    st.error(tr("These columns do not fit the photos; choose others."), icon=":material/error:")
+    return candidate

@@ -12,6 +12,7 @@ __all__ = [
     "EXTERNAL_VALIDATION",
     "IMPORT",
     "JOB_KINDS",
+    "LISTING",
     "MAP_CHECK",
     "PREDICTION",
     "REVIEW",
@@ -60,6 +61,14 @@ IMPORT = JobKind(
     ended_early=mark("The import ended early."),
     selects="dataset",
     lane="import",
+)
+LISTING = JobKind(
+    name="listing",
+    running=mark("Reading the list of {title}"),
+    complete=mark("The list of files was read, after {time}."),
+    ended_early=mark("Reading the list of files ended early."),
+    selects="dataset",
+    lane="listing",
 )
 CHECK = JobKind(
     name="check",
@@ -129,6 +138,7 @@ JOB_KINDS = {
     for kind in (
         TRAINING,
         IMPORT,
+        LISTING,
         CHECK,
         EMBEDDING,
         SEARCH,

@@ -16,6 +16,7 @@ from vitcore.language import duration, mark, number, tr, translated
 __all__ = ["draw_jobs", "is_active", "is_arriving", "start", "watch_jobs"]
 
 _PHASES = {
+    "list": mark("Reading the list of files"),
     "import": mark("Reading the images"),
     "prepare": mark("Preparing"),
     "download": mark("Downloading the pre-trained Vision Transformer"),

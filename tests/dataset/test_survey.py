@@ -5,11 +5,12 @@ import json
 import pytest
 
 from vitcore.dataset import add_images, import_dataset, inspect_source
-from vitcore.errors import ArchiveError
+from vitcore.errors import ArchiveError, Stopped
 from vitcore.layouts import Reading
 from vitcore.layouts._folders import folder_layouts
 from vitcore.layouts._table import table_layout
 from vitcore.messages import Message
+from vitcore.progress import Progress, Task
 from vitcore.sources import NamedFile
 from vitcore.sources._archives import Entry
 from vitcore.sources._tables import parse_table
@@ -342,3 +343,21 @@ def test_a_split_does_not_come_into_a_dataset_without_one(pack, animals, files):
     dataset = import_dataset(pack(animals))
     added = add_images(dataset, pack(files("train/a/71.png", "val/a/72.png"), name="more"))
     assert added.split_counts == {}
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.zst"])
+def test_the_list_of_a_tar_file_is_watched_and_can_be_stopped(pack, animals, monkeypatch, kind):
+    monkeypatch.setattr("vitcore.dataset._import._SHOWN_EVERY_S", 0.0)
+    seen: list[Progress] = []
+    source = pack(animals, kind)
+    survey = inspect_source(source, task=Task(seen.append))
+    assert survey.images == len(animals)
+    assert {progress.phase for progress in seen} == {"list"}
+    assert len(seen) > len(animals)  # once for each file, at the least
+    assert all(0 < progress.done <= progress.total for progress in seen)
+    task = Task(seen.append)
+    task.stop.set()
+    with pytest.raises(Stopped):
+        inspect_source(source, task=task)
+    with pytest.raises(Stopped):
+        inspect_source(pack(animals, "folder"), task=task)

@@ -1,9 +1,14 @@
 """Piles of photos that the page asks about before it imports them."""
 
+import threading
+
 import pytest
 
+from app.dataset import staged
 from tests._piles import CASES, write_pile
 from vitcore.dataset import inspect_source, list_datasets, load_dataset
+from vitcore.errors import Stopped
+from vitcore.progress import Progress
 
 
 def imported():
@@ -75,3 +80,42 @@ def test_each_pile_is_read_on_the_page_as_on_the_command_line(open_page, finish,
     assert photos.value == str(sum(case.named.values()))
     finish(ui.press(at, "import"))
     assert imported() == case.classes
+
+
+@pytest.fixture
+def slow_list(monkeypatch):
+    """Makes the list of files one that is read until it is let go, or stopped."""
+    go_on = threading.Event()
+
+    def slowly(sources, *, reading, task):
+        while not go_on.wait(0.01):
+            task.report(Progress(phase="list", done=20, total=80, unit="MB"))
+            if task.stopped:
+                raise Stopped("It was stopped.")
+        return inspect_source(sources, reading=reading, task=task)
+
+    monkeypatch.setattr(staged, "inspect_source", slowly)
+    monkeypatch.setattr(staged, "PATIENCE_S", 0.05)
+    yield go_on
+    go_on.set()
+
+
+def test_a_list_that_takes_long_is_read_in_the_background(open_page, finish, ui, picture_folder, slow_list):
+    at = ui.look_at_path(open_page("dataset"), picture_folder(count=2))
+    assert any("Reading the list of files" in text.value for text in at.markdown)
+    assert ui.find_button(at, "import") is None
+    assert ui.find_button(at, "stop_") is not None
+    slow_list.set()
+    finish(at)
+    finish(at)  # the photos that are shown are read by another look
+    finish(ui.press(at, "import"))
+    assert imported() == {"blue": 2, "green": 2, "red": 2}
+
+
+@pytest.mark.usefixtures("slow_list")
+def test_a_list_that_takes_long_can_be_stopped(open_page, finish, ui, picture_folder):
+    at = ui.look_at_path(open_page("dataset"), picture_folder(count=2))
+    finish(ui.press(at, "stop_"))
+    assert ui.find_button(at, "cancel_import") is None  # back at the ways in
+    assert at.button_group(key="way")
+    assert list_datasets().empty

@@ -390,7 +390,7 @@ def test_photos_are_imported_and_trained_on_by_one_click(
     ui.press(ui.look_at_path(at, picture_folder()), "train")
     assert ui.current_page(at) == "Train"
     finish(at)
-    (job,), (run,) = job_queue().jobs(), list_runs()
+    (job,), (run,) = (job for job in job_queue().jobs() if job.kind == "run"), list_runs()
     assert (job.snapshot.state, job.snapshot.result_id) == ("complete", run.id)
     assert [estimate.images for estimate in job.snapshot.estimates] == [20]
     assert {estimate.total for estimate in job.snapshot.estimates} == {36}

@@ -59,7 +59,7 @@ def add_commands(add: Add) -> None:
 
 def _import(options: argparse.Namespace, task: Task) -> None:
     if options.dry_run:
-        _inspect(options)
+        _inspect(options, task)
         return
     workspace = open_workspace()
     sources: SourceLike = options.source[0] if len(options.source) == 1 else options.source
@@ -124,8 +124,8 @@ def _grouped(skipped: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield f"  skipped {len(those):,}: {reason}: {', '.join(those[:_SHOWN_FILES])}{more}"
 
 
-def _inspect(options: argparse.Namespace) -> None:
-    survey = inspect_source(options.source, reading=reading_of(options))
+def _inspect(options: argparse.Namespace, task: Task) -> None:
+    survey = inspect_source(options.source, reading=reading_of(options), task=task)
     readings = [
         {
             "title": str(candidate.title),

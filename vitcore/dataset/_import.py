@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,9 +44,9 @@ from vitcore.dataset._versions import latest, write_version
 from vitcore.errors import ArchiveError, ImageError, Stopped
 from vitcore.layouts import Candidate, Labelled, Reading, Survey, survey_parts
 from vitcore.messages import Message, message
-from vitcore.progress import Task
+from vitcore.progress import Progress, Task
 from vitcore.records import timestamp
-from vitcore.sources import Entry, NamedFile, Reader, clean_name, open_parts, typed_path
+from vitcore.sources import Entry, NamedFile, Reader, Watch, clean_name, open_parts, typed_path
 from vitcore.workspace import Workspace, new_id
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
 # Raise when the same source would give another dataset, so that nothing older is taken for it.
 _REVISION = 5
 PREVIEW_SIZE = 240
+_SHOWN_EVERY_S = 0.1  # progress, at most
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _probe(path: Path) -> _Probe:
 SourceLike = str | Path | Sequence[str | Path | NamedFile]
 
 
-def inspect_source(source: SourceLike, *, reading: Reading | None = None) -> Survey:
+def inspect_source(source: SourceLike, *, reading: Reading | None = None, task: Task | None = None) -> Survey:
     """Look at a source without importing it: what would be read in which way, and what is in doubt.
 
     Only names are looked at, and the CSV files; whether an image can be decoded is found out by the
@@ -91,35 +93,59 @@ def inspect_source(source: SourceLike, *, reading: Reading | None = None) -> Sur
     Args:
         source: As for `import_dataset`, but not ``sample``.
         reading: How to read it; found out where it says nothing.
+        task: Where progress is reported, and what stops it.
 
     Raises:
         ArchiveError: The source cannot be read, or does not have what `reading` names.
+        Stopped: The task was stopped.
     """
     paths = _paths(source)
-    with open_parts(paths, reading.encoding if reading else "") as parts:
+    with open_parts(paths, reading.encoding if reading else "", _watch(task)) as parts:
         return survey_parts(parts, reading or Reading(), _title(paths))
 
 
-def preview_source(source: SourceLike, candidate: Candidate, *, most: int = 8) -> dict[str, Image.Image]:
+def _watch(task: Task | None) -> Watch | None:
+    """Report to a task how much of a list of files was read, and end the reading where that is asked for."""
+    if task is None:
+        return None
+    shown_s = float("-inf")
+
+    def watch(done_bytes: int, total_bytes: int) -> None:
+        nonlocal shown_s
+        if task.stopped:
+            raise Stopped("The look at the files was stopped; nothing was imported.")
+        if total_bytes and time.monotonic() - shown_s >= _SHOWN_EVERY_S:
+            shown_s = time.monotonic()
+            done, total = (max(1, size // 2**20) for size in (done_bytes, total_bytes))
+            task.report(Progress(phase="list", done=done, total=total, unit="MB"))
+
+    return watch
+
+
+def preview_source(
+    source: SourceLike, candidate: Candidate, *, most: int = 8, task: Task | None = None
+) -> dict[str, Image.Image]:
     """The first image of each of the first classes of a reading, to see whether it is meant.
 
     Args:
         source: As for `inspect_source`.
         candidate: One of its candidates.
         most: How many classes at most.
+        task: As for `inspect_source`.
 
     Returns:
         Small images by class; a class whose first image cannot be decoded is left out.
 
     Raises:
         ArchiveError: The source cannot be read.
+        Stopped: The task was stopped.
     """
     first: dict[str, Labelled] = {}
     for item in candidate.items:
         if item.label and len(first) < most:
             first.setdefault(item.label, item)
     found: dict[str, Image.Image] = {}
-    with open_parts(_paths(source), candidate.reading.encoding) as parts:
+    with open_parts(_paths(source), candidate.reading.encoding, _watch(task)) as parts:
         for entry, file in parts.read({item.entry.number for item in first.values()}):
             try:
                 image = load_image(file.read(MAX_FILE_BYTES), at_least=PREVIEW_SIZE // 2)
@@ -362,7 +388,8 @@ class _Importer:
         A share that cannot be set aside, because there is a division, is refused before that.
         """
         interval_s = frame_interval(reading.frames)
-        with open_parts(paths, reading.encoding) as parts:
+        watch = _watch(Task(stop=self._task.stop))
+        with open_parts(paths, reading.encoding, watch) as parts:
             survey = survey_parts(parts, reading, _title(paths))
             chosen = survey.certain()
             if test_fraction:

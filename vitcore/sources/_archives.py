@@ -34,7 +34,21 @@ from vitcore.sources._encodings import NameEncoding, guess_encoding
 from vitcore.sources._kinds import START_BYTES, kind_by_start
 from vitcore.text import shown
 
-__all__ = ["MAX_ENTRIES", "Entry", "Reader", "Source", "clean_name", "is_junk", "open_files", "open_source"]
+__all__ = [
+    "MAX_ENTRIES",
+    "Entry",
+    "Reader",
+    "Source",
+    "Watch",
+    "clean_name",
+    "is_junk",
+    "open_files",
+    "open_source",
+]
+
+Watch = Callable[[int, int], None]
+"""Is called again and again while a list of files is read, with the bytes that were read and those there are;
+both 0 where that is not known. What it raises ends the reading."""
 
 MAX_ENTRIES = 500_000
 """Most entries that a source may have, folders included."""
@@ -46,8 +60,8 @@ _UTF8_FLAG = 0x800  # of a file in a zip file: its name is UTF-8
 _ZIP_HEADER_BYTES = 30  # at least, in front of each file
 
 # What compressed files begin with.
-_COMPRESSIONS: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
-    b"\x1f\x8b": gzip.GzipFile,
+_COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], io.BufferedIOBase]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\0": lzma.LZMAFile,
     b"]\0\0": lzma.LZMAFile,
@@ -154,18 +168,19 @@ def clean_name(name: str) -> str:
 
 
 @contextmanager
-def open_source(path: Path, encoding: str = "") -> Iterator[Source]:
+def open_source(path: Path, encoding: str = "", watch: Watch | None = None) -> Iterator[Source]:
     """Open a zip file, a tar file (also compressed) or a folder.
 
     Args:
         path: Where it is.
         encoding: That of names in a zip file that do not say theirs; guessed if empty.
+        watch: Is called while the list of files is read.
 
     Raises:
         ArchiveError: It is none of these, damaged, or has too many entries.
         SettingsError: There is no such encoding.
     """
-    source = _open(path, encoding)
+    source = _open(path, encoding, watch or _unwatched)
     try:
         yield source
     finally:
@@ -185,14 +200,18 @@ def open_files(files: Sequence[tuple[str, Path]]) -> Iterator[Source]:
     yield _Files(files)
 
 
-def _open(path: Path, encoding: str) -> Source:
+def _unwatched(done: int, total: int) -> None:
+    """Watch nothing."""
+
+
+def _open(path: Path, encoding: str, watch: Watch) -> Source:
     if path.is_dir():
-        return _Files(_files_below(path), _folders_below(path))
+        return _Files(_files_below(path, watch), _folders_below(path))
     name = clean_name(path.name)
     with _reading(name):
         # A tar file may end with a zip file, and would be taken for it; not so the other way round.
         if _is_tar(path):
-            return _Tar(path, name)
+            return _Tar(path, name, watch)
         if zipfile.is_zipfile(path):
             return _Zip(path, encoding)
         with path.open("rb") as file:
@@ -246,9 +265,10 @@ def _unreadable(entry: Entry, error: Exception) -> tuple[Entry, Reader]:
     return replace(entry, problem=problem), io.BytesIO()
 
 
-def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+def _files_below(folder: Path, watch: Watch) -> Iterator[tuple[str, Path]]:
     """Every file below a folder, and its path from there; links are not followed."""
     for parent, folders, files in os.walk(folder, followlinks=False):
+        watch(0, 0)
         folders.sort()
         links = [name for name in folders if Path(parent, name).is_symlink()]
         for name in sorted([*files, *links]):
@@ -454,18 +474,17 @@ class _TarFile(io.RawIOBase):
         return True
 
 
-def _open_tar_file(path: Path) -> io.BufferedIOBase:
+def _unpacked(packed: io.BufferedReader) -> io.BufferedIOBase:
     """The bytes of a tar file, unpacked if it is compressed."""
-    with path.open("rb") as file:
-        start = file.read(max(map(len, _COMPRESSIONS)))
-    for magic, opened in _COMPRESSIONS.items():
-        if start.startswith(magic):
-            return opened(path)
-    return path.open("rb")
+    start = packed.read(max(map(len, _COMPRESSIONS)))
+    packed.seek(0)
+    return next(
+        (opened(packed) for magic, opened in _COMPRESSIONS.items() if start.startswith(magic)), packed
+    )
 
 
 def _is_tar(path: Path) -> bool:
-    with _open_tar_file(path) as file:
+    with path.open("rb") as packed, _unpacked(packed) as file:
         try:
             tarfile.open(fileobj=_TarFile(file), mode="r:").close()
         except tarfile.TarError:
@@ -478,17 +497,23 @@ class _Tar:
 
     encoding: NameEncoding | None = None
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, watch: Watch) -> None:
         self._path = path
         self._name = name
+        self._watch = watch
         self.folders: list[str] = []
 
-    def _members(self, tar: tarfile.TarFile, file: _TarFile) -> Iterator[tuple[Entry, tarfile.TarInfo]]:
+    def _members(
+        self, tar: tarfile.TarFile, file: _TarFile, packed: io.BufferedReader
+    ) -> Iterator[tuple[Entry, tarfile.TarInfo]]:
+        size_bytes = self._path.stat().st_size
         number = 0
         folders: list[str] = []
         for count in itertools.count(1):
             with _reading(self._name), file.header():
                 member = self._next(tar, file)
+                done_bytes = packed.tell()
+            self._watch(done_bytes, size_bytes)
             if member is None:
                 self.folders = folders
                 return
@@ -511,20 +536,24 @@ class _Tar:
         return member
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[tarfile.TarFile, _TarFile]]:
+    def _opened(self) -> Iterator[tuple[tarfile.TarFile, _TarFile, io.BufferedReader]]:
         with ExitStack() as stack:
             with _reading(self._name):
-                file = _TarFile(stack.enter_context(_open_tar_file(self._path)))
+                packed = stack.enter_context(self._path.open("rb"))
+                file = _TarFile(stack.enter_context(_unpacked(packed)))
                 tar = stack.enter_context(tarfile.open(fileobj=file, mode="r:"))
-            yield tar, file
+            yield tar, file, packed
 
     def entries(self) -> list[Entry]:
-        with self._opened() as (tar, file):
-            return [entry for entry, _ in self._members(tar, file)]
+        with self._opened() as opened:
+            return [entry for entry, _ in self._members(*opened)]
 
     def read(self, wanted: set[int]) -> Iterator[tuple[Entry, Reader]]:
-        with self._opened() as (tar, opened):
-            for entry, member in self._members(tar, opened):
+        last = max(wanted, default=-1)
+        with self._opened() as (tar, opened, packed):
+            for entry, member in self._members(tar, opened, packed):
+                if entry.number > last:
+                    return
                 if entry.number not in wanted:
                     continue
                 try:

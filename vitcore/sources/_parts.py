@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vitcore.errors import ArchiveError
-from vitcore.sources._archives import Entry, Reader, Source, clean_name, open_files, open_source
+from vitcore.sources._archives import Entry, Reader, Source, Watch, clean_name, open_files, open_source
 from vitcore.sources._encodings import NameEncoding
 from vitcore.sources._kinds import ARCHIVES, IMAGE_SUFFIXES, PARQUET_SUFFIX
 from vitcore.text import unquoted
@@ -82,12 +82,15 @@ class Parts:
 
 
 @contextmanager
-def open_parts(sources: Sequence[str | Path | NamedFile], encoding: str = "") -> Iterator[Parts]:
+def open_parts(
+    sources: Sequence[str | Path | NamedFile], encoding: str = "", watch: Watch | None = None
+) -> Iterator[Parts]:
     """Open archives, folders and single files as one source.
 
     Args:
         sources: Where they are.
         encoding: That of names in zip files that do not say theirs; guessed if empty.
+        watch: Is called while a list of files is read.
 
     Raises:
         ArchiveError: One of them cannot be read.
@@ -108,7 +111,7 @@ def open_parts(sources: Sequence[str | Path | NamedFile], encoding: str = "") ->
             elif named.path.is_dir() or alone or is_archive:
                 title = PurePosixPath(clean_name(named.name)).name
                 title = title if named.path.is_dir() else title.partition(".")[0]
-                parts.append((title, stack.enter_context(open_source(named.path, encoding))))
+                parts.append((title, stack.enter_context(open_source(named.path, encoding, watch))))
             else:
                 loose.append((named.name, named.path))
         if loose:
