@@ -138,7 +138,7 @@ def _upload(api: "HfApi", repository: str, kind: str, folder: Path, *, private: 
             name=repository,
             reason=reason,
         ) from error
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter while large files are uploaded
         raise InputError(
             "The model hub cannot be reached ({error}); check the network, then publish again.", error=error
         ) from error
