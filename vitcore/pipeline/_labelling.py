@@ -266,7 +266,7 @@ class LabelSession:
         rows = self.rows.iloc[positions][["image_id", "name", "file"]].reset_index(drop=True)
         guess, confidence = [""] * len(rows), np.zeros(len(rows))
         if self.guesses:
-            guess = [self.classes[number] for number in self.answers.guess[positions]]
+            guess = np.array(self.classes)[self.answers.guess[positions]].tolist()
             confidence = self.answers.confidence[positions]
         return rows.assign(guess=guess, confidence=confidence, picked=how)
 
