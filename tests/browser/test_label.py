@@ -15,7 +15,7 @@ from vitcore.layouts import Reading
 from vitcore.progress import Task
 from vitcore.workspace import Workspace
 
-KINDS, EACH = ("cup", "leaf", "shoe"), 20
+KINDS, EACH = ("cup", "leaf", "shoe"), 67
 
 
 def heap_of_photos(folder: Path) -> Dataset:
