@@ -74,7 +74,7 @@ def real_sets(setting: Setting) -> Iterator[EmbeddedSet]:
 def embedded(setting: Setting, name: str, dataset: Dataset, workspace: Workspace) -> EmbeddedSet:
     """A dataset with its embeddings; those that the workspace has are not computed again."""
     embedder, rows = setting.embedder(workspace), dataset.index
-    vectors = embed_images(embedder, image_files(dataset, rows)).vectors[:, 0]
+    vectors = np.asarray(embed_images(embedder, image_files(dataset, rows)).vectors)[:, 0]
     return EmbeddedSet(
         name=name,
         vectors=vectors,
