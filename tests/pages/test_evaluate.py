@@ -235,7 +235,7 @@ def test_photos_with_nothing_recorded_are_not_compared(open_section, monkeypatch
 
 
 def test_dark_photos_that_are_wrong_are_named(open_section, trained, monkeypatch):
-    rows = trained.run.predictions
+    rows = trained.run.headline_predictions
     wrong = set(rows.loc[rows["true"] != rows["predicted"], "file"])
     light = itertools.count(150)
     monkeypatch.setattr(_brightness, "_mean", lambda _, file: 40.0 if file in wrong else next(light))

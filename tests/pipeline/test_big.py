@@ -46,7 +46,7 @@ def read_at_once(monkeypatch) -> list[int]:
         (_inputs, ["_ROWS", "_ALIGNED"]),
         (_head, ["_ROWS"]),
         (_near_duplicates, ["_TILE_ROWS"]),
-        (_neighbours, ["_QUERY_ROWS", "_REFERENCE_ROWS"]),
+        (_neighbours, ["_QUERY_ROWS", "_REFERENCE_ROWS", "_EXACT_PAIRS"]),
         (_probes, ["_ROWS", "_MOST"]),
         (_trusting, ["_MOST_REFERENCES"]),
     ):

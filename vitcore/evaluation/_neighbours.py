@@ -21,7 +21,7 @@ NEAREST = 5
 """References that novelty is measured by."""
 
 _QUERY_ROWS, _REFERENCE_ROWS = 1024, 1024  # compared at once; 64 MB for embeddings of length 2304
-_EXACT_ROWS = 64
+_EXACT_PAIRS = 256
 _SPARE = 3  # references beyond the k, among which those at equal distance change places
 _VOTE_TEMPERATURE = 0.07
 _FARTHEST = 2.0
@@ -65,8 +65,10 @@ def nearest(
             distances[rows] = np.take_along_axis(found, best, axis=1)
             positions[rows] = np.take_along_axis(numbers, best, axis=1)
     positions[np.isinf(distances)] = -1
-    for rows in slices(len(queries), _EXACT_ROWS) if wide else ():
-        distances[rows] = _exact(queries[rows], references, positions[rows])
+    query, place = np.nonzero(positions >= 0)
+    for pairs in slices(len(query), _EXACT_PAIRS) if len(query) else ():
+        pair = query[pairs], place[pairs]
+        distances[pair] = _exact(queries[pair[0]], references[positions[pair]])
     order = np.lexsort((positions, distances))[:, :k]
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(positions, order, axis=1)
 
@@ -166,17 +168,15 @@ class NeighbourIndex:
         return likeness
 
 
-def _exact(queries: Vectors, references: Vectors, positions: Ints) -> Floats:
-    """Distances to the references found: (M, D), (N, D), (M, K) -> (M, K), infinite where there is none.
+def _exact(queries: Vectors, references: Vectors) -> Floats:
+    """Distances of pairs: (P, D), (P, D) -> (P,).
 
     einsum adds up each by itself, so that no distance depends on which others are asked for with it, as it
     does (in the last bit) in a matrix product.
     """
-    found = _normalised(references[positions.ravel()]).reshape(*positions.shape, -1)
-    distances = np.clip(1 - np.einsum("md,mkd->mk", _normalised(queries), found), 0, _FARTHEST)
-    distances[positions < 0] = np.inf
-    exact: Floats = distances
-    return exact
+    cosines = np.einsum("pd,pd->p", _normalised(queries), _normalised(references))
+    distances: Floats = np.clip(1 - cosines, 0, _FARTHEST)
+    return distances
 
 
 def _normalised(vectors: Vectors) -> Floats:
