@@ -25,7 +25,7 @@ def test_the_requests_are_mixed():
     )
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 def test_a_thousand_requests_are_answered_as_predict_does_in_constant_memory(
     tmp_path, tiny_backbone, picture_folder, workspace

@@ -86,7 +86,7 @@ def test_from_a_cell_and_a_point_to_the_images_and_a_label_mended(
     open_with(page.get_by_role("button", name="Enlarge"), dialog)
     expect(dialog.get_by_text(name)).to_be_visible()
     settled(page)
-    dialog.get_by_role("button", name="Move").click()
+    dialog.get_by_role("button", name="Move", exact=True).click()
     true, predicted = rows.set_index("name").loc[name, ["true", "predicted"]]
     told = re.compile(f"now labelled {predicted}")
     expect(dialog.get_by_text(told)).to_be_visible()

@@ -16,7 +16,7 @@ from vitcore.layouts import Reading
 from vitcore.messages import message
 from vitcore.pipeline import LabelSession, LabelSpace, give_labels
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.slow  # it measures time and memory
 
 COUNT, CLASSES, DIMENSION = 20_000, 10, 384
 PAGE, PAGES = 24, 4

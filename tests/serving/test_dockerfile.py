@@ -45,7 +45,7 @@ def test_what_the_dockerfile_copies_is_there_and_what_it_installs_is_pinned():
     assert {canonical(name) for name in PACKAGES} <= declared("requirements.txt")
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="links, and another kind of environment")
 def test_the_command_answers_with_the_named_packages_alone(tiny_backbone, tmp_path):
     packages = tmp_path / "packages"
@@ -85,5 +85,10 @@ def test_the_command_answers_with_the_named_packages_alone(tiny_backbone, tmp_pa
                 answer = client.post(f"{address}/predict", files=files, headers=token).json()
         finally:
             process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()  # a test that fails, and not one that waits for ever
+                raise
     [expected] = load_classifier(server / "model", device="cpu").predict([photo])
     assert answer["predictions"][0]["probabilities"] == expected.probabilities

@@ -39,8 +39,8 @@ def stopping(stop: threading.Event) -> Iterator[None]:
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             signal.default_int_handler(number, frame)
-        print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)
         stop.set()
+        print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)
 
     before = {number: signal.signal(number, on_interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
