@@ -10,8 +10,8 @@ estimator (C.-E. Särndal, B. Swensson and J. Wretman, "Model Assisted Survey Sa
 which is unbiased whatever the curve; its interval also holds that these photos are but some of all.
 
 What is left is caution. Once a photo has its label, what teaches is picked elsewhere, so that without this
-label its surroundings are less well known than those of a new photo: in 50 simulated sessions with 88.7 %
-right in truth, the estimate was 2 points too low on the mean.
+label its surroundings are less well known than those of a new photo: in 50 simulated sessions the estimate
+was 0.6 points too low on the mean.
 """
 
 from dataclasses import dataclass
