@@ -5,15 +5,16 @@ import sys
 import tempfile
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from vitcore.backbone import Embedder, choose_device, resolve_backbone
+from vitcore.backbone import Embedder, Reading, choose_device, resolve_backbone
 from vitcore.compute import Compute
 from vitcore.dataset import Dataset, import_dataset, sample_images
+from vitcore.fitting import Fit
 from vitcore.jobs import Job, JobQueue
 from vitcore.pipeline import train
 from vitcore.progress import Progress
@@ -41,6 +42,8 @@ class Setting:
         engine: What computes where no training chooses it, as for `vitcore.backbone.choose_device`.
         images: How many images to work with, instead of what suits two slow cores.
         whole: Whether to carry out to its end what is otherwise measured on a part.
+        reading: What is read of the backbone, if not what its entry says.
+        fit: How photos are fitted to its input, if not as its entry says.
     """
 
     scratch: Path
@@ -50,6 +53,8 @@ class Setting:
     engine: str = "torch"
     images: int | None = None
     whole: bool = False
+    reading: Reading | None = None
+    fit: Fit | None = None
 
     def folder(self) -> Path:
         """A new folder."""
@@ -61,7 +66,15 @@ class Setting:
 
     def embedder(self, workspace: Workspace | None = None) -> Embedder:
         """A new one, which has not loaded its network yet."""
-        return Embedder(resolve_backbone(self.backbone), choose_device(engine=self.engine), workspace)
+        backbone = resolve_backbone(self.backbone)
+        spec = backbone.spec
+        if self.reading is not None:
+            width = spec.embedding_dimension // spec.reading.numbers(1, class_token=True)
+            numbers = self.reading.numbers(width, class_token=True)
+            spec = replace(spec, reading=self.reading, embedding_dimension=numbers)
+        if self.fit is not None:
+            spec = replace(spec, preprocessing=replace(spec.preprocessing, fit=self.fit))
+        return Embedder(replace(backbone, spec=spec), choose_device(engine=self.engine), workspace)
 
     def digit_files(self, usual: int | None = None) -> Path:
         """A folder of class folders with the first digits: `usual`, or as many as asked; or else all."""

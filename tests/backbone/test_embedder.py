@@ -206,13 +206,13 @@ def test_the_own_pooling_of_a_network_is_read(architecture, blocks):
     assert torch.abs(parts[-1].tokens - expected).max() < 1e-5
 
 
-def test_the_embedded_backbone_reads_wide_vectors(embedded):
+def test_the_embedded_backbone_reads_three_blocks_in_four_ways(embedded):
     vectors = embedded.embed(noise(2, 224))
-    assert (vectors.shape, embedded.dimension) == ((2, 24 * 384), 9216)
-    old = read_as(embedded, Reading(blocks=(8, 10, 12))).embed(noise(2, 224))
-    for number, start in ((0, 8 * 384), (1, 14 * 384), (2, 20 * 384)):  # blocks 8, 10 and 12 among them
-        expected = old[:, 768 * number : 768 * (number + 1)]
-        assert np.abs(vectors[:, start : start + 768] - expected).max() < 1e-4
+    assert (vectors.shape, embedded.dimension) == ((2, 12 * 384), 4608)
+    plain = read_as(embedded, Reading(blocks=(8, 10, 12))).embed(noise(2, 224))
+    for number in range(3):  # of each block first the class token and the mean
+        expected = plain[:, 768 * number : 768 * (number + 1)]
+        assert np.abs(vectors[:, 1536 * number : 1536 * number + 768] - expected).max() < 1e-4
 
 
 # --- frozen ----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def pair() -> Embedder:
 def test_a_pair_says_what_both_are():
     spec = describe_backbone("embedded+lite2", 280)
     assert (spec.id, spec.source, spec.licence) == ("embedded+lite2", "pair", "mit + apache-2.0")
-    assert spec.embedding_dimension == 9216 + 1280
+    assert spec.embedding_dimension == 4608 + 1280
     assert [part.preprocessing.input_size for part in spec.parts] == [280, 260]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import BENCHMARKS, Setting, _features
 from benchmarks._embedded import EmbeddedSet
-from vitcore.backbone import describe_backbone
+from vitcore.backbone import Reading
 
 
 def made_up() -> EmbeddedSet:
@@ -23,12 +23,13 @@ def made_up() -> EmbeddedSet:
 
 def test_every_pair_of_vectors_and_head_is_there_beside_the_former_one(tmp_path, tiny_backbone, monkeypatch):
     monkeypatch.setattr(_features, "real_sets", lambda _: [made_up()])
-    monkeypatch.setattr(_features, "_former_columns", lambda _: np.arange(12))
+    monkeypatch.setattr(_features, "_READINGS", {"blocks 8, 10, 12": None, "with their spread": None})
+    monkeypatch.setattr(_features, "_columns", lambda *_: np.arange(12))
     rows = BENCHMARKS["features"](Setting(scratch=tmp_path, backbone=tiny_backbone))
     values = {row.name: row for row in rows}
     for size in ("5 per class", "10 per class", "all"):
         former = values[f"features: made up, {size}, blocks 8, 10, 12, standardised, sgd"]
-        ours = values[f"features: made up, {size}, all, drawn to LDA (default)"]
+        ours = values[f"features: made up, {size}, with their spread, drawn to LDA"]
         assert former.value == former.baseline == ours.baseline
         low, gain, high = (
             values[f"features: made up, {size}, {what}"].value for what in ("gain, low", "gain", "gain, high")
@@ -38,8 +39,18 @@ def test_every_pair_of_vectors_and_head_is_there_beside_the_former_one(tmp_path,
     assert values["features: gain, lowest of all"].value <= values["features: gain, mean of all"].value
 
 
-def test_the_former_vectors_are_part_of_the_wide_ones():
-    columns = _features._former_columns(describe_backbone("embedded"))
-    assert len(columns) == 2304
-    assert columns[0] == 4 * 2 * 384
-    assert len(np.unique(columns)) == 2304
+def test_each_reading_is_part_of_the_whole_one():
+    whole = _features._WHOLE.numbers(384, class_token=True)
+    for reading in _features._READINGS.values():
+        columns = _features._columns(reading, whole)
+        assert len(np.unique(columns)) == len(columns) == reading.numbers(384, class_token=True)
+    former = _features._columns(Reading(blocks=(8, 10, 12)), whole)
+    assert former[0] == 4 * 2 * 384
+
+
+def test_photos_are_fitted_in_every_way(tmp_path, tiny_backbone, monkeypatch, picture_folder):
+    monkeypatch.setattr(_features, "_DEFAULT", Reading(blocks=(1, 2)))
+    setting = Setting(scratch=tmp_path, backbone=tiny_backbone, photos=picture_folder(count=20))
+    rows = list(_features._fittings(setting))
+    assert [row.name.rpartition(": ")[2] for row in rows] == ["centre", "squashed", "by shape"]
+    assert rows[2].value == rows[2].baseline == rows[0].baseline

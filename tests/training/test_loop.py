@@ -108,7 +108,7 @@ def test_training_starts_at_guessing():
 def test_a_linear_head_is_drawn_from_guessing_to_the_solution_in_closed_form():
     history = fit(learning_rate=1e-8, epochs=40, schedule="constant").history
     [solved] = fit(optimizer="lda", batch_size=32).history
-    assert history[0].training_loss > 0.4 * math.log(3)
+    assert history[0].training_loss > 0.3 * math.log(3)
     for name in ("training_loss", "validation_loss"):
         losses = [getattr(record, name) for record in history]
         assert (np.diff(losses) < 1e-6).all()
@@ -253,11 +253,11 @@ def test_adam_and_adamw_differ_in_their_weight_decay_only():
     assert not np.allclose(adam.weight, adamw.weight, atol=1e-3)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-def test_weight_decay_pulls_the_weights_to_what_they_are_drawn_to(optimizer):
+@pytest.mark.parametrize(("optimizer", "decay"), [("adam", 5.0), ("adamw", 5.0), ("sgd", 1.0)])
+def test_weight_decay_pulls_the_weights_to_what_they_are_drawn_to(optimizer, decay):
     solved = fit(optimizer="lda", batch_size=32).head.weight
     free, pulled = (
-        fit(optimizer=optimizer, weight_decay=decay, learning_rate=0.01).head for decay in (0.0, 5.0)
+        fit(optimizer=optimizer, weight_decay=part, learning_rate=0.01).head for part in (0.0, decay)
     )
     assert np.linalg.norm(pulled.weight - solved) < 0.8 * np.linalg.norm(free.weight - solved)
 

@@ -67,7 +67,7 @@ def test_each_head_is_the_one_after_the_last_epoch_of_a_training_on_the_other_fo
             h=h,
             seed=h.seed,
             device="cpu",
-            width=width_for(vectors, len(learned)),
+            width=width_for(vectors, len(learned), CLASSES),
         )
         network = new_network(h, [h.seed], DIMENSION, CLASSES, "cpu")
         if isinstance(network, LinearNetwork):

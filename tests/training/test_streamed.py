@@ -24,7 +24,7 @@ DIMENSION, CLASSES, IMAGES, LEARNED = 9, 3, 70, 50
 SETTINGS = [
     {},
     {"optimizer": "sgd", "learning_rate": 0.01, "balance": "weights"},
-    {"dropout": 0.2, "noise": 0.3, "mixup": 0.4},
+    {"dropout": 0.2, "noise": 0.3, "mixup": 0.1},
     {"balance": "sampler"},
     {"head": "hidden", "hidden_units": 5},
     {"optimizer": "lbfgs", "balance": "weights"},

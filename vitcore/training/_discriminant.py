@@ -25,8 +25,8 @@ Floats = npt.NDArray[np.float32]
 Exact = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-MOST_AXES = 1024
-"""Axes at most; of more embeddings than that, some are taken, of each class its share."""
+MOST_AXES = 2048
+"""Embeddings that are looked at, at most, and with them axes; one of each class is."""
 
 _NEGLIGIBLE = 1e-5  # part of the largest variance, below which an axis is left out
 _LEAST_SHRINKAGE = 1e-4
@@ -91,14 +91,15 @@ def fit_discriminant(
         width: Number of axes R at least; those that nothing is found for are 0.
     """
     counts = np.bincount(labels, minlength=classes)
-    chosen = _chosen_rows(labels)
-    rows = _gathered(x, labels, chosen, counts)
+    chosen = _chosen_rows(labels, counts)
+    seen = np.bincount(labels[chosen], minlength=classes)
+    rows = _gathered(x, labels[chosen], chosen, seen)
     products = (rows @ rows.T).cpu().numpy().astype(np.float64)  # (S, S)
     frequency = np.full(classes, 1 / classes) if balanced else np.maximum(counts, 1) / len(labels)
     prior = np.log(frequency)
     # On so few numbers a second thread costs more than it saves, and on busy cores thirty times as much.
     with threadpool_limits(1, user_api="blas"):
-        mix, temperature = _axes(products, counts, labels[chosen], prior, x.shape[1])
+        mix, temperature = _axes(products, seen, labels[chosen], prior, x.shape[1])
         mix = np.pad(mix, ((0, max(width - len(mix), 0)), (0, 0)))
         turned = products @ mix.T  # (S, R), the rows in the new axes
     spread, centres = turned[:-classes], turned[-classes:]
@@ -118,19 +119,14 @@ def fit_discriminant(
 
 def _gathered(x: Inputs, labels: Ints, chosen: Ints, counts: Ints) -> torch.Tensor:
     """The chosen rows, less the mean of their class, and below them the means: (S, D)."""
-    sums = torch.zeros(0)
-    found: list[torch.Tensor] = []
-    start = 0
-    for part in x.parts():
-        stop = start + len(part)
-        members = torch.nn.functional.one_hot(torch.from_numpy(labels[start:stop]), len(counts))
-        summed = members.T.to(part) @ part  # (C, D)
-        sums = sums + summed if start else summed
-        own = chosen[(chosen >= start) & (chosen < stop)] - start
-        found.append(part[torch.from_numpy(own).to(part.device)])
-        start = stop
-    means = sums / torch.from_numpy(np.maximum(counts, 1)).to(sums)[:, None]
-    return torch.cat([torch.cat(found) - means[torch.from_numpy(labels[chosen]).to(means.device)], means])
+    own = torch.from_numpy(labels).to(x.device)
+    gathered = torch.empty(len(chosen) + len(counts), x.shape[1], device=x.device)
+    rows, means = gathered[: len(chosen)], gathered[len(chosen) :]
+    x.take(torch.from_numpy(chosen).to(x.device), rows)
+    torch.mm(torch.nn.functional.one_hot(own, len(counts)).T.to(rows), rows, out=means)
+    means.div_(torch.from_numpy(np.maximum(counts, 1)).to(rows)[:, None])
+    rows.sub_(means.index_select(0, own))
+    return gathered
 
 
 def _axes(products: Exact, counts: Ints, labels: Ints, prior: Exact, dimension: int) -> tuple[Exact, float]:
@@ -175,12 +171,22 @@ def _clearly_lower(losses: Exact, usual: Exact) -> bool:
     return float(less.mean()) > _CLEARLY * float(less.std()) / math.sqrt(len(less))
 
 
-def _chosen_rows(labels: Ints) -> Ints:
-    """Rows to estimate the covariance from: all, or equally spaced ones along the rows sorted by class."""
+def _chosen_rows(labels: Ints, counts: Ints) -> Ints:
+    """Rows to look at: all, or of each class the same number, if it has as many.
+
+    Their classes have other means than all rows, which is as it should be: a mean to which others have
+    contributed differs from theirs along directions that they do not spread along, and would seem sure.
+    """
     if len(labels) <= MOST_AXES:
         return np.arange(len(labels))
-    spaced = np.linspace(0, len(labels) - 1, MOST_AXES).round().astype(np.int64)
-    return np.sort(np.argsort(labels, kind="stable")[spaced])
+    most = next(n for n in range(MOST_AXES, 0, -1) if n == 1 or np.minimum(counts, n).sum() <= MOST_AXES)
+    ordered = np.argsort(labels, kind="stable")
+    starts = np.cumsum(counts) - counts
+    spaced = [
+        ordered[start + np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)]
+        for start, count in zip(starts, counts, strict=True)
+    ]
+    return np.sort(np.concatenate(spaced))
 
 
 def _basis(products: Exact, classes: int, dimension: int) -> tuple[Exact, Exact]:

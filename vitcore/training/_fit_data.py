@@ -107,10 +107,10 @@ def new_fit_data(
     )
 
 
-def width_for(vectors: Vectors, most: int) -> int | None:
+def width_for(vectors: Vectors, most: int, classes: int) -> int | None:
     """Return the number of axes for heads that learn from so many images at most; None for those there are.
 
     Fewer embeddings than dimensions span no more axes than they are.
     """
     rows = most * vectors.shape[1]
-    return min(rows, vectors.shape[2], MOST_AXES) if rows <= _TURNED_ROWS else None
+    return min(rows, vectors.shape[2], max(MOST_AXES, classes)) if rows <= _TURNED_ROWS else None

@@ -24,10 +24,12 @@ class Inputs(Protocol):
     Attributes:
         shape: (N, D).
         part_rows: How many make a part.
+        device: Where they are computed with.
     """
 
     shape: tuple[int, int]
     part_rows: int
+    device: torch.device
 
     def take(self, numbers: torch.Tensor, out: torch.Tensor) -> None:
         """Put some of them into a place.
@@ -46,7 +48,7 @@ class _Held:
 
     def __init__(self, x: torch.Tensor, part_rows: int) -> None:
         self.shape = (x.shape[0], x.shape[1])
-        self._x, self.part_rows = x, part_rows
+        self._x, self.part_rows, self.device = x, part_rows, x.device
 
     def take(self, numbers: torch.Tensor, out: torch.Tensor) -> None:
         """Put some of them into a place."""
@@ -66,12 +68,15 @@ class _Streamed:
         self.shape = (len(vectors) * views, vectors.shape[-1])
         self._vectors, self._views, self.part_rows = vectors, views, part_rows
         self._mean, self._std = torch.from_numpy(mean).to(device), torch.from_numpy(std).to(device)
+        self.device = self._mean.device
 
     def take(self, numbers: torch.Tensor, out: torch.Tensor) -> None:
         """Put some of them into a place."""
         rows = numbers.cpu().numpy()
         several = len(self._vectors.shape) == 3
-        self._put(self._vectors[np.divmod(rows, self._views) if several else rows], out)
+        for part in slices(len(rows), self.part_rows):
+            own = rows[part]
+            self._put(self._vectors[np.divmod(own, self._views) if several else own], out[part])
 
     def parts(self) -> Iterator[torch.Tensor]:
         """All in order."""

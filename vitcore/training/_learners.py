@@ -24,7 +24,7 @@ __all__ = ["ClosedForm", "FullBatch", "Learner", "MiniBatches", "new_learner"]
 
 # Part of the way to where the weights are drawn that they go in an epoch at the full learning rate. The steps
 # of an epoch share it: the more images there are, the more each of them weighs against it.
-_PULL = 0.5
+_PULL = 1.0
 
 
 class Learner(Protocol):

@@ -104,7 +104,7 @@ def fit_head(
         h=hyperparameters,
         seed=hyperparameters.seed,
         device=device,
-        width=width_for(training, len(training)),
+        width=width_for(training, len(training), classes),
     )
     [result] = _fit(
         [part],
@@ -168,7 +168,7 @@ def fit_heads(
     h = hyperparameters
     seeds = [h.seed] * len(parts) if seeds is None else list(seeds)
     last = epochs if isinstance(epochs, Sequence) else [epochs or h.epochs] * len(parts)
-    width = width_for(vectors, max(len(learned) for learned, _ in parts))
+    width = width_for(vectors, max(len(learned) for learned, _ in parts), classes)
     held = sum(vectors.shape[1] * len(learned) + len(judged) for learned, judged in parts)
     in_memory = isinstance(vectors, np.ndarray)
     fits = not in_memory or held * (width or vectors.shape[2]) * 4 <= _STACKED_BYTES
