@@ -1,6 +1,5 @@
 """A dataset at a glance: its figures, what is good and bad about it, the import report, two charts."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -36,8 +35,9 @@ ABOUT = {  # of the import report
 
 def draw_summary(data: Dataset, findings: Sequence[Finding]) -> None:
     """Draw what came in, and what is good and bad about it."""
-    sizes = data.index["width"].astype(str) + " × " + data.index["height"].astype(str)
-    common, count = Counter(sizes).most_common(1)[0]
+    sizes = data.index[["width", "height"]].value_counts()
+    width, height = sizes.index[0]
+    count = int(sizes.iloc[0])
     draw_metrics(
         [
             (
@@ -53,7 +53,7 @@ def draw_summary(data: Dataset, findings: Sequence[Finding]) -> None:
             ),
             (
                 tr("Usual size"),
-                common,
+                f"{width} × {height}",
                 ntr(
                     "{count} photo has this size in pixels.",
                     "{count} photos have this size in pixels.",

@@ -26,7 +26,7 @@ def draw_thumbnail(data: Dataset, file: str) -> None:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _names(folder: str, version: int, _data: Dataset) -> dict[str, str]:  # noqa: ARG001 - the key
     """Return the name in the source of every image by its file."""
-    return dict(zip(_data.rows["file"], _data.rows["name"], strict=True))
+    return dict(zip(_data.rows["file"].tolist(), _data.rows["name"].tolist(), strict=True))
 
 
 def draw_lost_picture() -> None:

@@ -171,6 +171,8 @@ def group_pairs(count: int, pairs: Ints, strengths: npt.NDArray[np.floating], *,
     Returns:
         The lowest item of each one's group, itself if it is alone: (N,).
     """
+    if not len(pairs):
+        return np.arange(count, dtype=np.int64)
     parent = list(range(count))
     sizes = [1] * count
 

@@ -239,12 +239,12 @@ class Dataset:
         texts = {change.version: change.text for change in self.changes}
         return texts[edit] if self.can_undo else None
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The class names, sorted."""
         return tuple(sorted(self.index["label"].unique()))
 
-    @property
+    @cached_property
     def class_counts(self) -> dict[str, int]:
         """Number of images of each class, in the order of `classes`."""
         counts = self.index["label"].value_counts()
@@ -408,8 +408,9 @@ def _read_rows(path: Path) -> pd.DataFrame:
     with guard(path, _REMEDY):
         types = defaultdict(lambda: "str", INDEX_COLUMNS)
         rows = pd.read_csv(path, dtype=types, keep_default_na=False, encoding="utf-8")
-        names = {label: _by_the_rule(label) for label in set(rows["label"])}
-        rows["label"] = rows["label"].map(names).astype("str")
+        names = {label: _by_the_rule(label) for label in rows["label"].unique()}
+        if any(label != name for label, name in names.items()):
+            rows["label"] = rows["label"].map(names).astype("str")
         if "excluded" not in rows:  # written before images could be taken out
             rows["excluded"] = False
         if "group" not in rows:  # written before images could belong together

@@ -191,7 +191,7 @@ def _by_column(index: pd.DataFrame, name: str) -> pd.Series:
 def _by_folder(index: pd.DataFrame, level: str) -> pd.Series:
     groups: dict[tuple[str, str], str] = {}  # many images lie in few folders
     found = []
-    for name, label in zip(index["name"], index["label"], strict=True):
+    for name, label in zip(index["name"].tolist(), index["label"].tolist(), strict=True):
         place = name.rpartition("/")[0], label
         if place not in groups:
             below = _below(PurePosixPath(place[0]).parts, label)
@@ -212,7 +212,7 @@ def _below(path: tuple[str, ...], label: str) -> tuple[str, ...]:
 
 def _by_name(index: pd.DataFrame, pattern: str) -> pd.Series:
     search = re.compile(pattern).search
-    found = (search(name.rpartition("/")[2]) for name in index["name"])
+    found = (search(name.rpartition("/")[2]) for name in index["name"].tolist())
     return pd.Series([(match and match[1]) or "" for match in found], index=index.index)
 
 
@@ -220,7 +220,7 @@ def _by_time(index: pd.DataFrame, seconds: str) -> pd.Series:
     groups = pd.Series("", index=index.index, dtype="str")
     if COLUMN + _TAKEN not in index:
         return groups
-    times = pd.Series([_moment(text) for text in index[COLUMN + _TAKEN]], index=index.index)
+    times = pd.Series([_moment(text) for text in index[COLUMN + _TAKEN].tolist()], index=index.index)
     cameras = index.get(COLUMN + "camera", pd.Series("", index=index.index))
     for camera, own in times.dropna().sort_values(kind="stable").groupby(cameras):
         starts = own.diff().isna() | (own.diff() > float(seconds))

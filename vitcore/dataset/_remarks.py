@@ -39,7 +39,7 @@ def warnings_of(index: pd.DataFrame) -> Iterator[Message]:
     """Yield what to know about the images before anything is trained on them; of none, nothing."""
     if index.empty:
         return
-    counts = Counter(index["label"])
+    counts = Counter(index["label"].tolist())
     smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     if len(counts) == 1:
         yield message("There is only one class, '{name}'; training needs at least two.", name=smallest)

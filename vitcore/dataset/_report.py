@@ -36,8 +36,11 @@ def import_report(dataset: Dataset) -> pd.DataFrame:
         rows.append(("removed", count_images(len(dataset.excluded)), taken_out))
     formats = dataset.index["format"].value_counts()
     rows += [("format", str(kind), count_images(count)) for kind, count in formats.items()]
-    sizes = (dataset.index["width"].astype(str) + " × " + dataset.index["height"].astype(str)).value_counts()
-    rows += [("size in pixels", str(size), count_images(count)) for size, count in sizes.items()]
+    sizes = dataset.index[["width", "height"]].value_counts().reset_index()
+    rows += [
+        ("size in pixels", f"{width} × {height}", count_images(count))
+        for width, height, count in sizes.to_numpy().tolist()
+    ]
     rows += [
         ("change", message("version {number}", number=change.version), change.text)
         for change in dataset.changes
