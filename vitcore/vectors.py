@@ -10,7 +10,7 @@ __all__ = ["Vectors", "mean_and_deviation", "slices"]
 
 Exact = npt.NDArray[np.float64]
 
-_ROWS = 1024  # in half precision; 19 MB for embeddings of length 9216
+_ROWS = 1024  # in half precision; 9 MB for embeddings of length 4608
 _COLUMNS = 512  # of these in double precision at once
 
 

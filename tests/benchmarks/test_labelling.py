@@ -30,4 +30,5 @@ def test_labelling_is_compared_with_chance_and_with_everything(monkeypatch):
     assert rows["labelling: actions, of labelling everything"].value == pytest.approx(
         100 * rows["actions"].value / 280
     )
+    assert rows["wrong ones of 200 labels in the first tenth of the audit"].value > 50
     assert {"interval holds the truth", "mean error"} <= set(rows)

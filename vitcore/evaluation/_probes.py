@@ -112,7 +112,8 @@ def fit_probes(
     others = np.setdiff1d(np.arange(len(vectors)), copies.positions)
     drawn = np.random.default_rng(seed).permutation(others)[: max(_MOST - len(copies.positions), 0)]
     used = np.concatenate([copies.positions, drawn])
-    plain, changed = np.asarray(vectors[used]), np.asarray(copies.vectors)[:, unnoticed]
+    plain = np.asarray(vectors[used]).astype(np.float32)
+    changed = np.asarray(copies.vectors)[:, unnoticed].astype(np.float32)
     probes = _discriminants(plain, changed)
     scores = probes.scores(vectors)
     folds = _folds(groups[used])
@@ -131,15 +132,15 @@ def fit_probes(
     return scaled, _largest(distances, scores * slopes + shifts)
 
 
-def _discriminants(plain: npt.NDArray[np.float16], changed: npt.NDArray[np.float16]) -> Probes:
+def _discriminants(plain: npt.NDArray[np.float32], changed: npt.NDArray[np.float32]) -> Probes:
     """Return a discriminant for each way: (N, D), and copies of the first S of these, (S, K, D).
 
     With R the deviations from the means, weighted so that images and copies count alike, the covariance is
     RᵀR + λ. It is not computed: its inverse times a difference d is (d − Rᵀ(RRᵀ + λ)⁻¹Rd) / λ. The shrinkage
     λ is the mean of the diagonal of RRᵀ.
     """
-    mean, deviation = plain.mean(axis=0, dtype=np.float64), plain.std(axis=0, dtype=np.float64)
-    scale = np.maximum(deviation, _FLAT)
+    mean = plain.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scale = np.maximum(plain.std(axis=0), np.float32(_FLAT))
     images = (plain - mean) / scale
     pairs = (changed - mean) / scale - images[: len(changed), np.newaxis]  # (S, K, D)
     differences = pairs.mean(axis=0)  # (K, D)

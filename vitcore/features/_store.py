@@ -49,7 +49,7 @@ _Entry = tuple[str, str, int, int | None]  # content hash, view key, row, checks
 # them is done in a moment, and with its copies of them, some in half precision, it takes three times that.
 # Beyond, each batch is read when its turn comes, which costs a fraction of a second per epoch.
 _HELD_BYTES = 2**26
-_CHECKED = 1024  # vectors at once; 19 MB of length 9216
+_CHECKED = 1024  # vectors at once; 9 MB of length 4608
 
 # Errors of a damaged index: the last ones are of tables that are not ours, and of text that is none.
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_ERROR", "none")

@@ -83,16 +83,18 @@ def fit_novelty(
     found = novelty(data.vectors, references, groups=(groups, groups[train][chosen]))
     if data.copies is None:
         return NO_PROBES, found
-    own, vectors = data.copies.positions, np.asarray(data.copies.vectors)
-    nearest = (
-        novelty(vectors[:, kind], references, groups=(groups[train][own], groups[train][chosen]))
-        for kind in range(vectors.shape[1])
+    own, vectors = data.copies.positions, np.asarray(data.copies.vectors)  # (S,), (S, K, D)
+    kinds = vectors.shape[1]
+    distances = novelty(
+        vectors.reshape(-1, vectors.shape[2]),
+        references,
+        groups=(np.repeat(groups[train][own], kinds), groups[train][chosen]),
     )
     probes, found[train] = fit_probes(
         data.vectors[train],
         found[train],
         groups[train],
-        Copies(positions=own, vectors=vectors, distances=np.column_stack(list(nearest))),
+        Copies(positions=own, vectors=vectors, distances=distances.reshape(-1, kinds)),
         seed=data.hyperparameters.seed,
     )
     rest = np.setdiff1d(np.arange(len(found)), train)
