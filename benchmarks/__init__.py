@@ -24,7 +24,7 @@ from benchmarks._headline import finish, headline
 from benchmarks._intervals import intervals
 from benchmarks._labelling import labelling
 from benchmarks._labels import label_audit
-from benchmarks._memory import memory
+from benchmarks._memory import large_set, memory
 from benchmarks._pages import page_rerun
 from benchmarks._reference import reference_loop
 from benchmarks._rows import Row, machine
@@ -57,6 +57,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "intervals": intervals,
         "label-audit": label_audit,
         "labelling": labelling,
+        "large-set": large_set,
         "memory": memory,
         "not-sure": not_sure,
         "page-rerun": page_rerun,

@@ -1,24 +1,28 @@
-"""The memory of a training, with more and more images."""
+"""The memory of a training, with more and more images, and what a large set costs from its import on."""
 
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
+from benchmarks._pages import new_session, served
 from benchmarks._rows import Row
 from benchmarks._setting import MissingData, Setting
-from vitcore.dataset import Dataset, import_dataset, view_key
+from vitcore.dataset import Dataset, import_dataset, list_datasets, load_dataset, relabel, view_key
 from vitcore.features import FeatureStore
 from vitcore.workspace import Workspace
 
-__all__ = ["memory"]
+__all__ = ["large_set", "memory"]
 
 COUNTS = (1_000, 10_000, 50_000)
+LARGE = 30_000  # images
 _CLASSES = 10
 _SIDE = 16  # pixels
 _AT_ONCE = 1000  # vectors that are made
@@ -26,11 +30,14 @@ _SEPARATION = 0.05  # of the centres of the classes in each dimension, in deviat
 _COPIES = 100  # one image in so many is taken for one before it, until their pixels are compared
 _KIBIBYTE = 1 if sys.platform == "darwin" else 1024  # what the kernel counts peak memory in
 
+_Result = TypeVar("_Result")
+
 # A process begins with the peak memory of the one that starts it, so a small one starts the training.
 _LAUNCHER = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_maxrss, used.ru_utime + used.ru_stime)
 """
 
 
@@ -47,8 +54,7 @@ def memory(setting: Setting) -> list[Row]:
     Raises:
         MissingData: The system does not tell the peak memory of a process (Windows).
     """
-    if find_spec("resource") is None:
-        raise MissingData("it needs a system that tells the peak memory of a process")
+    _check_system()
     peaks = {count: _peak_mb(setting, count) for count in COUNTS}
     least, *more = COUNTS
     return [
@@ -57,23 +63,77 @@ def memory(setting: Setting) -> list[Row]:
     ]
 
 
+def large_set(setting: Setting) -> list[Row]:
+    """Seconds of CPU time, and peak memory, of 30,000 images: import, page Dataset, an edit, training.
+
+    Import and training are commands, in processes of their own. The page is the first that a server draws,
+    which makes its small pictures, and the same after one image was moved to another class. Images and
+    embeddings are those of `memory`.
+
+    Raises:
+        MissingData: The system does not tell the peak memory of a process (Windows).
+    """
+    _check_system()
+    workspace = setting.workspace()
+    pictures = _pictures(setting.folder() / "pictures", LARGE)
+    steps = {"import": _command(workspace, "import", str(pictures))}
+    dataset = load_dataset(list_datasets(workspace)["id"].iloc[0], workspace=workspace)
+    _embed(setting, dataset, workspace)
+    image, label = dataset.index[["image_id", "label"]].iloc[0]
+    other = next(name for name in dataset.classes if name != label)
+    with served(workspace):
+        first, app = _cpu_s(new_session)
+        edit, _ = _cpu_s(lambda: relabel(dataset, [int(image)], other))
+        again, _ = _cpu_s(app.run)
+        if app.exception:
+            raise RuntimeError(f"The page fails: {app.exception[0].message}")
+    pages = {"page Dataset, first": first, "an image to another class": edit, "page after that": again}
+    steps["training"] = _train(setting, dataset, workspace)
+    rows = [Row(name=f"large-set: {name}", value=value, unit="s of CPU") for name, value in pages.items()]
+    for name, (cpu_s, peak_mb) in steps.items():
+        rows.append(Row(name=f"large-set: {name}", value=cpu_s, unit="s of CPU"))
+        rows.append(Row(name=f"large-set: {name}, peak memory", value=peak_mb, unit="MB"))
+    return rows
+
+
+def _cpu_s(work: Callable[[], _Result]) -> tuple[float, _Result]:
+    """Do something: its seconds of CPU time in all threads, and what it gives back."""
+    started = time.process_time()
+    result = work()
+    return time.process_time() - started, result
+
+
+def _check_system() -> None:
+    if find_spec("resource") is None:
+        raise MissingData("it needs a system that tells the peak memory of a process")
+
+
 def _peak_mb(setting: Setting, count: int) -> float:
     workspace = setting.workspace()
     dataset = import_dataset(_pictures(setting.folder() / "pictures", count), workspace=workspace)
     _embed(setting, dataset, workspace)
     started = time.perf_counter()
-    train = ["-m", "vitcore", "train", dataset.id, "--backbone", setting.backbone, "--engine", "torch"]
+    _, peak_mb = _train(setting, dataset, workspace)
+    setting.say(f"  memory: {count:,} images, {peak_mb:.0f} MB, {time.perf_counter() - started:.0f} s")
+    return peak_mb
+
+
+def _train(setting: Setting, dataset: Dataset, workspace: Workspace) -> tuple[float, float]:
+    return _command(workspace, "train", dataset.id, "--backbone", setting.backbone, "--engine", "torch")
+
+
+def _command(workspace: Workspace, *arguments: str) -> tuple[float, float]:
+    """Run a command in a process of its own: its seconds of CPU time, and its peak memory in MB."""
     done = subprocess.run(  # noqa: S603 - our own command line
-        [sys.executable, "-c", _LAUNCHER, sys.executable, *train],
+        [sys.executable, "-c", _LAUNCHER, sys.executable, "-m", "vitcore", *arguments],
         cwd=Path(__file__).parents[1],
         env={**os.environ, "VITCORE_HOME": str(workspace.root)},
         capture_output=True,
         text=True,
         check=True,
     )
-    peak_mb = int(done.stdout) * _KIBIBYTE / 1e6
-    setting.say(f"  memory: {count:,} images, {peak_mb:.0f} MB, {time.perf_counter() - started:.0f} s")
-    return peak_mb
+    peak, cpu_s = done.stdout.split()
+    return float(cpu_s), int(peak) * _KIBIBYTE / 1e6
 
 
 def _pictures(root: Path, count: int) -> Path:

@@ -25,7 +25,7 @@ from vitcore.runs import delete_run
 from vitcore.training import Hyperparameters
 from vitcore.workspace import Workspace
 
-__all__ = ["page_rerun"]
+__all__ = ["new_session", "page_rerun", "served"]
 
 _ROOT = Path(__file__).parents[1]
 _IMAGES = 120
@@ -47,8 +47,8 @@ def page_rerun(setting: Setting) -> list[Row]:
     pages = sorted(path.stem for path in (_ROOT / "pages").glob("*.py"))
     idle: dict[str, list[float]] = defaultdict(list)
     busy: dict[str, list[float]] = defaultdict(list)
-    with _served(workspace):
-        app = _new_session()
+    with served(workspace):
+        app = new_session()
         for number in range(_ROUNDS):
             setting.say(f"  page-rerun: round {number + 1} of {_ROUNDS}")
             for page in pages:
@@ -117,7 +117,8 @@ def _reruns(app: AppTest, page: str) -> list[float]:
     return seconds
 
 
-def _new_session() -> AppTest:
+def new_session() -> AppTest:
+    """Open the app in a new session, whose first page is drawn."""
     app = AppTest.from_file(_ROOT / "frame.py", default_timeout=_PATIENCE_S)
     # Else all packages are searched for components, which a server does once.
     app._bidi_component_manager = BidiComponentManager()  # noqa: SLF001
@@ -125,7 +126,7 @@ def _new_session() -> AppTest:
 
 
 @contextmanager
-def _served(workspace: Workspace) -> Iterator[None]:
+def served(workspace: Workspace) -> Iterator[None]:
     """The app without a past on that workspace, as a server that has been started already."""
 
     class PagesManager(streamlit.runtime.pages_manager.PagesManager):

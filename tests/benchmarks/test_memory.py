@@ -21,10 +21,22 @@ def test_larger_sets_are_compared_to_the_smallest(tmp_path, tiny_backbone, monke
     assert [run.facts.images_per_second for run in runs] == [0, 0, 0]  # the vectors were there
 
 
-def test_a_system_that_does_not_tell_is_left_out(tmp_path, tiny_backbone, monkeypatch):
+@pytest.mark.thorough
+def test_each_step_of_a_large_set_has_its_time(tmp_path, tiny_backbone, monkeypatch):
+    monkeypatch.setattr(_memory, "LARGE", 60)
+    rows = BENCHMARKS["large-set"](Setting(scratch=tmp_path, backbone=tiny_backbone))
+    assert [row.unit for row in rows] == [*["s of CPU"] * 3, "s of CPU", "MB", "s of CPU", "MB"]
+    assert all(row.value > 0 for row in rows)
+    [run] = [run for home in tmp_path.glob("*/runs") for run in list_runs(Workspace(home.parent))]
+    assert sum(vars(run.config.images).values()) == 60
+    assert run.facts.images_per_second == 0  # the vectors were there
+
+
+@pytest.mark.parametrize("name", ["memory", "large-set"])
+def test_a_system_that_does_not_tell_is_left_out(name, tmp_path, tiny_backbone, monkeypatch):
     monkeypatch.setattr(_memory, "find_spec", lambda _: None)
     with pytest.raises(MissingData, match="peak memory"):
-        BENCHMARKS["memory"](Setting(scratch=tmp_path, backbone=tiny_backbone))
+        BENCHMARKS[name](Setting(scratch=tmp_path, backbone=tiny_backbone))
 
 
 @pytest.mark.slow
