@@ -376,10 +376,14 @@ def test_a_video_is_answered_at_an_interval(ask, answer, model, photos, tmp_path
     said = answer(model, clip, photos / "02.png", "--frames", "2")
     times = [f"{tmp_path}/clip at {time}.0 s.png" for time in (0, 2, 4)]
     assert [row["path"] for row in said["predictions"]] == [*times, str(photos / "02.png")]
+    assert [row.get("time_s") for row in said["predictions"]] == [0.0, 2.0, 4.0, None]
     again = answer(model, clip, photos / "02.png", "--frames", "2", "--csv", table)
-    assert [(row["path"], row["label"]) for row in again["predictions"]] == [
-        (row["path"], row["label"]) for row in said["predictions"]
+    assert [(row["path"], row["label"], row.get("time_s")) for row in again["predictions"]] == [
+        (row["path"], row["label"], row.get("time_s")) for row in said["predictions"]
     ]
+    lines = [line.split(",") for line in table.read_text("utf-8-sig").splitlines()]
+    assert [line[0] for line in lines] == ["time_s", "0.000", "2.000", "4.000", ""]
+    assert lines[0][1:3] == ["path", "label"]
     assert len(answer(model, clip)["skipped"]) == 1
     assert ask(model, clip, "--frames", "often")[0] == 1
 
@@ -387,3 +391,8 @@ def test_a_video_is_answered_at_an_interval(ask, answer, model, photos, tmp_path
     status, out, lines = ask(model, clip, photos / "02.png", "--frames", "2")
     assert (status, len(out.splitlines())) == (0, 1)
     assert any("pip install -r requirements-video.txt" in line for line in lines)
+    [skipped] = answer(model, clip, photos / "02.png", "--frames", "2")["skipped"]
+    assert skipped["path"] == str(clip)
+    assert "pip install -r requirements-video.txt" in skipped["reason"]
+    answer(model, clip, "--frames", "2", "--csv", table)
+    assert "pip install -r requirements-video.txt" in table.read_text("utf-8-sig")

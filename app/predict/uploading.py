@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import streamlit as st
@@ -14,10 +15,12 @@ from app.shared.layout import draw_select, draw_switch
 from app.shared.messages import draw_damaged, draw_error, notify_error
 from app.shared.results import cached_classifier
 from app.shared.state import distinct_names
+from app.shared.text import escape_markdown
 from app.shared.uploads import Uploads
 from vitcore.errors import StorageError, VitcoreError
 from vitcore.jobs import Job
 from vitcore.language import local_time, mark, ntr, number, tr
+from vitcore.layouts import is_video
 from vitcore.pipeline import (
     PhotoBatch,
     answer_batch,
@@ -36,6 +39,7 @@ ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "zst"]
 PHOTOS = [suffix[1:] for suffix in sorted(IMAGE_SUFFIXES)]
 VIDEOS = [suffix[1:] for suffix in VIDEO_SUFFIXES]
 USUAL_INTERVAL_S, LEAST_INTERVAL_S, LARGEST_INTERVAL_S = 1.0, 0.1, 3600.0
+DROPPED = "predict_dropped"  # what came with a video, until it is known how often a picture is taken
 WAYS = {
     "files": mark(":material/upload: Photos or a zip"),
     "folder": mark(":material/folder_open: A folder"),
@@ -45,8 +49,20 @@ WAYS = {
 }
 
 
+@dataclass(frozen=True)
+class _Dropped:
+    """Files that came and wait to be answered; they go with the session."""
+
+    title: str
+    sources: Sequence[NamedFile]
+    kept: Uploads
+
+
 def draw_uploaders(run: Run) -> None:
     """Draw the ways in; photos that come are answered in the background."""
+    if DROPPED in st.session_state:
+        _ask_interval(run, st.session_state[DROPPED])
+        return
     way = draw_switch(tr("From where"), {key: tr(title) for key, title in WAYS.items()}, "predict_way")
     {"files": _files, "folder": _folder, "camera": _camera, "live": draw_live, "paste": _paste}[way](run)
 
@@ -107,7 +123,6 @@ def _files(run: Run) -> None:
         accept_multiple_files=True,
         key=f"photos_{_generation()}",
     )
-    _draw_interval()
     _take(run, [(upload, PurePosixPath(upload.name).name) for upload in uploads])
 
 
@@ -117,23 +132,33 @@ def _folder(run: Run) -> None:
         accept_multiple_files="directory",
         key=f"photos_folder_{_generation()}",
     )
-    _draw_interval()
     _take(run, [(upload, upload.name) for upload in uploads])
 
 
-def _draw_interval() -> None:
-    """Draw the choice of how often a picture is taken of a video."""
-    st.number_input(
-        tr("Seconds between the pictures taken of a video"),
-        min_value=LEAST_INTERVAL_S,
-        max_value=LARGEST_INTERVAL_S,
-        value=USUAL_INTERVAL_S,
-        step=0.5,
-        help=tr("Each picture gets an answer, with its time. Choose this before you drop the video."),
-        key="predict_interval_s",
-        persist_state="session",
-        width=360,
-    )
+def _ask_interval(run: Run, dropped: _Dropped) -> None:
+    """Draw the choice of how often a picture is taken of a video that came, and the button that answers."""
+    with st.container(border=True):
+        st.markdown(f":material/movie: **{escape_markdown(dropped.title, 80)}**")
+        st.caption(tr("A video is answered picture by picture. Each answer comes with its time."))
+        interval_s = st.number_input(
+            tr("Seconds between the pictures taken of a video"),
+            min_value=LEAST_INTERVAL_S,
+            max_value=LARGEST_INTERVAL_S,
+            value=USUAL_INTERVAL_S,
+            step=0.5,
+            key="predict_interval_s",
+            persist_state="session",
+            width=360,
+        )
+        with st.container(horizontal=True):
+            answered = st.button(
+                tr("Get the answers"), type="primary", icon=":material/play_arrow:", key="answer_video"
+            )
+            if answered:
+                _submit(run, dropped.title, None, dropped.sources, dropped.kept, interval_s)
+            if st.button(tr("Cancel"), icon=":material/close:", key="cancel_video") or answered:
+                del st.session_state[DROPPED]
+                st.rerun()
 
 
 def _camera(run: Run) -> None:
@@ -177,8 +202,19 @@ def _take(run: Run, uploads: Sequence[tuple[UploadedFile, str]]) -> None:
     title = sources[0].name
     if len(sources) > 1:
         title = tr("{name} and {count} more").format(name=title, count=number(len(sources) - 1))
-    _submit(run, title, None, sources, kept)
+    if any(map(_has_video, sources)):
+        st.session_state[DROPPED] = _Dropped(title, sources, kept)
+    else:
+        _submit(run, title, None, sources, kept)
     st.rerun()
+
+
+def _has_video(source: NamedFile) -> bool:
+    """Return whether a file is a video, or a zip file with one in it; others are not listed for that."""
+    if zipfile.is_zipfile(source.path):
+        with zipfile.ZipFile(source.path) as archive:
+            return any(map(is_video, archive.namelist()))
+    return is_video(source.name)
 
 
 def _are_few(sources: Sequence[NamedFile]) -> bool:
@@ -201,14 +237,13 @@ def _submit(
     batch: PhotoBatch | None,
     sources: Sequence[NamedFile] = (),
     kept: Uploads | None = None,
+    interval_s: float = USUAL_INTERVAL_S,
 ) -> None:
     try:
         able = cached_classifier(run)
     except VitcoreError as error:
         notify_error(error)
         return
-
-    interval_s = st.session_state.get("predict_interval_s", USUAL_INTERVAL_S)
 
     def work(job: Job) -> None:
         asked = batch or new_batch(run, list(sources), title, interval_s=interval_s, task=job.task)

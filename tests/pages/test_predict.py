@@ -209,8 +209,13 @@ def test_photos_that_find_no_space_are_told_and_answered_once_there_is_some(
     assert len(headings(at)) == 1
 
 
-def test_a_video_gets_a_table_over_time(open_page, drop, trained):
+def test_a_video_gets_a_table_over_time(open_page, drop, finish, ui, trained):
     at = drop(open_page("predict"), ("clip.mp4", video(3)))
+    assert not list_batches(trained.run)  # the interval is asked for first
+    ui.press(at, "cancel_video")
+    at = drop(at, ("clip.mp4", video(3)))
+    at.number_input(key="predict_interval_s").set_value(1.0).run()
+    at = finish(ui.press(at, "answer_video"))
     table = at.dataframe[0].value
     assert table["time"].tolist() == [0, 1, 2]
     assert table["file"].tolist() == [f"clip at {time}.0 s.png" for time in range(3)]

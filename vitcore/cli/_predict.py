@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vitcore.cli._output import say
 from vitcore.cli._settings import DEVICE, Add, add_cluster, find_model
-from vitcore.dataset import Frame, frame_interval, frames_of
+from vitcore.dataset import frame_interval, frames_of
 from vitcore.errors import ImageError, Stopped
 from vitcore.layouts import is_video
 from vitcore.progress import Task
@@ -21,7 +21,7 @@ from vitcore.text import json_text, shown, unquoted
 
 if TYPE_CHECKING:
     from vitcore.features import Pass
-    from vitcore.inference import Classifier, PredictedFile
+    from vitcore.inference import Classifier, PredictedFile, VideoPicture
 
 __all__ = ["add_commands"]
 
@@ -85,10 +85,18 @@ def _to_table(
         return path.name in own and path.parent.resolve() == table.parent.resolve()
 
     files = (path for path in _files(options.paths, task) if not is_own(path))
-    total = None if options.frames else sum(not is_own(path) for path in _files(options.paths, task))
-    pictures = _pictures(files, options.frames)
+    interval_s = frame_interval(options.frames)
+    total = None if interval_s else sum(not is_own(path) for path in _files(options.paths, task))
     try:
-        result = predict_files(classifier, pictures, table, total=total, forward_pass=forward_pass, task=task)
+        result = predict_files(
+            classifier,
+            _pictures(files, interval_s),
+            table,
+            total=total,
+            timed=interval_s > 0,
+            forward_pass=forward_pass,
+            task=task,
+        )
     except Stopped as stopped:
         raise Stopped(
             "Stopped; what is done is in {table}. The same command goes on from there.", table=table
@@ -135,9 +143,10 @@ def _predicted(
 
     # Lines of predictions and a line of progress would overwrite each other on a terminal.
     shown = Task(None, task.stop) if sys.stdout.isatty() else task
-    total = 0 if options.frames else sum(1 for _ in _files(options.paths, task))
+    interval_s = frame_interval(options.frames)
+    total = 0 if interval_s else sum(1 for _ in _files(options.paths, task))
     meter = shown.meter("predict", total)
-    pictures = _pictures(_files(options.paths, task), options.frames)
+    pictures = _pictures(_files(options.paths, task), interval_s)
     with closing(classifier.predict_each(pictures, forward_pass=forward_pass)) as results:
         for path, result in results:
             yield PredictedFile.of(path, result)
@@ -146,28 +155,22 @@ def _predicted(
                 return
 
 
-def _pictures(files: Iterable[Path], frames: str) -> Iterator[Path | Frame]:
-    """The files, and instead of each video its pictures at an interval, if one is given.
-
-    Raises:
-        SettingsError: It is no number of seconds.
-    """
-    interval_s = frame_interval(frames)
+def _pictures(files: Iterable[Path], interval_s: float) -> Iterator["Path | VideoPicture"]:
+    """The files, and instead of each video its pictures at an interval, if one is given."""
     return chain.from_iterable(
         _frames(path, interval_s) if interval_s and is_video(path.name) else [path] for path in files
     )
 
 
-def _frames(video: Path, interval_s: float) -> Iterator[Path | Frame]:
-    """The pictures of a video; the file itself where there are none, to be refused like others."""
-    count = 0
+def _frames(video: Path, interval_s: float) -> Iterator["Path | VideoPicture"]:
+    """The pictures of a video, and why there are no more."""
+    from vitcore.inference import VideoPicture
+
     try:
-        for count, frame in enumerate(frames_of(video, str(video), interval_s), 1):  # noqa: B007
-            yield frame
+        for frame in frames_of(video, str(video), interval_s):
+            yield VideoPicture.of(frame.name, frame.content, frame.time_s)
     except ImageError as error:
-        say(f"{shown(str(video))}: {error}")
-    if not count:
-        yield video
+        yield VideoPicture.of(str(video), problem=error.message)
 
 
 # --- the files -------------------------------------------------------------------------------------

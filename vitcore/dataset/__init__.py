@@ -33,7 +33,7 @@ from vitcore.dataset._groups import NO_GROUPS, GroupRule, Series, extra_columns,
 from vitcore.dataset._import import SourceLike, add_images, import_dataset, inspect_source, preview_source
 from vitcore.dataset._labelling import LabelSource, label_images, unlabel
 from vitcore.dataset._perturbations import PERTURBATIONS, perturb, perturbation_key
-from vitcore.dataset._pieces import Frame, frame_interval, frames_of
+from vitcore.dataset._pieces import frame_interval, frames_of
 from vitcore.dataset._provenance import IMPORTED, MACHINE, PERSON, LabelledBy, about_unlabelled
 from vitcore.dataset._remarks import Remark, remarks
 from vitcore.dataset._report import import_report
@@ -59,7 +59,6 @@ __all__ = [
     "Change",
     "Dataset",
     "Finding",
-    "Frame",
     "GroupRule",
     "IssueKind",
     "KeptSplit",

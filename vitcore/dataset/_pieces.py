@@ -15,7 +15,6 @@ from vitcore.layouts import Labelled, is_video
 __all__ = [
     "ORIGIN",
     "PAGED_SUFFIXES",
-    "Frame",
     "cut_out",
     "frame_interval",
     "frames_of",
@@ -42,19 +41,19 @@ class Piece:
     image: Image.Image
 
 
-class Frame(bytes):
-    """A picture of a video, as the content of a PNG file; its text is its name.
+@dataclass(frozen=True)
+class Frame:
+    """A picture of a video.
 
     Attributes:
         name: That of the video, with the time in it.
         time_s: When it is seen, in seconds from the start.
+        content: A PNG file.
     """
 
     name: str
     time_s: float
-
-    def __str__(self) -> str:
-        return self.name
+    content: bytes
 
 
 def is_cut(items: Sequence[Labelled], every_page: bool) -> bool:
@@ -120,9 +119,7 @@ def frames_of(path: Path, name: str, interval_s: float) -> Iterator[Frame]:
     for time_s, picture in _pictures(path, interval_s):
         content = io.BytesIO()
         picture.save(content, "PNG", compress_level=1)
-        frame = Frame(content.getvalue())
-        frame.name, frame.time_s = _part_of(name, _at(time_s)), time_s
-        yield frame
+        yield Frame(_part_of(name, _at(time_s)), time_s, content.getvalue())
 
 
 def cut_out(image: Image.Image, item: Labelled) -> Image.Image:

@@ -157,7 +157,7 @@ def _frames(
         for count, frame in enumerate(frames_of(video, name, interval_s)):
             if task.stopped:
                 raise Stopped("It was stopped while the photos were copied; drop them again.")
-            place(number + count).write_bytes(frame)
+            place(number + count).write_bytes(frame.content)
             yield Unpacked(frame.name, time_s=frame.time_s)
     except ImageError as error:
         yield Unpacked(name, error.message)

@@ -1,6 +1,7 @@
 from ._batch import (
     BatchResult,
     PredictedFile,
+    VideoPicture,
     each_prediction,
     predict_files,
     read_predictions,
@@ -36,6 +37,7 @@ __all__ = [
     "PredictedFile",
     "Prediction",
     "Trust",
+    "VideoPicture",
     "check_model",
     "classifier_graph",
     "copy_classifier",

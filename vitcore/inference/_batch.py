@@ -2,9 +2,10 @@
 
 The table is a CSV file with one row per file, in the order in which they were given: ``path``, ``label``,
 ``confidence``, ``sure``, ``reason``, ``error``, then the probability of each class. Class columns come by
-position, so a class may be called ``label`` as well. People open it in a spreadsheet: it begins with the mark
-of UTF-8, and names that look like a formula have an apostrophe in front (`vitcore.text.harmless`), which is
-gone when the table is read here.
+position, so a class may be called ``label`` as well. Where videos are answered, ``time_s`` comes before all:
+when a picture is seen, in seconds from the start of its video; empty for a photo. People open the table in a
+spreadsheet: it begins with the mark of UTF-8, and names that look like a formula have an apostrophe in front
+(`vitcore.text.harmless`), which is gone when the table is read here.
 
 While a table is not complete, ``<table>.unfinished`` lies beside it: which classifier is at work, and how
 many bytes of the table are rows that can be relied on. It is written after these rows have reached the disk,
@@ -38,18 +39,52 @@ from vitcore.errors import InputError, NotFoundError, Stopped, StorageError
 from vitcore.evaluation import FORMER_REASONS
 from vitcore.features import Pass, Unreadable, local_pass
 from vitcore.inference._classifier import Classifier, Prediction
-from vitcore.messages import mark, message
+from vitcore.messages import Message, mark, message
 from vitcore.progress import Progress, Task
 from vitcore.records import guard, load_record, plain_values, save_record
 from vitcore.text import as_meant, spreadsheet, spreadsheet_rows
 
-__all__ = ["BatchResult", "PredictedFile", "each_prediction", "predict_files", "read_predictions"]
+__all__ = [
+    "BatchResult",
+    "PredictedFile",
+    "VideoPicture",
+    "each_prediction",
+    "predict_files",
+    "read_predictions",
+]
 
 _FORMAT = 1
 _COLUMNS = ("path", "label", "confidence", "sure", "reason", "error")
 _WIDTH = len(_COLUMNS)
+_TIME = "time_s"
 _YES = "yes"
 _REMEMBERED = 20
+
+
+class VideoPicture(bytes):
+    """A picture of a video, as the content of an image file; its text is its name.
+
+    Attributes:
+        name: That of the video, with the time in it.
+        time_s: When it is seen, in seconds from the start.
+        problem: Why there is no picture: it is empty then, and has the name of the video.
+    """
+
+    name: str
+    time_s: float | None
+    problem: Message | None
+
+    @classmethod
+    def of(
+        cls, name: str, content: bytes = b"", time_s: float | None = None, problem: Message | None = None
+    ) -> Self:
+        """Return a picture, or that there is none."""
+        picture = cls(content)
+        picture.name, picture.time_s, picture.problem = name, time_s, problem
+        return picture
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +99,7 @@ class PredictedFile:
         reason: Why it is not, as in `Prediction`.
         error: Why the file cannot be used; empty if it can.
         probabilities: Of every class, most probable first; empty if the file cannot be used.
+        time_s: When it is seen, in seconds from the start of its video; None if it is no picture of one.
     """
 
     path: str
@@ -73,12 +109,15 @@ class PredictedFile:
     reason: str = ""
     error: str = ""
     probabilities: Mapping[str, float]
+    time_s: float | None = None
 
     @classmethod
     def of(cls, path: Path | bytes | str, result: Prediction | Unreadable) -> Self:
         """The answer of `Classifier.predict_each` for a file."""
+        picture = path if isinstance(path, VideoPicture) else None
         if isinstance(result, Unreadable):
-            return cls(path=_text(path), error=str(result.reason), probabilities={})
+            reason = picture.problem if picture is not None and picture.problem else result.reason
+            return cls(path=_text(path), error=str(reason), probabilities={})
         return cls(
             path=_text(path),
             label=result.label,
@@ -86,6 +125,7 @@ class PredictedFile:
             sure=result.sure,
             reason=result.reason,
             probabilities=result.probabilities,
+            time_s=None if picture is None else picture.time_s,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,6 +139,7 @@ class PredictedFile:
             "sure": self.sure,
             "reason": self.reason,
             "probabilities": dict(self.probabilities),
+            **({} if self.time_s is None else {_TIME: self.time_s}),
         }
 
 
@@ -125,6 +166,7 @@ def predict_files(
     table: Path,
     *,
     total: int | None = None,
+    timed: bool = False,
     forward_pass: Pass = local_pass,
     task: Task | None = None,
 ) -> BatchResult:
@@ -141,6 +183,7 @@ def predict_files(
             reason.
         table: The CSV file.
         total: How many files there are, for the progress, if that is known.
+        timed: Whether the table says when each picture of a video is seen.
         forward_pass: What takes them through the backbone.
         task: Where progress is reported, and what stops it; the rows that are there stay.
 
@@ -150,7 +193,7 @@ def predict_files(
         Stopped: The task was stopped.
     """
     task, tally = task or Task(), _Tally()
-    with closing(_Table(table, classifier)) as rows:
+    with closing(_Table(table, classifier, timed=timed)) as rows:
         remaining = _remaining(iter(files), tally.counting(rows.kept()))
         kept = tally.images
         meter = task.meter("predict", total, kept) if total is not None else None
@@ -187,8 +230,8 @@ def each_prediction(table: Path) -> Iterator[PredictedFile]:
         InputError: It is no table of predictions.
     """
     with _opened(table) as (classes, rows):
-        for cells in rows:
-            yield _predicted(cells, classes)
+        for time_s, cells in rows:
+            yield _predicted(cells, classes, time_s)
 
 
 def read_predictions(
@@ -202,7 +245,7 @@ def read_predictions(
         count: How many; all that follow if not given.
 
     Returns:
-        The first six columns, as in `PredictedFile`, and the probabilities, one column per class; the
+        Path to error, as in `PredictedFile`, and the probabilities, one column per class; the
         numbers of the rows are the index of both. A file that cannot be used has no label, and what is no
         number instead of its confidence and probabilities.
 
@@ -211,7 +254,7 @@ def read_predictions(
         InputError: It is no table of predictions.
     """
     with _opened(table) as (classes, rows):
-        chosen = list(islice(rows, start, None if count is None else start + count))
+        chosen = [cells for _, cells in islice(rows, start, None if count is None else start + count)]
         numbers = np.array(
             [[_number(cells[2]), *map(_number, cells[_WIDTH:])] for cells in chosen], dtype=np.float64
         ).reshape(len(chosen), 1 + len(classes))
@@ -231,12 +274,14 @@ class _Table:
     Args:
         path: The CSV file; it is begun, or gone on with.
         classifier: What makes the rows.
+        timed: Whether their times come first.
     """
 
-    def __init__(self, path: Path, classifier: Classifier) -> None:
+    def __init__(self, path: Path, classifier: Classifier, *, timed: bool) -> None:
         self._path = path
         self._marker = _marker(path)
-        self._digest = _digest(classifier)
+        self._digest = _digest(classifier, timed=timed)
+        self._timed = timed
         self._classes = classifier.classes
         if path.exists() and not path.is_file():
             raise InputError(
@@ -256,14 +301,19 @@ class _Table:
         """The rows that were there before."""
         try:
             with _opened(self._path) as (classes, rows):
-                for cells in rows:
-                    yield _predicted(cells, classes)
+                for time_s, cells in rows:
+                    yield _predicted(cells, classes, time_s)
         except InputError as error:
             raise self._changed() from error
 
     def write(self, rows: Iterable[PredictedFile]) -> None:
         """Add rows; when this returns they are on the disk and will be kept."""
-        self._write(_cells(row, self._classes) for row in rows)
+        self._write(self._timing(row.time_s) + _cells(row, self._classes) for row in rows)
+
+    def _timing(self, time_s: float | None) -> list[str]:
+        if not self._timed:
+            return []
+        return ["" if time_s is None else f"{time_s:.3f}"]
 
     def finish(self) -> None:
         """Call it complete."""
@@ -297,8 +347,9 @@ class _Table:
             self._bytes = found.bytes
             if found.classifier != self._digest:
                 raise InputError(
-                    "{table} was begun with another classifier, or at another level of doubt, and is not "
-                    "complete; give another file, or delete it to start over.",
+                    "{table} was begun with another classifier, at another level of doubt, or with videos "
+                    "treated differently, and is not complete; give another file, or delete it to start "
+                    "over.",
                     table=self._path,
                 )
             if self._bytes > size_bytes or not self._ends_a_row():
@@ -308,7 +359,7 @@ class _Table:
                 left.unlink()
         self._file.truncate(self._bytes)
         if self._bytes == 0:
-            self._write([[*_COLUMNS, *self._classes]])
+            self._write([[*([_TIME] if self._timed else []), *_COLUMNS, *self._classes]])
 
     def _ends_a_row(self) -> bool:
         if self._bytes == 0:
@@ -381,14 +432,15 @@ def _short_digest(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
-def _digest(classifier: Classifier) -> str:
-    """Of all that decides what a classifier says of an image."""
+def _digest(classifier: Classifier, *, timed: bool) -> str:
+    """Of all that decides what a classifier says of an image, and what the columns are."""
     head, trust = vars(classifier.head), classifier.trust
     facts = {
         "format": _FORMAT,
         "classes": classifier.classes,
         "embedder": classifier.embedder.fingerprint,
         "trust": plain_values(trust.record),
+        **({_TIME: True} if timed else {}),
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, array in sorted({**head, "references": trust.references, **trust.probe_arrays}.items()):
@@ -430,8 +482,8 @@ def _read_marker(table: Path) -> _Unfinished | None:
 
 
 @contextmanager
-def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]]:
-    """The classes of a table and the cells of its rows, as far as they can be relied on.
+def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[float | None, list[str]]]]]:
+    """The classes of a table, and the times and cells of its rows, as far as they can be relied on.
 
     Raises:
         NotFoundError: There is no such file.
@@ -451,7 +503,8 @@ def _opened(table: Path) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]
         try:
             rows = csv.reader(_lines(file, end), strict=True)
             header = next(rows, list(_COLUMNS))
-            yield _classes(header), _as_written(_of_width(len(header), rows))
+            timed = header[:1] == [_TIME]
+            yield _classes(header[timed:]), _as_written(_of_width(len(header), rows), timed=timed)
         except (csv.Error, ValueError) as error:
             raise InputError(
                 "{table} is no table of predictions ({error}); give one that 'vitcore predict --csv' wrote.",
@@ -494,16 +547,17 @@ def _cells(row: PredictedFile, classes: Sequence[str]) -> list[str]:
     return [row.path, row.label, f"{row.confidence:.9g}", sure, row.reason, "", *shares]
 
 
-def _as_written(rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Names as they are, and reasons as they are called today."""
+def _as_written(rows: Iterator[list[str]], *, timed: bool) -> Iterator[tuple[float | None, list[str]]]:
+    """Times, names as they are, and reasons as they are called today."""
     reason = _COLUMNS.index("reason")
     for cells in rows:
+        time = cells.pop(0) if timed else ""
         cells[:_WIDTH] = map(as_meant, cells[:_WIDTH])
         cells[reason] = FORMER_REASONS.get(cells[reason], cells[reason])
-        yield cells
+        yield (float(time) if time else None), cells
 
 
-def _predicted(cells: Sequence[str], classes: Sequence[str]) -> PredictedFile:
+def _predicted(cells: Sequence[str], classes: Sequence[str], time_s: float | None) -> PredictedFile:
     path, label, confidence, sure, reason, error, *shares = cells
     ranked = sorted(zip(classes, map(_number, shares), strict=True), key=lambda item: -item[1])
     return PredictedFile(
@@ -514,6 +568,7 @@ def _predicted(cells: Sequence[str], classes: Sequence[str]) -> PredictedFile:
         reason=reason,
         error=error,
         probabilities={} if error else dict(ranked),
+        time_s=time_s,
     )
 
 
