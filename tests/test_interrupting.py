@@ -65,6 +65,24 @@ def test_a_command_that_is_done_ends_as_such():
     assert json.loads(ended.stdout)["runs"] == []
 
 
+def test_a_command_that_is_done_leaves_what_is_loaded_as_it_is():
+    circle = """
+import runpy, sys
+
+class Circle:
+    def __del__(self):
+        print("taken apart")
+
+circle = Circle()
+circle.itself = circle
+runpy.run_module("vitcore", run_name="__main__")
+"""
+    command = [sys.executable, "-c", circle, "runs", "--json"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["runs"] == []  # and not a word after it
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_command_at_work_is_stopped_and_the_second_time_ended_at_once(

@@ -1,5 +1,6 @@
 """Lets ``python -m vitcore`` work."""
 
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ def _main() -> int:
     finally:
         for number in _SIGNALS:  # the work is done, and what Python takes apart now has no handlers any more
             signal.signal(number, signal.SIG_IGN)
+        gc.freeze()  # else it goes through all objects of the libraries, for seconds, and nothing can end it
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import httpx2
@@ -21,8 +23,9 @@ from starlette.testclient import TestClient
 from benchmarks._serving import Request, mixed_requests, running_server, send
 from tests._models import tiny_model
 from vitcore.cli import main
+from vitcore.features import embed_batch
 from vitcore.inference import load_classifier, load_usage
-from vitcore.serving import Limits, listen, run_server, serving_app
+from vitcore.serving import Limits, Worker, listen, run_server, serving_app
 
 CLASSES = ("blue", "green", "red")
 BAD = {"text.txt": b"no photo", "empty.jpg": b"", "cut.png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"}
@@ -83,32 +86,101 @@ def test_the_answer_is_that_of_the_command_line(client, model, photos, tmp_path,
 
 def test_clients_at_the_same_time_get_the_answers_of_predict_bit_for_bit(model, photos, tmp_path, capsys):
     expected = predicted(model, photos, tmp_path, capsys)
-    stop = threading.Event()
-    at = listen("127.0.0.1", 0)
-    address = f"http://127.0.0.1:{at.getsockname()[1]}"
-    server = threading.Thread(target=run_server, args=(serving_app(load_classifier(model)), at, stop))
-    server.start()
 
-    def ask(seed: int) -> list[dict]:
+    def ask(seed: int, address: str) -> list[dict]:
         random, rows = np.random.default_rng(seed), []
         with httpx2.Client(timeout=None, trust_env=False) as client:
             for _ in range(10):
                 chosen = random.choice(list(photos), size=random.integers(1, 6), replace=False)
-                answer = client.post(f"{address}/predict", files=files({n: photos[n] for n in chosen})).json()
+                answer = client.post(address, files=files({n: photos[n] for n in chosen})).json()
                 kept = [name for name in chosen if name not in BAD]
                 assert [row["path"] for row in answer["predictions"]] == kept
                 rows += [*answer["predictions"], *answer["skipped"]]
         return rows
 
-    try:
-        with ThreadPoolExecutor(8) as pool:
-            answers = [row for rows in pool.map(ask, range(8)) for row in rows]
-    finally:
-        stop.set()
-        server.join()
+    with served(model) as to, ThreadPoolExecutor(8) as pool:
+        addresses = [f"http://127.0.0.1:{to[1]}/predict"] * 8
+        answers = [row for rows in pool.map(ask, range(8), addresses) for row in rows]
     assert len(answers) > 80
     for row in answers:
         assert row == expected[row["path"]]
+
+
+def test_photos_on_their_way_are_waited_for_and_answered_together(model, monkeypatch):
+    batches = []
+
+    def embedded(embedder, views, pixels):
+        batches.append(len(pixels))
+        return embed_batch(embedder, views, pixels)
+
+    monkeypatch.setattr("vitcore.serving._worker.embed_batch", embedded)
+    monkeypatch.setattr("vitcore.serving._worker._PATIENCE_S", 60)
+    worker = Worker(load_classifier(model))
+    with worker.expecting():
+        waiting = [worker.submit(lambda number=number: picture(number)) for number in range(20)]
+        assert len(list(islice(as_completed(waiting, 50), 16))) == 16  # a full batch waits for nobody
+    assert all(one.result(60) for one in waiting)
+    assert worker.submit(lambda: picture(1)).result(60)  # nor does one photo alone
+    worker.close()
+    assert batches == [16, 4, 1]
+
+
+def test_whatever_goes_wrong_is_told_and_the_next_photo_answered(model, monkeypatch):
+    worker = Worker(load_classifier(model))
+
+    def fail(*_):
+        raise KeyError("a defect")
+
+    with pytest.raises(KeyError):
+        worker.submit(fail).result(60)
+    with monkeypatch.context() as patched:
+        patched.setattr("vitcore.serving._worker.embed_batch", fail)
+        with pytest.raises(KeyError):
+            worker.submit(lambda: picture(1)).result(60)
+    assert worker.submit(lambda: picture(1)).result(60)
+    worker.close()
+
+
+@contextmanager
+def served(model: Path) -> Iterator[tuple[str, int]]:
+    """A server in a thread, which ends with the block: its address."""
+    stop, at = threading.Event(), listen("127.0.0.1", 0)
+    arguments = (serving_app(load_classifier(model)), at, stop)
+    server = threading.Thread(target=run_server, args=arguments)
+    server.start()
+    try:
+        yield at.getsockname()
+    finally:
+        stop.set()
+        server.join(60)
+        assert not server.is_alive()
+
+
+def half_a_request(to: tuple[str, int]) -> socket.socket:
+    """Send a part of a large photo; what sent it."""
+    client = socket.create_connection(to, timeout=60)
+    head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n"
+    client.sendall(f"{head}Content-Type: multipart/form-data; boundary=X\r\n\r\n--X\r\n".encode())
+    client.sendall(b'Content-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + bytes(300_000))
+    return client
+
+
+def test_a_client_that_goes_away_amid_a_photo_is_no_defect(model, caplog):
+    with served(model) as to:
+        half_a_request(to).close()
+        address = f"http://127.0.0.1:{to[1]}/predict"
+        answer = httpx2.post(address, files=files({"a.png": picture(1)}), trust_env=False, timeout=60)
+        assert answer.status_code == 200
+    assert not caplog.records
+
+
+def test_a_photo_that_never_ends_keeps_no_server_from_ending(model, monkeypatch, caplog):
+    monkeypatch.setattr("vitcore.serving._server._FAREWELL_S", 0.1)
+    with served(model) as to:
+        client = half_a_request(to)
+        time.sleep(0.3)  # until it is at it
+    client.close()
+    assert not any(record.exc_info for record in caplog.records)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +281,15 @@ def test_a_port_in_use_is_refused_in_one_line(model, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"vitcore: Port {port} of 127.0.0.1 cannot be used (")
     assert error.endswith("; give another --port or --host.\n")
+
+
+def test_a_server_that_is_ended_while_it_starts_offers_nothing(model, monkeypatch, capsys):
+    def loaded(*_, **__):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("vitcore.inference.load_classifier", loaded)
+    assert main(["serve", str(model), "--port", "0", "--json"]) == 130
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.thorough

@@ -45,6 +45,8 @@ def _serve(options: argparse.Namespace, task: Task) -> None:
     with listen(options.host, options.port) as at:
         folder = find_model(options.model)
         classifier = load_classifier(folder, device=options.device, task=task)
+        if task.stopped:
+            return
         if options.keep_figures:
             keep_usage(folder)
             classifier = keeping_usage(classifier, folder)

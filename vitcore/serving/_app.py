@@ -11,7 +11,7 @@ What is wrong with a request is one sentence, ``{"error": "…"}``.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -29,7 +29,7 @@ from vitcore.serving._docs import docs_page, openapi
 from vitcore.serving._door import Door
 from vitcore.serving._limits import DEFAULT_LIMITS, Limits
 from vitcore.serving._uploads import read_uploads
-from vitcore.serving._worker import Worker
+from vitcore.serving._worker import Answer, Worker
 from vitcore.text import json_text
 
 __all__ = ["serving_app"]
@@ -118,34 +118,34 @@ class _Service:
     async def predict(self, request: Request) -> Response:
         """Answer POST /predict."""
         uploads: list[UploadFile] = []
+        waiting: list[asyncio.Future[Answer]] = []
         try:
             async with asyncio.timeout(self.limits.seconds):
-                uploads += await read_uploads(request, self.limits)
-                rows = await self._rows(uploads)
+                with self.worker.expecting():
+                    uploads += await read_uploads(request, self.limits)
+                    waiting += [asyncio.wrap_future(self.worker.submit(one.file.read)) for one in uploads]
+                answers = await asyncio.gather(*waiting)
         except TimeoutError as error:
             detail = f"It took more than {self.limits.seconds:g} seconds; send fewer photos at once."
             raise HTTPException(503 if uploads else 408, detail) from error
+        except ClientDisconnect:
+            return Response(status_code=400)  # that nobody is there to read
+        except asyncio.CancelledError as error:  # its time of grace is over
+            raise HTTPException(503, "The server ends before the photos have been answered.") from error
         except (VitcoreError, MemoryError, RuntimeError) as error:
             raise HTTPException(500, f"The photos cannot be answered: {error}") from error
         finally:
+            for future in waiting:  # those that are not answered yet are left out
+                future.cancel()
             for upload in uploads:
                 await upload.close()
+        rows = [
+            PredictedFile.of(upload.filename or "photo", answer)
+            for upload, answer in zip(uploads, answers, strict=True)
+        ]
         return _Json(
             {
                 "predictions": [row.to_dict() for row in rows if not row.error],
                 "skipped": [row.to_dict() for row in rows if row.error],
             }
         )
-
-    async def _rows(self, uploads: Sequence[UploadFile]) -> list[PredictedFile]:
-        """The answer to each photo, in order; asked to end, those that wait are left out."""
-        waiting = [asyncio.wrap_future(self.worker.submit(upload.file.read)) for upload in uploads]
-        try:
-            answers = await asyncio.gather(*waiting)
-        finally:
-            for future in waiting:
-                future.cancel()
-        return [
-            PredictedFile.of(upload.filename or "photo", answer)
-            for upload, answer in zip(uploads, answers, strict=True)
-        ]
