@@ -76,7 +76,7 @@ def large_set(setting: Setting) -> list[Row]:
     _check_system()
     workspace = setting.workspace()
     pictures = _pictures(setting.folder() / "pictures", LARGE)
-    steps = {"import": _command(workspace, "import", str(pictures))}
+    imported = _command(workspace, "import", str(pictures))
     dataset = load_dataset(list_datasets(workspace)["id"].iloc[0], workspace=workspace)
     _embed(setting, dataset, workspace)
     image, label = dataset.index[["image_id", "label"]].iloc[0]
@@ -88,12 +88,18 @@ def large_set(setting: Setting) -> list[Row]:
         if app.exception:
             raise RuntimeError(f"The page fails: {app.exception[0].message}")
     pages = {"page Dataset, first": first, "an image to another class": edit, "page after that": again}
-    steps["training"] = _train(setting, dataset, workspace)
-    rows = [Row(name=f"large-set: {name}", value=value, unit="s of CPU") for name, value in pages.items()]
-    for name, (cpu_s, peak_mb) in steps.items():
-        rows.append(Row(name=f"large-set: {name}", value=cpu_s, unit="s of CPU"))
-        rows.append(Row(name=f"large-set: {name}, peak memory", value=peak_mb, unit="MB"))
-    return rows
+    return [
+        *_figures("import", *imported),
+        *(Row(name=f"large-set: {name}", value=value, unit="s of CPU") for name, value in pages.items()),
+        *_figures("training", *_train(setting, dataset, workspace)),
+    ]
+
+
+def _figures(name: str, cpu_s: float, peak_mb: float) -> list[Row]:
+    return [
+        Row(name=f"large-set: {name}", value=cpu_s, unit="s of CPU"),
+        Row(name=f"large-set: {name}, peak memory", value=peak_mb, unit="MB"),
+    ]
 
 
 def _cpu_s(work: Callable[[], _Result]) -> tuple[float, _Result]:
