@@ -32,6 +32,7 @@ class Case:
         says: Words in the note of the import.
         asks: Words in the question that is asked first; it is answered by `reading`.
         skipped: Words in the reason why some file was skipped.
+        of: The class of some photos by their names.
     """
 
     files: Mapping[str, bytes | str | int]
@@ -42,6 +43,7 @@ class Case:
     asks: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
+    of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def named(self) -> dict[str, int]:
@@ -300,6 +302,54 @@ CASES |= {
         classes={"hat": 1, "shoe": 1},
         asks=("(Pascal VOC)",),
         reading=Reading(boxes=LABEL),
+    ),
+    "rows and files that are both numbered": Case(
+        files={
+            **numbered("img/0.jpg", "img/1.jpg", "img/2.jpg", "img/3.jpg"),
+            "labels.csv": ",file,label\n0,3.jpg,hat\n1,2.jpg,hat\n2,1.jpg,hat\n3,0.jpg,shoe\n",
+        },
+        classes={"hat": 3, "shoe": 1},
+        of={"img/0.jpg": "shoe"},
+    ),
+    "numbers that have lost their zeros": Case(
+        files={
+            **numbered("images/0007.jpg", "images/0008.jpg", "images/0010.jpg"),
+            "train.csv": "id,breed\n7,boxer\n8,pug\n10,pug\n",
+        },
+        classes={"boxer": 1, "pug": 2},
+        of={"images/0007.jpg": "boxer"},
+        says=("train.csv names photos by numbers without leading zeros",),
+    ),
+    "one number in both parts, and a table of one": Case(
+        files={
+            **numbered("train/1.jpg", "train/2.jpg", "test/1.jpg", "test/2.jpg"),
+            "train_labels.csv": "id,label\n1,a\n2,b\n",
+        },
+        classes={"a": 1, "b": 1},
+        splits={"train": 2},
+        of={"train/1.jpg": "a"},
+        skipped=("not listed in train_labels.csv",),
+    ),
+    "photos in numbered parts, and a table": Case(
+        files={
+            **numbered("HAM_images_part_1/I1.jpg", "HAM_images_part_1/I2.jpg", "HAM_images_part_2/I3.jpg"),
+            "metadata.csv": "lesion_id,image_id,dx\nL1,I1,nv\nL2,I2,bkl\nL3,I3,nv\n",
+        },
+        classes={"bkl": 1, "nv": 2},
+    ),
+    "folders called by codes of WordNet": Case(
+        files={
+            **numbered("t/train/n01440764/images/1.JPEG", "t/train/n02012849/images/2.JPEG"),
+            **numbered("t/train/n03126707/images/3.JPEG"),
+            "t/words.txt": "n01440764\ttench, Tinca tinca\nn02012849\tcrane\nn03126707\tcrane\n",
+        },
+        classes={"crane n02012849": 1, "crane n03126707": 1, "tench": 1},
+        says=("names from t/words.txt; 'n01440764' is 'tench'",),
+    ),
+    "photos with the notes of a photo program": Case(
+        files={**numbered("hats/1.jpg", "shoes/2.jpg"), "hats/1.xmp": "<x/>"},
+        classes={"hats": 1, "shoes": 1},
+        skipped=("notes of a photo program",),
     ),
     "one name in two spellings": Case(
         files=numbered("Fotos/Hu\u0308te/1.png", "Fotos/Hüte/2.png", "Fotos/Hosen/3.png"),

@@ -43,6 +43,8 @@ def test_a_pile_is_read_as_its_makers_meant_it(pile, case):
     dataset = import_dataset(source, reading=case.reading)
     assert dataset.class_counts == case.classes
     assert dataset.split_counts == case.splits
+    found = dict(zip(dataset.index["name"], dataset.index["label"], strict=True))
+    assert {name: found[name] for name in case.of} == case.of
     notes = " ".join(map(str, dataset.notes))
     assert all(words in notes for words in case.says), notes
     reasons = " ".join(str(item.reason) for item in dataset.skipped)

@@ -69,7 +69,7 @@ def test_what_cannot_be_read_is_called_by_its_name(tmp_path, content, reason):
         ("IMG_0.MOV", b"x", "a video"),
         ("IMG_0.CR2", b"x", "a raw file of a camera; export it as JPEG"),
         ("vol.nii.gz", b"\x1f\x8b", "a NIfTI volume; export its slices"),
-        ("more.tar.gz", b"\x1f\x8b", "an archive inside the archive; unpack it first"),
+        ("more.tar.gz", b"\x1f\x8b", "another archive; unpack it first"),
         ("slide.svs", TIFF, "a whole-slide image"),
         ("scan.dcm", DICOM, "a DICOM file"),
         ("IM000000", DICOM, "a DICOM file"),

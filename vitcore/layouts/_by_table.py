@@ -164,6 +164,13 @@ def table_readings(layouts: Sequence[TableLayout], several: str = "") -> list[Ca
 
 def _candidate(layout: TableLayout, labels: Layout, several: str) -> Candidate:
     title, notes = labels.title, []
+    if layout.unpadded:
+        notes.append(
+            message(
+                "{table} names photos by numbers without leading zeros; they were matched by their value.",
+                table=layout.table.name,
+            )
+        )
     if layout.several and several == LEAVE_OUT:
         title = message("{title}; photos with several labels are left out", title=title)
         notes.append(_about_several(layout.several))

@@ -1,5 +1,6 @@
 """From the names in a source to labels and splits, and to the other ways in which they can be read."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,16 @@ from vitcore.messages import Message, message, quoted, shortened
 from vitcore.sources import Entry
 from vitcore.text import composed
 
-__all__ = ["EVERY_FOLDER", "SPLITS", "WHOLE", "Labelled", "Layout", "folder_layouts", "split_name"]
+__all__ = [
+    "EVERY_FOLDER",
+    "SPLITS",
+    "WHOLE",
+    "Labelled",
+    "Layout",
+    "are_parts",
+    "folder_layouts",
+    "split_name",
+]
 
 SPLITS = {
     "train": "train",
@@ -29,6 +39,11 @@ WHOLE = "."
 
 EVERY_FOLDER = "*"
 """The root that takes the classes below every top folder together, by their own names."""
+
+_CONTAINERS = frozenset({"images", "image", "imgs", "img", "photos", "pictures"})
+_PART = re.compile(
+    r"(part|batch|chunk|image|img|photo|picture|shard|volume|vol|disk|disc|folder|set)s?[\W_]*\d+$"
+)
 
 NO_FOLDER = message("not inside a class folder")
 
@@ -87,6 +102,11 @@ def split_name(name: str) -> str:
     return SPLITS.get(name.strip().lower(), "")
 
 
+def are_parts(classes: Iterable[str]) -> bool:
+    """Return whether folders look like the numbered parts of a whole: ``images_part_1``, ``batch2``."""
+    return all(_PART.search(name.lower()) for name in classes)
+
+
 def folder_layouts(entries: Sequence[Entry], root: str = "") -> list[Layout]:
     """Read labels off folders: one folder per class, below any number of wrapping folders.
 
@@ -106,6 +126,8 @@ def folder_layouts(entries: Sequence[Entry], root: str = "") -> list[Layout]:
         ArchiveError: There is no folder `root`.
     """
     paths = {entry.number: entry.parts[:-1] for entry in entries}
+    if _are_in_containers(set(paths.values())):
+        paths = {number: path[:-1] for number, path in paths.items()}
     base: Path = ()
     if root not in {"", WHOLE, EVERY_FOLDER}:
         base = _find(paths.values(), root)
@@ -136,6 +158,13 @@ def folder_layouts(entries: Sequence[Entry], root: str = "") -> list[Layout]:
     nested = any(len(path) > 1 for path in below.values())
     title = message("Classes inside folders") if nested else message("One folder per class")
     return [reader.nested(title, root)]
+
+
+def _are_in_containers(paths: set[Path]) -> bool:
+    """Return whether each class folder has a folder such as ``images`` in it, and the images in that."""
+    inside = {path for path in paths if path}
+    last = {path[-1] for path in inside}
+    return len(inside) > 1 and len(last) == 1 and min(last).lower() in _CONTAINERS
 
 
 @dataclass(frozen=True)

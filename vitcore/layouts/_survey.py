@@ -24,11 +24,13 @@ from vitcore.layouts._folders import (
     WHOLE,
     Labelled,
     Layout,
+    are_parts,
     folder_layouts,
     split_name,
 )
 from vitcore.layouts._in_names import named_reading, named_readings, names_problem
 from vitcore.layouts._reading import Candidate, Reading, Survey
+from vitcore.layouts._synsets import read_synsets
 from vitcore.layouts._table import TableLayout
 from vitcore.layouts._unlabelled import with_unlabelled
 from vitcore.messages import Message, message, quoted, shortened
@@ -76,8 +78,10 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
     tables, refused = read_tables(parts, found.tables, images)
     beside = classes_beside(parts, found.class_files())
     tables += [beside] if beside is not None else []
+    synsets = read_synsets(parts, [entry for entry, _ in found.skipped], images)
     boxes = read_boxes(parts, [entry for entry, _ in found.skipped], images)
     raw, layouts, problem = _candidates(found.images, images, tables, boxes, reading)
+    raw = [synsets.renamed(candidate) for candidate in raw]
     candidates = [_with_class_names(candidate, reading) for candidate in raw]
     if not problem and not any(item.label for item in candidates[0].items):
         candidates = []
@@ -98,6 +102,8 @@ def survey_parts(parts: Parts, reading: Reading, title: str) -> Survey:
         used |= {entry.number for entry in found.class_files()}
     if candidates and boxes is not None and candidates[0].reading.boxes:
         used |= boxes.files
+    if synsets.names:
+        used |= {entry.number for entry, _ in found.skipped if entry.name == synsets.file}
     return Survey(
         title=title,
         images=len(images),
@@ -256,7 +262,7 @@ def _candidates(
         plain = reading.root or reading.unlabelled or len(by_folder[0].classes) > 1
         offers, problem = ([], None) if plain else _offers(images, boxes)
         return [*offers, *by_folder], layouts, problem or _folder_problem(by_folder)
-    if len(by_folder[0].classes) < 2:
+    if len(by_folder[0].classes) < 2 or are_parts(by_folder[0].classes):
         return [*by_table, *by_folder], layouts, table_problem(layouts, reading.several)
     if len(by_folder) == 1 and layouts[0].certain and _differ(by_folder[0], by_table[0]):
         problem = message(

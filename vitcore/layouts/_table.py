@@ -1,5 +1,6 @@
 """Labels from a table: a file among the images that says which image is what."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -17,7 +18,7 @@ from vitcore.layouts._several import (
     labels_in_cells,
 )
 from vitcore.messages import Message, message, quoted, shortened
-from vitcore.sources import Entry, Table
+from vitcore.sources import IMAGE_SUFFIXES, Entry, Table
 from vitcore.text import class_name, composed, shown
 
 __all__ = ["Finder", "TableLayout", "folder_splits", "table_layout"]
@@ -51,6 +52,7 @@ class TableLayout:
         missing: What the table names and the source does not have.
         combined: The reading by the first label column in which each text with several labels is a class of
             its own; None where no text has.
+        unpadded: Whether it names files by numbers that have lost their leading zeros.
     """
 
     table: Table
@@ -60,6 +62,7 @@ class TableLayout:
     layout: Layout | None
     missing: tuple[str, ...]
     combined: Layout | None = None
+    unpadded: bool = False
 
     @property
     def several(self) -> int:
@@ -101,12 +104,14 @@ def table_layout(
                 column=column,
                 columns=shortened(quoted(table.columns), 20),
             )
-    finder = Finder(entries, PurePosixPath(table.name).parts[:-1])
-    matches = {
-        column: [finder.find(cell) for cell in table.column(column)]
-        for column in ([file_column] if file_column else table.columns)
-    }
-    best = max(matches, key=lambda column: len({number for number in matches[column] if number >= 0}))
+    wanted = [file_column] if file_column else table.columns
+    finder = Finder(entries, table.name)
+    matches, unpadded = {column: list(map(finder.find, table.column(column))) for column in wanted}, False
+    best = _file_column(matches, table)
+    if not _is_named(matches[best]):
+        columns = [column for column in wanted if len(set(table.column(column))) == len(table.rows)]
+        matches |= {column: list(map(finder.find_unpadded, table.column(column))) for column in columns}
+        best, unpadded = _file_column(matches, table), True
     found = {number for number in matches[best] if number >= 0}
     if not found or (not file_column and 2 * len(found) < min(len(table.rows), len(entries))):
         return None
@@ -123,19 +128,56 @@ def table_layout(
         cell for cell, number in zip(table.column(best), matches[best], strict=True) if number < 0 and cell
     ]
     return TableLayout(
-        table, best, tuple(candidates), certain, layout, tuple(dict.fromkeys(missing)), combined
+        table, best, tuple(candidates), certain, layout, tuple(dict.fromkeys(missing)), combined, unpadded
     )
 
 
-class Finder:
-    """Finds images by what a table in a folder calls them."""
+def _is_named(numbers: Sequence[int]) -> bool:
+    return any(number >= 0 for number in numbers)
 
-    def __init__(self, entries: Sequence[Entry], folder: Sequence[str] = ()) -> None:
-        self._folder = "/".join(folder)
+
+def _file_column(matches: Mapping[str, Sequence[int]], table: Table) -> str:
+    """The column that names most images; of those that name many, one that gives the endings of files.
+
+    Rows that are numbered may seem to name files that are numbered: the number of a row is not a name.
+    """
+    named = {column: len(set(numbers) - {-1}) for column, numbers in matches.items()}
+    most = max(named.values())
+
+    def preference(column: str) -> tuple[bool, int, bool]:
+        whole = 2 * sum(map(_has_ending, table.column(column))) > len(table.rows)
+        untitled = column == f"column {table.columns.index(column) + 1}"
+        return whole and 2 * named[column] >= most, named[column], not untitled
+
+    return max(matches, key=preference)
+
+
+def _has_ending(cell: str) -> bool:
+    return cell.lower().endswith(tuple(IMAGE_SUFFIXES))
+
+
+class Finder:
+    """Finds images by what a table calls them.
+
+    Args:
+        entries: The images.
+        table: Its path. Of images of one name, the one in the folder of the part that the table is called by
+            is meant: ``train.csv`` speaks of ``train/1.jpg``, and not of ``test/1.jpg``.
+    """
+
+    def __init__(self, entries: Sequence[Entry], table: str = "") -> None:
+        path = PurePosixPath(table)
+        self._folder = "/".join(path.parts[:-1])
+        part = next(filter(None, map(split_name, re.split("[^A-Za-z]+", path.stem))), "")
+        own = [entry for entry in entries if part and part in map(split_name, entry.parts[:-1])]
+        self._own = Finder(own) if 0 < len(own) < len(entries) else None
+        self._unpadded: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._spelt: dict[str, int] = {}
         for entry in entries:
             parts = entry.parts
+            if number := _unpadded(parts[-1]):
+                self._unpadded[number] = -1 if number in self._unpadded else entry.number
             for start in range(len(parts)):
                 tail = "/".join(parts[start:])
                 for name in {tail, str(PurePosixPath(tail).with_suffix(""))}:
@@ -151,7 +193,14 @@ class Finder:
             return -1
         if cell not in self._found:
             self._found[cell] = self._find(cell)
+            if self._found[cell] < 0 and self._own is not None:
+                self._found[cell] = self._own.find(cell)
         return self._found[cell]
+
+    def find_unpadded(self, cell: str) -> int:
+        """The number of the image that is numbered so, as a spreadsheet writes it: 7 for ``0007.jpg``."""
+        found = self._unpadded.get(_unpadded(cell), -1)
+        return self._own.find_unpadded(cell) if found < 0 and self._own is not None else found
 
     def _find(self, cell: str) -> int:
         parts = [part for part in cell.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
@@ -166,6 +215,12 @@ class Finder:
                 if name in names:
                     return names[name]
         return -1
+
+
+def _unpadded(name: str) -> str:
+    """The number that a file is called by, without leading zeros; empty if it is called otherwise."""
+    stem = name.rpartition(".")[0] if _has_ending(name) else name.removesuffix(".0")
+    return (stem.lstrip("0") or "0") if stem.isascii() and stem.isdecimal() else ""
 
 
 def _label_columns(table: Table, file_column: str) -> tuple[list[str], bool]:

@@ -67,6 +67,7 @@ _BY_ENDING: Mapping[tuple[str, ...], Message] = {
     ),
     VIDEO_SUFFIXES: _VIDEO,
     (".aae",): message("the edits of an Apple photo, not a photo"),
+    (".xmp", ".lrcat", ".lrdata", ".pp3", ".dop"): message("notes of a photo program, not a photo"),
     (".pdf",): _PDF,
     (".psd", ".psb", ".xcf", ".ai", ".svg", ".eps"): _DRAWING,
     (".jp2", ".j2k", ".jxl", ".exr", ".hdr", ".tga", ".ppm", ".pgm"): message(
@@ -98,7 +99,7 @@ def kind_by_name(name: str) -> Message:
         if name.endswith(endings):
             return kind
     if suffix in ARCHIVES:
-        return message("an archive inside the archive; unpack it first")
+        return message("another archive; unpack it first")
     return message("not an image file ({ending})", ending=suffix or message("no file name ending"))
 
 
