@@ -34,7 +34,8 @@ def test_every_pair_of_vectors_and_head_is_there_beside_the_former_one(tmp_path,
         low, gain, high = (
             values[f"features: made up, {size}, {what}"].value for what in ("gain, low", "gain", "gain, high")
         )
-        assert gain == pytest.approx(ours.value - former.value, abs=1e-3)
+        if size == "all":  # with few photos it is the mean over several draws of them
+            assert gain == pytest.approx(ours.value - former.value, abs=1e-3)
         assert low <= gain <= high
     assert values["features: gain, lowest of all"].value <= values["features: gain, mean of all"].value
 

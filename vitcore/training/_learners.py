@@ -1,5 +1,6 @@
 """Three ways to spend an epoch: many steps on batches, one on all images, or none at all."""
 
+import math
 from collections.abc import Sequence
 from threading import Event
 from typing import Protocol
@@ -22,8 +23,8 @@ from vitcore.training._steps import (
 
 __all__ = ["ClosedForm", "FullBatch", "Learner", "MiniBatches", "new_learner"]
 
-# Part of the way to where the weights are drawn that they go in an epoch at the full learning rate. The steps
-# of an epoch share it: the more images there are, the more each of them weighs against it.
+# The weights go to where they are drawn by exp(−1) in an epoch at the full learning rate. The steps of an epoch
+# share that: the more images there are, the more each of them weighs against it.
 _PULL = 1.0
 
 
@@ -87,7 +88,7 @@ class MiniBatches:
             if stop.is_set():
                 return None
             part = part_of_rate(h, (epoch - 1) + step / len(batches))
-            self.network.approach(min(_PULL * part / len(batches), 1.0))
+            self.network.approach(-math.expm1(-_PULL * part / len(batches)))
             summed += self.step(chosen, h.learning_rate * part, randoms)
         losses: list[float] = (summed / self._length).tolist()
         return losses
