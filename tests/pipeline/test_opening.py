@@ -57,6 +57,11 @@ def test_a_model_is_kept_beside_the_runs_and_answers_as_it_did(
     assert main(["predict", model_id, photo, "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)["predictions"]
     assert row["probabilities"] == expected[0].probabilities
+    capsys.readouterr()
+    assert main(["evaluate", model_id, str(picture_folder(CLASSES, name="ours")), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] > 0
+    assert main(["evaluate", model_id]) == 1
+    assert "give SOURCE" in capsys.readouterr().err
     delete_model(model_id)
     assert list_models() == {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitcore.cli._output import answer
-from vitcore.cli._settings import DEVICE, SOURCE, Add, add_reading, find_dataset, open_workspace
+from vitcore.cli._settings import DEVICE, SOURCE, Add, add_reading, find_dataset, find_model, open_workspace
 from vitcore.dataset import Dataset, SharedColumn, load_dataset
 from vitcore.errors import InputError, NotFoundError
 from vitcore.messages import message, quoted
@@ -26,7 +26,7 @@ __all__ = ["add_commands"]
 def add_commands(add: Add) -> None:
     """Add these commands to the command line."""
     sub = add("evaluate", _evaluate, "Show the figures of a run, or judge it on another labelled set.")
-    sub.add_argument("run_id", metavar="RUN_ID")
+    sub.add_argument("model", metavar="RUN_ID|MODEL_FOLDER")
     sub.add_argument("source", metavar="SOURCE", nargs="?", help=f"{SOURCE}, or the id of a dataset")
     sub.add_argument(
         "--map",
@@ -56,10 +56,10 @@ def add_commands(add: Add) -> None:
 
 def _evaluate(options: argparse.Namespace, task: Task) -> None:
     workspace = open_workspace()
-    run = load_run(options.run_id, workspace=workspace)
     if options.source is not None and options.stress:
         raise InputError("--stress changes the photos that judged the run; leave out SOURCE or --stress.")
     if options.source is None:
+        run = _judged(options.model, workspace)
         evaluation = run.facts.headline_evaluation(run.evaluation)
         if options.by is not None:
             about = run.config.dataset
@@ -69,7 +69,8 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
         from vitcore.inference import load_classifier
         from vitcore.pipeline import evaluate_on
 
-        classifier = load_classifier(run.folder, device=options.device, workspace=workspace, task=task)
+        model = find_model(options.model)
+        classifier = load_classifier(model, device=options.device, workspace=workspace, task=task)
         # Only to be judged by, so it does not stay among the datasets.
         with tempfile.TemporaryDirectory(prefix="vitcore-") as folder:
             try:
@@ -103,6 +104,21 @@ def _evaluate(options: argparse.Namespace, task: Task) -> None:
             for row in found["stress"]
         ]
     answer(options, found, "\n".join(lines))
+
+
+def _judged(name: str, workspace: Workspace) -> Run:
+    """Return the run of that name, and no model of another kind.
+
+    Raises:
+        InputError: It is one.
+        NotFoundError: There is neither.
+    """
+    if find_model(name).parent != workspace.runs:
+        raise InputError(
+            "{model} is no run of this workspace, so there are no photos here that judged it; give SOURCE.",
+            model=name,
+        )
+    return load_run(name, workspace=workspace)
 
 
 def _stress(options: argparse.Namespace, run: Run, workspace: Workspace, task: Task) -> list[dict[Any, Any]]:
