@@ -58,7 +58,7 @@ def test_an_onnx_export_answers_on_its_own_as_predict_does(ask, run, tmp_path):
     }
     assert {file["name"] for file in answer["files"]} == names
     exact, half, small = answer["agreement"]
-    assert (exact["kind"], exact["images"], exact["same_labels"]) == ("onnx", 10, 1.0)
+    assert (exact["kind"], exact["images"], exact["changed"], exact["same_labels"]) == ("onnx", 50, 40, 1.0)
     assert exact["largest_difference"] < 1e-3
     assert (half["kind"], half["same_labels"]) == ("onnx fp16", 1.0)
     assert half["largest_difference"] < 1e-2
@@ -100,7 +100,7 @@ def test_without_json_it_says_what_it_made(run, tmp_path, capsys):
     assert main(["export", run.id, "--format", "model", "--out", str(tmp_path / "out"), "--images", "2"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"{tmp_path / 'out'}\n  README.md  ")
-    assert "model: the same label for 100.0% of 2 validation images" in text
+    assert "model: the same label for 100.0% of 10 images" in text
 
 
 def test_a_full_folder_is_refused_in_one_line(run, tmp_path, capsys):

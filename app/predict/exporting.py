@@ -21,6 +21,7 @@ from vitcore.jobs import Job
 from vitcore.language import LANGUAGES, current, file_size, mark, number, percent, tr
 from vitcore.pipeline import Export, ExportRecord, export_model, export_onnx, export_web, pack_export
 from vitcore.records import load_record
+from vitcore.report import changed_sentence
 from vitcore.runs import Run, load_run
 
 __all__ = ["draw_takeaway"]
@@ -142,14 +143,14 @@ def _card(run: Run, form: str, *, busy: bool) -> None:
         about = _made(place)
         if about is None:
             st.caption(
-                tr("It is compared with this run on its validation photos, which takes a minute or more.")
+                tr("It is compared with this run on some of its photos, which takes a minute or more.")
             )
             if st.button(tr(_MAKE[form]), icon=":material/build:", disabled=busy, key=f"make_{form}"):
                 _start(run, form, place)
                 st.rerun()
             return
         agreements = about.agreement
-        st.markdown(_sentence(agreements[0]))
+        st.markdown(_sentence(next((found for found in agreements if found.offered), agreements[0])))
         st.table(_table(agreements), border="horizontal", hide_index=True)
         archive = place.with_suffix(".zip")
         st.download_button(
@@ -167,14 +168,15 @@ def _card(run: Run, form: str, *, busy: bool) -> None:
 
 
 def _sentence(found: Agreement) -> str:
-    return tr(
-        "On {count} validation photos it gives the same label as this run for **{share}**, and probabilities "
-        "differ by at most {difference}."
+    text = tr(
+        "On {count} photos it gives the same label as this run for **{share}**, and probabilities differ by "
+        "at most {difference}."
     ).format(
         count=number(found.images),
         share=percent(found.same_labels),
         difference=number(found.largest_difference, 6),
     )
+    return f"{text} {changed_sentence(found.changed)}".strip()
 
 
 def _table(agreements: Sequence[Agreement]) -> pd.DataFrame:

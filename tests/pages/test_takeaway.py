@@ -56,9 +56,7 @@ def test_an_onnx_file_is_offered_with_its_agreement_until_the_results_change(ope
     at = finish(ui.press(open_cards(), "make_onnx"))
     assert downloads(at) == {"download_onnx"}
     said = " ".join(ui.texts(at))
-    assert (
-        "On 36 validation photos it gives the same label as this run for **100.0\N{NO-BREAK SPACE}%**" in said
-    )
+    assert "On 36 photos it gives the same label as this run for **100.0\N{NO-BREAK SPACE}%**" in said
     assert "differ by at most 0.000002" in said
     assert "opset 18" in said
     assert "python predict.py" in said

@@ -30,7 +30,7 @@ def add_commands(add: Add) -> None:
         type=int,
         default=120,
         metavar="N",
-        help="validation images on which it is compared with the run (default: 120)",
+        help="images on which it is compared with the run, but for changed copies of some (default: 120)",
     )
 
     sub = add("open", _open, "Take a model that somebody sent into the workspace.")
@@ -85,7 +85,7 @@ def _export(options: argparse.Namespace, task: Task) -> None:
     )
     lines = [str(made.folder), *(f"  {name}  {size / 1e6:.1f} MB" for name, size in made.files.items())]
     lines += [
-        f"{found.kind}: the same label for {found.same_labels:.1%} of {found.images} validation images, "
+        f"{found.kind}: the same label for {found.same_labels:.1%} of {found.images} images, "
         f"probabilities up to {found.largest_difference:.2g} apart, {found.seconds_per_image:.2f} s per "
         f"image{'' if found.offered else '; too far apart'}"
         for found in made.agreements

@@ -10,8 +10,6 @@ from ._classifier import Classifier, ImageSource, Prediction
 from ._deletion import DELETED, Deletion, deletion_test
 from ._explain import Explanation, explain, heatmap
 from ._export import (
-    LARGEST_DIFFERENCE,
-    LEAST_SAME_LABELS,
     Agreement,
     copy_classifier,
     measure_agreement,
@@ -25,8 +23,6 @@ from ._web import write_web_page
 
 __all__ = [
     "DELETED",
-    "LARGEST_DIFFERENCE",
-    "LEAST_SAME_LABELS",
     "USUAL_LEVEL",
     "Agreement",
     "BatchResult",

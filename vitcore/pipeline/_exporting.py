@@ -23,16 +23,13 @@ from vitcore.inference import (
     write_onnx,
     write_web_page,
 )
-from vitcore.pipeline._handing_on import IMAGES, Comparison, Export, load_export, staged_folder
+from vitcore.pipeline._handing_on import IMAGES, Export, comparison, load_export, staged_folder
 from vitcore.pipeline._web_texts import web_texts
 from vitcore.progress import Task
 from vitcore.runs import Run
 from vitcore.workspace import Workspace
 
 __all__ = ["export_model", "export_onnx", "export_web"]
-
-_LEAST_SAME_ON_THE_WEB = 0.97
-"""Share of the labels that a page in int8 has to get like the run."""
 
 
 def export_model(
@@ -64,8 +61,7 @@ def export_model(
         StorageError: The run has no results, or the disk is full.
         Stopped: The task was stopped.
     """
-    job = Comparison(run, "model", images, language, workspace, task)
-    with staged_folder(folder) as staged:
+    with comparison(run, "model", images, language, workspace, task) as job, staged_folder(folder) as staged:
         copy_classifier(run.folder / "model", staged)
         classifier = load_classifier(staged, workspace=job.workspace)
         job.compare("model", _answers(classifier, job.files), exact=True)
@@ -105,8 +101,7 @@ def export_onnx(
         StorageError: The run has no results, or the disk is full.
         Stopped: The task was stopped.
     """
-    job = Comparison(run, "onnx", images, language, workspace, task)
-    with staged_folder(folder) as staged:
+    with comparison(run, "onnx", images, language, workspace, task) as job, staged_folder(folder) as staged:
         exact = staged / "model.onnx"
         _write_exact(run, exact, job.workspace)
         copy_script(staged)
@@ -149,17 +144,13 @@ def export_web(
         StorageError: The run has no results, or the disk is full.
         Stopped: The task was stopped.
     """
-    job = Comparison(run, "web", images, language, workspace, task)
-    with staged_folder(folder) as staged:
+    with comparison(run, "web", images, language, workspace, task) as job, staged_folder(folder) as staged:
         exact, small = staged / "model.onnx", staged / "smaller.onnx"
         _write_exact(run, exact, job.workspace)
-        for precision, write, least in (
-            ("int8", write_int8, _LEAST_SAME_ON_THE_WEB),
-            ("fp16", write_fp16, 1.0),
-        ):
+        for precision, write in (("int8", write_int8), ("fp16", write_fp16)):
             write(exact, small)
             found = job.compare(f"onnx {precision}", onnx_probabilities(small, job.files), exact=False)
-            if found.same_labels >= least:
+            if found.offered:
                 small.replace(exact)
                 break
         else:

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from vitcore.backbone import ONNX_OPSET
-from vitcore.dataset import Dataset, load_dataset
-from vitcore.errors import BackboneError, InputError, SettingsError, Stopped
+from vitcore.dataset import Dataset, load_dataset, load_image, perturb
+from vitcore.errors import BackboneError, ImageError, InputError, SettingsError, Stopped
 from vitcore.features import embed_images, image_files
 from vitcore.inference import Agreement, load_classifier, load_trust, measure_agreement
 from vitcore.language import speaking
@@ -26,10 +28,23 @@ from vitcore.report import CardContents, model_card
 from vitcore.runs import Run
 from vitcore.workspace import Workspace
 
-__all__ = ["IMAGES", "Comparison", "Export", "ExportRecord", "load_export", "pack_export", "staged_folder"]
+__all__ = [
+    "IMAGES",
+    "Comparison",
+    "Export",
+    "ExportRecord",
+    "comparison",
+    "load_export",
+    "pack_export",
+    "staged_folder",
+]
 
 IMAGES = 120
-"""Validation photos on which what is handed on is compared, at most."""
+"""Photos on which what is handed on is compared, at most, but for changed copies of some."""
+
+_CHANGES = ("grey", "transparent", "turned", "darker")
+_CHANGED = 12  # photos of which there is a copy of each kind
+_SIDE = 1024  # of a copy, pixels at most
 
 _FILE = "agreement.json"
 _REMEDY = mark("export again")
@@ -116,6 +131,7 @@ class Comparison:
         language: str,
         workspace: Workspace | None,
         task: Task | None,
+        copies: Path,
     ) -> None:
         if images < 1:
             raise SettingsError(
@@ -124,7 +140,9 @@ class Comparison:
         self._run, self._form, self._language, self._task = run, form, language, task or Task()
         self._task.report(Progress(phase="export"))
         about = run.config.dataset
-        predictions = run.predictions
+        # A classifier that has learned from all of the validation part is compared on what it has not.
+        learned = run.facts.finish is not None and run.facts.headline_source == "test"
+        predictions = run.test_predictions if learned else run.predictions
         self.workspace = workspace or Workspace.default()
         self._dataset = load_dataset(about.id, version=about.version, workspace=self.workspace)
         # Evenly over all of them, for they may be sorted by class.
@@ -133,6 +151,8 @@ class Comparison:
         self.files = [self._dataset.path(file) for file in predictions["file"].iloc[chosen]]
         self._expected = self._probabilities(predictions.iloc[chosen])
         self._found: list[Agreement] = []
+        self._changed = 0
+        self._add_changed(copies)
 
     def _probabilities(self, predictions: pd.DataFrame) -> npt.NDArray[np.floating]:
         """Return what the classifier of the run answers to validation images: (M, C).
@@ -145,6 +165,24 @@ class Comparison:
         classifier = load_classifier(self._run.folder, workspace=self.workspace)
         found = embed_images(classifier.embedder, image_files(self._dataset, predictions), task=self._task)
         return classifier.trust.probabilities(classifier.head.logits(found.vectors[:, 0]))
+
+    def _add_changed(self, folder: Path) -> None:
+        """Add copies of some photos, as photos may be that are unlike those of the dataset."""
+        some = np.linspace(0, len(self.files) - 1, min(_CHANGED, len(self.files))).round().astype(np.int64)
+        originals = [self.files[number] for number in some]
+        copies = [
+            _changed(file, change, folder / f"{number}-{change}.png")
+            for number, file in enumerate(originals)
+            for change in _CHANGES
+        ]
+        if not copies:
+            return
+        classifier = load_classifier(self._run.folder, workspace=self.workspace)
+        answers = [answer.probabilities for answer in classifier.predict(copies)]
+        rows = [[answer[label] for label in classifier.classes] for answer in answers]
+        self.files += copies
+        self._expected = np.concatenate([self._expected, np.array(rows)])
+        self._changed = len(copies)
 
     def compare(self, kind: str, answers: Iterator[npt.NDArray[np.floating]], *, exact: bool) -> Agreement:
         """Compare probabilities, which are computed one by one meanwhile, with those of the run.
@@ -168,6 +206,7 @@ class Comparison:
             seconds=meter.elapsed_s,
             # A run in another precision than fp32 is not what a file in fp32 can equal.
             exact=exact and self._run.config.device.precision == "fp32",
+            changed=self._changed,
         )
         if exact and not agreement.offered:
             raise BackboneError(
@@ -199,6 +238,50 @@ class Comparison:
     def _check_stop(self) -> None:
         if self._task.stopped:
             raise Stopped("The export was stopped; nothing is written.")
+
+
+@contextmanager
+def comparison(
+    run: Run,
+    form: Literal["model", "onnx", "web"],
+    images: int,
+    language: str,
+    workspace: Workspace | None,
+    task: Task | None,
+) -> Iterator[Comparison]:
+    """The comparison of a run with what is handed on of it.
+
+    Args:
+        run: A run with results.
+        form: Of what is handed on.
+        images: Photos to compare on, at most, but for changed copies of some.
+        language: Of the model card.
+        workspace: Where the run's dataset is; the default workspace if not given.
+        task: Where progress is reported, and what stops it.
+    """
+    with tempfile.TemporaryDirectory(prefix="vitcore-") as copies:
+        yield Comparison(run, form, images, language, workspace, task, Path(copies))
+
+
+def _changed(file: Path, change: str, copy: Path) -> Path:
+    """Write a changed copy of a photo.
+
+    Raises:
+        ImageError: It cannot be decoded any more.
+    """
+    try:
+        image = load_image(file)
+    except ImageError as error:
+        raise ImageError("{name} cannot be predicted: {reason}.", name=file, reason=error.message) from error
+    image.thumbnail((_SIDE, _SIDE))
+    if change == "grey":
+        image = image.convert("L")
+    elif change == "transparent":
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    else:
+        image = perturb(image, copy.name, change)
+    image.save(copy)
+    return copy
 
 
 def _card(run: Run, dataset: Dataset) -> CardContents:

@@ -15,7 +15,7 @@ from ._blocks import (
     Table,
     Tile,
 )
-from ._card import CardContents, about_sentences, model_card
+from ._card import CardContents, about_sentences, changed_sentence, model_card
 from ._contents import ReportContents
 from ._difference import difference_details, difference_sentence
 from ._figures import (
@@ -52,6 +52,7 @@ __all__ = [
     "answer_sentence",
     "answers_sentence",
     "baseline_table",
+    "changed_sentence",
     "class_blocks",
     "difference_details",
     "difference_sentence",

@@ -24,7 +24,7 @@ from vitcore.runs import RunConfig, RunFacts
 if TYPE_CHECKING:  # computes
     from vitcore.inference import Agreement
 
-__all__ = ["CardContents", "about_sentences", "model_card"]
+__all__ = ["CardContents", "about_sentences", "changed_sentence", "model_card"]
 
 _KINDS = {
     "model": mark("Model folder"),
@@ -262,7 +262,16 @@ def _agreement(agreements: "Sequence[Agreement]") -> list[Block]:
         )
         for found in agreements
     ]
-    return [Paragraph(tr("Compared on validation photos with what the run answered.")), Table(header, rows)]
+    text = tr("Compared on photos of the validation or the test part with what the run answers.")
+    return [Paragraph(f"{text} {changed_sentence(agreements[0].changed)}".strip()), Table(header, rows)]
+
+
+def changed_sentence(changed: int) -> str:
+    """Say how many of the photos that were compared are changed copies; nothing if there are none."""
+    if not changed:
+        return ""
+    text = tr("{count} of them are copies in grey, partly transparent, turned or darker.")
+    return text.format(count=number(changed))
 
 
 def _settings(card: CardContents) -> list[Block]:
