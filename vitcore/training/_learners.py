@@ -23,8 +23,8 @@ from vitcore.training._steps import (
 
 __all__ = ["ClosedForm", "FullBatch", "Learner", "MiniBatches", "new_learner"]
 
-# The weights go to where they are drawn by exp(−1) in an epoch at the full learning rate. The steps of an epoch
-# share that: the more images there are, the more each of them weighs against it.
+# The weights go to where they are drawn by exp(−1) in an epoch at the full learning rate. The steps of an
+# epoch share that: the more images there are, the more each of them weighs against it.
 _PULL = 1.0
 
 
