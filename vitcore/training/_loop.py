@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from threadpoolctl import threadpool_limits
 
 from vitcore.errors import SettingsError
 from vitcore.evaluation import accuracy, balanced_accuracy, cohen_kappa, confusion_matrix
@@ -174,35 +176,56 @@ def fit_heads(
     fits = not in_memory or held * (width or vectors.shape[2]) * 4 <= _STACKED_BYTES
     together = _side_by_side(h) and fits
     plain, truth = (vectors[:, 0], labels) if others is None else others
-    prepared = (
-        (
-            new_fit_data(
-                (vectors[learned], labels[learned]),
-                (plain[judged], truth[judged]),
-                classes=classes,
-                h=h,
-                seed=seed,
-                device=device,
-                width=width,
-            ),
-            end,
-        )
-        for (learned, judged), seed, end in zip(parts, seeds, last, strict=True)
-    )
-    stacks = [list(prepared)] if together else ([part] for part in prepared)
-    results: list[FitResult] = []
-    for stack in stacks:
-        results += _fit(
-            [part for part, _ in stack],
+
+    def prepared(part: tuple[Ints, Ints], seed: int) -> FitData:
+        learned, judged = part
+        return new_fit_data(
+            (vectors[learned], labels[learned]),
+            (plain[judged], truth[judged]),
             classes=classes,
             h=h,
-            epochs=[end for _, end in stack],
+            seed=seed,
+            device=device,
+            width=width,
+        )
+
+    results: list[FitResult] = []
+    stacks: Iterator[tuple[list[FitData], Sequence[int]]]
+    if together:
+        stacks = iter([(_on_all_cores(prepared, parts, seeds), last)])
+    else:
+        stacks = (([prepared(part, seed)], [end]) for part, seed, end in zip(parts, seeds, last, strict=True))
+    for stack, ends in stacks:
+        results += _fit(
+            stack,
+            classes=classes,
+            h=h,
+            epochs=ends,
             keep=keep,
             device=device,
             on_epoch=on_epoch,
             stop=stop,
         )
     return results
+
+
+def _on_all_cores(
+    prepared: Callable[[tuple[Ints, Ints], int], FitData],
+    parts: Sequence[tuple[Ints, Ints]],
+    seeds: Sequence[int],
+) -> list[FitData]:
+    """Prepare several parts at the same time, each with one thread: two do not decompose it sooner."""
+    before = torch.get_num_threads()
+    try:
+        with (
+            threadpool_limits(1, user_api="blas"),
+            ThreadPoolExecutor(
+                min(before, len(parts)), "vitcore-prepare", torch.set_num_threads, (1,)
+            ) as pool,
+        ):
+            return list(pool.map(prepared, parts, seeds))
+    finally:
+        torch.set_num_threads(before)  # what threads that begin later have
 
 
 def _side_by_side(h: Hyperparameters) -> bool:
