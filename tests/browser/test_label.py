@@ -7,12 +7,13 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser._driving import settled
+from tests.browser._driving import choose_backbone_file, settled
 from vitcore.backbone import Embedder, choose_device, resolve_backbone
 from vitcore.dataset import Dataset, import_dataset, load_dataset
 from vitcore.features import FeatureStore
 from vitcore.layouts import Reading
 from vitcore.progress import Task
+from vitcore.runs import list_runs
 from vitcore.workspace import Workspace
 
 KINDS, EACH = ("cup", "leaf", "shoe"), 67
@@ -24,8 +25,7 @@ def heap_of_photos(folder: Path) -> Dataset:
     random = np.random.default_rng(0)
     for number, kind in enumerate(KINDS):
         for place in range(EACH):
-            pixels = np.full((24, 24, 3), 60 * (number + 1), dtype=np.uint8)
-            pixels[: place + 1, :3] = 255  # no two files are the same
+            pixels = random.normal(60 * (number + 1), 20, (48, 64, 3)).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{kind}-{place:02}.png")
     dataset = import_dataset(folder, reading=Reading(unlabelled=True))
     device = choose_device("auto", "auto", "torch")
@@ -50,7 +50,9 @@ def by_people(page: Page, count: int) -> Locator:
     return page.get_by_text(re.compile(rf"^{count} labelled by people"))
 
 
-def test_a_heap_of_photos_is_labelled(server: str, page: Page, tmp_path: Path):
+def test_a_heap_of_photos_is_labelled_and_learned_from(
+    server: str, page: Page, tmp_path: Path, tiny_backbone: str
+):
     dataset = heap_of_photos(tmp_path / "heap")
     tiles = page.get_by_role("option")
     undo = page.get_by_role("button", name=re.compile("^Undo: "))
@@ -131,3 +133,17 @@ def test_a_heap_of_photos_is_labelled(server: str, page: Page, tmp_path: Path):
     assert len(machine) > 0
     assert len(machine) + len(done.index) + len(done.unlabelled) == len(KINDS) * EACH
     assert machine["label_confidence"].between(0.9, 1).all()
+
+    # It is learned from; what the classifier labelled by itself is learned from and never judges.
+    page.goto(f"{server}/train?dataset={dataset.id}")
+    choose_backbone_file(page, tiny_backbone)
+    settled(page)
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("The chosen classifier")).to_be_visible(timeout=120_000)
+    [run] = list_runs()
+    assert run.state == "complete"
+    assert set(run.classes) == named
+    judging = set(run.predictions["file"])
+    assert judging
+    assert judging <= set(done.index["file"])
+    assert judging.isdisjoint(machine["file"])
