@@ -8,7 +8,7 @@ import pytest
 from vitcore import jobs
 from vitcore.errors import DatasetError, Stopped
 from vitcore.jobs import Job, JobQueue, JobSnapshot
-from vitcore.progress import Progress
+from vitcore.progress import Estimate, Progress
 
 PATIENCE_S = 10.0
 
@@ -67,6 +67,16 @@ def test_work_that_returns_is_complete(queue):
     assert job.snapshot.state == "complete"
     assert job.snapshot.message is None
     assert not job.snapshot.active
+
+
+def test_a_figure_from_fewer_images_than_the_last_one_is_passed_over(queue):
+    def work(job: Job) -> None:
+        for images in (64, 20, 128):
+            job.task.estimate(Estimate(images=images, total=200, accuracy=0.5, low=0.4, high=0.6))
+
+    job = queue.submit("run", "photos", work)
+    drain(queue)
+    assert [estimate.images for estimate in job.snapshot.estimates] == [64, 128]
 
 
 def test_jobs_of_one_line_run_in_order_and_never_together(queue):

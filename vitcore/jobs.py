@@ -118,8 +118,9 @@ class Job:
     def estimate(self, estimate: Estimate) -> None:
         """Publish a figure before its time."""
         with self._lock:
-            estimates = (*self._snapshot.estimates, estimate)
-            self._snapshot = replace(self._snapshot, estimates=estimates)
+            before = self._snapshot.estimates
+            if not before or estimate.images > before[-1].images:  # one from fewer images tells nothing new
+                self._snapshot = replace(self._snapshot, estimates=(*before, estimate))
 
     def _begin(self) -> None:
         with self._lock:

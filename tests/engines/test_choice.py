@@ -80,6 +80,14 @@ def chosen(choice: EngineChoice) -> tuple[str, str]:
     return choice.device.engine, choice.device.precision
 
 
+def test_what_was_embedded_first_is_shown_before_other_engines_are_tried(backbone, images, bench):
+    shown = []
+    choose_engine(backbone, images, LABELS, CPU, look=lambda *found: shown.append((found, list(bench.tried))))
+    [((first, vectors), tried)] = shown
+    assert len(first) == len(vectors) == 64
+    assert tried == [EXACT]
+
+
 @pytest.mark.usefixtures("bench")
 def test_the_fastest_that_agrees_is_taken(backbone, images):
     choice = choose_engine(backbone, images, LABELS, CPU)

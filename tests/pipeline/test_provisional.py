@@ -1,10 +1,13 @@
 """Figures before their time."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from vitcore.pipeline._provisional import estimate_accuracy, first_look, mixed_order
+from vitcore.features import ImageFile
+from vitcore.pipeline._provisional import estimate_accuracy, first_look, look_at_once, mixed_order
 from vitcore.progress import Task
 
 
@@ -64,3 +67,18 @@ def test_a_look_is_taken_each_time_the_number_doubles():
         look.look(vectors[look.order[:size]])
     assert [estimate.images for estimate in seen] == [20, 40, 80, 160]
     assert all(estimate.accuracy > 0.9 for estimate in seen)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "figures"),
+    [(range(64), 1), (range(12), 0), (range(0, 300, 3), 0)],
+    ids=["all classes", "too few", "one class alone"],
+)
+def test_images_that_an_engine_was_tried_on_give_a_figure_if_they_are_like_the_whole(chosen, figures):
+    vectors, labels = clouds(300, 3.0)
+    names = [f"{number}" for number in range(300)]
+    rows = pd.DataFrame({"label": labels.astype(str), "group": "", "image_id": names, "sha256": names})
+    seen = []
+    images = [ImageFile(Path(names[number]), names[number]) for number in chosen]
+    look_at_once(rows, Task(on_estimate=seen.append), seed=0)(images, vectors[list(chosen)])
+    assert [(estimate.images, estimate.total) for estimate in seen] == [(64, 300)] * figures

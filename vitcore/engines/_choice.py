@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -50,6 +50,7 @@ _LONG_S = 60.0  # of embedding still to do: if it is less, a trial more would no
 _FROM_TORCH, _FROM_OTHERS, _FROM_UNLIKELY = 200, 300, 3000
 
 Floats = npt.NDArray[np.float32]
+Look = Callable[[Sequence[ImageFile], Floats], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,7 @@ def prepare_embedder(
     input_size: int = 0,
     workspace: Workspace | None = None,
     task: Task | None = None,
+    look: Look | None = None,
 ) -> tuple[Embedder, EngineChoice]:
     """Resolve a backbone, choose what computes with it on this machine, and make the embedder of both.
 
@@ -105,6 +107,7 @@ def prepare_embedder(
         input_size: Side in pixels of what the backbone sees; 0 for its own.
         workspace: Where embeddings are kept; the default workspace if not given.
         task: Where progress is reported, and what stops it.
+        look: As for `choose_engine`.
 
     Raises:
         DeviceError: The device, the precision or the engine is not here.
@@ -118,7 +121,7 @@ def prepare_embedder(
         len(images), compute, input_size=input_size or None, workspace=workspace, task=task
     )
     task.report(Progress(phase="prepare", message=backbone.note))
-    choice = choose_engine(backbone, images, labels, compute, workspace=workspace, task=task)
+    choice = choose_engine(backbone, images, labels, compute, workspace=workspace, task=task, look=look)
     return Embedder(backbone, choice.device, workspace), choice
 
 
@@ -130,6 +133,7 @@ def choose_engine(
     *,
     workspace: Workspace | None = None,
     task: Task | None = None,
+    look: Look | None = None,
 ) -> EngineChoice:
     """Choose the engine for the embeddings of images.
 
@@ -148,6 +152,8 @@ def choose_engine(
             any engine but ``auto`` nothing is measured.
         workspace: Where embeddings are kept; the default workspace if not given.
         task: Where progress is reported, and what stops it.
+        look: Told which images were embedded first, and their embeddings in fp32, before other engines are
+            tried on these.
 
     Raises:
         DeviceError: The device, the precision or the engine is not here.
@@ -183,7 +189,7 @@ def choose_engine(
     sample = _sample(images, labels)
     mark = _mark(exact, others, [image for image, _ in sample])
     if mark not in remembered:
-        remembered[mark] = _measured(exact, others, sample, missing, usual, task)
+        remembered[mark] = _measured(exact, others, sample, missing, usual, task, look)
         choices = {mark: plain_values(choice.record) for mark, choice in remembered.items()}
         with workspace.changing(memory):
             workspace.engines.mkdir(exist_ok=True)
@@ -237,6 +243,7 @@ def _measured(
     missing: int,
     usual: Device,
     task: Task,
+    look: Look | None,
 ) -> EngineChoice:
     """Try engines on a sample of the images, of which so many are to be embedded."""
     meter = task.meter("engines", len(sample) * (1 + len(others)))
@@ -266,7 +273,10 @@ def _measured(
         store = FeatureStore.of(embedder)
         new = np.flatnonzero(store.rows(keys) < 0)
         store.write([keys[number] for number in new], vectors[new])
-        truth = vectors if device == exact.device else truth
+        if device == exact.device:
+            truth = vectors
+            if look is not None:
+                look([image for image, _, _ in readable], vectors)
         cosine = float(cosines(vectors, truth).min())
         same = same_labels(truth, vectors, labels)
         candidates.append(

@@ -1,6 +1,6 @@
 """A figure before its time: a quick classifier of the first images, while the others are still looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,17 +8,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from vitcore.evaluation import independence, wilson_interval
-from vitcore.features import FirstLook
+from vitcore.features import FirstLook, ImageFile
 from vitcore.folds import CROSS_VALIDATED_WORTH, deal_folds
 from vitcore.progress import Estimate, Task
 from vitcore.vectors import Vectors
 
-__all__ = ["estimate_accuracy", "first_look"]
+__all__ = ["estimate_accuracy", "first_look", "look_at_once"]
 
 Ints = npt.NDArray[np.int64]
 
 _FEWEST = 20  # images of the first estimate
 _PER_CLASS = 4
+_UNLIKE = 0.1  # difference of the share of a class, from which on a sample says little of the whole
 _FOLDS = 5
 _MOST = 8000  # images: beyond, an estimate would hold up the work, and is good enough
 
@@ -33,8 +34,7 @@ def first_look(rows: pd.DataFrame, task: Task, *, seed: int) -> FirstLook:
         task: Where the estimates are published.
         seed: Of the order, and of the folds.
     """
-    labels, _ = pd.factorize(rows["label"])
-    groups, _ = pd.factorize(rows["group"].where(rows["group"] != "", rows["image_id"].astype(str)))
+    labels, groups = _numbers(rows)
     order = mixed_order(labels, seed=seed)
 
     def look(vectors: Vectors) -> None:
@@ -44,6 +44,36 @@ def first_look(rows: pd.DataFrame, task: Task, *, seed: int) -> FirstLook:
             task.estimate(replace(estimate, total=len(rows)))
 
     return FirstLook(order=order, sizes=_sizes(len(rows), int(labels.max()) + 1), look=look)
+
+
+def look_at_once(
+    rows: pd.DataFrame, task: Task, *, seed: int
+) -> Callable[[Sequence[ImageFile], Vectors], None]:
+    """Return what publishes an estimate from some images and their vectors; as `first_look`.
+
+    None is made of images that are too few, or whose classes are not there in about their proportions.
+    """
+    by_content = rows.drop_duplicates("sha256").set_index("sha256")
+    proportions = rows["label"].value_counts(normalize=True)
+
+    def look(images: Sequence[ImageFile], vectors: Vectors) -> None:
+        own = by_content.loc[[image.sha256 for image in images]]
+        found = own["label"].value_counts(normalize=True).reindex(proportions.index, fill_value=0)
+        few = len(own) < max(_FEWEST, _PER_CLASS * len(proportions))
+        if few or (found - proportions).abs().max() > _UNLIKE:
+            return
+        estimate = estimate_accuracy(np.asarray(vectors), *_numbers(own), seed=seed)
+        if estimate is not None:
+            task.estimate(replace(estimate, total=len(rows)))
+
+    return look
+
+
+def _numbers(rows: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Class and group of each image, numbered: (N,), (N,)."""
+    labels, _ = pd.factorize(rows["label"])
+    groups, _ = pd.factorize(rows["group"].where(rows["group"] != "", rows["image_id"].astype(str)))
+    return labels, groups
 
 
 def mixed_order(labels: Ints, *, seed: int) -> Ints:

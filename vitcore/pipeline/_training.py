@@ -20,6 +20,7 @@ from vitcore.pipeline._cross_validation import answer_all, answer_singly, calibr
 from vitcore.pipeline._judging import evaluate_test_part, judge, leak_of, prediction_rows
 from vitcore.pipeline._material import TestPart, TrainingData, check_division, embed_test_part, prepare_data
 from vitcore.pipeline._novelty import embed_copies
+from vitcore.pipeline._provisional import look_at_once
 from vitcore.pipeline._repeats import repeat
 from vitcore.pipeline._trusting import fit_trust
 from vitcore.pipeline._warnings import warnings_on
@@ -116,6 +117,7 @@ def train(
         input_size=h.input_size,
         workspace=workspace,
         task=task,
+        look=look_at_once(rows, task, seed=h.seed),
     )
     resolved = embedder.backbone
     config = RunConfig(
