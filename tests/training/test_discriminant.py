@@ -127,6 +127,24 @@ def test_of_many_images_some_of_each_class_are_taken(monkeypatch):
     assert (logits(found, x).argmax(axis=1) == labels).mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((380, 15, 5), (20, 15, 5)), ((14, 13, 13), (14, 13, 13)), ((400, 0, 1), (39, 0, 1))],
+)
+def test_of_rare_classes_all_images_are_taken(monkeypatch, counts, expected):
+    monkeypatch.setattr(discriminant, "MOST_AXES", 40)
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(3), counts))
+    chosen = discriminant._chosen_rows(labels, np.array(counts))
+    assert len(set(chosen)) == len(chosen)
+    assert tuple(np.bincount(labels[chosen], minlength=3)) == expected
+
+
+def test_with_more_classes_than_images_are_looked_at_each_has_one(monkeypatch):
+    monkeypatch.setattr(discriminant, "MOST_AXES", 40)
+    labels = np.repeat(np.arange(50), 3)
+    assert (labels[discriminant._chosen_rows(labels, np.full(50, 3))] == np.arange(50)).all()
+
+
 def test_with_wrong_labels_it_is_shrunk_further_and_recognises_more(monkeypatch):
     x, labels = images(count=700, dimension=200)
     learned, others = np.arange(300), np.arange(300, 700)
